@@ -52,6 +52,7 @@ from p2p.protocol.errors import SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.relay.server import RelayServer
 from registry.facts import facts_of
+from storage.errors import StorageError
 from storage.mending import Mended
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
@@ -279,7 +280,18 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     tasks.create_task(follow_statements(store, fetch), name="authority")
     # Of a blob that was being added when the last run was killed.
     tasks.create_task(_give_back(store), name="blobs: give back")
+    tasks.create_task(_make_whole_again(store), name="snapshots: whole again")
     tasks.create_task(store.keep_settling(), name="snapshots: settle")
+
+
+async def _make_whole_again(store: Store) -> None:
+    try:
+        count = await store.make_whole_again()
+    except StorageError as error:
+        log.warning("snapshots that were damaged wait for the next start: %s", error)
+    else:
+        if count:
+            log.info("%s snapshots that were damaged are whole again", f"{count:,}")
 
 
 async def _give_back(store: Store) -> None:

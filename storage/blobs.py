@@ -31,7 +31,7 @@ from storage.finishing import LOST
 from storage.gathering import cut_hashed, gathered
 from storage.held import LOOK_AGAIN, MISSING, HeldMap
 from storage.part import in_bounds
-from storage.scrubbing import Scrubbing
+from storage.whole_again import WholeAgain
 
 CHUNKS_MAX = 65_536  # missing ones listed in one answer: 16 GiB, or 1 GiB of small ones
 PACKED_CHUNKS_MIN = PACKED_BYTES_MIN // CHUNK_BYTES + 1  # of whole ones: surely so many bytes
@@ -40,7 +40,7 @@ RUNS_MAX = 1_024  # told in one answer
 PAGES_TOGETHER = 16  # in one transaction: 16,384 rows
 
 
-class Blobs(Scrubbing):
+class Blobs(WholeAgain):
     """Whole and partial blobs."""
 
     async def put_blob(
@@ -77,6 +77,8 @@ class Blobs(Scrubbing):
         is_whole = chunking is Chunking.CONTENT or await self._finish(manifest.id, is_fetched=False)
         if not is_whole:
             raise NotHeld(LOST)
+        if chunking is Chunking.CONTENT:
+            await self._finish_others(manifest.id)
         return manifest.id
 
     async def _put(
@@ -122,7 +124,7 @@ class Blobs(Scrubbing):
         )
         await self._database.lazily(begin)
         self._root = parsed
-        is_whole = await self._finish(blob, is_fetched=True)
+        is_whole = await self._finish_with_others(blob)
         return BlobState(blob, parsed.size, parsed.chunk_count, is_whole)
 
     async def add_page(self, blob: BlobId, page: int, data: bytes) -> None:
@@ -133,7 +135,7 @@ class Blobs(Scrubbing):
         add = partial(blob_rows.add_pages, packs=packs, root=root, pages=[(page, data)])
         await self._database.lazily(add)
         self._held.forget(blob)  # what is missing is counted anew
-        await self._finish(blob, is_fetched=True)
+        await self._finish_with_others(blob)
 
     async def add_chunk(self, blob: BlobId, index: int, data: bytes) -> bool:
         """As `add_chunks`, of one."""
@@ -178,7 +180,7 @@ class Blobs(Scrubbing):
         if held.left > 0:
             return False
         self._held.forget(blob)
-        return await self._finish(blob, is_fetched=True)
+        return await self._finish_with_others(blob)
 
     def add_at_once(
         self, blob: BlobId, first: int, chunks: Sequence[bytes], hashes: Sequence[bytes]
@@ -228,7 +230,7 @@ class Blobs(Scrubbing):
         held.correct(start, missing, is_all=len(missing) < limit)
         if not missing:  # another blob brought the last of them
             self._held.forget(blob)
-            await self._finish(blob, is_fetched=True)
+            await self._finish_with_others(blob)
         return missing
 
     async def held_runs(self, blob: BlobId, first: int, limit: int = RUNS_MAX) -> list[int]:

@@ -3,13 +3,16 @@
 A hop takes longer than a short statement: what asks many of them asks them together.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
+
+T = TypeVar("T")
 
 Row: TypeAlias = tuple[Any, ...]
 Asked: TypeAlias = tuple[str, Sequence[object]]
@@ -26,6 +29,11 @@ class Connection(aiosqlite.Connection):
         # aiosqlite says less of the types of what it keeps to itself.
         execute: Callable[..., Awaitable[list[list[Row]]]] = self._execute  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         return await execute(_each, self._conn, asked, begins)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """`work`, in its thread."""
+        execute: Callable[..., Awaitable[T]] = self._execute  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  (as above)
+        return await execute(work, self._conn)
 
     def end(self) -> None:
         """Ends a transaction that only read, once what was asked before this is done.
@@ -54,3 +62,21 @@ async def connect(path: Path, *, timeout_s: float, cached_statements: int) -> Co
     connection = Connection(open_file, ITERATION_ROWS)
     await connection
     return connection
+
+
+async def whole(work: Awaitable[T]) -> T:
+    """Awaits `work` to its end even where the caller is cancelled, then lets the cancelling go on.
+
+    A BEGIN or COMMIT whose outcome nobody saw would leave the connection in an unknown state.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                continue
+        task.exception()
+        raise

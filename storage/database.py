@@ -10,13 +10,13 @@ one hop, and no wait for the disk. Beside the file lie the packs, with the chunk
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from storage.connection import Asked, Connection, connect
+from storage.connection import Asked, Connection, connect, whole
 from storage.connection import Row as Row
 from storage.disk_room import FREE_BYTES
 from storage.errors import Corrupt
@@ -68,7 +68,7 @@ class Reading:
         begins, self._is_begun = not self._is_begun, True
         with self._our_errors:
             # Also where nobody waits any more: whoever has the connection next waits for nothing.
-            return await _whole(self._connection.each(asked, begins=begins))
+            return await whole(self._connection.each(asked, begins=begins))
 
     async def row(self, sql: str, values: Sequence[object] = ()) -> Row | None:
         found = await self.rows(sql, values)
@@ -122,6 +122,11 @@ class Writing(Reading):
             async with self._connection.execute(sql, tuple(values)) as cursor:
                 return cursor.rowcount
 
+    async def at_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """`work` as a part of it, in one hop."""
+        with self._our_errors:
+            return await whole(self._connection.run(work))
+
     async def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Once for every row. The rows are made on the connection's thread, off the event loop."""
         todo = iter(rows)
@@ -173,21 +178,21 @@ class Database:
             await self._settle()
             try:
                 with self._our_errors:
-                    await _whole(self._writer.execute("BEGIN IMMEDIATE"))
+                    await whole(self._writer.execute("BEGIN IMMEDIATE"))
                 write = Writing(
                     self._writer, self._our_errors, self.packs, self.vault, self._on_step
                 )
                 yield write
                 if not is_kept:
-                    await _whole(self._writer.rollback())
+                    await whole(self._writer.rollback())
                     return
                 self._on_step("COMMIT")
                 self._our_errors.refuse_writes()  # a reader may have met with it meanwhile
                 with self._our_errors:
-                    await _whole(self._commit(write))
+                    await whole(self._commit(write))
                 self._on_step("COMMITTED")
             except BaseException:
-                await _whole(self._writer.rollback())
+                await whole(self._writer.rollback())
                 raise
 
     async def lazily(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -200,7 +205,7 @@ class Database:
             self._our_errors.refuse_writes()
             try:
                 with self._our_errors:
-                    return await _whole(self._lazy.run(work))
+                    return await whole(self._lazy.run(work))
             finally:
                 self.written += 1
 
@@ -213,7 +218,7 @@ class Database:
             self._our_errors.refuse_writes()
             try:
                 with self._our_errors:
-                    await _whole(self._lazy.append(chunks))
+                    await whole(self._lazy.append(chunks))
             finally:
                 self.written += 1
 
@@ -240,7 +245,7 @@ class Database:
         """In the turn of the caller."""
         if not self._lazy.is_settled:
             with self._our_errors:
-                await _whole(self._lazy.run(lambda _: None))
+                await whole(self._lazy.run(lambda _: None))
             self.written += 1
 
     async def _commit(self, write: Writing) -> None:
@@ -263,7 +268,7 @@ class Database:
         connection = await self._idle.get()
         try:
             one = Reading(connection, self._our_errors, self.packs, self.vault)
-            return await _whole(one.rows(sql, values))
+            return await whole(one.rows(sql, values))
         finally:
             self._idle.put_nowait(connection)
 
@@ -340,7 +345,7 @@ async def _connect(
             )
         yield connection
     finally:
-        await _whole(connection.close())
+        await whole(connection.close())
 
 
 def _connect_at_once(path: Path, vault: Path) -> sqlite3.Connection:
@@ -351,24 +356,6 @@ def _connect_at_once(path: Path, vault: Path) -> sqlite3.Connection:
     connection.execute(ATTACH, (str(vault),))
     connection.executescript(f"PRAGMA cache_size = -{READER_CACHE_KIB}; PRAGMA query_only = 1;")
     return connection
-
-
-async def _whole(work: Awaitable[T]) -> T:
-    """Awaits `work` to its end even where the caller is cancelled, then lets the cancelling go on.
-
-    A BEGIN or COMMIT whose outcome nobody saw would leave the connection in an unknown state.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError:
-                continue
-        task.exception()
-        raise
 
 
 class _OurErrors:

@@ -131,6 +131,21 @@ def whole_of_vault(vault: sqlite3.Connection, root: BlobRoot) -> bytes | None:
     return b"".join(pieces)
 
 
+def lost_of_vault(vault: sqlite3.Connection, root: BlobRoot) -> list[bytes]:
+    """The hashes of what of a small blob that is folded is damaged, or not here."""
+    lost: list[bytes] = []
+    for number, page in enumerate(in_order(vault, root.page_hashes)):
+        if page is None:
+            lost.append(root.page_hashes[number])
+            continue
+        names = parse_page(page, root, number)
+        for at in range(0, len(names), READ):
+            hashes = [name.hash for name in names[at : at + READ]]
+            found = in_order(vault, hashes)
+            lost += [hash for hash, data in zip(hashes, found, strict=True) if data is None]
+    return lost
+
+
 def blobs_with(
     vault: sqlite3.Connection, rows: Iterable[tuple[bytes, bytes]], hashes: Collection[bytes]
 ) -> list[BlobId]:

@@ -16,7 +16,7 @@ from crdt.blob import BlobId, BlobRoot, Chunking, parse_root
 from storage.blob_rows import not_held, unfold
 from storage.database import Database, Reading, Writing
 from storage.errors import NotHeld, StorageError
-from storage.folding import IS_FOLDED, FoldedPages, Lost, blobs_with, whole_of_vault
+from storage.folding import IS_FOLDED, FoldedPages, Lost, blobs_with, lost_of_vault, whole_of_vault
 from storage.kept import KeptBlobs
 from storage.located import (
     ROWS,
@@ -28,7 +28,7 @@ from storage.located import (
     up_to,
 )
 from storage.mending import forget_chunk
-from storage.vault.scrubbing import drop_lost
+from storage.vault.scrubbing import drop_damaged, drop_lost
 
 T = TypeVar("T")
 
@@ -311,9 +311,12 @@ async def whole_blob(view: Reading, blob: BlobId, *, bytes_max: int) -> bytes | 
     if row is None:
         return None
     if row[2]:
-        whole = await view.vault.read(partial(whole_of_vault, root=parse_root(row[1], blob)))
+        root = parse_root(row[1], blob)
+        whole = await view.vault.read(partial(whole_of_vault, root=root))
         if whole is None and isinstance(view, Writing):  # so that it is fetched again
-            await view.run("UPDATE blob SET is_complete = 0 WHERE id = ?", (blob,))
+            lost = await view.vault.read(partial(lost_of_vault, root=root))
+            await view.at_once(partial(drop_damaged, hashes=lost))
+            await view.at_once(partial(unfold, blob=blob))
         return whole
     pieces: list[bytes] = []
     for first in range(0, row[0], READ_CHUNKS_MAX):

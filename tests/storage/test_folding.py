@@ -357,3 +357,66 @@ async def test_what_is_mended_before_it_is_dropped_makes_no_blob_less_than_whole
         assert await store.damaged_blobs() == []
         assert await store.read_blob(MANIFEST.id) == NOISE
     assert row_counts(tmp_path) == [0] * 5
+
+
+@pytest.mark.parametrize("part", ["chunk", "page", "name of a chunk"])
+async def test_what_is_read_in_a_transaction_and_damaged_can_be_fetched_again(
+    tmp_path: Path, part: str
+) -> None:
+    """As the blob of a frontier is read."""
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        hash = MANIFEST.parsed.page_hashes[1] if part == "page" else payload_digest(CHUNKS[3])
+        if part == "name of a chunk":
+            rows(tmp_path, "DELETE FROM vault.name WHERE key = ?", (hash,))
+        else:
+            spoil(tmp_path, hash)
+        database = store._database  # pyright: ignore[reportPrivateUsage]  # as frontiers are read
+        async with database.transaction() as write:
+            assert await whole_blob(write, MANIFEST.id, bytes_max=1 << 26) is None
+        assert not await store.has_blob(MANIFEST.id)
+        if part != "page":  # what only that page names is not known any more
+            await store.gc()
+        assert await fetch(store, MANIFEST, CHUNKS) == (0 if part == "page" else 1)
+        async with database.transaction() as write:
+            assert await whole_blob(write, MANIFEST.id, bytes_max=1 << 26) == NOISE
+        assert await store.read_blob(MANIFEST.id) == NOISE
+    assert row_counts(tmp_path) == [0] * 5
+
+
+@pytest.mark.parametrize("part", ["chunk", "page"])
+async def test_what_many_have_and_comes_again_makes_all_of_them_whole(
+    tmp_path: Path, part: str
+) -> None:
+    """Nobody has to ask for each of a thousand snapshots once more."""
+    data = NOISE + b"and a little more"
+    last, chunks = content_manifest_of(data), list(cut([data], Chunking.CONTENT))
+    hash = last.parsed.page_hashes[0] if part == "page" else payload_digest(CHUNKS[0])
+    assert hash in (MANIFEST.parsed.page_hashes[0], payload_digest(chunks[0]))
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        await store.put_blob(data, chunking=Chunking.CONTENT)
+    for again in ("fetched", "put", "later"):
+        spoil(tmp_path, hash)
+        async with opened(tmp_path) as store:
+            with pytest.raises(NotHeld, match="damaged"):
+                await store.read_blob(last.id)
+            assert not await store.has_blob(MANIFEST.id)
+            if again == "later":
+                break
+            if again == "fetched":
+                assert await fetch(store, last, chunks) == (1 if part == "chunk" else 0)
+            else:
+                await store.put_blob(data, chunking=Chunking.CONTENT)
+            assert await store.has_blob(MANIFEST.id)
+            assert await store.damaged_blobs() == []
+            assert await store.read_blob(MANIFEST.id) == NOISE
+    async with opened(tmp_path) as store:  # it does not know any more what was damaged
+        assert await store.make_whole_again() == 0
+        await fetch(store, last, chunks)
+        assert not await store.has_blob(MANIFEST.id)
+    async with opened(tmp_path) as store:
+        assert await store.make_whole_again() == 1
+        assert await store.read_blob(MANIFEST.id) == NOISE
+        assert await store.make_whole_again() == 0
+    assert row_counts(tmp_path) == [0] * 5
