@@ -23,6 +23,7 @@ from storage.vault.settling import Cover, Rewrite, covers_of, replace, rewrites_
 from storage.vault.unpacking import PlainCache
 
 AGAIN_S = 60.0
+TO_QUEUE_MAX = 1_024  # of more the disk takes none meanwhile
 PASSING = (OverQuota, StorageError)  # no kinds of it: those say more than that it cannot be now
 _NEXT = "SELECT number, older, newer FROM vault.todo ORDER BY number LIMIT 1"
 
@@ -43,16 +44,27 @@ class Settling(Finishing):
         self._queued = asyncio.Event()
         self._queued.set()  # what the last process left
         self._settling = asyncio.Lock()
+        self._to_queue: dict[tuple[BlobId, BlobId], None] = {}  # the disk has not taken them yet
 
     async def settle_snapshot(self, older: BlobId, newer: BlobId) -> None:
         """What only `older` has is to be written anew against `newer`, which followed it.
 
-        Queued when this returns. Of blobs that are not whole here, or not of version 2, nothing is
-        done. Whoever runs the store does it: `keep_settling`.
+        Queued when this returns, or with the next one where the disk is full or busy: the snapshots
+        are here, so that fails nobody. Of blobs that are not whole here, or not of version 2,
+        nothing is done. Whoever runs the store does it: `keep_settling`.
         """
         if older != newer:
-            await self._database.lazily(partial(_queue, older=older, newer=newer))
+            if len(self._to_queue) < TO_QUEUE_MAX:
+                self._to_queue[older, newer] = None
+            with suppress(StorageError):
+                await self._queue()
             self._queued.set()
+
+    async def _queue(self) -> None:
+        if pairs := [*self._to_queue]:
+            await self._database.lazily(partial(_queue, pairs=pairs))
+            for pair in pairs:
+                self._to_queue.pop(pair, None)
 
     async def keep_settling(
         self, on_fault: Callable[[Exception], None], *, again_s: float = AGAIN_S
@@ -98,6 +110,7 @@ class Settling(Finishing):
         await self._unqueue(pair)
 
     async def _next(self) -> _Pair | None:
+        await self._queue()
         rows = await self._database.rows(_NEXT)
         return _Pair(*rows[0]) if rows else None
 
@@ -146,10 +159,8 @@ class _Step:
         return None if some is None else rewrites_of(vault, some, cache)
 
 
-def _queue(database: sqlite3.Connection, *, older: BlobId, newer: BlobId) -> None:
-    database.execute(
-        "INSERT OR IGNORE INTO vault.todo (older, newer) VALUES (?, ?)", (older, newer)
-    )
+def _queue(database: sqlite3.Connection, *, pairs: Sequence[tuple[BlobId, BlobId]]) -> None:
+    database.executemany("INSERT OR IGNORE INTO vault.todo (older, newer) VALUES (?, ?)", pairs)
 
 
 def _unqueue(database: sqlite3.Connection, *, number: int) -> None:

@@ -80,3 +80,19 @@ async def test_a_full_disk_is_tried_again_until_it_has_room(tmp_path: Path) -> N
             await all_are_there(store, blobs)
     assert {type(one) for one in faults} <= {OverQuota, StorageError}
     assert count(tmp_path, "delta") > 50
+
+
+async def test_what_a_full_disk_does_not_queue_is_queued_later(tmp_path: Path) -> None:
+    """The blobs are here, and a record says so: that they take more room fails nobody."""
+    async with opened(tmp_path) as store:
+        blobs = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in WORLDS[:3]]
+        with largest_file(4096):
+            await store.settle_snapshot(blobs[0], blobs[1])
+            assert count(tmp_path, "todo") == 0
+        await store.settle_snapshot(blobs[1], blobs[2])
+        assert count(tmp_path, "todo") == 2
+        with largest_file(4096):
+            await store.settle_snapshot(blobs[0], blobs[2])
+        assert await store.settled() > 10
+        assert count(tmp_path, "todo") == 0
+        await all_are_there(store, blobs)
