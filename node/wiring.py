@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from crdt.errors import Malformed
 from node.api.cursors import Cursors
 from node.api.known_answers import KnownAnswers
 from node.api.tokens import Tokens
@@ -281,7 +282,12 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     # Of a blob that was being added when the last run was killed.
     tasks.create_task(_give_back(store), name="blobs: give back")
     tasks.create_task(_make_whole_again(store), name="snapshots: whole again")
-    tasks.create_task(store.keep_settling(), name="snapshots: settle")
+    tasks.create_task(store.keep_settling(_not_settled), name="snapshots: settle")
+
+
+def _not_settled(error: Exception) -> None:
+    is_told = isinstance(error, StorageError | Malformed)
+    log.warning("snapshots take more room: %s", error, exc_info=None if is_told else error)
 
 
 async def _make_whole_again(store: Store) -> None:
@@ -295,7 +301,12 @@ async def _make_whole_again(store: Store) -> None:
 
 
 async def _give_back(store: Store) -> None:
-    if count := await store.give_back(pause_s=GIVE_BACK_PAUSE_S):
+    try:
+        count = await store.give_back(pause_s=GIVE_BACK_PAUSE_S)
+    except Exception:  # room that is not given back ends no node
+        log.exception("what is left of snapshots that were only partly stored stays")
+        return
+    if count:
         log.warning("dropped %s parts of snapshots that were only partly stored", f"{count:,}")
 
 

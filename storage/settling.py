@@ -9,18 +9,31 @@ process ended goes on after the next start.
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 from crdt.blob import BlobId, BlobRoot, parse_root
 from storage.database import Database
-from storage.errors import OverQuota
+from storage.errors import OverQuota, StorageError
 from storage.finishing import Finishing
 from storage.folding import IS_FOLDED
 from storage.vault.keeping import free
 from storage.vault.settling import Cover, Rewrite, covers_of, replace, rewrites_of
 from storage.vault.unpacking import PlainCache
 
+AGAIN_S = 60.0
+TO_QUEUE_MAX = 1_024  # of more the disk takes none meanwhile
+PASSING = (OverQuota, StorageError)  # no kinds of it: those say more than that it cannot be now
 _NEXT = "SELECT number, older, newer FROM vault.todo ORDER BY number LIMIT 1"
+
+
+class _Pair(NamedTuple):
+    """As it is queued."""
+
+    number: int
+    older: bytes
+    newer: bytes
 
 
 class Settling(Finishing):
@@ -31,40 +44,86 @@ class Settling(Finishing):
         self._queued = asyncio.Event()
         self._queued.set()  # what the last process left
         self._settling = asyncio.Lock()
+        self._to_queue: dict[tuple[BlobId, BlobId], None] = {}  # the disk has not taken them yet
 
     async def settle_snapshot(self, older: BlobId, newer: BlobId) -> None:
         """What only `older` has is to be written anew against `newer`, which followed it.
 
-        Queued when this returns. Of blobs that are not whole here, or not of version 2, nothing is
-        done. Whoever runs the store does it: `keep_settling`.
+        Queued when this returns, or with the next one where the disk is full or busy: the snapshots
+        are here, so that fails nobody. Of blobs that are not whole here, or not of version 2,
+        nothing is done. Whoever runs the store does it: `keep_settling`.
         """
         if older != newer:
-            await self._database.lazily(partial(_queue, older=older, newer=newer))
+            if len(self._to_queue) < TO_QUEUE_MAX:
+                self._to_queue[older, newer] = None
+            with suppress(StorageError):
+                await self._queue()
             self._queued.set()
 
-    async def keep_settling(self) -> None:
-        """Does what is queued, until it is cancelled. A full disk is waited out."""
+    async def _queue(self) -> None:
+        if pairs := [*self._to_queue]:
+            await self._database.lazily(partial(_queue, pairs=pairs))
+            for pair in pairs:
+                self._to_queue.pop(pair, None)
+
+    async def keep_settling(
+        self, on_fault: Callable[[Exception], None], *, again_s: float = AGAIN_S
+    ) -> None:
+        """Does what is queued, until it is cancelled.
+
+        A disk that is full or busy is waited out: it is tried again after `again_s`, or with the
+        next that is queued. Two snapshots of which one cannot be read or written anew stay as they
+        are. `on_fault` is told of each of these.
+        """
         while True:
             await self._queued.wait()
             self._queued.clear()
             try:
-                await self.settled()
-            except OverQuota:
-                continue  # it goes on with the next one that is queued, or start
+                async with self._settling:
+                    while pair := await self._next():
+                        await self._settle_or_leave(pair, on_fault)
+            except Exception as error:  # a snapshot that takes more room, but not the node
+                on_fault(error)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(again_s):
+                        await self._queued.wait()
+                self._queued.set()
 
     async def settled(self) -> int:
-        """Does all that is queued; gives how many objects were written anew. Raises `OverQuota`."""
+        """Does all that is queued; gives how many objects were written anew. Raises `OverQuota`,
+        and whatever else befell one of them, which stays queued."""
         count = 0
         async with self._settling:
-            while rows := await self._database.rows(_NEXT):
-                ((number, older, newer),) = rows
-                async with self._sweeping:  # nothing goes that is being leaned on
-                    first = await self._root_in_vault(BlobId(older))
-                    second = await self._root_in_vault(BlobId(newer))
-                    if first is not None and second is not None:
-                        count += await self._settle_one(first, second)
-                await self._database.lazily(partial(_unqueue, number=number))
+            while pair := await self._next():
+                count += await self._settle_pair(pair)
+                await self._unqueue(pair)
         return count
+
+    async def _settle_or_leave(self, pair: _Pair, on_fault: Callable[[Exception], None]) -> None:
+        """Raises what may be over in a while."""
+        try:
+            await self._settle_pair(pair)
+        except Exception as error:  # the same would befall it after each start
+            if type(error) in PASSING:
+                raise
+            on_fault(error)
+        await self._unqueue(pair)
+
+    async def _next(self) -> _Pair | None:
+        await self._queue()
+        rows = await self._database.rows(_NEXT)
+        return _Pair(*rows[0]) if rows else None
+
+    async def _unqueue(self, pair: _Pair) -> None:
+        await self._database.lazily(partial(_unqueue, number=pair.number))
+
+    async def _settle_pair(self, pair: _Pair) -> int:
+        async with self._sweeping:  # nothing goes that is being leaned on
+            older = await self._root_in_vault(BlobId(pair.older))
+            newer = await self._root_in_vault(BlobId(pair.newer))
+            if older is None or newer is None:
+                return 0
+            return await self._settle_one(older, newer)
 
     async def _root_in_vault(self, blob: BlobId) -> BlobRoot | None:
         row = await self._database.row(
@@ -100,10 +159,8 @@ class _Step:
         return None if some is None else rewrites_of(vault, some, cache)
 
 
-def _queue(database: sqlite3.Connection, *, older: BlobId, newer: BlobId) -> None:
-    database.execute(
-        "INSERT OR IGNORE INTO vault.todo (older, newer) VALUES (?, ?)", (older, newer)
-    )
+def _queue(database: sqlite3.Connection, *, pairs: Sequence[tuple[BlobId, BlobId]]) -> None:
+    database.executemany("INSERT OR IGNORE INTO vault.todo (older, newer) VALUES (?, ?)", pairs)
 
 
 def _unqueue(database: sqlite3.Connection, *, number: int) -> None:

@@ -12,7 +12,7 @@ from crdt.blob import BlobId, Manifest, parse_root
 from crdt.digest import payload_digest
 from crdt.errors import Malformed
 from storage.store import Store
-from tests.storage.test_folding import fetch, opened
+from tests.storage.test_folding import fetch, opened, rows
 
 CHUNKS = [blake3(b"%d" % at).digest(length=5_000) for at in range(300)]
 SHORT = b"the last chunk of a blob may be shorter than any other"
@@ -38,6 +38,21 @@ FORGED = {
     "a chunk less": root_of([(PAGE, SIZE, 300)]),
     "a short chunk in the middle": root_of([(PAGE, SIZE, 301), (PAGE, SIZE, 301)]),
 }
+
+
+async def hold_forged(store: Store, home: Path, forged: tuple[BlobId, bytes]) -> BlobId:
+    """As if it had been said to be whole. Its page is in the vault."""
+    parsed = parse_root(forged[1], forged[0])
+    values = (parsed.id, parsed.size, parsed.chunk_count, parsed.encoded, parsed.page_count)
+    await asyncio.to_thread(
+        rows,
+        home,
+        "INSERT INTO blob (id, size, chunk_count, root, page_count, begun_us, is_complete,"
+        " in_vault) VALUES (?, ?, ?, ?, ?, 0, 1, 1)",
+        values,
+    )
+    await fetch(store, GENUINE, ENDING)
+    return parsed.id
 
 
 async def never_is_whole(store: Store, forged: tuple[BlobId, bytes]) -> None:

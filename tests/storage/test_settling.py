@@ -94,7 +94,8 @@ async def test_what_was_queued_goes_on_after_the_next_start_in_the_background(
     assert count(tmp_path, "todo") == 4
     assert count(tmp_path, "delta") == 0
     async with opened(tmp_path) as store:
-        task = asyncio.ensure_future(store.keep_settling())
+        faults: list[Exception] = []
+        task = asyncio.ensure_future(store.keep_settling(faults.append))
         try:
             async with asyncio.timeout(60):
                 while await asyncio.to_thread(count, tmp_path, "todo"):
@@ -105,6 +106,7 @@ async def test_what_was_queued_goes_on_after_the_next_start_in_the_background(
                 await task
         assert await asyncio.to_thread(count, tmp_path, "delta") > 50
         await all_are_there(store, blobs)
+    assert not faults
 
 
 async def test_cancelled_anywhere_everything_stays_readable_and_it_goes_on(tmp_path: Path) -> None:
