@@ -23,6 +23,7 @@ from storage.vault.settling import Cover, Rewrite, covers_of, replace, rewrites_
 from storage.vault.unpacking import PlainCache
 
 AGAIN_S = 60.0
+CHUNKS_MAX = 300_000  # of a blob, some 5 GB: each takes memory while it is looked at
 TO_QUEUE_MAX = 1_024  # of more the disk takes none meanwhile
 PASSING = (OverQuota, StorageError)  # no kinds of it: those say more than that it cannot be now
 _NEXT = "SELECT number, older, newer FROM vault.todo ORDER BY number LIMIT 1"
@@ -122,6 +123,8 @@ class Settling(Finishing):
             older = await self._root_in_vault(BlobId(pair.older))
             newer = await self._root_in_vault(BlobId(pair.newer))
             if older is None or newer is None:
+                return 0
+            if max(older.chunk_count, newer.chunk_count) > CHUNKS_MAX:
                 return 0
             return await self._settle_one(older, newer)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from crdt.blob import Chunking
 from crdt.errors import Malformed
 from storage.errors import Corrupt, OverQuota, StorageError
+from storage.settling import CHUNKS_MAX
 from storage.store import Store
 from tests.storage.full_disk import largest_file
 from tests.storage.test_folding import rows
-from tests.storage.test_named_pages import FORGED, hold_forged
+from tests.storage.test_named_pages import FORGED, hold_forged, page_of, root_of
 from tests.storage.test_settling import WORLDS, all_are_there, count, opened, put_all
 
 
@@ -96,3 +97,21 @@ async def test_what_a_full_disk_does_not_queue_is_queued_later(tmp_path: Path) -
         assert await store.settled() > 10
         assert count(tmp_path, "todo") == 0
         await all_are_there(store, blobs)
+
+
+async def test_one_of_very_many_chunks_is_left_as_it_is(tmp_path: Path) -> None:
+    """Few bytes can stand for millions of chunks, and each takes memory while it is looked at."""
+    chunk = WORLDS[1][:4096]
+    page = page_of([chunk] * 1024)
+    many, root = root_of([(page, 1024 * 4096, 1024)] * (CHUNKS_MAX // 1024 + 1))
+    async with opened(tmp_path) as store:
+        blob = await store.put_blob(WORLDS[0], chunking=Chunking.CONTENT)
+        await store.begin_blob(many, root)
+        await store.add_page(many, 0, page)
+        await store.begin_blob(many, root)  # all of its pages are this one
+        await store.add_chunks(many, [(0, chunk)])
+        assert (await store.begin_blob(many, root)).is_complete
+        await store.settle_snapshot(many, blob)
+        await store.settle_snapshot(blob, many)
+        assert await store.settled() == 0
+        assert count(tmp_path, "todo") == 0
