@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections import Counter
 from collections.abc import Callable, Generator
 from functools import lru_cache
@@ -132,7 +133,10 @@ def npm_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str]
             pytest.skip("npm is not installed")
         run_or_skip(["npm", "pack", "--silent", f"{name}@{version}"], folder)
         (archive,) = folder.glob("*.tgz")
-        shutil.unpack_archive(archive, folder, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            shutil.unpack_archive(archive, folder, filter="data")
+        else:  # before Python 3.11.4
+            shutil.unpack_archive(archive, folder)
         return folder / "package"
 
     return fetch
