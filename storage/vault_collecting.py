@@ -7,6 +7,7 @@ dead may be named now. It is begun anew then, a few times; what is left goes wit
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -25,7 +26,7 @@ ROOTS = 64  # of blobs, in one step
 PAGES = 64  # of rows of what they name: 65,536 chunks
 
 
-class VaultCollecting(Part):
+class VaultCollecting(Part, ABC):
     """What `Collecting` needs of the vault."""
 
     _putting = 0
@@ -43,11 +44,11 @@ class VaultCollecting(Part):
         """Something of the vault is about to be named, or has just been."""
         self._named += 1
 
+    @abstractmethod
     async def _forget_objects(
         self, hashes: Sequence[bytes], blob: BlobId | None = None
     ) -> Sequence[BlobId]:
-        """See `BlobReading`."""
-        raise NotImplementedError
+        """`BlobReading` has it: which blobs that makes less than whole is known there."""
 
     async def _collect_vault(self, pause_s: float = 0.0) -> None:
         async with self._sweeping:

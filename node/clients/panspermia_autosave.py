@@ -251,9 +251,11 @@ class Autosave:
         # With chance in it: of a hundred games that lost one node not all come at once.
         usual_s = min(most_s, first_s * 2 ** min(tries - 1, 30)) * random.uniform(0.5, 1.0)
         with self._changed:
-            hurries = lambda: self._is_closed or self._hurries  # noqa: E731
-            self._changed.wait_for(hurries, usual_s if after_s is None else after_s)
+            self._changed.wait_for(self._is_hurried, usual_s if after_s is None else after_s)
             self._hurries = False
+
+    def _is_hurried(self) -> bool:
+        return self._is_closed or self._hurries
 
     def _send(self, number: int) -> _Outcome:
         save = read_save(self._path(number, "save"))
