@@ -39,7 +39,7 @@ from universe.names import parse_full_name
 from universe.parts import Origin
 from universe.record import Facts, Visibility, add_event, create_universe, drop_snapshots
 from universe.retention import KEEP_ALL, Dropped, Policy, parse_policy, to_drop, write_policy
-from universe.snapshot import decode_signed
+from universe.snapshot import SignedSnapshot, decode_signed, decode_snapshot
 from universe.taken import taken_of
 from universe.timeline import Entry, timeline, why_none
 from universe.travel import timeline_entries
@@ -126,7 +126,8 @@ async def fork(
     signed = await by.store.signed_snapshot(parent.number, row.id)
     if signed is None:
         raise NotFound("that snapshot was dropped at this very moment", code="unknown-snapshot")
-    given = await _for_its_readers(by, parent, given, has_no_token=has_no_token)
+    is_own = await _is_ones_own(by, parent, decode_signed(signed))
+    given = await _for_its_readers(by, parent, given, is_own=is_own, has_no_token=has_no_token)
     if given.id:
         for other in await by.store.universes_called(given.id, await joined_places(by.store)):
             if other.listing.author == by.keeper.identity.did:
@@ -259,16 +260,26 @@ def _seen_as(given: Given, visibility: Visibility) -> Given:
     return replace(given, facts=facts)
 
 
+async def _is_ones_own(by: Hand, parent: ListedRow, signed: SignedSnapshot) -> bool:
+    """The state too: what a fork began with is another's, until everybody may read theirs."""
+    did = by.keeper.identity.did
+    author, id = parse_full_name(decode_snapshot(signed.statement).universe)
+    if parent.listing.author != did or author == did:
+        return parent.listing.author == did
+    public = await by.store.universes_called(id, [COMMONS])
+    return any(one.listing.author == author for one in public)
+
+
 async def _for_its_readers(
-    by: Hand, parent: ListedRow, given: Given, *, has_no_token: bool
+    by: Hand, parent: ListedRow, given: Given, *, is_own: bool, has_no_token: bool
 ) -> Given:
     """With what the parent has where nothing is said. Raises `NotAllowed`, `NotFound`."""
-    is_own = parent.listing.author == by.keeper.identity.did
     is_public = parent.namespace == COMMONS
     if given.facts.visibility is None and given.namespace is None:
         if is_public:
             return _seen_as(given, "public")
-        if is_own and _said(parent).visibility == "private":
+        is_here = parent.listing.author == by.keeper.identity.did
+        if is_here and _said(parent).visibility == "private":
             return _seen_as(given, "private")
         return replace(given, namespace=place_text(parent.namespace))
     if is_public or (is_own and not has_no_token):

@@ -96,6 +96,12 @@ async def test_what_others_share_is_forked_for_its_readers_or_for_oneself_alone(
         assert (shown["visibility"], shown["namespace"]) == ("shared", GUILD), body
     hidden = await fork(alice, visibility="private")
     assert hidden.json()["universe"]["visibility"] == "private"
+    mine = f"/api/universe/{hidden.json()['universe']['id']}/fork"
+    for body in wider:  # by way of one's own fork, which begins with the same state
+        refused = await fork(alice, mine, **body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "not-allowed"), body
+    again = await fork(alice, mine)
+    assert again.json()["universe"]["visibility"] == "private", again.text
     odd = await fork(alice, visibility="private", namespace="guild")
     assert odd.json()["code"] == "needs-namespace"
     nowhere = await fork(alice, namespace="nowhere")
