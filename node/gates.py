@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import Struct
@@ -65,6 +65,8 @@ class Gates:
     lock: asyncio.Lock
     events: Events
     clock_s: Callable[[], float] = time.monotonic
+    warned: dict[str, str] = field(default_factory=dict[str, str])
+    """Universe → what was logged of its gate last: not at every look again."""
 
     async def run(self, rest: Rest = asyncio.sleep) -> None:
         """Until cancelled."""
@@ -116,10 +118,14 @@ class Gates:
     async def _answer_one(self, keeper: Gatekeeper, universe: str) -> list[Checked]:
         """One gate that cannot be answered for keeps no other one waiting."""
         try:
-            return await keeper.answer(universe)
+            signed = await keeper.answer(universe)
         except FAILURES as error:
-            log.warning("the gate of %s: %s", universe, error)
+            if self.warned.get(universe) != str(error):
+                log.warning("the gate of %s: %s", universe, error)
+            self.warned[universe] = str(error)
             return []
+        self.warned.pop(universe, None)
+        return signed
 
 
 def _is_ours(document: DocumentId) -> bool:

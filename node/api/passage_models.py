@@ -114,10 +114,14 @@ class GateTaken(Struct, frozen=True):
     gate: str
     """Key of this device, hex."""
     changed: bool
+    lost: int = 0
+    """Answers of others to receipts that are not here, and that it goes on without."""
 
 
 class NewGate(Request, frozen=True):
     universe: Name
+    anyway: bool = False
+    """Also where others answered receipts of it that are not here: these are lost for good."""
     namespace: Place | None = None
 
 

@@ -76,6 +76,7 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
     )
     id = body.id or f"{PREFIX}{uuid.UUID(bytes=os.urandom(16), version=4)}"
     words = Words(body.name, description=None, license=None, tags=None)
+    await _check_own_gates(node, by, source.name, target.name)
     passage = await create_passage(by, id, words, said)
     await _take_own_gates(node, by, passage)
     return PassageDone(success=True, passage=show_passage(passage))
@@ -86,6 +87,7 @@ async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone
     body = call.body
     by, passage = await _called(node, call.path["passage"], body.namespace)
     said = Said(stability=body.stability, arrivals=body.arrivals, by=body.by)
+    await _check_own_gates(node, by, *passage.proposed.ends[:2])
     accepted = await accept_passage(by, passage, said)
     await _take_own_gates(node, by, accepted)
     return PassageDone(success=True, passage=show_passage(accepted))
@@ -179,8 +181,14 @@ async def take_gate(node: Node, call: Call[NoQuery, NewGate]) -> GateTaken:
     if row.listing.author != node.identity.did:
         raise NotAllowed(f"{universe} is not this author's", code="not-your-passage")
     gates = Gatekeeper(_ferry(node, row.namespace), node.gating)
-    changed = await gates.take_gate(universe)
-    return GateTaken(success=True, universe=universe, gate=gates.key.hex(), changed=changed)
+    taken = await gates.take_gate(universe, anyway=call.body.anyway)
+    return GateTaken(
+        success=True,
+        universe=universe,
+        gate=gates.key.hex(),
+        changed=taken.is_changed,
+        lost=len(taken.given_up),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +260,14 @@ async def _end(by: Ferry, passage: Passage, text: str | None) -> str:
     if len(own) == 2:
         raise Rejected("both ends are yours: say `from` which it leaves", code="not-an-end")
     return own[0]
+
+
+async def _check_own_gates(node: Node, by: Ferry, source: str, target: str) -> None:
+    """Before anything is written: this device may become their gate, where they have none yet."""
+    gates = Gatekeeper(by, node.gating)
+    for end, other in ((source, target), (target, source)):
+        if parse_full_name(end)[0] == by.did:
+            await gates.check_first(end, other)
 
 
 async def _take_own_gates(node: Node, by: Ferry, passage: Passage) -> None:
