@@ -50,7 +50,8 @@ class NewPassage(
         "every": "maintenanceEvery",
     },
 ):
-    """The same id again is the same passage: what is given is brought up to date."""
+    """The same id again is the same passage: what is given is brought up to date, and one's half
+    that was closed is open again."""
 
     source: Name
     target: Name
@@ -59,17 +60,23 @@ class NewPassage(
     id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     """null: one is made."""
     name: Line | None = None
-    stability: Percent = 100
+    stability: Percent | None = None
+    """null: as it was said before, else 100."""
     every: Millis | None = None
     """How often one means to look after it, in ms."""
-    arrivals: Arrivals = "accept"
+    arrivals: Arrivals | None = None
+    """null: as it was said before, else `accept`."""
     namespace: Place | None = None
 
 
 class Acceptance(Request, frozen=True, rename={"by": "createdBy"}):
+    """Said again, what is given is said anew; and a half that was closed is open again."""
+
     by: Annotated[str, Meta(max_length=BY_CHARACTERS_MAX)] | None = None
-    stability: Percent = 100
-    arrivals: Arrivals = "accept"
+    stability: Percent | None = None
+    """null: as it was said before, else 100."""
+    arrivals: Arrivals | None = None
+    """null: as it was said before, else `accept`."""
     namespace: Place | None = None
 
 
@@ -88,7 +95,8 @@ class Travel(Request, frozen=True, rename={"source": "from"}):
     """Full name of the universe it comes from; null: that of whoever of that soul is there."""
     migration: Migration | None = None
     """Names this journey; null: one is made."""
-    tick: Tick = 0
+    tick: Tick | None = None
+    """null: the highest that the universe told of so far."""
     namespace: Place | None = None
 
 
@@ -182,8 +190,10 @@ class TravellerShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of who is under way: the universe it left."""
     reason: str = ""
     """Why it was refused."""
+    passage: str
+    """Full name of the one that its last journey went through."""
     migration: str
-    """Of its last journey, hex."""
+    """Of that journey, hex."""
     format: str
     size: int
     hash: str
@@ -209,6 +219,8 @@ class TravelDone(Struct, frozen=True):
     success: bool
     migration: str
     traveller: TravellerShown
+    known: bool = False
+    """Whether that was signed before, so nothing new was."""
 
 
 def cleaned_passage(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -270,6 +282,7 @@ def show_traveller(story: Story, *, with_data: bool = False) -> TravellerShown:
         universe=universe,
         source=source,
         reason=reason,
+        passage=last.receipt.passage,
         migration=last.receipt.migration.hex(),
         format=traveller.format,
         size=traveller.size,
