@@ -57,6 +57,8 @@ class UniverseCount:
     bytes: int = 0
     """As they are said to be, before anything is saved."""
     events: int = 0
+    last_tick: int | None = None
+    """The highest that can be opened, also of what it began with; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +179,9 @@ class Snapshots(Part):
         """Of each of these documents; those without any snapshot and event are left out."""
         async with self._database.reading() as view:
             rows = await view.rows_in(
-                "SELECT document, snapshots, newest_us, bytes, events FROM universe_count"
-                " WHERE document IN (*)",
+                "SELECT document, snapshots, newest_us, bytes, events,"
+                " (SELECT max(tick) FROM snapshot s WHERE s.document = u.document)"
+                " FROM universe_count u WHERE document IN (*)",
                 [*numbers],
             )
         return {number: UniverseCount(*counts) for number, *counts in rows}

@@ -170,6 +170,8 @@ class UniverseMeta(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lastSnapshotAt: int
     """0: there is none."""
     snapshotCount: int
+    lastTick: int | None = None
+    """The highest that can be opened; null: there is none."""
     canonicalEventCount: int
     isPublic: bool
     forkOf: Origin | None = None
@@ -197,6 +199,8 @@ class UniverseDone(Struct, frozen=True):
 
 class UniverseShown(Struct, frozen=True):
     universe: UniverseMeta
+    rule: tuple[str, ...]
+    """Which of its snapshots are kept, in words."""
 
 
 class UniverseList(Struct, frozen=True):

@@ -28,7 +28,7 @@ from node.errors import NotAllowed
 from node.services.names import author_meant
 from node.services.namespaces import Keeper
 from node.services.places import place_meant
-from node.services.timelines import rule_text
+from node.services.timelines import rule_of, rule_text
 from node.services.universes import (
     ID_BYTES,
     Given,
@@ -44,6 +44,7 @@ from registry.head import Words
 from registry.published import tags_split
 from storage.listings import ListedRow
 from universe.record import WORD, Facts
+from universe.retention import policy_words
 
 OPENED: Final[tuple[Opening, ...]] = ("compat",)
 THEIRS_MAX: Final = 1_000
@@ -89,7 +90,8 @@ async def create_in_multiverse(node: Node, call: Call[NoQuery, NewUniverse]) -> 
 
 async def get_universe(node: Node, call: Call[UniverseQuery, None]) -> dict[str, Any]:
     """One universe. Of a bare id one's own first."""
-    return {"universe": await meta_of(node.store, await universe_called(node, call))}
+    row = await universe_called(node, call)
+    return {"universe": await meta_of(node.store, row), "rule": policy_words(rule_of(row))}
 
 
 async def remove_universe(node: Node, call: Call[UniverseQuery, None]) -> UniverseDeleted:

@@ -84,7 +84,7 @@ async def test_any_bytes_come_back_as_they_were(alice: Alice) -> None:
     )
     meta = (await alice.client.get(PLACE)).json()["universe"]
     assert (meta["snapshotCount"], meta["bytes"]) == (1, len(WORLD))
-    assert meta["lastSnapshotAt"] == entry["timestamp"]
+    assert (meta["lastSnapshotAt"], meta["lastTick"]) == (entry["timestamp"], 1200)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])

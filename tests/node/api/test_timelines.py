@@ -64,6 +64,9 @@ async def test_snapshots_and_events_are_one_line_by_tick(alice: Alice) -> None:
         True,
     )
 
+    bare = await timeline(alice, "?bare=true")
+    assert (bare["entries"], bare["snapshots"]) == (shown["entries"], [])
+
     canonical = await timeline(alice, "?canonicalOnly=true")
     assert [one["tick"] for one in canonical["entries"]] == [100, 400, 500]
     assert canonical["canonicalEvents"] == [union["entry"]]
@@ -129,6 +132,7 @@ async def test_a_fork_opens_what_it_began_with_and_goes_on_by_itself(alice: Alic
         "snapshot": first["id"],
     }
     assert (universe["forkOf"]["snapshotTick"], universe["snapshotCount"]) == (100, 0)
+    assert universe["lastTick"] == 100
     assert (universe["ownerId"], universe["visibility"]) == ("p", "public")
     place = f"/api/universe/{universe['id']}"
     assert (await alice.client.get(f"{place}/snapshot/100")).content == b"a world at 100"
