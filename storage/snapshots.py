@@ -123,6 +123,16 @@ class Snapshots(Part):
         row = await self._database.row(f"{_OF} {_NEWEST}", (number, 1))
         return None if row is None else _snapshot(row)
 
+    async def last_tick(self, number: int) -> int:
+        """The highest of any snapshot or event; 0 where there is none."""
+        row = await self._database.row(
+            "SELECT max(coalesce((SELECT max(tick) FROM snapshot WHERE document = ?1), 0),"
+            " coalesce((SELECT max(tick) FROM happened WHERE document = ?1), 0))",
+            (number,),
+        )
+        assert row is not None, "a maximum has one row"
+        return int(row[0])
+
     async def same_snapshot(
         self, number: int, tick: int, kind: str, checksum: bytes
     ) -> SnapshotRow | None:

@@ -49,6 +49,10 @@ class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     entities: tuple[str, ...] = ()
     souls: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
+    other: str | None = None
+    """Of who left or came: full name of the universe at the other end of the passage."""
+    migration: str | None = None
+    """Of that journey, hex."""
 
 
 class TimelineShown(Struct, frozen=True, kw_only=True, omit_defaults=True):

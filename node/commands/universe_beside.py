@@ -46,13 +46,13 @@ class Beside:
             return {**told, "state": "left", "reason": reason}
         name = f"{self.did}/{one.id}"
         found = there(path_of(PASSAGE, name))
+        is_new = found is None
         if found is None:
             found = node().post(PASSAGE, self._body(one))
-        elif found["passage"]["active"] == one.is_active:
-            return {**told, "state": "unchanged"}
         if found["passage"]["active"] and not one.is_active:
             node().delete(path_of(PASSAGE, name))
-        return {**told, "state": "created"}
+            return {**told, "state": "created" if is_new else "closed"}
+        return {**told, "state": "created" if is_new else "unchanged"}
 
     def player(self, one: ImportedPlayer) -> Json:
         """Registers who it is; what became of it. Raises `Failure`."""

@@ -16,6 +16,7 @@ from node.commands.console import (
     say,
     wants_json,
 )
+from node.commands.petnames import petnames
 from node.commands.universe_line import draw_timeline
 from node.commands.universe_made import config_of
 from node.commands.universe_named import PATH, UNIVERSE, meant
@@ -48,7 +49,7 @@ def timeline(
         return print_json("universe", found)
     if not found["entries"]:
         return say("Nothing yet. Keep a state: panspermia universe snapshot UNIVERSE FILE --tick N")
-    for line, style in draw_timeline(found["entries"], is_whole=all_):
+    for line, style in draw_timeline(found["entries"], petnames(), is_whole=all_):
         say(line, **style)
 
 

@@ -249,6 +249,8 @@ def timeline_entry(one: Entry) -> TimelineEntry:
         entities=one.entities,
         souls=one.souls,
         parents=one.parents,
+        other=one.other or None,
+        migration=None if one.migration is None else one.migration.hex(),
     )
 
 

@@ -301,3 +301,20 @@ async def test_a_universe_may_have_its_rule_from_the_beginning(alice: Alice) -> 
         assert answer.status_code == code, answer.text
     shown = (await alice.client.post("/api/universe/kept/prune?dryRun=true", json={})).json()
     assert shown["rule"][0] == "auto: all are kept"
+
+
+async def test_forks_of_a_deleted_universe_are_still_drawn_beside_each_other(alice: Alice) -> None:
+    await put(alice, b"at 100", "tick=100")
+    one, other = [
+        (await forked(alice, id=f"universe:{name}"))["universe"]["fullName"] for name in "ab"
+    ]
+    assert (await alice.client.delete(PLACE)).status_code == 200
+    for id in ("universe:a", "universe:b"):
+        answer = await alice.client.get(f"/api/universe/{id}/forks?tree=true")
+        tree = answer.json()["tree"]
+        gone = f"{alice.node.identity.did}/universe:main"
+        assert [(place["universe"], place["isKnown"], place["parent"]) for place in tree] == [
+            (gone, False, None),
+            (one, True, gone),
+            (other, True, gone),
+        ]
