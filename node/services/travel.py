@@ -34,6 +34,7 @@ from universe.gate import (
 from universe.gatebook import put_hand_over, put_recall, put_receipts
 from universe.gates import sign_hand_over
 from universe.lines import Lines
+from universe.names import parse_full_name
 from universe.passage import Passage
 from universe.receipts import (
     INLINE_BYTES_MAX,
