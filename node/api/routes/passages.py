@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crdt.keys import NamespaceKey
 from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
-from node.api.models import NoQuery
+from node.api.models import NoQuery, micros
 from node.api.passage_models import (
     Acceptance,
     Decision,
@@ -70,13 +70,14 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
         target=target.name,
         type=body.type,
         stability=body.stability,
-        maintained_us=node.clock_us(),
-        every_us=None if body.every is None else body.every * 1_000,
+        maintained_us=node.clock_us() if body.maintained is None else micros(body.maintained),
+        every_us=micros(body.every),
         arrivals=body.arrivals,
         by=body.by,
     )
     id = body.id or f"{PREFIX}{uuid.UUID(bytes=os.urandom(16), version=4)}"
-    words = Words(body.name, description=None, license=None, tags=None)
+    made_us = micros(body.created_at)
+    words = Words(body.name, description=None, license=None, tags=None, created_us=made_us)
     await _check_own_gates(node, by, source.name, target.name)
     passage = await create_passage(by, id, words, said)
     await _take_own_gates(node, by, passage)

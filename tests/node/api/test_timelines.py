@@ -1,5 +1,6 @@
 """Timelines, forks and rules of keeping over HTTP."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -249,6 +250,36 @@ async def test_what_the_rule_does_not_keep_goes_with_the_next_upload(alice: Alic
     for tick in range(4):
         await put(alice, b"%d" % tick, f"tick={tick}&type=auto")
     assert [one["tick"] for one in (await timeline(alice))["entries"]] == [2, 3]
+
+
+async def test_a_snapshot_goes_when_its_own_decay_says_so_and_not_before(alice: Alice) -> None:
+    """Whatever the rule is: one that keeps all is for those that say nothing."""
+    everything: dict[str, Any] = {"retention": {"auto": {}}}
+    assert (await alice.client.post(f"{PLACE}/prune", json=everything)).status_code == 200
+
+    async def keep(tick: int, kind: str, **decay: object) -> None:
+        query = f"tick={tick}&type={kind}&decay={json.dumps(decay)}" if decay else f"tick={tick}"
+        await put(alice, f"{tick} {kind}".encode(), query)
+
+    async def ticks() -> list[tuple[int, str]]:
+        found = (await alice.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
+        return [(one["tick"], one["type"]) for one in found]
+
+    dear = [(0, "auto"), (0, "canonical"), (2, "auto")]
+    await keep(0, "auto", decayAfterTicks=10, neverDecay=True)
+    await keep(0, "canonical", decayAfterTicks=10)
+    await keep(1, "auto", decayAfterTicks=10)
+    await keep(1, "manual", decayAfterTicks=10)
+    await keep(2, "auto", preservationReason="the first house")
+    await keep(11, "manual")
+    first = [(0, "auto"), (0, "canonical"), (1, "auto"), (1, "manual"), (2, "auto"), (11, "manual")]
+    assert sorted(await ticks()) == first
+    await keep(12, "manual")
+    shown = (await alice.client.post(f"{PLACE}/prune?dryRun=true", json={})).json()
+    assert [(one["tick"], one["type"]) for one in shown["dropped"]] == [(1, "auto"), (1, "manual")]
+    assert "its author keeps it for 10" in shown["dropped"][0]["why"]
+    await keep(13, "manual")
+    assert sorted(await ticks()) == [*dear, *((tick, "manual") for tick in (11, 12, 13))]
 
 
 async def test_what_opens_at_a_tick_is_told_without_its_bytes(alice: Alice) -> None:
