@@ -1,6 +1,6 @@
 """How the place of a traveller reads, whatever a stranger wrote into it."""
 
-from node.commands.passage import place_text, travellers_text
+from node.commands.passage import place_text, stability_text, travellers_text
 from node.commands.petnames import Petnames
 
 BOB, CAROL = (f"did:key:z6Mk{name * 44}" for name in ("b", "c"))
@@ -26,3 +26,12 @@ def test_what_a_stranger_wrote_moves_no_cursor() -> None:
     (line,) = travellers_text({"travellers": [{**FOX, "soul": "\x1b[2Jfox"}]}, CALLED)
     assert "\x1b" not in line
     assert line.endswith(f"(migration {'01' * 16})")
+
+
+def test_what_is_left_of_a_passage_is_said_with_how_often_one_looks_after_it() -> None:
+    one = {"stability": 90, "stabilityNow": 90, "maintenanceEvery": 0}
+    assert stability_text(one) == "90 of 100"
+    worn = {**one, "stabilityNow": 63, "maintenanceEvery": 43_200_000}
+    assert stability_text(worn) == (
+        "63 of 100, 90 when looked after; one means to look after it each 0.5 days"
+    )
