@@ -114,7 +114,7 @@ class Document:
         *,
         is_read: bool = True,
     ) -> "Document":
-        """New, or what `save` gave; its values are read now or when asked for. Raises `Unusable`."""
+        """New, or what `save` gave; its values are read now or if asked for. Raises `Unusable`."""
         with _refusals():
             library = Library.load(skeleton_for(class_, kind).raw if saved is None else saved)
             return cls(library, actor, _read_root(library) if is_read else None)
