@@ -69,6 +69,8 @@ class Gates:
     lock: asyncio.Lock
     events: Events
     clock_s: Callable[[], float] = time.monotonic
+    warned: dict[str, str] = field(default_factory=dict[str, str])
+    """Universe → what was logged of its gate last: not at every look again."""
     put_off: set[NamespaceKey] = field(default_factory=set[NamespaceKey])
     """Where something is due that the disk did not take."""
 
@@ -130,11 +132,15 @@ class Gates:
     ) -> list[Checked]:
         """One gate that cannot be answered for keeps no other one waiting."""
         try:
-            return await keeper.answer(universe)
+            signed = await keeper.answer(universe)
         except FAILURES as error:
-            log.warning("the gate of %s: %s", universe, error)
+            if self.warned.get(universe) != str(error):
+                log.warning("the gate of %s: %s", universe, error)
+            self.warned[universe] = str(error)
             self._note(namespace, error)
             return []
+        self.warned.pop(universe, None)
+        return signed
 
     def _note(self, namespace: NamespaceKey, error: Exception) -> None:
         if type(error) in PASSING:

@@ -280,7 +280,7 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     node.left_over.mended = store.mended
     node.left_over.sudden = node.home.node_file.exists()  # of a run that is over: not yet written
     tasks.create_task(keep_giving_back(store, node.left_over), name="blobs: give back")
-    tasks.create_task(_make_whole_again(store), name="snapshots: whole again")
+    tasks.create_task(store.keep_whole(_whole_again, _not_whole), name="snapshots: whole again")
     tasks.create_task(store.keep_settling(_not_settled), name="snapshots: settle")
 
 
@@ -289,14 +289,17 @@ def _not_settled(error: Exception) -> None:
     log.warning("snapshots take more room: %s", error, exc_info=None if is_told else error)
 
 
-async def _make_whole_again(store: Store) -> None:
-    try:
-        count = await store.make_whole_again()
-    except StorageError as error:
-        log.warning("snapshots that were damaged wait for the next start: %s", error)
-    else:
-        if count:
-            log.info("%s snapshots that were damaged are whole again", f"{count:,}")
+def _whole_again(count: int) -> None:
+    log.info("%s snapshots that were damaged are whole again", f"{count:,}")
+
+
+def _not_whole(error: Exception) -> None:
+    is_told = isinstance(error, StorageError | Malformed)
+    log.warning(
+        "snapshots that were damaged wait for the next start: %s",
+        error,
+        exc_info=None if is_told else error,
+    )
 
 
 def clock_us() -> int:

@@ -4,8 +4,10 @@ Disks lose bits, and a loss of power what was not waited for. A chunk that is no
 is not held any more: no blob that has it is whole, and it is fetched again like any other.
 """
 
+import asyncio
 import sqlite3
 from bisect import bisect_right
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +30,8 @@ from storage.located import (
     up_to,
 )
 from storage.mending import forget_chunk
-from storage.vault.scrubbing import drop_damaged, drop_lost
+from storage.vault.attached import READERS
+from storage.vault.scrubbing import drop_lost
 
 T = TypeVar("T")
 
@@ -42,7 +45,7 @@ _WHOLE_WITH = (
     "SELECT DISTINCT w.id FROM page_chunk c JOIN blob_page b ON b.page = c.page"
     " JOIN blob w ON w.number = b.blob WHERE c.hash = ? AND w.is_complete LIMIT ?"
 )
-RUN = {Chunking.FIXED: 4, Chunking.CONTENT: 64}  # chunks read ahead in a stream: about 1 MiB
+RUN = {Chunking.FIXED: 4, Chunking.CONTENT: 128}  # chunks of a stream read at once: 1 or 2 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +144,23 @@ class BlobReading(KeptBlobs):
         if start >= end:
             return
         index, at = await self._chunk_at(root, start)
-        while at < end:
-            count = min(RUN[root.chunking], root.chunk_count - index)
-            piece = b"".join(await self.read_chunks(blob, index, count))
-            index, before, at = index + count, at, at + len(piece)
-            if before < start or at > end:
-                piece = piece[max(0, start - before) : end - before]
-            yield piece
+        ahead: deque[asyncio.Task[list[bytes]]] = deque()
+        at_once = 1  # many want no more than a part
+        try:
+            while at < end:
+                while len(ahead) < at_once and index < root.chunk_count:
+                    count = min(RUN[root.chunking], root.chunk_count - index)
+                    ahead.append(asyncio.create_task(self.read_chunks(blob, index, count)))
+                    index += count
+                piece = b"".join(await ahead.popleft())
+                before, at, at_once = at, at + len(piece), READERS
+                if before < start or at > end:
+                    piece = piece[max(0, start - before) : end - before]
+                yield piece
+        finally:
+            for reading in ahead:
+                if not reading.cancel() and not reading.cancelled():
+                    reading.exception()  # nobody wants to know any more
 
     async def _chunk_at(self, root: BlobRoot, offset: int) -> tuple[int, int]:
         """The number of the chunk that holds a byte, and the place of its first byte."""
@@ -315,7 +328,7 @@ async def whole_blob(view: Reading, blob: BlobId, *, bytes_max: int) -> bytes | 
         whole = await view.vault.read(partial(whole_of_vault, root=root))
         if whole is None and isinstance(view, Writing):  # so that it is fetched again
             lost = await view.vault.read(partial(lost_of_vault, root=root))
-            await view.at_once(partial(drop_damaged, hashes=lost))
+            await view.at_once(partial(drop_lost, hashes=lost))
             await view.at_once(partial(unfold, blob=blob))
         return whole
     pieces: list[bytes] = []

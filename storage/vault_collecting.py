@@ -20,11 +20,13 @@ from storage.folding import IS_FOLDED, Lost, names_of_pages
 from storage.part import Part
 from storage.vault.attached import checkpoint, is_empty, used_bytes
 from storage.vault.collecting import Collection
+from storage.vault.ids import next_id
 from storage.vault.keeping import free
-from storage.vault.rows import next_id
+from storage.vault.lost import last_loss
 
 TIMES = 3
 ROOTS = 64  # of blobs, in one step
+_PLACES = "SELECT place FROM blob_page WHERE blob = ?"
 PAGES = 64  # of rows of what they name: 65,536 chunks
 
 
@@ -111,8 +113,8 @@ class VaultCollecting(Part, ABC):
     def _step(
         self, collection: Collection, named: int, database: sqlite3.Connection
     ) -> bool | None:
-        """Whether there is more; None where something was named since the marks were made."""
-        if self._putting or named != self._named:
+        """Whether there is more; None where something was named or lost since the marks began."""
+        if self._putting or named != self._named or last_loss(database) != collection.last_loss:
             return None
         before = used_bytes(database)
         has_more = collection.step()
@@ -129,8 +131,12 @@ class VaultCollecting(Part, ABC):
         number = 0
         while blobs := await self._database.rows(asked, (number,)):
             number = blobs[-1][0]
-            for _, id, root, is_folded in blobs:
+            for blob, id, root, is_folded in blobs:
                 parsed = parse_root(root, BlobId(id))
+                if collection.has_lost and not is_folded:
+                    held = await self._database.rows(_PLACES, (blob,))
+                    lacking = {*range(parsed.page_count)} - {place for (place,) in held}
+                    collection.lack([parsed.page_hashes[at] for at in lacking])
                 new = [at for at, hash in enumerate(parsed.page_hashes) if hash not in seen]
                 await self._mark(collection, parsed.page_hashes)
                 if is_folded:
@@ -149,6 +155,15 @@ class VaultCollecting(Part, ABC):
             )
             await self._mark(collection, [hash for (hash,) in rows])
             await asyncio.sleep(pause_s)
+        after: bytes | None = b""
+        while after is not None:
+            mark_some = partial(_mark_before, collection=collection, after=after)
+            after = await self._database.lazily(mark_some)
+            await asyncio.sleep(pause_s)
 
     async def _mark(self, collection: Collection, hashes: Sequence[bytes]) -> None:
         await self._database.lazily(lambda _: collection.mark(hashes))
+
+
+def _mark_before(_: object, *, collection: Collection, after: bytes) -> bytes | None:
+    return collection.mark_before(after)
