@@ -31,7 +31,7 @@ from storage.located import (
 )
 from storage.mending import forget_chunk
 from storage.vault.attached import READERS
-from storage.vault.scrubbing import drop_damaged, drop_lost
+from storage.vault.scrubbing import drop_lost
 
 T = TypeVar("T")
 
@@ -328,7 +328,7 @@ async def whole_blob(view: Reading, blob: BlobId, *, bytes_max: int) -> bytes | 
         whole = await view.vault.read(partial(whole_of_vault, root=root))
         if whole is None and isinstance(view, Writing):  # so that it is fetched again
             lost = await view.vault.read(partial(lost_of_vault, root=root))
-            await view.at_once(partial(drop_damaged, hashes=lost))
+            await view.at_once(partial(drop_lost, hashes=lost))
             await view.at_once(partial(unfold, blob=blob))
         return whole
     pieces: list[bytes] = []

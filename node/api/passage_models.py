@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from node.api.cleaned import Cleaner, line, text
 from node.api.life_models import Line
-from node.api.models import Place, Request
+from node.api.models import Millis, Place, Request
 from registry.manifest import NAME_CHARACTERS_MAX
 from universe.passage import BY_CHARACTERS_MAX, Arrivals, Passage, Type
 from universe.receipts import (
@@ -25,7 +25,6 @@ Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
 Migration: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Tick: TypeAlias = Annotated[int, Meta(ge=0, le=TICK_MAX)]
 Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
-Millis: TypeAlias = Annotated[int, Meta(ge=0, le=10**14)]
 TYPES_OF_CLIENTS: Final = frozenset({"thread", "bridge", "gate", "confluence"})
 
 
@@ -48,6 +47,8 @@ class NewPassage(
         "target": "targetUniverseId",
         "by": "createdBy",
         "every": "maintenanceEvery",
+        "created_at": "createdAt",
+        "maintained": "lastMaintenance",
     },
 ):
     """The same id again is the same passage: what is given is brought up to date, and one's half
@@ -66,6 +67,10 @@ class NewPassage(
     """How often one means to look after it, in ms."""
     arrivals: Arrivals | None = None
     """null: as it was said before, else `accept`."""
+    created_at: Millis | None = None
+    """When it was made elsewhere before; else it is now."""
+    maintained: Millis | None = None
+    """When it was looked after last; else it is now."""
     namespace: Place | None = None
 
 
@@ -122,10 +127,14 @@ class GateTaken(Struct, frozen=True):
     gate: str
     """Key of this device, hex."""
     changed: bool
+    lost: int = 0
+    """Answers of others to receipts that are not here, and that it goes on without."""
 
 
 class NewGate(Request, frozen=True):
     universe: Name
+    anyway: bool = False
+    """Also where others answered receipts of it that are not here: these are lost for good."""
     namespace: Place | None = None
 
 

@@ -233,15 +233,21 @@ def close(passage: str, namespace: str | None) -> None:
 
 @passage_command.command("gate")
 @click.argument("universe")
+@click.option(
+    "--anyway", is_flag=True, help="Where receipts that others answered are lost for good."
+)
 @IN_NAMESPACE
-def gate(universe: str, namespace: str | None) -> None:
+def gate(universe: str, anyway: bool, namespace: str | None) -> None:
     """Make this device the gate of your universe, in place of one that is lost or stopped."""
-    body = {"universe": universe, "namespace": namespace}
+    body = {"universe": universe, "anyway": anyway, "namespace": namespace}
     done = node().post("/api/gate", body)
     if wants_json():
         return print_json("passage", done)
     said = "is now" if done["changed"] else "was already"
-    return say(f"This device {said} the gate of {printable(done['universe'])}", fg="green")
+    say(f"This device {said} the gate of {printable(done['universe'])}", fg="green")
+    if done["lost"]:
+        say(f"It goes on without receipts that {done['lost']} answers of others speak of.")
+    return None
 
 
 def print_done(done: Json) -> None:

@@ -133,7 +133,9 @@ def forks(universe: str | None, namespace: str | None) -> None:
 @click.option(
     "--rule", metavar="JSON", help='From now on: {"auto": {"thin": true, "newest": 500}}.'
 )
-@click.option("--keep-all", is_flag=True, help="From now on nothing is dropped.")
+@click.option(
+    "--keep-all", is_flag=True, help="From now on only what has a decay of its own is dropped."
+)
 @DRY_RUN
 @IN_NAMESPACE
 def prune(
@@ -142,7 +144,8 @@ def prune(
     """Drop the snapshots that your universe's rule does not keep.
 
     Without a rule of its own: of autosaves all of the last hour, then the last of each hour, day
-    and week. Canonical ones, the newest, and what forks and events need always stay.
+    and week. Canonical ones, the newest, and what forks and events need always stay. One that was
+    kept with a decay of its own goes by that, whatever the rule says.
     """
     if rule is not None and keep_all:
         raise click.UsageError("--rule and --keep-all: say one")

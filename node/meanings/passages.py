@@ -28,7 +28,8 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "The gate of that universe does not sign that: the traveller is elsewhere, another device"
         " is the gate, or receipts are missing. Nothing changed.",
         "The detail says which. The gate of a lost device is taken over with"
-        " `panspermia passage gate`.",
+        " `panspermia passage gate`, after `panspermia sync`: what a restored home lacks of its"
+        " own comes from others. Where that is lost for good, `--anyway` goes on without it.",
     ),
     "passage-closed": (
         "Nobody travels through a passage that is not accepted yet, or that one owner closed.",

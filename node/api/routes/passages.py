@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crdt.keys import NamespaceKey
 from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
-from node.api.models import NoQuery
+from node.api.models import NoQuery, micros
 from node.api.passage_models import (
     Acceptance,
     Decision,
@@ -70,13 +70,15 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
         target=target.name,
         type=body.type,
         stability=body.stability,
-        maintained_us=node.clock_us(),
-        every_us=None if body.every is None else body.every * 1_000,
+        maintained_us=node.clock_us() if body.maintained is None else micros(body.maintained),
+        every_us=micros(body.every),
         arrivals=body.arrivals,
         by=body.by,
     )
     id = body.id or f"{PREFIX}{uuid.UUID(bytes=os.urandom(16), version=4)}"
-    words = Words(body.name, description=None, license=None, tags=None)
+    made_us = micros(body.created_at)
+    words = Words(body.name, description=None, license=None, tags=None, created_us=made_us)
+    await _check_own_gates(node, by, source.name, target.name)
     passage = await create_passage(by, id, words, said)
     await _take_own_gates(node, by, passage)
     return PassageDone(success=True, passage=show_passage(passage))
@@ -87,6 +89,7 @@ async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone
     body = call.body
     by, passage = await _called(node, call.path["passage"], body.namespace)
     said = Said(stability=body.stability, arrivals=body.arrivals, by=body.by)
+    await _check_own_gates(node, by, *passage.proposed.ends[:2])
     accepted = await accept_passage(by, passage, said)
     await _take_own_gates(node, by, accepted)
     return PassageDone(success=True, passage=show_passage(accepted))
@@ -187,8 +190,14 @@ async def take_gate(node: Node, call: Call[NoQuery, NewGate]) -> GateTaken:
     if row.listing.author != node.identity.did:
         raise NotAllowed(f"{universe} is not this author's", code="not-your-passage")
     gates = Gatekeeper(_ferry(node, row.namespace), node.gating)
-    changed = await gates.take_gate(universe)
-    return GateTaken(success=True, universe=universe, gate=gates.key.hex(), changed=changed)
+    taken = await gates.take_gate(universe, anyway=call.body.anyway)
+    return GateTaken(
+        success=True,
+        universe=universe,
+        gate=gates.key.hex(),
+        changed=taken.is_changed,
+        lost=len(taken.given_up),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +274,14 @@ async def _end(node: Node, passage: Passage, text: str | None) -> str:
     if len(own) == 2:
         raise Rejected("both ends are yours: say `from` which it leaves", code="not-an-end")
     return own[0]
+
+
+async def _check_own_gates(node: Node, by: Ferry, source: str, target: str) -> None:
+    """Before anything is written: this device may become their gate, where they have none yet."""
+    gates = Gatekeeper(by, node.gating)
+    for end, other in ((source, target), (target, source)):
+        if parse_full_name(end)[0] == by.did:
+            await gates.check_first(end, other)
 
 
 async def _waiting(gates: Gatekeeper, passage: Passage, migration: str) -> tuple[str, Checked]:

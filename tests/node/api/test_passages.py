@@ -206,6 +206,9 @@ async def test_the_gate_is_taken_once(alice: Alice) -> None:
     done = ok(await alice.client.post("/api/gate", json={"universe": MAIN}))
     assert done["changed"]
     assert not ok(await alice.client.post("/api/gate", json={"universe": MAIN}))["changed"]
+    anyway = {"universe": MAIN, "anyway": True}  # nothing is missing, so nothing is lost
+    done = ok(await alice.client.post("/api/gate", json=anyway))
+    assert (done["changed"], done["lost"]) == (False, 0)
 
 
 async def test_a_client_of_the_original_server_needs_no_token(tmp_path: Path) -> None:

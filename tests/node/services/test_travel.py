@@ -69,10 +69,10 @@ class Person:
         document = document_of(name, "uni", COMMONS)
         await self.ferry.store.commit(document, delete(now_us=NOW_US), self.ferry.identity.signer)
 
-    async def hears(self, other: "Person") -> None:
-        """Everything the other holds, as a sync brings it."""
+    async def hears(self, other: "Person", about: "Person | None" = None) -> None:
+        """Everything the other holds of itself, or of somebody, as a sync brings it."""
         store = other.ferry.store
-        entries, _ = await store.entries_after(other.ferry.identity.author, 0)
+        entries, _ = await store.entries_after((about or other).ferry.identity.author, 0)
         received = await self.ferry.store.receive(entries, source="sync")
         assert not received.refused
 
@@ -244,8 +244,8 @@ async def test_another_device_of_the_owner_takes_the_gate_only_when_told(
 ) -> None:
     alice, bob = people
     reef = bob.universe("universe:reef")
-    assert await bob.gates.take_gate(reef)
-    assert not await bob.gates.take_gate(reef)
+    assert (await bob.gates.take_gate(reef)).is_changed
+    assert not (await bob.gates.take_gate(reef)).is_changed
     with pytest.raises(NotFound):
         await bob.gates.take_gate(bob.universe("universe:none"))
     with pytest.raises(NotFound):
@@ -256,7 +256,7 @@ async def test_another_device_of_the_owner_takes_the_gate_only_when_told(
     passage = await create_passage(alice.ferry, "passage:1", Words(None), ends)
     with pytest.raises(CannotTravel, match="no gate yet"):  # nor by sending
         await alice.gates.send(passage, meadow, bytes(16), FOX, 0)
-    assert await alice.gates.take_gate(meadow, only_first=True)
+    assert (await alice.gates.take_gate(meadow, only_first=True)).is_changed
 
 
 async def test_what_is_not_ones_own_nobody_proposes_accepts_or_closes(
