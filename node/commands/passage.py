@@ -281,7 +281,7 @@ def print_passage(one: Json, called: Petnames, own: str) -> None:
         ("from", end_text(ends[0], called, own)), ("to", end_text(ends[1], called, own)),
         ("stability", stability_text(one)),
         *(
-            ("arrivals", f"{said} at {universe_text(end, called)}")
+            ("arrivals", f"{said} at {end_text(end, called, own)}")
             for end in ends if (said := one["arrivals"].get(end.partition("/")[0]))
         ),
     ):  # fmt: skip
