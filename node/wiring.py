@@ -279,8 +279,9 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     tasks.create_task(Gates(ferry, node.gating, events).run(), name="gates")
     fetch = partial(hold_blob, store, node.network, urgency=Urgency.AUTHORITY)
     tasks.create_task(follow_statements(store, fetch), name="authority")
-    # Of a blob that was being added when the last run was killed.
-    tasks.create_task(_give_back(store), name="blobs: give back")
+    # Of what was being added when the last run was killed, and of what comes to nothing.
+    give_back = store.keep_giving_back(_given_back, _not_given_back, pause_s=GIVE_BACK_PAUSE_S)
+    tasks.create_task(give_back, name="blobs: give back")
     tasks.create_task(store.keep_whole(_whole_again, _not_whole), name="snapshots: whole again")
     tasks.create_task(store.keep_settling(_not_settled), name="snapshots: settle")
 
@@ -303,14 +304,12 @@ def _not_whole(error: Exception) -> None:
     )
 
 
-async def _give_back(store: Store) -> None:
-    try:
-        count = await store.give_back(pause_s=GIVE_BACK_PAUSE_S)
-    except Exception:  # room that is not given back ends no node
-        log.exception("what is left of snapshots that were only partly stored stays")
-        return
-    if count:
-        log.warning("dropped %s parts of snapshots that were only partly stored", f"{count:,}")
+def _given_back(count: int) -> None:
+    log.warning("dropped %s parts of snapshots that were only partly stored", f"{count:,}")
+
+
+def _not_given_back(error: Exception) -> None:
+    log.error("what is left of snapshots that were only partly stored stays", exc_info=error)
 
 
 def clock_us() -> int:
