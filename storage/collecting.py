@@ -21,7 +21,7 @@ from storage.mending import forget_chunk
 from storage.pack_ends import ENDS
 from storage.packs import Packs, Place
 from storage.vault.attached import used_bytes
-from storage.vault_collecting import VaultCollecting
+from storage.vault_collecting import GivenBack, VaultCollecting
 from storage.wishes import Wishes
 
 GRACE_US = 3_600_000_000  # an hour between the blob and the record that names it
@@ -119,11 +119,11 @@ class Collecting(VaultCollecting):
                 if live[pack] <= await asyncio.to_thread(room.available_bytes):
                     await self._rewrite(pack)
 
-    async def give_back(self, *, pause_s: float = 0.0) -> int:
+    async def give_back(self, *, pause_s: float = 0.0) -> GivenBack:
         """What was stored of a blob that came to nothing; as much as can be done of it now.
 
-        Gives how many chunks and pages of snapshots went. `pause_s` between any two steps, where
-        nobody waits for it.
+        Gives what went of snapshots; `has_left_over` where something may be left. `pause_s` between
+        any two steps, where nobody waits for it.
         """
         before = self._given_back
         with suppress(StorageError):

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from node.api.life_models import Line, Tags
-from node.api.models import Cursor, Place
+from node.api.models import Cursor, Millis, Place
 from node.api.universe_models import SnapshotEntry, UniverseMeta, UniverseQuery, WorldText
 
 Tick = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
@@ -51,6 +51,10 @@ class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     entities: tuple[str, ...] = ()
     souls: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
+    other: str | None = None
+    """Of who left or came: full name of the universe at the other end of the passage."""
+    migration: str | None = None
+    """Of that journey, hex."""
 
 
 class TimelineShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -118,6 +122,10 @@ class NewFork(Struct, frozen=True, kw_only=True):
     """Without one, as the parent is."""
     namespace: Place | None = None
     retention: dict[str, Any] | None = None
+    """As of a new universe."""
+    config: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    """As of a new universe; that of the parent is not taken over."""
+    createdAt: Millis | None = None
     """As of a new universe."""
     description: Line | None = None
     tags: Tags | None = None

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from crdt.keys import COMMONS, NamespaceKey
 from node.api.cleaned import cleaned_list
 from node.api.endpoint import UNIVERSE_REF, Call, Endpoint, Opening, reads, writes
-from node.api.models import NoQuery
+from node.api.models import NoQuery, micros
 from node.api.problems import ENCODER
 from node.api.requests import answer_cached
 from node.api.universe_models import (
@@ -66,7 +66,7 @@ async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Respo
     if tags is not None:
         tags = tags_split(tags) if isinstance(tags, str) else tuple(dict.fromkeys(tags))
     given = Given(
-        Words(body.name, body.description, body.license, body.card, tags),
+        Words(body.name, body.description, body.license, body.card, tags, micros(body.createdAt)),
         Facts(
             owner=body.ownerId,
             visibility=visibility,
