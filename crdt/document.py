@@ -106,13 +106,7 @@ class Document:
 
     @classmethod
     def open(
-        cls,
-        class_: str,
-        kind: str,
-        actor: bytes,
-        saved: bytes | None = None,
-        *,
-        is_read: bool = True,
+        cls, class_: str, kind: str, actor: bytes, saved: bytes | None = None, is_read: bool = True
     ) -> "Document":
         """A new document, or the one that `save` gave. Raises `Unusable`.
 
