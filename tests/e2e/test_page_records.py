@@ -364,6 +364,8 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
 def passes(page: Page, at: LocalNode, target: str) -> None:
     follow(page, "Propose a passage")
     fill(page, "To which universe", target)
+    waits = "[...document.querySelectorAll('#one option')].find((one) => one.value === 'ask')"
+    page.value(f"{waits}.selected = true")
     page.press("Enter")
     page.wait("it to be open", "byId('one').innerText.includes('It is open.')")
     (passage,) = at.client.get("/api/passages")["passages"]
@@ -371,9 +373,13 @@ def passes(page: Page, at: LocalNode, target: str) -> None:
     at.client.post(f"/api/passage/{quote(passage['fullName'], safe='')}/travel", wish)
     page.value(f"location.hash = '#passage/' + encodeURIComponent('{passage['fullName']}')")
     page.wait("its traveller", "byId('one').innerText.includes('soul:cain')")
-    assert "soul:cain is " in page.text("#one")
-    assert page.value("document.querySelectorAll('.crossing .traveller').length") == 1
+    assert "soul:cain is on its way from universe:main to " in page.text("#one")
+    assert page.value("document.querySelectorAll('.crossing .traveller.in-transit').length") == 1
     is_well_made(page)
+    follow(page, "Let in")
+    page.wait("it to be let in", "byId('one').innerText.includes('soul:cain is let in.')")
+    assert "soul:cain is in " in page.text("#one")
+    page.wait("its place", "!!document.querySelector('.crossing .traveller.in')")
     follow(page, "Close it")
     page.wait("it to be closed", "byId('one').innerText.includes('It is closed.')")
     assert at.client.get("/api/passages")["passages"][0]["state"] == "closed"
