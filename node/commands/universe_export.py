@@ -65,7 +65,7 @@ def export_command(universes: tuple[str, ...], folder: Path, format: str) -> Non
     }
     if wants_json():
         return print_json("universe", report)
-    count = f"{report['written']:,} snapshots"
+    count = f"{report['written']:,} snapshot{'' if report['written'] == 1 else 's'}"
     say(f"wrote {count}, {size_text(report['bytes'])}, to {printable(str(folder))}")
     for one in report["left"]:
         say(printable(f"left out: tick {one['tick']}: {one['reason']}"), dim=True, err=True)

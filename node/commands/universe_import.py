@@ -276,7 +276,8 @@ class Importing:
         if not wants_json():
             print_report(report, sum(self.plan.report.counts.values()))
         if lost:
-            detail = f"{lost:,} things that are there could not be imported"
+            some = "thing that is" if lost == 1 else "things that are"
+            detail = f"{lost:,} {some} there could not be imported"
             if not self.is_dry:
                 detail = f"{detail}; the rest is done"
             raise failed("partly-imported", "Not all of it", detail, **report)

@@ -181,9 +181,14 @@ def _players(files: Files, root: str, report: Report) -> list[ImportedPlayer]:
 
 
 def _universes_of(files: Files, path: str, report: Report) -> tuple[str, ...]:
+    """What the player's own list names; a list that cannot be read takes no player with it."""
     if path not in files.listing.files:
         return ()
-    listed = as_list(object_of(files, path, PART_BYTES_MAX).get("universes"))
+    try:
+        listed = as_list(object_of(files, path, PART_BYTES_MAX).get("universes"))
+    except InvalidFile as wrong:
+        report.refuse(wrong)
+        return ()
     texts = [each for each in listed or () if isinstance(each, str)]
     if listed is None or len(texts) != len(listed):
         report.tell(About.CLAIM, path, "must be a list of texts", Place(pointer="/universes"))

@@ -318,6 +318,7 @@ def test_passages_that_cannot_be_and_players_without_an_id_are_refused_alone() -
         "passages/c.json": as_json({**good, "id": "x/y"}),
         "passages/d.json": as_json({**good, "stability": 7}),
         "players/%2E%2E/profile.json": as_json({"displayName": "Dots"}),
+        "players/%2E%2E/universes.json": b"[" * 100_000,
         "players/b/profile.json": as_json({"id": "x/y"}),
     }
     plan = planned(files)
@@ -326,6 +327,7 @@ def test_passages_that_cannot_be_and_players_without_an_id_are_refused_alone() -
     assert [line.split(": ")[:2] for line in told(plan, About.UNREADABLE)] == [
         ["passages/b.json", "/targetUniverseId"],
         ["passages/c.json", "/id"],
+        ["players/%2E%2E/universes.json", "line 1, column 33"],
         ["players/b/profile.json", "/id"],
     ]
     assert plan.report.counts[About.SAME_ID] == 1

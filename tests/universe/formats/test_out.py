@@ -182,7 +182,14 @@ def test_primordium_has_room_for_the_newest_save_and_a_state_a_tick() -> None:
     assert {each.id[:2] for each in left} == {"00", "01", "05"}
 
 
-@pytest.mark.parametrize("id", ["..", ".", "a\\b", "%2e", "x" * 128, "é" * 64, "con", "a b"])
+@pytest.mark.parametrize("id", [".", "..", "...", "con"])
+@pytest.mark.parametrize("is_escaped", [False, True])
+def test_an_id_of_a_player_becomes_a_folder_that_leads_nowhere(id: str, is_escaped: bool) -> None:
+    """Dots alone are no id of a universe."""
+    assert folder_of(id, is_escaped) not in ("", ".", "..")
+
+
+@pytest.mark.parametrize("id", ["..a", "a\\b", "%2e", "x" * 128, "é" * 64, "con", "a b"])
 @pytest.mark.parametrize("is_escaped", [False, True])
 def test_an_id_becomes_a_folder_that_leads_nowhere(id: str, is_escaped: bool) -> None:
     name = folder_of(id, is_escaped)
