@@ -21,7 +21,7 @@ from storage.mending import forget_chunk
 from storage.pack_ends import ENDS
 from storage.packs import Packs, Place
 from storage.vault.attached import used_bytes
-from storage.vault_collecting import VaultCollecting
+from storage.vault_collecting import GivenBack, VaultCollecting
 from storage.wishes import Wishes
 
 GRACE_US = 3_600_000_000  # an hour between the blob and the record that names it
@@ -70,7 +70,7 @@ class Collecting(VaultCollecting):
         self._wishes = Wishes()
         self._unlinking = asyncio.Lock()  # who collected is told when the files are gone
         self._rewriting = asyncio.Lock()  # of two at once, each would take the other's copies away
-        self._left_over = asyncio.Event()  # parts of what came to nothing
+        self._is_in_the_way = False  # what an upload left that came to nothing
         self._putting_turn = asyncio.Lock()  # none begins while rows go whose room is needed now
 
     async def gc(self, grace_us: int = GRACE_US) -> Collected:
@@ -120,34 +120,17 @@ class Collecting(VaultCollecting):
                 if live[pack] <= await asyncio.to_thread(room.available_bytes):
                     await self._rewrite(pack)
 
-    async def give_back(self, *, pause_s: float = 0.0) -> int:
+    async def give_back(self, *, pause_s: float = 0.0) -> GivenBack:
         """What was stored of a blob that came to nothing; as much as can be done of it now.
 
-        Gives how many chunks and pages of snapshots went. `pause_s` between any two steps, where
-        nobody waits for it.
+        Gives what went of snapshots; `has_left_over` where something may be left. `pause_s` between
+        any two steps, where nobody waits for it.
         """
         before = self._given_back
-        self._left_over.clear()
+        self._is_in_the_way = False
         with suppress(StorageError):
             await self._drop_lone(pause_s)
         return self._given_back - before
-
-    async def keep_giving_back(
-        self,
-        on_given: Callable[[int], None],
-        on_fault: Callable[[Exception], None],
-        *,
-        pause_s: float = 0.0,
-    ) -> None:
-        """`give_back` after a start, and each time that a blob came to nothing, until it is
-        cancelled. `on_given` is told how many parts went."""
-        while True:
-            try:
-                if count := await self.give_back(pause_s=pause_s):
-                    on_given(count)
-            except Exception as error:  # room that is not given back, but not the node
-                on_fault(error)
-            await self._left_over.wait()
 
     async def _drop_lone(self, pause_s: float = 0.0) -> None:
         """Pages of no blob, chunks of no page, and then the packs in which nothing is left.

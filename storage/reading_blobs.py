@@ -4,8 +4,10 @@ Disks lose bits, and a loss of power what was not waited for. A chunk that is no
 is not held any more: no blob that has it is whole, and it is fetched again like any other.
 """
 
+import asyncio
 import sqlite3
 from bisect import bisect_right
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ from storage.located import (
     up_to,
 )
 from storage.mending import forget_chunk
+from storage.vault.attached import READERS
 from storage.vault.scrubbing import drop_lost
 
 T = TypeVar("T")
@@ -42,7 +45,7 @@ _WHOLE_WITH = (
     "SELECT DISTINCT w.id FROM page_chunk c JOIN blob_page b ON b.page = c.page"
     " JOIN blob w ON w.number = b.blob WHERE c.hash = ? AND w.is_complete LIMIT ?"
 )
-RUN = {Chunking.FIXED: 4, Chunking.CONTENT: 64}  # chunks read ahead in a stream: about 1 MiB
+RUN = {Chunking.FIXED: 4, Chunking.CONTENT: 128}  # chunks of a stream read at once: 1 or 2 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,21 @@ class _Ahead:
         is_known = start >= 0 and start + count <= len(self.located)
         is_fresh = 0 <= now_us - self.at_us < AHEAD_US
         return self.located[start : start + count] if is_known and is_fresh else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """Chunks of a stream, and who reads them already."""
+
+    first: int
+    count: int
+    reading: "asyncio.Future[list[bytes | None]] | None"
+
+    def let_go(self) -> None:
+        """Nobody wants to know any more."""
+        reading = self.reading
+        if reading is not None and not reading.cancel() and not reading.cancelled():
+            reading.exception()
 
 
 class BlobReading(KeptBlobs):
@@ -141,13 +159,38 @@ class BlobReading(KeptBlobs):
         if start >= end:
             return
         index, at = await self._chunk_at(root, start)
-        while at < end:
-            count = min(RUN[root.chunking], root.chunk_count - index)
-            piece = b"".join(await self.read_chunks(blob, index, count))
-            index, before, at = index + count, at, at + len(piece)
-            if before < start or at > end:
-                piece = piece[max(0, start - before) : end - before]
-            yield piece
+        ahead: deque[_Begun] = deque()
+        at_once = 1  # many want no more than a part
+        try:
+            while at < end:
+                while len(ahead) < at_once and index < root.chunk_count:
+                    count = min(RUN[root.chunking], root.chunk_count - index)
+                    ahead.append(await self._begin(root, index, count))
+                    index += count
+                piece = b"".join(await self._ended(blob, ahead.popleft()))
+                before, at, at_once = at, at + len(piece), READERS
+                if before < start or at > end:
+                    piece = piece[max(0, start - before) : end - before]
+                yield piece
+        finally:
+            for one in ahead:
+                one.let_go()
+
+    async def _begin(self, root: BlobRoot, first: int, count: int) -> "_Begun":
+        """Reads these chunks, where they lie in the vault; what is in packs is read in turn."""
+        if await self._folded(root.id) is None:
+            return _Begun(first, count, None)
+        located = await self._in_vault(root, first, count)
+        reading = self._database.vault.objects_soon([one.hash for one in located])
+        return _Begun(first, count, reading)
+
+    async def _ended(self, blob: BlobId, begun: "_Begun") -> list[bytes]:
+        """The chunks. Raises as `read_chunks`."""
+        if begun.reading is not None:
+            found = [data for data in await begun.reading if data is not None]
+            if len(found) == begun.count:
+                return found
+        return await self.read_chunks(blob, begun.first, begun.count)
 
     async def _chunk_at(self, root: BlobRoot, offset: int) -> tuple[int, int]:
         """The number of the chunk that holds a byte, and the place of its first byte."""

@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from crdt.blob import BlobId, Chunking, parse_root
@@ -17,7 +18,7 @@ from storage.blob_rows import IS_CONTENT
 from storage.database import Database
 from storage.folding import IS_FOLDED, Lost, names_of_pages
 from storage.part import Part
-from storage.vault.attached import checkpoint, is_empty
+from storage.vault.attached import checkpoint, is_empty, used_bytes
 from storage.vault.collecting import Collection
 from storage.vault.ids import next_id
 from storage.vault.keeping import free
@@ -27,6 +28,22 @@ TIMES = 3
 ROOTS = 64  # of blobs, in one step
 _PLACES = "SELECT place FROM blob_page WHERE blob = ?"
 PAGES = 64  # of rows of what they name: 65,536 chunks
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Room of what was stored of a snapshot that came to nothing."""
+
+    parts: int = 0
+    """Chunks and pages."""
+    bytes: int = 0
+    """Of the disk; less where something that stays leaned on what went, and grew."""
+
+    def __add__(self, other: "GivenBack") -> "GivenBack":
+        return GivenBack(self.parts + other.parts, self.bytes + other.bytes)
+
+    def __sub__(self, other: "GivenBack") -> "GivenBack":
+        return GivenBack(self.parts - other.parts, self.bytes - other.bytes)
 
 
 class VaultCollecting(Part, ABC):
@@ -40,8 +57,14 @@ class VaultCollecting(Part, ABC):
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
         self._may_be_dead = True  # a start does not know
-        self._given_back = 0  # objects of the vault
+        self._given_back = GivenBack()
         self._sweeping = asyncio.Lock()  # one at a time, and none while snapshots are settled
+
+    @property
+    def has_left_over(self) -> bool:
+        """Whether something may lie here that nothing names: since the start, or as uploads that
+        went on kept `give_back` from looking."""
+        return self._may_be_dead
 
     def _note_named(self) -> None:
         """Something of the vault is about to be named, or has just been."""
@@ -84,7 +107,7 @@ class VaultCollecting(Part, ABC):
                 has_more = await self._database.lazily(partial(self._step, collection, named))
             return has_more is not None
         finally:
-            self._given_back += collection.forgotten
+            self._given_back += GivenBack(collection.forgotten)
             await self._database.lazily(lambda _: collection.end())
 
     def _step(
@@ -93,7 +116,10 @@ class VaultCollecting(Part, ABC):
         """Whether there is more; None where something was named or lost since the marks began."""
         if self._putting or named != self._named or last_loss(database) != collection.last_loss:
             return None
-        return collection.step()
+        before = used_bytes(database)
+        has_more = collection.step()
+        self._given_back += GivenBack(bytes=before - used_bytes(database))
+        return has_more
 
     async def _mark_named(self, collection: Collection, pause_s: float) -> None:
         """All that folded blobs name, and others of version 2 as far as their pages are here."""

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
+from node.api.arriving import cut_off, pieces_arriving
 from node.api.problems import ProblemError
 from node.api.requests import read_large
 from node.api.universe_models import (
@@ -138,23 +139,14 @@ async def read_wrapped(
     return Upload(offered, "identity", _checksum(request, query), len(data), data)
 
 
-def cut_off() -> BadRequest:
-    """What becomes of an upload whose sender went away in the middle."""
-    return BadRequest("the body ended too early; nothing was stored", code="cut-off")
-
-
 async def pieces_of(request: Request, upload: Upload) -> AsyncGenerator[bytes]:
     """The body, or what came inside of it. Raises `BadRequest` (`cut-off`)."""
     if upload.data is not None:
         for at in range(0, len(upload.data), STEP_BYTES):
             yield bytes(upload.data[at : at + STEP_BYTES])
         return
-    try:
-        async for piece in request.stream():
-            if piece:
-                yield piece
-    except ClientDisconnect as gone:
-        raise cut_off() from gone
+    async for piece in pieces_arriving(request):
+        yield piece
 
 
 def _decoded(body: bytearray) -> WrappedSnapshot:

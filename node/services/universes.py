@@ -163,7 +163,7 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
     ]
     facts = given.facts
     create_universe(given.words, facts, now_us=by.clock_us())  # before a namespace is made for it
-    if not mine:  # there would be two of one full name when it comes back
+    if given.id and not mine:  # there would be two of one full name when it comes back
         for where in places:
             await refuse_deleted(store, DocumentId(where, own.author, CLASS, KIND, id.encode()))
     if mine and facts.visibility is None and given.namespace is None:
@@ -179,7 +179,8 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
         raise Conflict(detail, code="universe-elsewhere")
     document = DocumentId(place, own.author, CLASS, KIND, id.encode())
     signer = await by.signers.for_document(document)
-    await refuse_deleted(store, document)
+    if given.id:
+        await refuse_deleted(store, document)
     if given.origin is None:
         edit = create_universe(given.words, facts, now_us=by.clock_us())
     else:

@@ -7,8 +7,9 @@ What does not come out as its hash says is damaged, and nothing that is damaged 
 """
 
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
 from crdt.digest import payload_digest
@@ -115,11 +116,12 @@ def gather(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> Iterator[Gathe
 
     In more where they lean on very much: no part is much larger than `GATHERED_BYTES_MAX`.
     """
-    names = names_of(vault, hashes)
+    names, whole = _named(vault, hashes)
     waiting = [list(names)]
     while waiting:
         some = waiting.pop()
-        rows = rows_of(vault, [names[hash].id for hash in some], is_bounded=len(some) > 1)
+        ids = [names[hash].id for hash in some]
+        rows = rows_of(vault, ids, known=whole, is_bounded=len(some) > 1)
         if rows is None:
             waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
         elif some:
@@ -140,28 +142,32 @@ def names_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> dict[bytes, 
 
 
 def rows_of(
-    vault: sqlite3.Connection, ids: Sequence[int], *, is_bounded: bool = False
+    vault: sqlite3.Connection,
+    ids: Sequence[int],
+    *,
+    known: Mapping[int, Row] = MappingProxyType({}),
+    is_bounded: bool = False,
 ) -> dict[int, Row] | None:
     """With those that they lean on, and so on.
 
-    Where `is_bounded` nothing, if that is too much at a time.
+    Where `is_bounded` nothing, if that is too much at a time. `known`: read before.
     """
-    rows: dict[int, Row] = {}
-    wanted = [*dict.fromkeys(ids)]
-    size = 0
+    rows = {id: known[id] for id in ids if id in known}
+    wanted = [id for id in dict.fromkeys(ids) if id not in rows]
+    size = sum(len(row.data) for row in rows.values())
     for _ in range(HEIGHT_MAX + 1):
+        if is_bounded and size > GATHERED_BYTES_MAX:
+            return None
         further: dict[int, None] = {}
         for part in parts(wanted):
             for id, row in _rows(vault, part):
                 rows[id] = row
                 size += len(row.data)
                 further |= dict.fromkeys(row.bases)
-            if is_bounded and size > GATHERED_BYTES_MAX:
-                return None
         wanted = [id for id in further if id not in rows]
         if not wanted:
             break
-    return rows
+    return None if is_bounded and size > GATHERED_BYTES_MAX else rows
 
 
 def parts(of: Sequence[T]) -> list[Sequence[T]]:
@@ -172,6 +178,25 @@ def parts(of: Sequence[T]) -> list[Sequence[T]]:
 def marks(part: Sequence[object]) -> str:
     """What stands for its values in a statement."""
     return ",".join("?" * len(part))
+
+
+def _named(
+    vault: sqlite3.Connection, hashes: Sequence[bytes]
+) -> tuple[dict[bytes, Name], dict[int, Row]]:
+    """As `names_of`, and the rows of those that lie here whole: of what is newest all do."""
+    asked = [*dict.fromkeys(hashes)]
+    names: dict[bytes, Name] = {}
+    whole: dict[int, Row] = {}
+    for part in parts(asked):
+        for hash, id, size, height, data in vault.execute(
+            "SELECT n.key, n.id, n.size, n.height, w.data FROM vault.name n"
+            f" LEFT JOIN vault.whole w ON w.id = n.id WHERE n.key IN ({marks(part)})",
+            part,
+        ):
+            names[hash] = Name(id, size, height)
+            if data is not None:
+                whole[id] = Row((), data)
+    return {hash: names[hash] for hash in asked if hash in names}, whole
 
 
 def _rows(vault: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, Row]]:
