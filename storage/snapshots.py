@@ -7,7 +7,7 @@ changed only the difference is read, checked and written (`write_parts`).
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -57,6 +57,8 @@ class UniverseCount:
     bytes: int = 0
     """As they are said to be, before anything is saved."""
     events: int = 0
+    last_tick: int | None = None
+    """The highest that can be opened, also of what it began with; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +179,9 @@ class Snapshots(Part):
         """Of each of these documents; those without any snapshot and event are left out."""
         async with self._database.reading() as view:
             rows = await view.rows_in(
-                "SELECT document, snapshots, newest_us, bytes, events FROM universe_count"
-                " WHERE document IN (*)",
+                "SELECT document, snapshots, newest_us, bytes, events,"
+                " (SELECT max(tick) FROM snapshot s WHERE s.document = u.document)"
+                " FROM universe_count u WHERE document IN (*)",
                 [*numbers],
             )
         return {number: UniverseCount(*counts) for number, *counts in rows}
@@ -307,15 +310,19 @@ async def _name_blobs(write: Writing, number: int, *, is_all: bool) -> None:
     """`is_all`: all that the document holds counts, so what it names no more cannot come back."""
     named = "(SELECT blob FROM snapshot WHERE document = ?1 AND blob IS NOT NULL)"
     drop = "DELETE FROM blob_use" if is_all else "UPDATE blob_use SET size = NULL"
-    await write.run(f"{drop} WHERE document = ?1 AND blob NOT IN {named}", (number,))
-    await write.run(
-        "INSERT INTO blob_use (document, blob, namespace, size, at_us)"
-        " SELECT s.document, s.blob, d.namespace, max(s.size), min(s.at_us)"
-        " FROM snapshot s JOIN document d ON d.number = s.document"
-        " WHERE s.document = ? AND s.tick IS NOT NULL GROUP BY s.blob"
-        " ON CONFLICT DO UPDATE SET size = excluded.size, at_us = excluded.at_us"
-        " WHERE size IS NOT excluded.size OR at_us <> excluded.at_us",
-        (number,),
+    await write.run_each(
+        [
+            (f"{drop} WHERE document = ?1 AND blob NOT IN {named}", (number,)),
+            (
+                "INSERT INTO blob_use (document, blob, namespace, size, at_us)"
+                " SELECT s.document, s.blob, d.namespace, max(s.size), min(s.at_us)"
+                " FROM snapshot s JOIN document d ON d.number = s.document"
+                " WHERE s.document = ? AND s.tick IS NOT NULL GROUP BY s.blob"
+                " ON CONFLICT DO UPDATE SET size = excluded.size, at_us = excluded.at_us"
+                " WHERE size IS NOT excluded.size OR at_us <> excluded.at_us",
+                (number,),
+            ),
+        ]
     )
 
 
@@ -354,10 +361,13 @@ def _values(id: bytes, row: SnapshotRow | None, *, is_inherited: bool) -> tuple[
 
 
 def _snapshot(row: Row) -> SnapshotRow:
-    fields: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
-    for flag in ("wrapped", "is_inherited"):
-        fields[flag] = bool(fields[flag])
-    return SnapshotRow(**fields)
+    id, tick, kind, at_us, blob, size, checksum, media, day, parent, event, wrapped, *more = row
+    decay, is_inherited = more
+    return SnapshotRow(
+        id=id, tick=tick, kind=kind, at_us=at_us, blob=blob, size=size, checksum=checksum,
+        media=media, day=day, parent=parent, event=event, wrapped=bool(wrapped), decay=decay,
+        is_inherited=bool(is_inherited),
+    )  # fmt: skip
 
 
 def _keys(namespaces: Sequence[NamespaceKey]) -> str:

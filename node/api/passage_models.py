@@ -85,6 +85,12 @@ class Acceptance(Request, frozen=True, rename={"by": "createdBy"}):
     namespace: Place | None = None
 
 
+class Maintenance(Request, frozen=True):
+    stability: Percent | None = None
+    """What its owner says of it from now on; null: as before."""
+    namespace: Place | None = None
+
+
 class Travel(Request, frozen=True, rename={"source": "from"}):
     """A traveller that is to leave. Said again with its migration, it leaves once."""
 
@@ -149,6 +155,9 @@ class PassageShown(Struct, frozen=True, kw_only=True, rename="camel"):
     created_at: int
     created_by: str
     stability: int
+    """The lower of what its owners say."""
+    stability_now: int
+    """What is left of it, by the clock of this node; at 0 nobody is sent through it."""
     last_maintenance: int
     maintenance_every: int
     """0 for no interval."""
@@ -251,7 +260,7 @@ _CLEANERS: Final[Mapping[str, Cleaner]] = {
 }
 
 
-def show_passage(one: Passage) -> PassageShown:
+def show_passage(one: Passage, now_us: int) -> PassageShown:
     half = one.proposed
     halves = [half] if one.accepted is None else [half, one.accepted]
     return PassageShown(
@@ -263,8 +272,9 @@ def show_passage(one: Passage) -> PassageShown:
         created_at=half.created_us // 1_000,
         created_by=half.by,
         stability=one.stability,
+        stability_now=one.stability_at(now_us),
         last_maintenance=one.maintained_us // 1_000,
-        maintenance_every=half.every_us // 1_000,
+        maintenance_every=one.every_us // 1_000,
         name=half.name,
         full_name=one.name,
         source=half.source,

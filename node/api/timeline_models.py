@@ -20,6 +20,8 @@ class TimelineQuery(UniverseQuery, frozen=True, rename={"since": "from", "until"
 
     canonicalOnly: bool = False
     """Events, and snapshots that were taken for one."""
+    bare: bool = False
+    """The entries alone, without `snapshots`."""
     since: Tick = 0
     until: Tick = (1 << 63) - 1
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 10_000
@@ -61,7 +63,7 @@ class TimelineShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lastUpdated: int
     entries: tuple[TimelineEntry, ...]
     snapshots: tuple[SnapshotEntry, ...]
-    """Those of the entries."""
+    """Those of the entries; empty with `bare`."""
     canonicalEvents: tuple[SnapshotEntry, ...] | None = None
     """With `canonicalOnly`: the canonical snapshots among them."""
     next: str | None

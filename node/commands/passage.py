@@ -116,7 +116,7 @@ def list_(universe: str | None, namespace: str | None) -> None:
     rows = (
         (
             one["id"], one["type"], one["state"], universe_text(one["source"], called),
-            universe_text(one["target"], called), f"{one['stability']}",
+            universe_text(one["target"], called), f"{one['stabilityNow']}",
         )
         for one in page["passages"]
     )  # fmt: skip
@@ -223,6 +223,18 @@ def decide(
     return print_travel(node().post(path_of(PATH, passage, "decide"), body))
 
 
+@passage_command.command("maintain")
+@click.argument("passage")
+@click.option(
+    "--stability", type=click.IntRange(0, 100), help="From now on; as before, if not said."
+)
+@IN_NAMESPACE
+def maintain(passage: str, stability: int | None, namespace: str | None) -> None:
+    """Look after a passage: where nobody does, it wears down and carries nobody."""
+    body = {"stability": stability, "namespace": namespace}
+    return print_done(node().post(path_of(PATH, passage, "maintain"), body))
+
+
 @passage_command.command("close")
 @click.argument("passage")
 @IN_NAMESPACE
@@ -267,9 +279,9 @@ def print_passage(one: Json, called: Petnames, own: str) -> None:
     for label, value in (
         ("id", one["fullName"]), ("type", one["type"]),
         ("from", end_text(ends[0], called, own)), ("to", end_text(ends[1], called, own)),
-        ("stability", f"{one['stability']} of 100"),
+        ("stability", stability_text(one)),
         *(
-            ("arrivals", f"{said} at {universe_text(end, called)}")
+            ("arrivals", f"{said} at {end_text(end, called, own)}")
             for end in ends if (said := one["arrivals"].get(end.partition("/")[0]))
         ),
     ):  # fmt: skip
@@ -281,6 +293,15 @@ def print_passage(one: Json, called: Petnames, own: str) -> None:
         say(f"The other owner accepts it with: {command}", dim=True)
     elif any(end.startswith(f"{own}/") for end in ends):
         say(f"Accept it with: {command}", dim=True)
+
+
+def stability_text(one: Json) -> str:
+    """What is left, and how often somebody means to look after it."""
+    now, said, every = one["stabilityNow"], one["stability"], one["maintenanceEvery"]
+    text = f"{now} of 100" + (f", {said} when looked after" if now != said else "")
+    if every:
+        text += f"; one means to look after it each {every / 86_400_000:g} days"
+    return text
 
 
 def print_travel(done: Json) -> None:

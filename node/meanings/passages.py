@@ -35,6 +35,11 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "Nobody travels through a passage that is not accepted yet, or that one owner closed.",
         "Its other owner accepts it: `panspermia passage accept`; or create another one.",
     ),
+    "passage-unstable": (
+        "Nobody looked after that passage for so long that it carries nobody. Who is under way"
+        " still arrives.",
+        "Either owner looks after it: `panspermia passage maintain PASSAGE`.",
+    ),
     "passage-accepted": (
         "Where a passage leads cannot be changed once the other owner accepted it.",
         "Close it, and propose another one.",

@@ -22,6 +22,7 @@ from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.crossings import crossings_of
 from universe.event import decode_event
+from universe.forks import Branch
 from universe.histories import Crossing, Histories, History
 from universe.lines import Lines
 from universe.travel import story_of
@@ -41,20 +42,40 @@ class Told:
 
 
 async def told_around(ferry: Ferry, row: ListedRow) -> Told:
-    """Of all universes that forks and travellers join with this one, the nearest first."""
+    """Of all universes that forks and travellers join with this one, the nearest first.
+
+    Of one that was deleted, or is not here, only what receipts say of it.
+    """
     around = _Around(ferry, await joined_places(ferry.store))
-    level = [row]
+    level = [_Near(row.listing.target, row.namespace, row)]
     while level:
         level = await around.go_on(level)
     histories, left = list[History](), EVENTS_MAX
-    for one in around.rows.values():
+    for one in around.found.values():
+        if one.row is None:
+            histories.append(History(Branch(one.name), {}))
+            continue
         events = []
         if left:
-            events = await ferry.store.events_of(one.number, limit=min(PAGE_MAX, left))
+            events = await ferry.store.events_of(one.row.number, limit=min(PAGE_MAX, left))
         left -= len(events)
-        histories.append(await asyncio.to_thread(_history, one, events))
+        histories.append(await asyncio.to_thread(_history, one.row, events))
     is_whole = around.is_whole and left > 0
     return Told(await asyncio.to_thread(Histories, histories, around.crossings), is_whole)
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """A universe that is joined with the one that is asked of."""
+
+    name: str
+    place: NamespaceKey
+    row: ListedRow | None
+    """None: it is not listed here."""
+
+    @property
+    def parent(self) -> str | None:
+        return None if self.row is None else parent_name(self.row)
 
 
 @dataclass(slots=True)
@@ -63,7 +84,7 @@ class _Around:
 
     ferry: Ferry
     places: Sequence[NamespaceKey]
-    rows: dict[str, ListedRow] = field(default_factory=dict[str, ListedRow])
+    found: dict[str, _Near] = field(default_factory=dict[str, _Near])
     crossings: list[Crossing] = field(default_factory=list[Crossing])
     is_whole: bool = True
 
@@ -71,43 +92,41 @@ class _Around:
     def store(self) -> Store:
         return self.ferry.store
 
-    async def go_on(self, level: Sequence[ListedRow]) -> list[ListedRow]:
+    async def go_on(self, level: Sequence[_Near]) -> list[_Near]:
         """Take these in; those beside them that are new, as many as there is room for."""
-        self.rows |= {one.listing.target: one for one in level}
-        ways = await self._crossings(level)
-        self.crossings += ways
-        parents = [parent_name(one) for one in level]
-        beyond = [*parents, *(end for way in ways for end in (way.source, way.target))]
-        found: dict[str, ListedRow] = {}
-        missing = list[str]()
-        for name in dict.fromkeys(beyond):
-            if name is None or name in self.rows:
-                continue
-            named = await universe_named(self.store, name, self.places)
-            if named is None:
-                missing.append(name)
-            else:
-                found[name] = named
-        gone = [name for name in missing if name in parents]
-        for name in (*(one.listing.target for one in level), *gone):
-            forks = await self.store.universes_forked_from(name, self.places)
-            found |= {one.listing.target: one for one in forks if one.listing.target not in found}
-        new = [one for name, one in found.items() if name not in self.rows]
-        room = UNIVERSES_MAX - len(self.rows)
+        self.found |= {one.name: one for one in level}
+        beside: dict[str, NamespaceKey] = {}
+        for one in level:
+            if one.parent is not None:
+                beside.setdefault(one.parent, one.place)
+        for place in dict.fromkeys(one.place for one in level):
+            for way in await self._crossings(
+                [one.name for one in level if one.place == place], place
+            ):
+                self.crossings.append(way)
+                beside.setdefault(way.source, place)
+                beside.setdefault(way.target, place)
+        new: dict[str, _Near] = {}
+        for name, place in beside.items():
+            if name not in self.found:
+                row = await universe_named(self.store, name, self.places)
+                new[name] = _Near(name, place if row is None else row.namespace, row)
+        for one in level:
+            for row in await self.store.universes_forked_from(one.name, self.places):
+                name = row.listing.target
+                if name not in self.found:
+                    new.setdefault(name, _Near(name, row.namespace, row))
+        room = UNIVERSES_MAX - len(self.found)
         self.is_whole = self.is_whole and len(new) <= room
-        return new[:room]
+        return list(new.values())[:room]
 
-    async def _crossings(self, level: Sequence[ListedRow]) -> list[Crossing]:
+    async def _crossings(self, names: Sequence[str], place: NamespaceKey) -> list[Crossing]:
         """Of all who ever passed these: both ends of a passage lie in one namespace."""
-        ways = list[Crossing]()
-        for place in dict.fromkeys(one.namespace for one in level):
-            names = [one.listing.target for one in level if one.namespace == place]
-            ferry = Ferry(self.store, self.ferry.identity, self.ferry.clock_us, place)
-            told = await Books(ferry).ask_each(names, _ways)
-            # Of one whose travellers' stories are too long to read nothing is told.
-            self.is_whole = self.is_whole and len(told) == len(names)
-            ways += [way for each in told for way in each]
-        return ways
+        ferry = Ferry(self.store, self.ferry.identity, self.ferry.clock_us, place)
+        told = await Books(ferry).ask_each(names, _ways)
+        # Of one whose travellers' stories are too long to read nothing is told.
+        self.is_whole = self.is_whole and len(told) == len(names)
+        return [way for each in told for way in each]
 
 
 def _ways(names: Sequence[str], _: Books, lines: Lines) -> list[list[Crossing]]:

@@ -200,6 +200,21 @@ async def accept_passage(by: Ferry, passage: Passage, said: Said) -> Passage:
     return await _after(by, passage.name)
 
 
+async def maintain_passage(by: Ferry, passage: Passage, stability: int | None = None) -> Passage:
+    """Look after it: it is as stable as its owners say again. `stability`: what one says anew.
+
+    Raises `NotAllowed` where this author has no half of it, `Conflict` (`passage-closed`).
+    """
+    half = passage.half_of(by.did)
+    if half is None:
+        raise NotAllowed(f"{passage.name} is not yours to look after", code="not-your-passage")
+    if passage.state == "closed":
+        raise Conflict(f"{passage.name} is closed", code="passage-closed")
+    said = Said(maintained_us=by.clock_us(), stability=stability)
+    await _say(by, half.full_name, Words(None, None, None, None, None), said)
+    return await _after(by, passage.name)
+
+
 async def close_passage(by: Ferry, passage: Passage) -> Passage:
     """Close one's own half: travellers that are under way are refused, and come back.
 

@@ -37,7 +37,14 @@ from universe.gatebook import gatebook_of, name_of
 from universe.lines import Lines
 from universe.names import parse_full_name
 from universe.parts import Origin
-from universe.record import Facts, Visibility, add_event, create_universe, drop_snapshots
+from universe.record import (
+    DROPPED_MAX,
+    Facts,
+    Visibility,
+    add_event,
+    create_universe,
+    drop_snapshots,
+)
 from universe.retention import KEEP_ALL, Dropped, Policy, parse_policy, to_drop, write_policy
 from universe.snapshot import SignedSnapshot, decode_signed, decode_snapshot
 from universe.taken import taken_of
@@ -57,6 +64,8 @@ class Said(msgspec.Struct, frozen=True):
 
 
 _SAID: Final = msgspec.json.Decoder(Said)
+LOOKED_FOR_MAX: Final = 64
+"""Ids in one encoded event, one after the other: more take longer than reading it."""
 FAMILY_MAX: Final = 1_000
 """Universes in one tree of forks: as many as a list has."""
 
@@ -184,19 +193,24 @@ async def due(store: Store, row: ListedRow, *, now_us: int, policy: Policy | Non
     """What its rule would drop now, or `policy` in its place."""
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
+    found = await asyncio.to_thread(_due, rows, rule, now_us)
+    if not found.dropped:
+        return found
     pinned = {_begun(one) for one in await forks_of(store, row)}
     events = await store.events_of(row.number, limit=PAGE_MAX)
-    return await asyncio.to_thread(_due, rows, events, rule, pinned, now_us)
+    return await asyncio.to_thread(_without_needed, found, events, pinned)
 
 
 async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
-    """Let these go in one change; their bytes go with the next `gc`. Raises as `Store.commit`."""
-    if not dropped:
-        return
+    """Let these go, some hundreds in each change; their bytes go with the next `gc`.
+
+    Raises as `Store.commit`.
+    """
     document = document_of(row)
-    signer = await by.signers.for_document(document)
-    ids = tuple(one.snapshot.id for one in dropped)
-    await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
+    for at in range(0, len(dropped), DROPPED_MAX):
+        signer = await by.signers.for_document(document)
+        ids = tuple(one.snapshot.id for one in dropped[at : at + DROPPED_MAX])
+        await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
 
 
 async def set_retention(by: Hand, row: ListedRow, policy: Policy) -> None:
@@ -233,18 +247,24 @@ def _line(
     return Line({one.id: one for one in snapshots}, {one.id: one.event for one in events}, entries)
 
 
-def _due(
-    rows: Sequence[SnapshotRow],
-    events: Sequence[EventRow],
-    policy: Policy,
-    pinned: set[bytes],
-    now_us: int,
-) -> Pruned:
-    """What an event was taken for stays with it."""
-    pinned |= {decode_event(one.event).snapshot or b"" for one in events}
-    pinned |= {one.id for one in rows if one.event is not None}
+def _due(rows: Sequence[SnapshotRow], policy: Policy, now_us: int) -> Pruned:
+    """By the rule alone; what an event was taken for stays with it."""
+    pinned = {one.id for one in rows if one.event is not None}
     dropped = to_drop((taken_of(one) for one in rows), policy, now_us=now_us, pinned=pinned)
     return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
+
+
+def _without_needed(found: Pruned, events: Sequence[EventRow], pinned: set[bytes]) -> Pruned:
+    """Without what forks, which are `pinned`, and events name.
+
+    Of thousands of events only those are read in which one of a few ids may stand.
+    """
+    ids = [one.snapshot.id for one in found.dropped]
+    if len(ids) <= LOOKED_FOR_MAX:
+        events = [one for one in events if any(id in one.event for id in ids)]
+    pinned |= {decode_event(one.event).snapshot or b"" for one in events}
+    dropped = tuple(one for one in found.dropped if one.snapshot.id not in pinned)
+    return replace(found, dropped=dropped, kept=found.kept + len(ids) - len(dropped))
 
 
 def _said(row: ListedRow) -> Said:

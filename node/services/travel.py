@@ -120,8 +120,8 @@ class Gatekeeper:
     ) -> Sent:
         """Sign a departure; of a migration that was signed before, that one.
 
-        Raises `Conflict` (`passage-closed`) where it is not open, `Rejected` for what is no
-        traveller, `CannotTravel`, `NotFound`.
+        Raises `Conflict` (`passage-closed`, `passage-unstable`) where nobody travels through it,
+        `Rejected` for what is no traveller, `CannotTravel`, `NotFound`.
         """
         target = _other_end(passage, source)
         if len(who.data) > INLINE_BYTES_MAX:
@@ -130,10 +130,8 @@ class Gatekeeper:
         async with self.lock:
             books = await self._books(source)
             before = await books.ask(lambda lines: migration_of(migration, source, lines))
-            if before is None and not passage.is_open:
-                detail = f"{passage.name} is {passage.state}, not open"
-                raise Conflict(detail, code="passage-closed")
             if before is None:
+                _check_carries(passage, self.by.clock_us())
                 await self._check_known(books, source)
             named = await books.ask(lambda lines: who_goes(source, who, before, lines))
             traveller = Traveller.of(named, who.data, who.format)
@@ -308,6 +306,20 @@ def _check_told(story: Story, source: str) -> None:
     if not story.receipts:
         detail = f"how {story.who.soul} came to {source} is not held here"
         raise CannotTravel(detail, "gate-behind")
+
+
+def _check_carries(passage: Passage, now_us: int) -> None:
+    """Raises `Conflict` where nobody is to leave through it."""
+    if not passage.is_open:
+        detail = f"{passage.name} is {passage.state}, not open"
+        raise Conflict(detail, code="passage-closed")
+    if passage.stability_at(now_us) == 0:
+        owners = sorted({parse_full_name(end)[0] for end in passage.proposed.ends[:2]})
+        detail = (
+            f"{passage.name} carries nobody any more, as nobody looked after it:"
+            f" {' or '.join(owners)} can, with `panspermia passage maintain {passage.name}`"
+        )
+        raise Conflict(detail, code="passage-unstable")
 
 
 def _other_end(passage: Passage, source: str) -> str:

@@ -19,6 +19,8 @@ LOOKED_AT: Final = 16
 """In one step: some milliseconds, or some tens where they lean on much."""
 
 
+LAST_LOSS: Final = "SELECT seq FROM vault.sqlite_sequence WHERE name = 'lost'"
+"""While it gives the same nothing was lost."""
 IS_ANY_BACK: Final = "SELECT 1 FROM vault.lost WHERE is_back LIMIT 1"
 """What `note_back` would say."""
 
@@ -80,8 +82,8 @@ def forget_lost(vault: sqlite3.Connection, numbers: Sequence[int]) -> None:
 
 
 def last_loss(vault: sqlite3.Connection) -> int:
-    """While it stays the same nothing was lost."""
-    row = vault.execute("SELECT seq FROM vault.sqlite_sequence WHERE name = 'lost'").fetchone()
+    """What `LAST_LOSS` gives; 0 where nothing was ever lost."""
+    row = vault.execute(LAST_LOSS).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -95,8 +95,10 @@ async def test_what_a_full_disk_keeps_from_being_signed_is_signed_once_there_is_
     await told.aclose()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert len(caplog.messages) >= 3
-    assert all("the gate of" in said for said in caplog.messages), "one line for each try"
+    assert caplog.messages
+    assert all("the gate of" in said for said in caplog.messages)
+    pairs = zip(caplog.messages, caplog.messages[1:], strict=False)
+    assert all(one != next_one for one, next_one in pairs), "told once, not at each try"
     assert await gates.answer(COMMONS) == 0
     await alice.hears(bob)
     assert await alice.sees(sent) == In(bob.universe("universe:reef"))

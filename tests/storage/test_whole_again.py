@@ -144,3 +144,19 @@ async def test_once_a_snapshot_with_a_damaged_page_is_dropped_its_chunks_go(tmp_
         await store.gc()
         assert rows(tmp_path, "SELECT count(*) FROM vault.name") == [(0,)]
         assert rows(tmp_path, "SELECT count(*) FROM vault.lost") == [(0,)]
+
+
+async def test_what_another_blob_brought_elsewhere_and_is_damaged_there_is_missing(
+    tmp_path: Path,
+) -> None:
+    data = NOISE[:3_000]
+    manifest = content_manifest_of(data)
+    async with opened(tmp_path) as store:
+        await store.put_blob(data)
+        rows(tmp_path, "UPDATE chunk SET data = zeroblob(length(data))")
+        await store.begin_blob(manifest.id, manifest.root)
+        await store.add_page(manifest.id, 0, manifest.pages[0])
+        assert not await store.has_blob(manifest.id)
+        assert await store.missing_chunks(manifest.id) == [0]
+        assert await fetch(store, manifest, [data]) == 1
+        assert await store.read_blob(manifest.id) == data

@@ -12,6 +12,7 @@ from node.api.passage_models import (
     Acceptance,
     Decision,
     GateTaken,
+    Maintenance,
     NewGate,
     NewPassage,
     OnePassage,
@@ -35,6 +36,7 @@ from node.services.passages import (
     accept_passage,
     close_passage,
     create_passage,
+    maintain_passage,
     passage_called,
     passages_held,
 )
@@ -81,7 +83,7 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
     await _check_own_gates(node, by, source.name, target.name)
     passage = await create_passage(by, id, words, said)
     await _take_own_gates(node, by, passage)
-    return PassageDone(success=True, passage=show_passage(passage))
+    return PassageDone(success=True, passage=show_passage(passage, node.clock_us()))
 
 
 async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone:
@@ -92,7 +94,7 @@ async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone
     await _check_own_gates(node, by, *passage.proposed.ends[:2])
     accepted = await accept_passage(by, passage, said)
     await _take_own_gates(node, by, accepted)
-    return PassageDone(success=True, passage=show_passage(accepted))
+    return PassageDone(success=True, passage=show_passage(accepted, node.clock_us()))
 
 
 async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages:
@@ -100,20 +102,30 @@ async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages
     places = await places_meant(node.store, call.query.namespace)
     said = call.query.universe
     universe = None if said is None else await _named(node, said)
+    now_us = node.clock_us()
     found = [await passages_held(_ferry(node, one), universe) for one in places]
-    return Passages(tuple(show_passage(one) for each in found for one in each))
+    return Passages(tuple(show_passage(one, now_us) for each in found for one in each))
 
 
 async def get_passage(node: Node, call: Call[PassageQuery, None]) -> OnePassage:
     """One passage, by its id, one's own first, or its full name."""
     _, passage = await _called(node, call.path["passage"], call.query.namespace)
-    return OnePassage(show_passage(passage))
+    return OnePassage(show_passage(passage, node.clock_us()))
+
+
+async def maintain_one(node: Node, call: Call[NoQuery, Maintenance]) -> PassageDone:
+    """Look after a passage of this author's: it carries travellers as its owners say again."""
+    by, passage = await _called(node, call.path["passage"], call.body.namespace)
+    kept = await maintain_passage(by, passage, call.body.stability)
+    return PassageDone(success=True, passage=show_passage(kept, node.clock_us()))
 
 
 async def close_one(node: Node, call: Call[PassageQuery, None]) -> PassageDone:
     """Close one's own half: who is under way comes back, nobody else leaves."""
     by, passage = await _called(node, call.path["passage"], call.query.namespace)
-    return PassageDone(success=True, passage=show_passage(await close_passage(by, passage)))
+    return PassageDone(
+        success=True, passage=show_passage(await close_passage(by, passage), node.clock_us())
+    )
 
 
 async def send_traveller(node: Node, call: Call[NoQuery, Travel]) -> TravelDone:
@@ -338,6 +350,7 @@ ENDPOINTS = (
     reads("/api/passages", list_passages, Passages, query=PassagesQuery, problems=(404, 422)),
     writes("/api/gate", take_gate, GateTaken, body=NewGate, problems=(403, 404)),
     writes(f"{ONE}/accept", accept_one, PassageDone, body=Acceptance, problems=(403, 404)),
+    writes(f"{ONE}/maintain", maintain_one, PassageDone, body=Maintenance, problems=(403, 404)),
     writes(f"{ONE}/travel", send_traveller, TravelDone, body=Travel, problems=(403, 404)),
     writes(f"{ONE}/recall", recall_traveller, TravelDone, body=Recall, problems=(403, 404)),
     writes(f"{ONE}/decide", decide_traveller, TravelDone, body=Decision, problems=(403, 404)),

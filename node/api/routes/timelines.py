@@ -97,7 +97,7 @@ async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> Timeline
         fullName=row.listing.target,
         lastUpdated=max(own, default=0) // 1_000,
         entries=tuple(map(timeline_entry, page)),
-        snapshots=shown,
+        snapshots=() if query.bare else shown,
         canonicalEvents=canonical if query.canonicalOnly else None,
         next=node.cursors.seal(where, more),
     )

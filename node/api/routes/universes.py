@@ -29,7 +29,7 @@ from node.errors import NotAllowed
 from node.services.names import author_meant
 from node.services.namespaces import Keeper
 from node.services.places import place_meant, place_text
-from node.services.timelines import forks_of, rule_text
+from node.services.timelines import forks_of, rule_of, rule_text
 from node.services.universes import (
     ID_BYTES,
     Given,
@@ -46,6 +46,7 @@ from registry.published import tags_split
 from storage.listings import ListedRow
 from storage.namespaces import COMMONS_NAME
 from universe.record import WORD, Facts
+from universe.retention import policy_words
 
 OPENED: Final[tuple[Opening, ...]] = ("compat",)
 THEIRS_MAX: Final = 1_000
@@ -91,7 +92,8 @@ async def create_in_multiverse(node: Node, call: Call[NoQuery, NewUniverse]) -> 
 
 async def get_universe(node: Node, call: Call[UniverseQuery, None]) -> dict[str, Any]:
     """One universe. Of a bare id one's own first."""
-    return {"universe": await meta_of(node.store, await universe_called(node, call))}
+    row = await universe_called(node, call)
+    return {"universe": await meta_of(node.store, row), "rule": policy_words(rule_of(row))}
 
 
 async def remove_universe(node: Node, call: Call[UniverseDeletion, None]) -> UniverseDeleted:

@@ -1,5 +1,6 @@
 """Passages and travel over HTTP: the requests of multiverse clients, and ours beside them."""
 
+import asyncio
 import base64
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -13,6 +14,7 @@ from crdt.document import Editor
 from crdt.keys import COMMONS
 from node.config import ApiConfig, Config
 from node.services.passages import document_of
+from node.wiring import clock_us
 from registry.head import Words, put_head, touch
 from tests.node.parts import Alice, open_alice
 from tests.registry.formats.files import MIGRATION
@@ -47,8 +49,18 @@ def ok(answer: httpx2.Response, status: int = 200) -> Any:  # noqa: ANN401 - of 
     return answer.json()
 
 
+def ends(target: str = FAR) -> dict[str, Any]:
+    return {"sourceUniverseId": MAIN, "targetUniverseId": target, "type": "bridge"}
+
+
+def passed(until_ms: int) -> None:
+    """The clock of the node is a real one: by then it says so."""
+    while clock_us() < until_ms * 1_000:
+        pass
+
+
 async def proposed(alice: Alice, target: str = FAR, **said: Any) -> dict[str, Any]:  # noqa: ANN401 - of a JSON body
-    body = {"sourceUniverseId": MAIN, "targetUniverseId": target, "type": "bridge"} | said
+    body = ends(target) | said
     shown: dict[str, Any] = ok(await alice.client.post(PASSAGE, json=body), 201)["passage"]
     return shown
 
@@ -68,6 +80,29 @@ async def test_a_passage_of_ones_own_is_open_and_closes(alice: Alice) -> None:
     }
     done = ok(await alice.client.delete(f"{PASSAGE}/{one['id']}"))
     assert (done["success"], done["passage"]["active"]) == (True, False)
+
+
+async def test_a_passage_wears_and_is_looked_after(alice: Alice) -> None:
+    one = await proposed(alice, maintenanceEvery=1)  # each ms
+    path = f"{PASSAGE}/{one['id']}"
+    await asyncio.to_thread(passed, one["lastMaintenance"] + 10)
+    worn = ok(await alice.client.get(path))["passage"]
+    assert (worn["stability"], worn["stabilityNow"], worn["active"]) == (100, 0, True)
+    wish = {"soul": "fox", "data": FOX, "from": MAIN}
+    answer = await alice.client.post(f"{path}/travel", json=wish)
+    assert (answer.status_code, answer.json()["code"]) == (409, "passage-unstable")
+    ok(
+        await alice.client.post(
+            PASSAGE, json=ends() | {"id": one["id"], "maintenanceEvery": 10**12}
+        ),
+        201,
+    )
+    done = ok(await alice.client.post(f"{path}/maintain", json={"stability": 80}))["passage"]
+    assert (done["stability"], done["stabilityNow"]) == (80, 80)
+    assert done["lastMaintenance"] >= one["lastMaintenance"] + 10
+    assert ok(await alice.client.post(f"{path}/travel", json=wish))["success"]
+    nobody = await alice.client.post(f"{PASSAGE}/passage:none/maintain", json={})
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "unknown-passage")
 
 
 async def test_a_traveller_goes_there_and_is_told_with_its_bytes(alice: Alice) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from node.services import timelines
 from tests.node.api.test_snapshots import AT, PLACE, SAVE, put
 from tests.node.parts import Alice
+from universe import record
 
 pytestmark = pytest.mark.asyncio
 UNION = {"type": "union:formed", "title": "A union", "entities": ["ann", "bob"], "souls": ["s1"]}
@@ -64,6 +66,9 @@ async def test_snapshots_and_events_are_one_line_by_tick(alice: Alice) -> None:
         "universe:main",
         True,
     )
+
+    bare = await timeline(alice, "?bare=true")
+    assert (bare["entries"], bare["snapshots"]) == (shown["entries"], [])
 
     canonical = await timeline(alice, "?canonicalOnly=true")
     assert [one["tick"] for one in canonical["entries"]] == [100, 400, 500]
@@ -130,6 +135,7 @@ async def test_a_fork_opens_what_it_began_with_and_goes_on_by_itself(alice: Alic
         "snapshot": first["id"],
     }
     assert (universe["forkOf"]["snapshotTick"], universe["snapshotCount"]) == (100, 0)
+    assert universe["lastTick"] == 100
     assert (universe["ownerId"], universe["visibility"]) == ("p", "public")
     place = f"/api/universe/{universe['id']}"
     assert (await alice.client.get(f"{place}/snapshot/100")).content == b"a world at 100"
@@ -281,6 +287,37 @@ async def test_a_snapshot_goes_when_its_own_decay_says_so_and_not_before(alice: 
     assert "its author keeps it for 10" in shown["dropped"][0]["why"]
     await keep(13, "manual")
     assert sorted(await ticks()) == [*dear, *((tick, "manual") for tick in (11, 12, 13))]
+
+
+async def test_of_many_that_are_to_go_some_go_in_each_change(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of years that were brought in: all of them would not fit one."""
+    monkeypatch.setattr(record, "DROPPED_MAX", 2)
+    monkeypatch.setattr(timelines, "DROPPED_MAX", 2)
+    for tick in range(6):
+        await put(alice, b"%d" % tick, f"tick={tick}&type=auto&at={tick + 1}")
+    rule = {"retention": {"auto": {"newest": 1}}}
+    made = {"id": "universe:main", "name": "Main", "isPublic": True} | rule
+    assert (await alice.client.post("/api/universe", json=made)).status_code == 201
+    await put(alice, b"now", "tick=6&type=auto")
+    assert [one["tick"] for one in (await timeline(alice))["entries"]] == [2, 3, 4, 5, 6]
+    done = (await alice.client.post(f"{PLACE}/prune", json={})).json()
+    assert [one["tick"] for one in done["dropped"]] == [2, 3, 4, 5]
+    assert [one["tick"] for one in (await timeline(alice))["entries"]] == [6]
+
+
+async def test_what_an_event_needs_stays_also_where_much_goes(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = [await put(alice, b"%d" % tick, f"tick={tick}&type=auto") for tick in range(5)]
+    event = {"tick": 2, "type": "birth", "snapshot": taken[2]["id"]}
+    assert (await alice.client.post(f"{PLACE}/timeline", json=event)).status_code == 201
+    rule = {"retention": {"auto": {"newest": 1}}}
+    for most in (64, 1):
+        monkeypatch.setattr(timelines, "LOOKED_FOR_MAX", most)
+        would = (await alice.client.post(f"{PLACE}/prune?dryRun=true", json=rule)).json()
+        assert ([one["tick"] for one in would["dropped"]], would["kept"]) == ([0, 1, 3], 2), most
 
 
 async def test_what_opens_at_a_tick_is_told_without_its_bytes(alice: Alice) -> None:

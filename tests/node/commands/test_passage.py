@@ -3,7 +3,14 @@
 import click
 import pytest
 
-from node.commands.passage import MIGRATION, end_text, place_text, travellers_text, waiting_text
+from node.commands.passage import (
+    MIGRATION,
+    end_text,
+    place_text,
+    stability_text,
+    travellers_text,
+    waiting_text,
+)
 from node.commands.petnames import Petnames
 
 BOB, CAROL = (f"did:key:z6Mk{name * 44}" for name in ("b", "c"))
@@ -53,3 +60,12 @@ def test_a_migration_is_taken_as_games_write_it() -> None:
     for wrong in ("", "01", "xyz", "01" * 17):
         with pytest.raises(click.BadParameter, match="32 hex digits"):
             MIGRATION.convert(wrong, None, None)
+
+
+def test_what_is_left_of_a_passage_is_said_with_how_often_one_looks_after_it() -> None:
+    one = {"stability": 90, "stabilityNow": 90, "maintenanceEvery": 0}
+    assert stability_text(one) == "90 of 100"
+    worn = {**one, "stabilityNow": 63, "maintenanceEvery": 43_200_000}
+    assert stability_text(worn) == (
+        "63 of 100, 90 when looked after; one means to look after it each 0.5 days"
+    )
