@@ -38,6 +38,11 @@ class UniverseQuery(Struct, frozen=True):
     """Where it lies, where one id is in several."""
 
 
+class UniverseDeletion(UniverseQuery, frozen=True):
+    dryRun: bool = False
+    """Only say what would be: every check is made."""
+
+
 class SnapshotsQuery(UniverseQuery, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 10_000
     cursor: Cursor | None = None
@@ -206,6 +211,7 @@ class UniverseList(Struct, frozen=True):
 class UniverseDeleted(Struct, frozen=True):
     success: bool
     message: str
+    dryRun: bool = False
 
 
 class SnapshotDone(Struct, frozen=True):

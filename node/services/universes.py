@@ -30,7 +30,7 @@ from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from storage.store import Store
 from universe.event import Event, encode_event, event_id
-from universe.names import made_id, parse_universe_id
+from universe.names import made_id, parse_new_id, parse_universe_id
 from universe.record import (
     CLASS,
     KIND,
@@ -155,7 +155,7 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
     author deleted it or has it elsewhere, `BadIdentity` where a private namespace needs a key that
     is sealed.
     """
-    id = parse_universe_id(given.id) if given.id else made_id(drawn)
+    id = parse_new_id(given.id) if given.id else made_id(drawn)
     store, own = by.store, by.keeper.identity
     places = await joined_places(store)
     mine = [
@@ -194,11 +194,17 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
     return row, "updated" if mine else "created"
 
 
-async def delete_universe(by: Hand, row: ListedRow) -> None:
-    """Shown to nobody from now on; its forks stay what they are. Raises as `Store.commit`."""
-    document = document_of(row)
+async def delete_universe(by: Hand, row: ListedRow, *, is_dry: bool = False) -> None:
+    """Shown to nobody from now on; its forks stay what they are. `is_dry`: only checked.
+
+    Raises as `Store.commit`.
+    """
+    document, edit = document_of(row), delete(now_us=by.clock_us())
     signer = await by.signers.for_document(document)
-    await by.store.commit(document, delete(now_us=by.clock_us()), signer)
+    if is_dry:
+        await by.store.rehearse(document, edit, signer)
+    else:
+        await by.store.commit(document, edit, signer)
 
 
 async def keep_snapshot(
