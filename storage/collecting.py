@@ -72,7 +72,7 @@ class Collecting(VaultCollecting):
         self._wishes = Wishes()
         self._unlinking = asyncio.Lock()  # who collected is told when the files are gone
         self._rewriting = asyncio.Lock()  # of two at once, each would take the other's copies away
-        self._is_in_the_way = False  # what an upload left that came to nothing
+        self._left_over = asyncio.Event()  # parts of what came to nothing
         self._putting_turn = asyncio.Lock()  # none begins while rows go whose room is needed now
 
     async def gc(self, grace_us: int = GRACE_US) -> Collected:
@@ -135,7 +135,7 @@ class Collecting(VaultCollecting):
         any two steps, where nobody waits for it.
         """
         before = self._given_back
-        self._is_in_the_way = False
+        self._left_over.clear()
         with suppress(StorageError):
             await self._drop_lone(pause_s)
         return self._given_back - before

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BlobId
 from node.api.endpoint import Call, Endpoint, reads
+from node.api.followed import Followed, Take
 from node.api.problems import ENCODER
 from node.api.replays import IDEMPOTENCY_KEY, once_streamed
 from node.api.requests import answer_cached, is_known
@@ -29,7 +30,8 @@ from node.api.universe_models import (
 )
 from node.api.universes_shown import entries_of, entry_of
 from node.errors import Unverified
-from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob
+from node.services.fetch import hold_blob
+from node.services.following import begin_blob, follow_blob
 from node.services.timelines import due
 from node.services.universes import Kept, Offered, events_for, keep_snapshot, snapshot_meant
 from node.services.uploads import Tally, counted
@@ -40,6 +42,8 @@ from storage.listings import ListedRow
 from universe.event import encode_event
 
 MINUTE: Final = "private, no-cache"
+FOLLOWED_BYTES_MIN: Final = 8 << 20
+"""Of another's snapshot: what is smaller is fetched before its answer begins."""
 
 
 async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response:
@@ -63,8 +67,8 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
 async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     """A snapshot at a tick: its very bytes, or the JSON that it came in, with `X-Checksum`.
 
-    Where a tick has several, the newest, or the one of `?snapshot=<id>`. A small one that is not
-    here is fetched from peers.
+    Where a tick has several, the newest, or the one of `?snapshot=<id>`. One that is not here is
+    fetched from peers, and goes out as it comes: all of it, whatever `Range` says.
     """
     row = await universe_called(node, call)
     query = call.query
@@ -88,13 +92,10 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     if is_known(call.request, tag):
         return Response(status_code=304, headers=headers)
     blob = BlobId(found.blob)
-    if found.size > IN_MEMORY_BYTES_MAX and not await node.store.has_blob(blob):
-        detail = (
-            f"snapshot {found.id.hex()} of {found.size:,} bytes is not here:"
-            f" POST /api/blobs/{blob.hex()}/fetch brings it; then ask again"
-        )
-        raise NotHeld(detail)
-    await hold_blob(node.store, node.network, blob, IN_MEMORY_BYTES_MAX)
+    media = JSON if is_wrapped else found.media
+    if found.size > FOLLOWED_BYTES_MIN and not await node.store.has_blob(blob):
+        return await _followed(node, call, found, before, after, headers, media)
+    await hold_blob(node.store, node.network, blob, FOLLOWED_BYTES_MIN)
     state = await node.store.blob_state(blob)
     if state is None:
         raise NotHeld(f"The bytes of snapshot {found.id.hex()} are not here.")
@@ -110,7 +111,6 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     headers["content-length"] = str(len(before) + end - start + len(after))
     if status == 206:
         headers["content-range"] = f"bytes {start}-{end - 1}/{state.size}"
-    media = JSON if is_wrapped else found.media
     if call.request.method == "HEAD":
         return _typed(Response(None, status, headers), media)
     pieces = node.store.stream_blob(blob, start, end)
@@ -119,6 +119,41 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     # The first piece before the head: until then a damaged chunk is still a problem to be told.
     first = await anext(pieces, b"")
     return _typed(StreamingResponse(_all_of(before + first, pieces, after), status, headers), media)
+
+
+async def _followed(
+    node: Node,
+    call: Call[SnapshotQuery, None],
+    found: SnapshotRow,
+    before: bytes,
+    after: bytes,
+    headers: dict[str, str],
+    media: str,
+) -> Response:
+    """One of another's, of any size: from its first chunk on it goes out as it is fetched."""
+    blob, size = BlobId(found.blob), found.size
+    headers["content-length"] = str(len(before) + size + len(after))
+    if not before:
+        headers["content-disposition"] = "attachment"
+    if call.request.method == "HEAD":
+        return _typed(Response(None, 200, headers), media)
+    await begin_blob(node.store, node.network, blob, size)
+
+    async def work(take: Take) -> None:
+        hasher, waiting = blake3(), before
+
+        async def checked(piece: bytes) -> None:
+            nonlocal waiting
+            hasher.update(piece)
+            if waiting:
+                await take(waiting)
+            waiting = piece
+
+        await follow_blob(node.store, node.network, blob, size, checked)
+        _check(hasher.digest(), found)
+        await take(waiting + after)
+
+    return _typed(Followed(work, headers), media)
 
 
 async def list_snapshots(node: Node, call: Call[SnapshotsQuery, None]) -> SnapshotList:
@@ -222,10 +257,14 @@ async def _checked(pieces: AsyncGenerator[bytes], row: SnapshotRow) -> AsyncGene
         if waiting:
             yield waiting
         waiting = piece
-    if hasher.digest() != row.checksum:
+    _check(hasher.digest(), row)
+    yield waiting
+
+
+def _check(digest: bytes, row: SnapshotRow) -> None:
+    if digest != row.checksum:
         detail = f"the bytes of snapshot {row.id.hex()} are not those that were signed"
         raise Unverified(detail)
-    yield waiting
 
 
 async def _all_of(first: bytes, rest: AsyncGenerator[bytes], last: bytes) -> AsyncGenerator[bytes]:
