@@ -72,6 +72,7 @@ class Collecting(VaultCollecting):
         self._wishes = Wishes()
         self._unlinking = asyncio.Lock()  # who collected is told when the files are gone
         self._rewriting = asyncio.Lock()  # of two at once, each would take the other's copies away
+        self._left_over = asyncio.Event()  # parts of what came to nothing
         self._putting_turn = asyncio.Lock()  # none begins while rows go whose room is needed now
 
     async def gc(self, grace_us: int = GRACE_US) -> Collected:
@@ -134,9 +135,16 @@ class Collecting(VaultCollecting):
         any two steps, where nobody waits for it.
         """
         before = self._given_back
+        self._left_over.clear()
         with suppress(StorageError):
             await self._drop_lone(pause_s)
         return self._given_back - before
+
+    async def until_left_over(self, seconds: float) -> None:
+        """So long, or until a blob came to nothing that left something."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._left_over.wait()
 
     async def _drop_lone(self, pause_s: float = 0.0) -> None:
         """Pages of no blob, chunks of no page, and then the packs in which nothing is left.
