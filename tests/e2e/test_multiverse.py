@@ -15,7 +15,7 @@ from node.failure import Json
 from tests.e2e.story import ARRIVE_S, Shell
 from tests.registry.formats.files import MIGRATION
 
-pytestmark = pytest.mark.nodes
+pytestmark = [pytest.mark.nodes, pytest.mark.xdist_group("multiverse")]
 
 MAIN = "universe:main"
 FOX = '{"legs": 4}'
