@@ -26,7 +26,7 @@ ARRIVALS = click.option(
 STABILITY = click.option("--stability", type=click.IntRange(0, 100), default=100, show_default=True)
 FROM = click.option("--from", "source", metavar="UNIVERSE", help="Where both ends are yours.")
 MIGRATION = "MIGRATION"
-TRAVELLER_BYTES_MAX = 32 * 1024  # `universe.receipts` takes no more
+TRAVELLER_BYTES_MAX = 8 << 20  # `universe.receipts` takes no more
 COLORS = {"open": "green", "proposed": "yellow", "closed": None}
 
 
