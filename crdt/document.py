@@ -105,11 +105,13 @@ class Document:
         self._value = value
 
     @classmethod
-    def open(cls, class_: str, kind: str, actor: bytes, saved: bytes | None = None) -> "Document":
-        """A new document, or the one that `save` gave. Raises `Unusable`."""
+    def open(
+        cls, class_: str, kind: str, actor: bytes, saved: bytes | None = None, is_read: bool = True
+    ) -> "Document":
+        """New, or what `save` gave; its values are read now or if asked for. Raises `Unusable`."""
         with _refusals():
             library = Library.load(skeleton_for(class_, kind).raw if saved is None else saved)
-            return cls(library, actor, _read_root(library))
+            return cls(library, actor, _read_root(library) if is_read else None)
 
     def receive(self, raws: Sequence[bytes]) -> None:
         """Take these changes, in any order; all of them or none. Known ones are skipped.

@@ -26,7 +26,7 @@ from node.services.travel import Gatekeeper
 from p2p.protocol.errors import SyncError
 from registry.errors import RegistryError
 from storage.appended import AppendedEvent
-from storage.errors import StorageError
+from storage.errors import OverQuota, StorageError
 from universe import passage, record
 from universe.gate import ANSWERS_MAX
 from universe.names import parse_full_name
@@ -48,6 +48,10 @@ FETCHES_MAX: Final = 4
 """Travellers whose bytes are asked for at once."""
 TRY_AGAIN_S: Final = 30.0
 TRIED_MAX: Final = 1_024
+AGAIN_S: Final = 60.0
+"""After a disk that was full or busy: nothing else may come that would wake a gate."""
+PASSING: Final = (OverQuota, StorageError)
+"""No kinds of it: those say more than that it cannot be now."""
 FAILURES: Final = (NodeError, RegistryError, CrdtError, StorageError)
 
 FETCH_FAILURES: Final = (*FAILURES, SyncError)
@@ -82,9 +86,11 @@ class Gates:
     wanted: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
     warned: dict[str, str] = field(default_factory=dict[str, str])
     """Universe → what was logged of its gate last: not at every look again."""
+    put_off: set[NamespaceKey] = field(default_factory=set[NamespaceKey])
+    """Where something is due that the disk did not take."""
 
-    async def run(self, rest: Rest = asyncio.sleep) -> None:
-        """Until cancelled."""
+    async def run(self, rest: Rest = asyncio.sleep, *, again_s: float = AGAIN_S) -> None:
+        """Until cancelled. What the disk did not take is tried again after `again_s`."""
         store = self.ferry(COMMONS).store
         changed: set[NamespaceKey] = set(await store.namespaces_held())
         wake = asyncio.Event()
@@ -103,7 +109,12 @@ class Gates:
         try:
             async with asyncio.TaskGroup() as fetches:
                 while True:
-                    await wake.wait()
+                    try:
+                        async with asyncio.timeout(again_s if self.put_off else None):
+                            await wake.wait()
+                    except TimeoutError:
+                        changed |= self.put_off
+                        self.put_off.clear()
                     wake.clear()
                     begun_s = self.clock_s()
                     look = sorted(changed)
@@ -126,11 +137,12 @@ class Gates:
             halves = await own_halves(by)
         except FAILURES as error:
             log.warning("gates: %s", error)
+            self._note(namespace, error)
             return 0
         ends = {end for one in halves for end in one.ends[:2]}
         for universe in sorted(end for end in ends if parse_full_name(end)[0] == by.did):
             for _ in range(ROUNDS_MAX):
-                signed = await self._answer_one(keeper, universe)
+                signed = await self._answer_one(keeper, universe, namespace)
                 for one in signed:
                     self.events.publish("traveller", _news(one))
                 count += len(signed)
@@ -161,7 +173,9 @@ class Gates:
             await self.pause(TRY_AGAIN_S)
         came(self.fetching.pop(blob))
 
-    async def _answer_one(self, keeper: Gatekeeper, universe: str) -> list[Checked]:
+    async def _answer_one(
+        self, keeper: Gatekeeper, universe: str, namespace: NamespaceKey
+    ) -> list[Checked]:
         """One gate that cannot be answered for keeps no other one waiting."""
         try:
             signed = await keeper.answer(universe)
@@ -169,9 +183,14 @@ class Gates:
             if self.warned.get(universe) != str(error):
                 log.warning("the gate of %s: %s", universe, error)
             self.warned[universe] = str(error)
+            self._note(namespace, error)
             return []
         self.warned.pop(universe, None)
         return signed
+
+    def _note(self, namespace: NamespaceKey, error: Exception) -> None:
+        if type(error) in PASSING:
+            self.put_off.add(namespace)
 
 
 def _is_ours(document: DocumentId) -> bool:

@@ -77,10 +77,13 @@ class _Opened:
         validity = self.validity
         return not self.lost and not self.is_full and has_room(len(validity.valid), validity.ops)
 
-    def fits(self, raw: bytes) -> bool:
-        """Whether the document has room for one more change."""
+    def changed(self, edit: Callable[[Editor], None]) -> tuple[bytes | None, bool]:
+        """The change that `edit` makes, and whether the document has room for it."""
+        raw = self.document.change(edit)
+        if raw is None:
+            return None, True
         header = read_change(raw)
-        return self.validity.ops + header.max_op - header.start_op < OPS_MAX
+        return raw, self.validity.ops + header.max_op - header.start_op < OPS_MAX
 
 
 async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> list[SignedEntry]:
@@ -95,8 +98,8 @@ async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> list
     opened = await _open(write, act, document, materialiser)
     if not (opened.is_full or opened.is_cut):
         _check_own_chain(opened)
-        raw = await run(opened.document.change, act.edit)
-        if raw is None or await run(opened.fits, raw):
+        raw, is_fitting = await run(opened.changed, act.edit)
+        if is_fitting:
             return await _signed(write, act, opened, [raw] if raw else [])
         opened = await _open(write, act, document, materialiser)  # as it was before the edit
     following = await _following(write, act, opened, materialiser)

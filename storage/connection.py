@@ -5,7 +5,8 @@ A hop takes longer than a short statement: what asks many of them asks them toge
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -48,6 +49,24 @@ def _each(connection: sqlite3.Connection, asked: Sequence[Asked], begins: bool) 
     if begins:
         connection.execute("BEGIN")
     return [connection.execute(sql, values).fetchall() for sql, values in asked]
+
+
+def touched(sql: str, values: Sequence[object], connection: sqlite3.Connection) -> int:
+    """Carries out a statement; how many rows it touched."""
+    with closing(connection.execute(sql, values)) as cursor:
+        return cursor.rowcount
+
+
+def carry_out(asked: Sequence[Asked], connection: sqlite3.Connection) -> None:
+    for sql, values in asked:
+        connection.execute(sql, values).close()
+
+
+def carry_out_many(
+    sql: str, rows: Iterable[Sequence[object]], connection: sqlite3.Connection
+) -> None:
+    """Once for every row, which are made meanwhile."""
+    connection.executemany(sql, map(tuple, rows)).close()
 
 
 async def connect(path: Path, *, timeout_s: float, cached_statements: int) -> Connection:

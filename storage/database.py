@@ -12,11 +12,20 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from storage.connection import Asked, Connection, connect, whole
+from storage.connection import (
+    Asked,
+    Connection,
+    carry_out,
+    carry_out_many,
+    connect,
+    touched,
+    whole,
+)
 from storage.connection import Row as Row
 from storage.disk_room import FREE_BYTES
 from storage.errors import Corrupt
@@ -119,8 +128,14 @@ class Writing(Reading):
         """How many rows the statement touched."""
         self._on_step(sql)
         with self._our_errors:
-            async with self._connection.execute(sql, tuple(values)) as cursor:
-                return cursor.rowcount
+            return await self._connection.run(partial(touched, sql, tuple(values)))
+
+    async def run_each(self, asked: Sequence[Asked]) -> None:
+        """Statements of which nobody asks what they touched, in order and in one hop."""
+        for sql, _ in asked:
+            self._on_step(sql)
+        with self._our_errors:
+            await self._connection.run(partial(carry_out, asked))
 
     async def at_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """`work` as a part of it, in one hop."""
@@ -133,8 +148,7 @@ class Writing(Reading):
         for first in todo:
             self._on_step(sql)
             with self._our_errors:
-                cursor = await self._connection.executemany(sql, map(tuple, chain([first], todo)))
-                await cursor.close()
+                await self._connection.run(partial(carry_out_many, sql, chain([first], todo)))
 
 
 class Database:

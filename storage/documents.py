@@ -191,6 +191,8 @@ class Materialiser:
 
     async def verdicts(self, view: Reading, works: Sequence[Work]) -> list[tuple[Work, Validity]]:
         """Decides what counts, for whoever will not load it."""
+        if not works:  # each hop to a thread takes longer than most of what is done there
+            return []
         await add_authority(view, works)
         verdicts = await self.workers.run(lambda: [judge(work) for work in works])
         return list(zip(works, verdicts, strict=True))
@@ -202,6 +204,8 @@ class Materialiser:
         project: Projector | None = None,
     ) -> list[Built]:
         """Every document loaded and projected."""
+        if not judged:
+            return []
         projector = project or self._project
         built, again = await self.workers.run(_build_each, judged, projector)
         if again:
@@ -214,10 +218,10 @@ class Materialiser:
     async def open(self, view: Reading, work: Work, validity: Validity, actor: bytes) -> Document:
         """The document itself, to be edited by `actor`."""
         try:
-            return (await self.workers.run(load, work, validity, actor))[0]
+            return (await self.workers.run(load, work, validity, actor, is_read=False))[0]
         except CrdtError:  # the shortcut did not do; from all raw changes it always goes
             await load_raws(view, [work])
-            return (await self.workers.run(load, work, validity, actor))[0]
+            return (await self.workers.run(load, work, validity, actor, is_read=False))[0]
 
 
 # Of a table `d`; with `epoch > 0` beside it, an index has just these.

@@ -223,13 +223,19 @@ def _bytes_of(work: Work) -> int:
     return len(work.saved or b"") + sum(map(len, work.raws.values()))
 
 
-def load(work: Work, validity: Validity, actor: bytes = READER_ACTOR) -> Loaded:
-    """The document of the valid changes, and the entries that the library refuses."""
+def load(
+    work: Work, validity: Validity, actor: bytes = READER_ACTOR, *, is_read: bool = True
+) -> Loaded:
+    """The document of the valid changes, and the entries that the library refuses.
+
+    Its value `is_read` unless it is only to be changed.
+    """
     id = work.document
     if work.saved is not None and _is_short_cut(work, validity):
         fresh = [work.raws[entry] for entry in _fresh(work, validity)]
         try:
-            document = Document.open(id.cls, id.kind, actor, work.saved)
+            is_whole = is_read and not fresh
+            document = Document.open(id.cls, id.kind, actor, work.saved, is_read=is_whole)
             if fresh:
                 document.receive(fresh)
         except CrdtError:

@@ -7,7 +7,7 @@ changed only the difference is read, checked and written (`write_parts`).
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -57,6 +57,8 @@ class UniverseCount:
     bytes: int = 0
     """As they are said to be, before anything is saved."""
     events: int = 0
+    last_tick: int | None = None
+    """The highest that can be opened, also of what it began with; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,16 @@ class Snapshots(Part):
         row = await self._database.row(f"{_OF} {_NEWEST}", (number, 1))
         return None if row is None else _snapshot(row)
 
+    async def last_tick(self, number: int) -> int:
+        """The highest of any snapshot or event; 0 where there is none."""
+        row = await self._database.row(
+            "SELECT max(coalesce((SELECT max(tick) FROM snapshot WHERE document = ?1), 0),"
+            " coalesce((SELECT max(tick) FROM happened WHERE document = ?1), 0))",
+            (number,),
+        )
+        assert row is not None, "a maximum has one row"
+        return int(row[0])
+
     async def same_snapshot(
         self, number: int, tick: int, kind: str, checksum: bytes
     ) -> SnapshotRow | None:
@@ -167,8 +179,9 @@ class Snapshots(Part):
         """Of each of these documents; those without any snapshot and event are left out."""
         async with self._database.reading() as view:
             rows = await view.rows_in(
-                "SELECT document, snapshots, newest_us, bytes, events FROM universe_count"
-                " WHERE document IN (*)",
+                "SELECT document, snapshots, newest_us, bytes, events,"
+                " (SELECT max(tick) FROM snapshot s WHERE s.document = u.document)"
+                " FROM universe_count u WHERE document IN (*)",
                 [*numbers],
             )
         return {number: UniverseCount(*counts) for number, *counts in rows}
@@ -301,18 +314,22 @@ async def _name_blobs(write: Writing, number: int, also: Sequence[str], *, is_al
     named = "(SELECT blob FROM snapshot WHERE document = ?1 AND blob IS NOT NULL)"
     drop = "DELETE FROM blob_use" if is_all else "UPDATE blob_use SET size = NULL"
     listed = "lower(hex(blob)) NOT IN (SELECT value FROM json_each(?2))"
-    await write.run(
-        f"{drop} WHERE document = ?1 AND blob NOT IN {named} AND {listed}",
-        (number, msgspec.json.encode(also).decode()),
-    )
-    await write.run(
-        "INSERT INTO blob_use (document, blob, namespace, size, at_us)"
-        " SELECT s.document, s.blob, d.namespace, max(s.size), min(s.at_us)"
-        " FROM snapshot s JOIN document d ON d.number = s.document"
-        " WHERE s.document = ? AND s.tick IS NOT NULL GROUP BY s.blob"
-        " ON CONFLICT DO UPDATE SET size = excluded.size, at_us = excluded.at_us"
-        " WHERE size IS NOT excluded.size OR at_us <> excluded.at_us",
-        (number,),
+    await write.run_each(
+        [
+            (
+                f"{drop} WHERE document = ?1 AND blob NOT IN {named} AND {listed}",
+                (number, msgspec.json.encode(also).decode()),
+            ),
+            (
+                "INSERT INTO blob_use (document, blob, namespace, size, at_us)"
+                " SELECT s.document, s.blob, d.namespace, max(s.size), min(s.at_us)"
+                " FROM snapshot s JOIN document d ON d.number = s.document"
+                " WHERE s.document = ? AND s.tick IS NOT NULL GROUP BY s.blob"
+                " ON CONFLICT DO UPDATE SET size = excluded.size, at_us = excluded.at_us"
+                " WHERE size IS NOT excluded.size OR at_us <> excluded.at_us",
+                (number,),
+            ),
+        ]
     )
 
 
@@ -351,10 +368,13 @@ def _values(id: bytes, row: SnapshotRow | None, *, is_inherited: bool) -> tuple[
 
 
 def _snapshot(row: Row) -> SnapshotRow:
-    fields: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
-    for flag in ("wrapped", "is_inherited"):
-        fields[flag] = bool(fields[flag])
-    return SnapshotRow(**fields)
+    id, tick, kind, at_us, blob, size, checksum, media, day, parent, event, wrapped, *more = row
+    decay, is_inherited = more
+    return SnapshotRow(
+        id=id, tick=tick, kind=kind, at_us=at_us, blob=blob, size=size, checksum=checksum,
+        media=media, day=day, parent=parent, event=event, wrapped=bool(wrapped), decay=decay,
+        is_inherited=bool(is_inherited),
+    )  # fmt: skip
 
 
 def _keys(namespaces: Sequence[NamespaceKey]) -> str:

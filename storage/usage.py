@@ -82,19 +82,24 @@ async def account(
                 if (guest := guest_of(one.document, one.capability))
             ),
         )
-        await write.run(
-            "INSERT INTO usage SELECT d.author, o.guest, d.namespace, o.source, sum(o.size),"
-            f" count(*), {IS_STRANGER} FROM origin o JOIN entry e ON e.number = o.entry"
-            " JOIN document d ON d.number = e.document WHERE o.entry BETWEEN ? AND ?"
-            f" GROUP BY d.author, o.guest, d.namespace, o.source{_ADD}",
-            span,
-        )
-        await write.run(
-            "UPDATE area_quota AS a SET bytes = bytes + (SELECT coalesce(sum(o.size), 0)"
-            " FROM origin o JOIN entry e ON e.number = o.entry"
-            " JOIN document d ON d.number = e.document"
-            f" WHERE o.entry BETWEEN ? AND ? AND {_IN_AREA})",
-            span,
+        await write.run_each(
+            [
+                (
+                    "INSERT INTO usage SELECT d.author, o.guest, d.namespace, o.source,"
+                    f" sum(o.size), count(*), {IS_STRANGER} FROM origin o"
+                    " JOIN entry e ON e.number = o.entry JOIN document d ON d.number = e.document"
+                    " WHERE o.entry BETWEEN ? AND ?"
+                    f" GROUP BY d.author, o.guest, d.namespace, o.source{_ADD}",
+                    span,
+                ),
+                (
+                    "UPDATE area_quota AS a SET bytes = bytes + (SELECT coalesce(sum(o.size), 0)"
+                    " FROM origin o JOIN entry e ON e.number = o.entry"
+                    " JOIN document d ON d.number = e.document"
+                    f" WHERE o.entry BETWEEN ? AND ? AND {_IN_AREA})",
+                    span,
+                ),
+            ]
         )
     await account_derived(write, documents, number)
 
@@ -109,25 +114,31 @@ async def account_derived(
     numbers = json.dumps(sorted({number for number in documents if number is not None}))
     if source is None:
         source = await write.number("SELECT min(number) FROM source")
-    await write.run(
-        "INSERT INTO derived (document, source, size, guest) SELECT j.value, ?1, 0, coalesce(("
-        " SELECT o.guest FROM entry e JOIN origin o ON o.entry = e.number"
-        " WHERE e.document = j.value ORDER BY e.number LIMIT 1), x'') FROM json_each(?2) j"
-        " WHERE NOT EXISTS (SELECT 1 FROM derived x WHERE x.document = j.value)",
-        (source, numbers),
-    )
-    await write.run(
-        "INSERT INTO usage SELECT d.author, x.guest, d.namespace, x.source,"
-        f" sum(v.size - x.size), 0, {IS_STRANGER}"
-        " FROM json_each(?) j JOIN document d ON d.number = j.value"
-        " JOIN derived_size v ON v.document = d.number JOIN derived x ON x.document = d.number"
-        f" GROUP BY d.author, x.guest, d.namespace, x.source{_ADD}",
-        (numbers,),
-    )
-    await write.run(
-        "UPDATE derived AS x SET size = (SELECT v.size FROM derived_size v"
-        " WHERE v.document = x.document) WHERE x.document IN (SELECT value FROM json_each(?))",
-        (numbers,),
+    await write.run_each(
+        [
+            (
+                "INSERT INTO derived (document, source, size, guest) SELECT j.value, ?1, 0,"
+                " coalesce((SELECT o.guest FROM entry e JOIN origin o ON o.entry = e.number"
+                " WHERE e.document = j.value ORDER BY e.number LIMIT 1), x'')"
+                " FROM json_each(?2) j"
+                " WHERE NOT EXISTS (SELECT 1 FROM derived x WHERE x.document = j.value)",
+                (source, numbers),
+            ),
+            (
+                "INSERT INTO usage SELECT d.author, x.guest, d.namespace, x.source,"
+                f" sum(v.size - x.size), 0, {IS_STRANGER}"
+                " FROM json_each(?) j JOIN document d ON d.number = j.value"
+                " JOIN derived_size v ON v.document = d.number"
+                " JOIN derived x ON x.document = d.number"
+                f" GROUP BY d.author, x.guest, d.namespace, x.source{_ADD}",
+                (numbers,),
+            ),
+            (
+                "UPDATE derived AS x SET size = (SELECT v.size FROM derived_size v WHERE"
+                " v.document = x.document) WHERE x.document IN (SELECT value FROM json_each(?))",
+                (numbers,),
+            ),
+        ]
     )
 
 

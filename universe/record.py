@@ -164,6 +164,10 @@ def facts_problems(words: Words, facts: Facts) -> list[Problem]:
     return problems
 
 
+DROPPED_MAX: Final = 256
+"""Snapshots let go in one act: each takes some 70 bytes of a change, which has 64,000 at most."""
+
+
 def add_snapshot(
     signed: SignedSnapshot,
     event: bytes | None = None,
@@ -173,13 +177,14 @@ def add_snapshot(
 ) -> Edit:
     """Add a state, with the event that it was taken for; `also_drop` in the same act.
 
-    What is there already stays. Raises `InvalidRecord` where there is no room for it.
+    Of `also_drop` the first `DROPPED_MAX`. What is there already stays. Raises `InvalidRecord`
+    where there is no room for it.
     """
     data = encode_signed(signed)
 
     def edit(editor: Editor) -> None:
         keys = editor.keys(("snapshots",))
-        dropped = {id.hex() for id in also_drop} & set(keys)
+        dropped = {id.hex() for id in also_drop[:DROPPED_MAX]} & set(keys)
         if signed.id.hex() not in keys:
             if len(keys) - len(dropped) >= SNAPSHOTS_MAX:
                 detail = f"{len(keys)} snapshots, at most {SNAPSHOTS_MAX}: let old ones go first"
@@ -195,7 +200,11 @@ def add_snapshot(
 
 
 def drop_snapshots(ids: tuple[bytes, ...], *, now_us: int) -> Edit:
-    """Let these go: their bytes go with the next `gc`, unless something else names them."""
+    """Let these go: their bytes go with the next `gc`, unless something else names them.
+
+    At most `DROPPED_MAX` in one act.
+    """
+    assert len(ids) <= DROPPED_MAX, "more do not fit one change"
 
     def edit(editor: Editor) -> None:
         found = {id.hex() for id in ids} & set(editor.keys(("snapshots",)))

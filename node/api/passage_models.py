@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from node.api.cleaned import Cleaner, line, text
 from node.api.life_models import Line
-from node.api.models import Place, Request
+from node.api.models import Millis, Place, Request
 from registry.manifest import NAME_CHARACTERS_MAX
 from universe.passage import BY_CHARACTERS_MAX, Arrivals, Passage, Type
 from universe.receipts import (
@@ -25,7 +25,6 @@ Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
 Migration: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Tick: TypeAlias = Annotated[int, Meta(ge=0, le=TICK_MAX)]
 Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
-Millis: TypeAlias = Annotated[int, Meta(ge=0, le=10**14)]
 TYPES_OF_CLIENTS: Final = frozenset({"thread", "bridge", "gate", "confluence"})
 
 
@@ -48,9 +47,12 @@ class NewPassage(
         "target": "targetUniverseId",
         "by": "createdBy",
         "every": "maintenanceEvery",
+        "created_at": "createdAt",
+        "maintained": "lastMaintenance",
     },
 ):
-    """The same id again is the same passage: what is given is brought up to date."""
+    """The same id again is the same passage: what is given is brought up to date, and one's half
+    that was closed is open again."""
 
     source: Name
     target: Name
@@ -59,17 +61,27 @@ class NewPassage(
     id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     """null: one is made."""
     name: Line | None = None
-    stability: Percent = 100
+    stability: Percent | None = None
+    """null: as it was said before, else 100."""
     every: Millis | None = None
     """How often one means to look after it, in ms."""
-    arrivals: Arrivals = "accept"
+    arrivals: Arrivals | None = None
+    """null: as it was said before, else `accept`."""
+    created_at: Millis | None = None
+    """When it was made elsewhere before; else it is now."""
+    maintained: Millis | None = None
+    """When it was looked after last; else it is now."""
     namespace: Place | None = None
 
 
 class Acceptance(Request, frozen=True, rename={"by": "createdBy"}):
+    """Said again, what is given is said anew; and a half that was closed is open again."""
+
     by: Annotated[str, Meta(max_length=BY_CHARACTERS_MAX)] | None = None
-    stability: Percent = 100
-    arrivals: Arrivals = "accept"
+    stability: Percent | None = None
+    """null: as it was said before, else 100."""
+    arrivals: Arrivals | None = None
+    """null: as it was said before, else `accept`."""
     namespace: Place | None = None
 
 
@@ -94,7 +106,8 @@ class Travel(Request, frozen=True, rename={"source": "from"}):
     """Full name of the universe it comes from; null: that of whoever of that soul is there."""
     migration: Migration | None = None
     """Names this journey; null: one is made."""
-    tick: Tick = 0
+    tick: Tick | None = None
+    """null: the highest that the universe told of so far."""
     namespace: Place | None = None
 
 
@@ -191,8 +204,10 @@ class TravellerShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of who is under way: the universe it left."""
     reason: str = ""
     """Why it was refused."""
+    passage: str
+    """Full name of the one that its last journey went through."""
     migration: str
-    """Of its last journey, hex."""
+    """Of that journey, hex."""
     format: str
     size: int
     hash: str
@@ -218,6 +233,8 @@ class TravelDone(Struct, frozen=True):
     success: bool
     migration: str
     traveller: TravellerShown
+    known: bool = False
+    """Whether that was signed before, so nothing new was."""
 
 
 def cleaned_passage(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -285,6 +302,7 @@ def show_traveller(story: Story, data: bytes | None = None) -> TravellerShown:
         universe=universe,
         source=source,
         reason=reason,
+        passage=last.receipt.passage,
         migration=last.receipt.migration.hex(),
         format=traveller.format,
         size=traveller.size,

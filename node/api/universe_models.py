@@ -10,15 +10,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from node.api.life_models import Card, Line, Tags
-from node.api.models import Cursor, Limit, Place
+from node.api.models import Cursor, Limit, Millis, Place
 from registry.fields import TIME_US_MAX
 from universe.parts import Origin
 
 UNIVERSE_BODY_BYTES_MAX: Final = 64 << 10
-WRAPPED_BODY_BYTES_MAX: Final = 64 << 20
-"""Of a snapshot inside of a JSON body, held whole; one that is the body has no such end."""
-WRAPPED_PLAIN_BYTES_MAX: Final = 96 << 20
-"""What such a body may come to where it was compressed."""
 SnapshotKind: TypeAlias = Literal["auto", "manual", "canonical"]
 WorldText: TypeAlias = Annotated[str, Meta(max_length=2_048)]
 
@@ -87,6 +83,8 @@ class NewUniverse(Struct, frozen=True, kw_only=True):
     """A JSON object: `timeScale`, `magicLevel`, `techLevel`, …"""
     retention: dict[str, Any] | None = None
     """Which snapshots are dropped, and when: as `prune` takes it."""
+    createdAt: Millis | None = None
+    """When it was made elsewhere before, ms since 1970; else it is now."""
     description: Line | None = None
     tags: Tags | None = None
     license: Line | None = None
@@ -126,11 +124,8 @@ class DecayPolicy(Struct, frozen=True):
 
 
 class WrappedSnapshot(Struct, frozen=True, kw_only=True):
-    """A snapshot inside of a JSON body, as multiverse clients send it."""
+    """What multiverse clients send beside a snapshot, in one body of JSON."""
 
-    snapshot: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
-    compressedSnapshot: bytes | None = None
-    """Base64 of its gzip."""
     tick: Any = None
     day: float | None = None
     type: SnapshotKind | None = None
@@ -170,6 +165,8 @@ class UniverseMeta(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lastSnapshotAt: int
     """0: there is none."""
     snapshotCount: int
+    lastTick: int | None = None
+    """The highest that can be opened; null: there is none."""
     canonicalEventCount: int
     isPublic: bool
     forkOf: Origin | None = None
@@ -197,6 +194,8 @@ class UniverseDone(Struct, frozen=True):
 
 class UniverseShown(Struct, frozen=True):
     universe: UniverseMeta
+    rule: tuple[str, ...]
+    """Which of its snapshots are kept, in words."""
 
 
 class UniverseList(Struct, frozen=True):

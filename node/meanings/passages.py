@@ -45,8 +45,8 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "Close it, and propose another one.",
     ),
     "passage-exists": (
-        "This author has another passage of that id, so it cannot accept this one.",
-        "Ask for a proposal under another id.",
+        "This author has another passage of that id, proposed or accepted.",
+        "Take another id, or ask for a proposal under another one.",
     ),
     "own-passage": (
         "Who proposed a passage does not accept it: the other owner does.",

@@ -37,7 +37,14 @@ from universe.gatebook import gatebook_of, name_of
 from universe.lines import Lines
 from universe.names import parse_full_name
 from universe.parts import Origin
-from universe.record import Facts, Visibility, add_event, create_universe, drop_snapshots
+from universe.record import (
+    DROPPED_MAX,
+    Facts,
+    Visibility,
+    add_event,
+    create_universe,
+    drop_snapshots,
+)
 from universe.retention import KEEP_ALL, Dropped, Policy, parse_policy, to_drop, write_policy
 from universe.snapshot import SignedSnapshot, decode_signed, decode_snapshot
 from universe.taken import taken_of
@@ -57,6 +64,8 @@ class Said(msgspec.Struct, frozen=True):
 
 
 _SAID: Final = msgspec.json.Decoder(Said)
+LOOKED_FOR_MAX: Final = 64
+"""Ids in one encoded event, one after the other: more take longer than reading it."""
 FAMILY_MAX: Final = 1_000
 """Universes in one tree of forks: as many as a list has."""
 
@@ -146,15 +155,17 @@ async def forks_of(store: Store, row: ListedRow) -> list[ListedRow]:
 async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, ListedRow]]:
     """The tree that it stands in, with the rows by their names: at most `FAMILY_MAX` universes.
 
-    First what it descends from, then whatever was forked from these, nearest first.
+    First what it descends from, then whatever was forked from these, nearest first; from a parent
+    that is not here too, which may have been deleted.
     """
     places = await joined_places(store)
     found = {row.listing.target: row}
-    at = await _parent(store, row, places)
+    top, at = row, await parent_of(store, row, places)
     while at is not None and at.listing.target not in found and len(found) < FAMILY_MAX:
-        found[at.listing.target] = at
-        at = await _parent(store, at, places)
-    waiting = list(found)
+        found[at.listing.target] = top = at
+        at = await parent_of(store, at, places)
+    above = parent_name(top)
+    waiting = [*found, *([above] if above is not None and at is None else [])]
     while waiting and len(found) < FAMILY_MAX:
         for one in await store.universes_forked_from(waiting.pop(0), places):
             if one.listing.target not in found and len(found) < FAMILY_MAX:
@@ -182,19 +193,24 @@ async def due(store: Store, row: ListedRow, *, now_us: int, policy: Policy | Non
     """What its rule would drop now, or `policy` in its place."""
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
+    found = await asyncio.to_thread(_due, rows, rule, now_us)
+    if not found.dropped:
+        return found
     pinned = {_begun(one) for one in await forks_of(store, row)}
     events = await store.events_of(row.number, limit=PAGE_MAX)
-    return await asyncio.to_thread(_due, rows, events, rule, pinned, now_us)
+    return await asyncio.to_thread(_without_needed, found, events, pinned)
 
 
 async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
-    """Let these go in one change; their bytes go with the next `gc`. Raises as `Store.commit`."""
-    if not dropped:
-        return
+    """Let these go, some hundreds in each change; their bytes go with the next `gc`.
+
+    Raises as `Store.commit`.
+    """
     document = document_of(row)
-    signer = await by.signers.for_document(document)
-    ids = tuple(one.snapshot.id for one in dropped)
-    await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
+    for at in range(0, len(dropped), DROPPED_MAX):
+        signer = await by.signers.for_document(document)
+        ids = tuple(one.snapshot.id for one in dropped[at : at + DROPPED_MAX])
+        await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
 
 
 async def set_retention(by: Hand, row: ListedRow, policy: Policy) -> None:
@@ -231,18 +247,24 @@ def _line(
     return Line({one.id: one for one in snapshots}, {one.id: one.event for one in events}, entries)
 
 
-def _due(
-    rows: Sequence[SnapshotRow],
-    events: Sequence[EventRow],
-    policy: Policy,
-    pinned: set[bytes],
-    now_us: int,
-) -> Pruned:
-    """What an event was taken for stays with it."""
-    pinned |= {decode_event(one.event).snapshot or b"" for one in events}
-    pinned |= {one.id for one in rows if one.event is not None}
+def _due(rows: Sequence[SnapshotRow], policy: Policy, now_us: int) -> Pruned:
+    """By the rule alone; what an event was taken for stays with it."""
+    pinned = {one.id for one in rows if one.event is not None}
     dropped = to_drop((taken_of(one) for one in rows), policy, now_us=now_us, pinned=pinned)
     return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
+
+
+def _without_needed(found: Pruned, events: Sequence[EventRow], pinned: set[bytes]) -> Pruned:
+    """Without what forks, which are `pinned`, and events name.
+
+    Of thousands of events only those are read in which one of a few ids may stand.
+    """
+    ids = [one.snapshot.id for one in found.dropped]
+    if len(ids) <= LOOKED_FOR_MAX:
+        events = [one for one in events if any(id in one.event for id in ids)]
+    pinned |= {decode_event(one.event).snapshot or b"" for one in events}
+    dropped = tuple(one for one in found.dropped if one.snapshot.id not in pinned)
+    return replace(found, dropped=dropped, kept=found.kept + len(ids) - len(dropped))
 
 
 def _said(row: ListedRow) -> Said:
@@ -299,15 +321,26 @@ async def _for_its_readers(
     return given
 
 
-async def _parent(store: Store, row: ListedRow, places: Sequence[NamespaceKey]) -> ListedRow | None:
-    said = _said(row).parent
-    if not said:
-        return None
-    author, id = parse_full_name(said)
-    for one in await store.universes_called(id, places):
-        if one.listing.author == author:
-            return one
-    return None
+async def parent_of(
+    store: Store, row: ListedRow, places: Sequence[NamespaceKey]
+) -> ListedRow | None:
+    """Of a fork; None where it is not here, or this is none."""
+    name = parent_name(row)
+    return None if name is None else await universe_named(store, name, places)
+
+
+async def universe_named(
+    store: Store, name: str, places: Sequence[NamespaceKey]
+) -> ListedRow | None:
+    """By its full name."""
+    author, id = parse_full_name(name)
+    found = await store.universes_called(id, places)
+    return next((one for one in found if one.listing.author == author), None)
+
+
+def parent_name(row: ListedRow) -> str | None:
+    """Full name of what a fork was forked from, here or not."""
+    return _said(row).parent or None
 
 
 def branch_of(row: ListedRow) -> Branch:

@@ -47,6 +47,7 @@ from universe.receipts import (
     check_receipt,
     sign_receipt,
 )
+from universe.record import WORD
 from universe.travel import Story, migration_of, story_of
 
 
@@ -120,7 +121,7 @@ class Gatekeeper:
             return Taken(is_changed=True, given_up=tuple(missing))
 
     async def send(
-        self, passage: Passage, source: str, migration: bytes, who: Passenger, tick: int
+        self, passage: Passage, source: str, migration: bytes, who: Passenger, tick: int | None
     ) -> Sent:
         """Sign a departure; of a migration that was signed before, that one.
 
@@ -142,7 +143,7 @@ class Gatekeeper:
             named = await books.ask(lambda lines: who_goes(source, who, before, lines))
             traveller = await self._traveller(named, who)
             wish = Wish(migration, passage.name, target, traveller)
-            now = Now(tick, self.by.clock_us())
+            now = await self._now(books, source, tick)
             said = await books.ask(lambda lines: send(source, self.key, wish, lines, now))
             if isinstance(said, Receipt):
                 (said,) = await self._sign(books, source, [said])
@@ -300,10 +301,18 @@ class Gatekeeper:
         return books
 
     async def _now(self, books: Books, universe: str, tick: int | None) -> Now:
-        """Where nobody says the tick: that of the last receipt."""
-        receipts = (await books.ask(lambda lines: lines[universe])).receipts
-        last = receipts[-1].receipt.tick if receipts else 0
-        return Now(last if tick is None else tick, self.by.clock_us())
+        """Where nobody says the tick: the highest of its snapshots and events, or of the last
+        receipt, so that who comes now did not come before them."""
+        if tick is None:
+            receipts = (await books.ask(lambda lines: lines[universe])).receipts
+            last = receipts[-1].receipt.tick if receipts else 0
+            tick = max(last, await self._told_tick(universe))
+        return Now(tick, self.by.clock_us())
+
+    async def _told_tick(self, universe: str) -> int:
+        author, id = parse_full_name(universe)
+        row = await self.by.store.listing(WORD, author, id, self.by.namespace)
+        return 0 if row is None else await self.by.store.last_tick(row.number)
 
     async def _sign(
         self, books: Books, universe: str, receipts: Sequence[Receipt]
