@@ -15,6 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from crdt.blob import BlobId
 from crdt.change import DocumentId
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, NamespaceKey
@@ -22,6 +23,7 @@ from node.errors import NodeError
 from node.events import Events
 from node.services.passages import Ferry, own_halves
 from node.services.travel import Gatekeeper
+from p2p.protocol.errors import SyncError
 from registry.errors import RegistryError
 from storage.appended import AppendedEvent
 from storage.errors import OverQuota, StorageError
@@ -42,11 +44,17 @@ PAUSE_MAX_S: Final = 10.0
 ROUNDS_MAX: Final = 8
 """Of `ANSWERS_MAX` receipts at one gate before the others have their turn."""
 KINDS: Final = frozenset({(record.CLASS, record.KIND), (passage.CLASS, passage.KIND)})
+FETCHES_MAX: Final = 4
+"""Travellers whose bytes are asked for at once."""
+TRY_AGAIN_S: Final = 30.0
+TRIED_MAX: Final = 1_024
 AGAIN_S: Final = 60.0
 """After a disk that was full or busy: nothing else may come that would wake a gate."""
 PASSING: Final = (OverQuota, StorageError)
 """No kinds of it: those say more than that it cannot be now."""
 FAILURES: Final = (NodeError, RegistryError, CrdtError, StorageError)
+
+FETCH_FAILURES: Final = (*FAILURES, SyncError)
 
 Rest = Callable[[float], Awaitable[None]]
 
@@ -69,6 +77,13 @@ class Gates:
     lock: asyncio.Lock
     events: Events
     clock_s: Callable[[], float] = time.monotonic
+    fetch: Callable[[BlobId, int], Awaitable[None]] | None = None
+    """A traveller's blob, of at most so many bytes; None where nobody is asked."""
+    pause: Rest = asyncio.sleep
+    fetching: dict[BlobId, NamespaceKey] = field(default_factory=dict[BlobId, NamespaceKey])
+    tried: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
+    """How often one was asked for in vain: who was asked for less has the next turn."""
+    wanted: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
     warned: dict[str, str] = field(default_factory=dict[str, str])
     """Universe → what was logged of its gate last: not at every look again."""
     put_off: set[NamespaceKey] = field(default_factory=set[NamespaceKey])
@@ -86,23 +101,31 @@ class Gates:
                 changed.add(event.namespace)
                 wake.set()
 
+        def came(namespace: NamespaceKey) -> None:
+            changed.add(namespace)
+            wake.set()
+
         unsubscribe = store.subscribe(note)
         try:
-            while True:
-                try:
-                    async with asyncio.timeout(again_s if self.put_off else None):
-                        await wake.wait()
-                except TimeoutError:
-                    changed |= self.put_off
-                    self.put_off.clear()
-                wake.clear()
-                begun_s = self.clock_s()
-                look = sorted(changed)
-                changed.clear()  # what comes meanwhile has the next look
-                for namespace in look:
-                    await self.answer(namespace)
-                took_s = self.clock_s() - begun_s
-                await rest(min(max(PAUSE_S, REST * took_s), PAUSE_MAX_S))
+            async with asyncio.TaskGroup() as fetches:
+                while True:
+                    try:
+                        async with asyncio.timeout(again_s if self.put_off else None):
+                            await wake.wait()
+                    except TimeoutError:
+                        changed |= self.put_off
+                        self.put_off.clear()
+                    wake.clear()
+                    begun_s = self.clock_s()
+                    look = sorted(changed)
+                    changed.clear()  # what comes meanwhile has the next look
+                    for namespace in look:
+                        await self.answer(namespace)
+                        for blob, size in self._turns(namespace):
+                            self.fetching[blob] = namespace
+                            fetches.create_task(self._fetch(blob, size, came), name="traveller")
+                    took_s = self.clock_s() - begun_s
+                    await rest(min(max(PAUSE_S, REST * took_s), PAUSE_MAX_S))
         finally:
             unsubscribe()
 
@@ -125,7 +148,30 @@ class Gates:
                 count += len(signed)
                 if len(signed) < ANSWERS_MAX:
                     break
+        self.wanted = keeper.wanted
         return count
+
+    def _turns(self, namespace: NamespaceKey) -> list[tuple[BlobId, int]]:
+        """What is asked for now, of what travellers there wait for."""
+        free = FETCHES_MAX - len(self.fetching)
+        if self.fetch is None or free <= 0:
+            return []
+        wanted = [one for one in self.wanted.items() if one[0] not in self.fetching]
+        return sorted(wanted, key=lambda one: self.tried.get(one[0], 0))[:free]
+
+    async def _fetch(self, blob: BlobId, size: int, came: Callable[[NamespaceKey], None]) -> None:
+        """Once; what nobody gives is asked for again after a pause."""
+        assert self.fetch is not None
+        try:
+            await self.fetch(blob, size)
+            self.tried.pop(blob, None)
+        except FETCH_FAILURES as error:
+            if len(self.tried) >= TRIED_MAX:
+                self.tried.clear()
+            self.tried[blob] = self.tried.get(blob, 0) + 1
+            log.info("the bytes of a traveller: %s", error)
+            await self.pause(TRY_AGAIN_S)
+        came(self.fetching.pop(blob))
 
     async def _answer_one(
         self, keeper: Gatekeeper, universe: str, namespace: NamespaceKey

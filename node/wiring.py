@@ -272,7 +272,9 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     tasks.create_task(node.attesting.run(), name="attesting")
     tasks.create_task(node.keeping.run(), name="keeping")
     ferry = partial(Ferry, store, node.identity, node.clock_us)
-    tasks.create_task(Gates(ferry, node.gating, events).run(), name="gates")
+    bring = partial(hold_blob, store, node.network)
+    gates = Gates(ferry, node.gating, events, fetch=bring)
+    tasks.create_task(gates.run(), name="gates")
     fetch = partial(hold_blob, store, node.network, urgency=Urgency.AUTHORITY)
     tasks.create_task(follow_statements(store, fetch), name="authority")
     node.left_over.mended = store.mended

@@ -262,7 +262,8 @@ async def write_parts(
         number = one.work.number
         assert number is not None, "documents are written before their rows"
         if await _write_snapshots(write, number, listing.parts, workers):
-            await _name_blobs(write, number, is_all=not one.left_out)
+            also = [blob.id for blob in listing.blobs]
+            await _name_blobs(write, number, also, is_all=not one.left_out)
         await _write_events(write, number, listing.parts, workers)
         await write.run(_COUNT, (number, ROW_BYTES))
 
@@ -306,13 +307,19 @@ async def _write_events(write: Writing, number: int, parts: Parts, workers: Work
         )
 
 
-async def _name_blobs(write: Writing, number: int, *, is_all: bool) -> None:
-    """`is_all`: all that the document holds counts, so what it names no more cannot come back."""
+async def _name_blobs(write: Writing, number: int, also: Sequence[str], *, is_all: bool) -> None:
+    """`is_all`: all that the document holds counts, so what it names no more cannot come back.
+    `also`: ids, hex, of what its listing names beside its snapshots.
+    """
     named = "(SELECT blob FROM snapshot WHERE document = ?1 AND blob IS NOT NULL)"
     drop = "DELETE FROM blob_use" if is_all else "UPDATE blob_use SET size = NULL"
+    listed = "lower(hex(blob)) NOT IN (SELECT value FROM json_each(?2))"
     await write.run_each(
         [
-            (f"{drop} WHERE document = ?1 AND blob NOT IN {named}", (number,)),
+            (
+                f"{drop} WHERE document = ?1 AND blob NOT IN {named} AND {listed}",
+                (number, msgspec.json.encode(also).decode()),
+            ),
             (
                 "INSERT INTO blob_use (document, blob, namespace, size, at_us)"
                 " SELECT s.document, s.blob, d.namespace, max(s.size), min(s.at_us)"

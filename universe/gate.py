@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from registry.errors import CannotTravel
+from universe.gatebook import LARGE_MAX
 from universe.gates import EPOCHS_MAX, HandOver, Last
 from universe.lines import Line, Lines
 from universe.receipts import (
     ARRIVAL,
     DEPARTURE,
+    INLINE_BYTES_MAX,
     NO_RECEIPT,
     REFUSAL,
     RETURN,
@@ -283,6 +285,13 @@ def _check_room(line: Line, traveller: Traveller) -> None:
     """Raises `CannotTravel` (`gate-full`) while answers still fit."""
     held = (*line.receipts, *line.apart)
     used = sum(len(one.receipt.traveller.inline or b"") for one in held)
+    large = sum(one.receipt.traveller.blob is not None for one in held)
+    if traveller.blob is not None and large >= LARGE_MAX:
+        detail = (
+            f"{line.universe} sent {large} travellers of more than {INLINE_BYTES_MAX} bytes, whose"
+            " bytes are kept: it sends smaller ones only"
+        )
+        raise CannotTravel(detail, "gate-full")
     if len(held) < SENT_MAX and used + len(traveller.inline or b"") <= SENT_BYTES_MAX:
         return
     detail = (

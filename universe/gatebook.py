@@ -25,13 +25,18 @@ from registry.errors import CannotTravel, InvalidStatement
 from registry.fields import Plain
 from registry.head import touch
 from registry.plain import as_map
+from storage.listing import NamedBlob
 from universe.gates import CheckedHandOver, check_hand_over
-from universe.receipts import Checked, Signed, check_receipt, decode_signed, encode_signed
+from universe.receipts import Checked, Receipt, Signed, check_receipt, decode_signed, encode_signed
 
 ROOT: Final = "gate"
 RECALL: Final = "recall-"
 LOST: Final = "lost-"
 ID_DIGITS: Final = 16
+LARGE_MAX: Final = 512
+"""Travellers of a universe that left as blobs: 4 GiB at most, kept as long as their departures."""
+_HAS_BLOB: Final = b"\x64blob"
+"""In CBOR the name of the field: what has it not, names none."""
 READ_MAX: Final = 1_024
 """Verified statements that are remembered: with the largest travellers some 70 MB, mostly 1 MB."""
 
@@ -75,6 +80,24 @@ def gatebook_of(document: DocumentId, value: Plain) -> GateBook:
             elif isinstance(said, CheckedHandOver) and said.hand_over.universe == name:
                 hand_overs.append(said)
     return GateBook(tuple(receipts), tuple(hand_overs), frozenset(recalled), given_up)
+
+
+def travelling_blobs(document: DocumentId, value: Plain) -> tuple[NamedBlob, ...]:
+    """Blobs that are travellers in departures of that universe: its record needs them."""
+    name, fields = name_of(document), as_map(value.get(ROOT)) or {}
+    found: list[Receipt] = []
+    for key, data in fields.items():
+        if type(data) is bytes and _HAS_BLOB in data and not key.startswith("e"):
+            said = _read(data, is_hand_over=False)
+            if isinstance(said, Checked) and said.receipt.universe == name:
+                found.append(said.receipt)
+    found.sort(key=lambda one: (one.epoch, one.seq))
+    named = {
+        one.traveller.blob: NamedBlob(one.traveller.blob.hex(), one.traveller.size, one.at_us)
+        for one in found
+        if one.traveller.blob is not None
+    }
+    return tuple(named.values())[:LARGE_MAX]
 
 
 def put_receipts(signed: Iterable[Signed], *, now_us: int) -> Edit:

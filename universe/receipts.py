@@ -47,6 +47,8 @@ NO_RECEIPT: Final = bytes(DIGEST_BYTES)
 MIGRATION_BYTES: Final = 16
 INLINE_BYTES_MAX: Final = 32 * 1024
 """Of a traveller within its departure: one change of 64 KiB holds it. Larger ones are blobs."""
+TRAVELLER_BYTES_MAX: Final = 8 << 20
+"""Of one that is a blob: whoever lets it in fetches all of it first."""
 RECEIPT_BYTES_MAX: Final = 36 * 1024
 """Of a statement: the largest traveller and the longest names."""
 SIGNED_BYTES_MAX: Final = RECEIPT_BYTES_MAX + SIGNATURE_BYTES + 16
@@ -83,6 +85,15 @@ class Traveller:
     def of(cls, who: Who, data: bytes, format: str) -> "Traveller":
         """One that is small enough to stand in its departure."""
         return cls(who, blake3(data).digest(), len(data), format, inline=data)
+
+    @classmethod
+    def in_blob(cls, who: Who, data: bytes, format: str, blob: BlobId) -> "Traveller":
+        """One whose bytes are the blob of that name."""
+        return cls(who, blake3(data).digest(), len(data), format, blob=blob)
+
+    def is_made_of(self, data: bytes) -> bool:
+        """Whether these are the bytes that it is named by."""
+        return (self.size, self.hash) == (len(data), blake3(data).digest())
 
     @property
     def told(self) -> "Traveller":

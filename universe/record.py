@@ -42,6 +42,7 @@ from registry.head import (
 from registry.published import words_of
 from storage.listing import Listing, Parts
 from universe.event import event_id
+from universe.gatebook import travelling_blobs
 from universe.names import parse_full_name, parse_universe_id
 from universe.parts import EVENTS_MAX, SNAPSHOTS_MAX, Origin, encode_origin, parts_of
 from universe.snapshot import (
@@ -257,6 +258,7 @@ def universe_listing(document: DocumentId, value: Plain) -> Listing:
         fields=msgspec.json.encode(universe),
         score=float(len(parts.snapshots)),
         parts=parts,
+        blobs=travelling_blobs(document, value),
     )
 
 

@@ -12,10 +12,10 @@ from registry.manifest import NAME_CHARACTERS_MAX
 from universe.passage import BY_CHARACTERS_MAX, Arrivals, Passage, Type
 from universe.receipts import (
     DEPARTURE,
-    INLINE_BYTES_MAX,
     REASON_CHARACTERS_MAX,
     SOUL_CHARACTERS_MAX,
     TICK_MAX,
+    TRAVELLER_BYTES_MAX,
     Checked,
 )
 from universe.travel import In, InTransit, Refused, Story
@@ -94,7 +94,7 @@ class Maintenance(Request, frozen=True):
 class Travel(Request, frozen=True, rename={"source": "from"}):
     """A traveller that is to leave. Said again with its migration, it leaves once."""
 
-    data: Annotated[bytes, Meta(min_length=1, max_length=2 * INLINE_BYTES_MAX)]
+    data: Annotated[bytes, Meta(min_length=1, max_length=2 * TRAVELLER_BYTES_MAX)]
     """Its bytes, base64."""
     soul: Annotated[str, Meta(max_length=SOUL_CHARACTERS_MAX)] | None = None
     """Who it is; of a MigrateEntity message its migration id, where it is not said."""
@@ -289,9 +289,14 @@ def show_passage(one: Passage, now_us: int) -> PassageShown:
     )
 
 
-def show_traveller(story: Story, *, with_data: bool = False) -> TravellerShown:
+def last_departure(story: Story) -> Checked:
     """Of a story with a departure at least."""
-    last = [one for one in story.receipts if one.receipt.kind == DEPARTURE][-1]
+    return [one for one in story.receipts if one.receipt.kind == DEPARTURE][-1]
+
+
+def show_traveller(story: Story, data: bytes | None = None) -> TravellerShown:
+    """Of a story with a departure at least; `data`: its bytes, where they are to be shown."""
+    last = last_departure(story)
     traveller = last.receipt.traveller
     state, universe, source, reason = _place(story)
     return TravellerShown(
@@ -307,7 +312,7 @@ def show_traveller(story: Story, *, with_data: bool = False) -> TravellerShown:
         size=traveller.size,
         hash=traveller.hash.hex(),
         receipts=tuple(map(_receipt, story.receipts)),
-        data=traveller.inline if with_data else None,
+        data=data,
     )
 
 

@@ -41,7 +41,7 @@ class MigrationId(click.ParamType[str]):
 
 
 MIGRATION = MigrationId()
-TRAVELLER_BYTES_MAX = 32 * 1024  # `universe.receipts` takes no more
+TRAVELLER_BYTES_MAX = 8 << 20  # `universe.receipts` takes no more
 MIGRATE_ENTITY = "primordium-migration"
 COLORS = {"open": "green", "proposed": "yellow", "closed": None}
 

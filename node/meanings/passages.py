@@ -61,7 +61,7 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "`panspermia passage show` names its two ends.",
     ),
     "traveller-too-large": (
-        "A traveller is sent within its departure: it has 1 to 32,768 bytes.",
+        "A traveller has 1 to 8,388,608 bytes, a MigrateEntity 32,768 at most.",
         "Send what makes it itself, and leave to the other game what that can make anew.",
     ),
     "story-too-long": (

@@ -11,12 +11,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from crdt.blob import BlobId
 from node.errors import Conflict, NotFound, Rejected
 from node.services.ends import departure_to, missing_at, on_their_way, open_at, to_come_back
 from node.services.gatebooks import KIND, Books
 from node.services.passages import Ferry, document_of, passage_named, read_value
-from node.services.passengers import Passenger, who_goes
-from node.services.verdicts import half_here, judge_of
+from node.services.passengers import MIGRATION_FORMAT, Passenger, who_goes
+from node.services.verdicts import by_its_blob, half_here, judge_of
 from registry.edits import Edit
 from registry.errors import CannotTravel
 from universe.behind import check_none_missing, given_up_with
@@ -38,9 +39,11 @@ from universe.names import parse_full_name
 from universe.passage import Passage
 from universe.receipts import (
     INLINE_BYTES_MAX,
+    TRAVELLER_BYTES_MAX,
     Checked,
     Receipt,
     Traveller,
+    Who,
     check_receipt,
     sign_receipt,
 )
@@ -72,6 +75,8 @@ class Gatekeeper:
 
     by: Ferry
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    wanted: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
+    """Blobs of travellers that wait for their bytes, and how many bytes these are to be."""
 
     @property
     def key(self) -> bytes:
@@ -124,8 +129,10 @@ class Gatekeeper:
         `Rejected` for what is no traveller, `CannotTravel`, `NotFound`.
         """
         target = _other_end(passage, source)
-        if len(who.data) > INLINE_BYTES_MAX:
-            detail = f"a traveller of {len(who.data)} bytes, at most {INLINE_BYTES_MAX}"
+        is_message = who.format == MIGRATION_FORMAT
+        most = INLINE_BYTES_MAX if is_message else TRAVELLER_BYTES_MAX
+        if len(who.data) > most:
+            detail = f"a {who.format} traveller of {len(who.data)} bytes, at most {most}"
             raise Rejected(detail, code="traveller-too-large")
         async with self.lock:
             books = await self._books(source)
@@ -134,7 +141,7 @@ class Gatekeeper:
                 _check_carries(passage, self.by.clock_us())
                 await self._check_known(books, source)
             named = await books.ask(lambda lines: who_goes(source, who, before, lines))
-            traveller = Traveller.of(named, who.data, who.format)
+            traveller = await self._traveller(named, who)
             wish = Wish(migration, passage.name, target, traveller)
             now = await self._now(books, source, tick)
             said = await books.ask(lambda lines: send(source, self.key, wish, lines, now))
@@ -144,6 +151,13 @@ class Gatekeeper:
             story = await books.ask(lambda lines: story_of(traveller.who, lines))
             _check_told(story, source)
             return Sent(departure, story, departure is not before)
+
+    async def _traveller(self, named: Who, who: Passenger) -> Traveller:
+        """With its bytes, or as a blob of this node; the same bytes are the same blob."""
+        if len(who.data) <= INLINE_BYTES_MAX:
+            return Traveller.of(named, who.data, who.format)
+        blob = await self.by.store.put_blob(who.data)
+        return Traveller.in_blob(named, who.data, who.format, blob)
 
     async def answer(self, universe: str, tick: int | None = None) -> list[Checked]:
         """Sign what is due at this gate: arrivals, refusals and returns.
@@ -170,7 +184,12 @@ class Gatekeeper:
             found = Found([one for one, _ in coming], refused)
             suspect = {one.id for one, is_suspect in coming if is_suspect}
             is_gone = await self._is_deleted(universe)
-            judge = judge_of(passages, suspect, is_gone=is_gone)
+            judge = judge_of(passages, suspect, {}, is_gone=is_gone)
+            large: dict[bytes, Verdict] = {}
+            for one in found.coming:
+                if one.receipt.traveller.blob is not None and judge(one).word == "accept":
+                    large[one.id] = await self._by_blob(one)
+            judge = judge_of(passages, suspect, large, is_gone=is_gone)
 
             def question(lines: Lines) -> list[Receipt]:
                 try:
@@ -200,6 +219,10 @@ class Gatekeeper:
                 detail = "nothing of that name is on its way to here"
                 raise NotFound(detail, code="unknown-migration")
             await self._check_known(books, universe)
+            if verdict.word == "accept" and one.receipt.traveller.blob is not None:
+                by_blob = await self._by_blob(one)
+                if by_blob.word != "accept":
+                    raise CannotTravel(f"it is not let in: {by_blob.reason}", "bytes-missing")
             now = await self._now(books, universe, tick)
             said = await books.ask(
                 lambda lines: decide(universe, self.key, one, verdict, lines, now)
@@ -207,6 +230,14 @@ class Gatekeeper:
             if isinstance(said, Receipt):
                 (said,) = await self._sign(books, universe, [said])
             return said
+
+    async def _by_blob(self, departure: Checked) -> Verdict:
+        """And wants the blob where it is not here."""
+        one = departure.receipt.traveller
+        verdict = await by_its_blob(self.by.store, departure)
+        if verdict.word == "wait" and one.blob is not None:
+            self.wanted[one.blob] = one.size
+        return verdict
 
     async def recall(self, source: str, migration: bytes) -> Story:
         """Ask for a traveller back: it comes if the other gate has not let it in before it hears.

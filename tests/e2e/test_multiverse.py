@@ -3,9 +3,11 @@
 Alice's and Bob's games both call their universe `universe:main`. Everybody is connected.
 """
 
+import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -187,6 +189,21 @@ def test_travellers_go_come_back_and_are_answered_by_commands(
     assert found["strangers"] == found["proofs"] == []
     found = told(carol, "player", "show", f"{alice.did}/player:a")["reputation"]
     assert [one["kind"] for one in found["strangers"]] == ["arrived", "turned-back"]
+
+    # A whale is larger than a departure: bob fetches it as he lets it in, alice's gate unasked.
+    whale = tmp_path / "whale"
+    whale.write_bytes(Random(1).randbytes(200_000))
+    wish = (str(whale), "--soul", "whale", "--format", "bin", "--from", MAIN)
+    sent = told(alice, "passage", "send", "p", *wish, "--tick", "200")
+    told.wait_for(bob, "p", "whale", "in-transit", bob.did)
+    yes = ("passage", "decide", "p", sent["migration"], "--accept", "--tick", "201")
+    assert told(bob, *yes)["traveller"]["state"] == "in"
+    whale.write_bytes(Random(2).randbytes(300_000))  # it has grown
+    sent = told(bob, "passage", "send", "p", *wish, "--tick", "300")
+    told.wait_for(bob, "p", "whale", "in", alice.did)
+    query = {"migration": sent["migration"]}
+    (there,) = alice.client.get("/api/passage/p/travellers", query)["travellers"]
+    assert base64.b64decode(there["data"]) == whale.read_bytes()
 
 
 def test_a_soul_is_followed_by_all_through_a_passage_and_into_forks_of_what_is_deleted(

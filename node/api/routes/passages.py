@@ -25,12 +25,15 @@ from node.api.passage_models import (
     Travel,
     TravelDone,
     Travellers,
+    TravellerShown,
     TravellersQuery,
     cleaned_passage,
+    last_departure,
     show_passage,
     show_traveller,
 )
 from node.errors import Conflict, NotAllowed, NotFound, Rejected
+from node.services.fetch import hold_blob
 from node.services.names import author_meant
 from node.services.passages import (
     Ferry,
@@ -45,13 +48,14 @@ from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_pass
 from node.services.places import places_meant
 from node.services.travel import Gatekeeper
 from node.services.universes import universe_meant
+from node.services.verdicts import bytes_told
 from node.wiring import Node
 from registry.errors import CannotTravel, UnknownRecord, quoted
 from registry.head import Words
 from universe.gate import Verdict
 from universe.names import parse_full_name
 from universe.passage import PREFIX, Passage, Said
-from universe.receipts import ARRIVAL, MIGRATION_BYTES, REFUSAL, Checked, Who
+from universe.receipts import ARRIVAL, MIGRATION_BYTES, REFUSAL, TRAVELLER_BYTES_MAX, Checked, Who
 from universe.travel import Story
 
 
@@ -156,13 +160,15 @@ async def list_travellers(node: Node, call: Call[TravellersQuery, None]) -> Trav
     gates, passage = await _gates(node, call.path["passage"], call.query.namespace)
     stories, lines = await gates.stories(passage)
     wanted = call.query.migration
-    shown = tuple(
-        show_traveller(one, with_data=wanted is not None)
-        for one in stories
-        if wanted is None or any(wanted == each.receipt.migration.hex() for each in one.receipts)
-    )
+    shown: list[TravellerShown] = []
+    for one in stories:
+        if wanted is None:
+            shown.append(show_traveller(one))
+        elif any(wanted == each.receipt.migration.hex() for each in one.receipts):
+            traveller = last_departure(one).receipt.traveller
+            shown.append(show_traveller(one, await bytes_told(node.store, traveller)))
     ends = passage.proposed.ends[:2]
-    return Travellers(shown, tuple(end for end in ends if lines[end].equivocations))
+    return Travellers(tuple(shown), tuple(end for end in ends if lines[end].equivocations))
 
 
 async def recall_traveller(node: Node, call: Call[NoQuery, Recall]) -> TravelDone:
@@ -182,6 +188,9 @@ async def decide_traveller(node: Node, call: Call[NoQuery, Decision]) -> TravelD
     if known is None:
         end, departure = await _waiting(gates, passage, body.migration)
         verdict = Verdict("accept" if body.accept else "refuse", body.reason)
+        one = departure.receipt.traveller
+        if body.accept and one.blob is not None and one.size <= TRAVELLER_BYTES_MAX:
+            await hold_blob(node.store, node.network, one.blob, one.size)
         await gates.decide(end, departure.id, verdict, body.tick)
         story = await _story(gates, passage, departure.receipt.traveller.who)
     else:
@@ -351,9 +360,12 @@ ENDPOINTS = (
     writes("/api/gate", take_gate, GateTaken, body=NewGate, problems=(403, 404)),
     writes(f"{ONE}/accept", accept_one, PassageDone, body=Acceptance, problems=(403, 404)),
     writes(f"{ONE}/maintain", maintain_one, PassageDone, body=Maintenance, problems=(403, 404)),
-    writes(f"{ONE}/travel", send_traveller, TravelDone, body=Travel, problems=(403, 404)),
+    writes(
+        f"{ONE}/travel", send_traveller, TravelDone, body=Travel, problems=(403, 404),
+        body_bytes_max=2 * TRAVELLER_BYTES_MAX,
+    ),
     writes(f"{ONE}/recall", recall_traveller, TravelDone, body=Recall, problems=(403, 404)),
-    writes(f"{ONE}/decide", decide_traveller, TravelDone, body=Decision, problems=(403, 404)),
+    writes(f"{ONE}/decide", decide_traveller, TravelDone, body=Decision, problems=(403, 404, 504)),
     reads(
         f"{ONE}/travellers", list_travellers, Travellers, query=TravellersQuery,
         problems=(409, 422),

@@ -4,6 +4,7 @@ import asyncio
 import base64
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx2
@@ -130,6 +131,26 @@ async def test_a_traveller_goes_there_and_is_told_with_its_bytes(alice: Alice) -
     params = {"migration": "01" * 16}
     (fox,) = ok(await alice.client.get(f"{path}/travellers", params=params))["travellers"]
     assert base64.b64decode(fox["data"]) == b'{"legs":4}'
+
+
+async def test_a_large_traveller_is_a_blob_that_its_universe_keeps(alice: Alice) -> None:
+    one = await proposed(alice)
+    path, whale = f"{PASSAGE}/{one['id']}", Random(1).randbytes(100_000)
+    wish = {"soul": "whale", "data": base64.b64encode(whale).decode(), "from": MAIN,
+            "format": "bin", "migration": "01" * 16}  # fmt: skip
+    ok(await alice.client.post(f"{path}/travel", json=wish))
+    for tick in (1, 2):  # what snapshots name is written anew, and the traveller stays named
+        state = f"{tick}".encode() * 50_000
+        where = f"/api/universe/{MAIN}/snapshot"
+        ok(await alice.client.post(where, params={"tick": tick}, content=state), 201)
+    named = await alice.node.store.blobs_named(alice.node.identity.author)
+    assert len(named) == 3
+    params = {"migration": "01" * 16}
+    (told,) = ok(await alice.client.get(f"{path}/travellers", params=params))["travellers"]
+    assert (base64.b64decode(told["data"]), told["size"]) == (whale, 100_000)
+    much = wish | {"data": base64.b64encode(bytes((8 << 20) + 1)).decode(), "migration": "02" * 16}
+    answer = await alice.client.post(f"{path}/travel", json=much)
+    assert (answer.status_code, answer.json()["code"]) == (422, "traveller-too-large")
 
 
 async def test_a_person_lets_in_who_waits(alice: Alice) -> None:

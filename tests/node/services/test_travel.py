@@ -319,10 +319,12 @@ async def test_what_is_not_ones_own_nobody_proposes_accepts_or_closes(
         await passage_called(alice.ferry, "passage:none")
     with pytest.raises(Rejected, match="does not lead"):
         await alice.gates.send(passage, alice.universe("universe:x"), bytes(16), FOX, 0)
-    big = Passenger(bytes(33_000), "whale")
     meadow = alice.universe("universe:meadow")
-    with pytest.raises(Rejected, match="33000 bytes"):
-        await alice.gates.send(passage, meadow, bytes(16), big, 0)
+    for big in (
+        Passenger(bytes((8 << 20) + 1), "whale"), Passenger(bytes(33_000), "fox", MIGRATION_FORMAT)
+    ):  # fmt: skip
+        with pytest.raises(Rejected, match=f"{len(big.data)} bytes"):
+            await alice.gates.send(passage, meadow, bytes(16), big, 0)
 
 
 async def test_a_migrate_entity_travels_as_it_is(people: tuple[Person, Person]) -> None:

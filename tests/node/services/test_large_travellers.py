@@ -1,0 +1,148 @@
+"""Travellers whose bytes are a blob: let in once all of these are there, and are theirs."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from crdt.blob import BlobId
+from crdt.keys import COMMONS
+from node.errors import Unreachable
+from node.events import Events
+from node.gates import Gates
+from node.services.passengers import Passenger
+from node.services.travel import Sent
+from node.services.verdicts import FALSE_BYTES, bytes_told
+from registry.errors import CannotTravel
+from tests.node.services.test_travel import Person, opened, opened_people, sends
+from universe.gate import Verdict
+from universe.passage import Passage
+from universe.receipts import TRAVELLER_BYTES_MAX, Receipt, Traveller, Who
+from universe.travel import In
+
+WHALE = Passenger(Random(6).randbytes(300_000), "whale", "bin")
+
+
+@pytest.fixture
+async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
+    async with AsyncExitStack() as stack:
+        yield await opened_people(stack, tmp_path)
+
+
+async def left(alice: Person, passage: Passage, who: Passenger = WHALE) -> Sent:
+    meadow = alice.universe("universe:meadow")
+    return await alice.gates.send(passage, meadow, bytes([6]) * 16, who, 1)
+
+
+def blob_of(sent: Sent) -> BlobId:
+    blob = sent.departure.receipt.traveller.blob
+    assert blob is not None
+    return blob
+
+
+async def test_it_is_let_in_once_its_bytes_are_there(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    sent = await left(alice, passage)
+    assert not (await left(alice, passage)).is_new
+    traveller = sent.departure.receipt.traveller
+    assert (traveller.inline, traveller.size) == (None, 300_000)
+    assert await bytes_told(alice.ferry.store, traveller) == WHALE.data
+    # It is named by the record of the universe: nothing lets go of it.
+    assert blob_of(sent) in await alice.ferry.store.blobs_named(alice.ferry.identity.author)
+    reef = bob.universe("universe:reef")
+    await bob.hears(alice)
+    assert await bob.gates.answer(reef) == []
+    assert bob.gates.wanted == {blob_of(sent): 300_000}
+    assert await bytes_told(bob.ferry.store, traveller) is None
+    # A small one that left later is not kept waiting.
+    fox = await sends(alice, passage)
+    await bob.hears(alice)
+    (first,) = await bob.gates.answer(reef)
+    assert first.receipt.traveller.who == fox.departure.receipt.traveller.who
+    assert await bob.ferry.store.put_blob(WHALE.data) == blob_of(sent)
+    (arrived,) = await bob.gates.answer(reef)
+    assert arrived.receipt.kind == "arrival"
+    assert await bob.sees(sent) == In(reef)
+    assert await bytes_told(bob.ferry.store, traveller) == WHALE.data
+
+
+async def test_what_is_asked_of_a_person_waits_for_the_bytes_too(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob, arrivals="ask")
+    sent = await left(alice, passage)
+    await bob.hears(alice)
+    reef, id = bob.universe("universe:reef"), sent.departure.id
+    with pytest.raises(CannotTravel, match="not here yet") as missing:
+        await bob.gates.decide(reef, id, Verdict("accept"), 1)
+    assert (missing.value.why, list(bob.gates.wanted)) == ("bytes-missing", [blob_of(sent)])
+    refused = await bob.gates.decide(reef, id, Verdict("refuse", "no room"), 1)
+    assert refused.receipt.kind == "refusal"
+
+
+async def test_bytes_that_are_others_and_too_many_are_refused(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    real = await bob.ferry.store.put_blob(WHALE.data)
+
+    def says(soul: str, size: int, format: str = "bin", hash: bytes = bytes(32)) -> Receipt:
+        return Receipt(
+            kind="departure", universe=meadow, other=reef, gate=bytes(32), epoch=1, seq=1,
+            prev=bytes(32), migration=soul.encode().ljust(16), passage=passage.name, tick=0,
+            traveller=Traveller(Who(meadow, soul), hash, size, format, blob=real), at_us=0,
+        )  # fmt: skip
+
+    right = Traveller.in_blob(Who(meadow, "x"), WHALE.data, "bin", real).hash
+    await alice.signs(
+        says("hash", len(WHALE.data)), says("size", 7, hash=right),
+        says("much", TRAVELLER_BYTES_MAX + 1, hash=right),
+        says("message", len(WHALE.data), "primordium-migration", right),
+        says("right", len(WHALE.data), hash=right),
+    )  # fmt: skip
+    await bob.hears(alice)
+    found = {one.receipt.traveller.who.soul: one.receipt for one in await bob.gates.answer(reef)}
+    assert {soul: one.kind for soul, one in found.items()} == {
+        "hash": "refusal", "size": "refusal", "much": "refusal", "message": "refusal",
+        "right": "arrival",
+    }  # fmt: skip
+    assert (found["hash"].reason, found["size"].reason) == (FALSE_BYTES, FALSE_BYTES)
+    assert "too large" in found["much"].reason
+    assert bob.gates.wanted == {}
+
+
+async def test_the_task_behind_the_gates_brings_them(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    sent = await left(alice, passage)
+    await bob.hears(alice)
+    asked: list[tuple[BlobId, int]] = []
+
+    async def fetch(blob: BlobId, size_bytes_max: int) -> None:
+        asked.append((blob, size_bytes_max))
+        if len(asked) == 1:
+            raise Unreachable("nobody is there", code="blob-unreachable")
+        await bob.ferry.store.put_blob(WHALE.data)
+
+    async def rest(seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    events = Events()
+    told = events.follow(0, ("traveller",))
+    gates = Gates(lambda _: bob.ferry, bob.gates.lock, events, fetch=fetch, pause=rest)
+    task = asyncio.create_task(gates.run(rest))
+    async with asyncio.timeout(60):
+        event = await anext(told)
+    assert b'"kind":"arrival"' in event.data
+    await told.aclose()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert asked == [(blob_of(sent), 300_000)] * 2
+    assert await gates.answer(COMMONS) == 0
