@@ -7,7 +7,6 @@
 It is said in the log, in `/api/status` and by `panspermia doctor` for as long as the node runs.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -81,9 +80,10 @@ class LeftOver:
 
 
 async def keep_giving_back(
-    store: Store, found: LeftOver, rest: Rest = asyncio.sleep, pause_s: float = GIVE_BACK_PAUSE_S
+    store: Store, found: LeftOver, rest: Rest | None = None, pause_s: float = GIVE_BACK_PAUSE_S
 ) -> None:
-    """Until cancelled: room of what nothing names, at once and as soon as uploads let it.
+    """Until cancelled: room of what nothing names, at once, whenever an upload comes to nothing,
+    and as soon as uploads that go on let it.
 
     What goes until all was looked through once is told as left over by the run before.
     """
@@ -102,7 +102,7 @@ async def keep_giving_back(
             found.cleaned = True
             if words := found.shown.words:
                 log.warning("%s", words)
-        await rest(wait_s)
+        await (rest or store.until_left_over)(wait_s)
 
 
 async def _give_back(store: Store, pause_s: float) -> GivenBack:

@@ -47,6 +47,8 @@ def timeline(
     found = node().get(path_of(PATH, meant(universe), "timeline"), query)
     if wants_json():
         return print_json("universe", found)
+    if not found["entries"] and (canonical or since is not None or until is not None):
+        return say("Nothing of it there: without --canonical, --from and --to all is shown")
     if not found["entries"]:
         return say("Nothing yet. Keep a state: panspermia universe snapshot UNIVERSE FILE --tick N")
     for line, style in draw_timeline(found["entries"], petnames(), is_whole=all_):
@@ -164,4 +166,6 @@ def prune(
     word = "would go" if dry_run else "dropped"
     say(f"{len(done['dropped']):,} {word}, {done['kept']:,} kept")
     if done["dropped"] and not dry_run:
-        say("panspermia gc gives their room back", dim=True)
+        say(
+            "panspermia gc gives their room back, an hour after they came at the earliest", dim=True
+        )

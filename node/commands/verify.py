@@ -197,12 +197,15 @@ def check_is_name(text: str) -> None:
         raise failed("invalid-name", "Invalid name", detail)
 
 
-def hold(blob: str, relative_to: Sequence[str] = ()) -> Json:
-    """Has the node fetch all of a blob from its peers, however large, and shows how far it is."""
-    return hold_by(node(), blob, relative_to)
+def hold(blob: str, relative_to: Sequence[str] = (), *, called: str = "") -> Json:
+    """Has the node fetch all of a blob from its peers, however large, and shows how far it is.
+
+    `called`: what people read beside the bar; else the blob's id.
+    """
+    return hold_by(node(), blob, relative_to, called=called)
 
 
-def hold_by(by: Client, blob: str, relative_to: Sequence[str] = ()) -> Json:
+def hold_by(by: Client, blob: str, relative_to: Sequence[str] = (), *, called: str = "") -> Json:
     """The same of this node."""
     with goes_on(AGAIN):
         with Progress() as bars:
@@ -211,7 +214,7 @@ def hold_by(by: Client, blob: str, relative_to: Sequence[str] = ()) -> Json:
             for line in lines:
                 if line.get("event") == "result":
                     return line
-                bars.show(line)
+                bars.show({**line, "id": called or line.get("id", "")})
         raise broken("It ended without a result.")
 
 

@@ -175,6 +175,7 @@ function showMultiverseAgain() {
   waitingForMultiverse ??= setTimeout(() => {
     waitingForMultiverse = undefined;
     const isFree = (id, most) => byId(id).querySelectorAll("li").length <= most && !byId(id).contains(document.activeElement);
+    lookForMore();
     if (isFree("universes", UNIVERSES_AT_ONCE)) showUniverses();
     if (isFree("passages", PASSAGES_SHOWN)) showPassages();
     if (isFree("players", PLAYERS_AT_ONCE)) showPlayers();

@@ -4,6 +4,7 @@
 
 const LANES = { save: "saved", event: "happened", travel: "travelled" };
 const AT_Y = { labels: [50, 32, 14], event: 72, axis: 92, travel: 140, numbers: 164, height: 172 };
+const AT_Y_UNTRAVELLED = { ...AT_Y, numbers: 144, height: 152 };
 const SAVES_HIGH = 30;
 const APART = { save: 4, event: 12, travel: 12 }; // px in which things of a lane are drawn as one
 const LABEL_PX = 6.7; // of a character, mostly
@@ -48,7 +49,10 @@ class Timeline {
     this.entries = entries.map((one) => ({ ...one, at: Number(one.tick), lane: laneOf(one) }));
     this.chosen = chosen;
     this.moved = moved;
-    this.index = this.entries.length - 1;
+    const opens = this.entries.findLastIndex((one) => one.snapshot);
+    this.index = opens < 0 ? this.entries.length - 1 : opens;
+    const isTravelled = this.entries.some((one) => one.lane === "travel");
+    this.y = isTravelled ? AT_Y : AT_Y_UNTRAVELLED;
     this.width = 0;
     this.picture = shape("svg", { "aria-hidden": "true", focusable: "false" });
     this.frame = element("div", undefined, "timeline");
@@ -57,7 +61,7 @@ class Timeline {
     this.frame.setAttribute("aria-label", "Timeline, by tick");
     this.frame.append(this.picture);
     this.place = element("div");
-    this.place.append(this.controls(), this.frame, legend());
+    this.place.append(this.controls(), this.frame, legend(isTravelled));
     const [first, last] = [this.entries[0]?.at ?? 0, this.entries.at(-1)?.at ?? 0];
     this.least = Math.max(4, Math.abs(last) * 1e-9); // ticks that are in sight at once
     this.ends = last - first < this.least ? [Math.max(0, first - 2), Math.max(0, first - 2) + this.least] : [first, last];
@@ -133,9 +137,9 @@ class Timeline {
     if (!this.width) return;
     const seen = this.inSight();
     this.drawnGroups = Object.fromEntries(Object.keys(LANES).map((lane) => [lane, this.groups(lane, seen)]));
-    this.picture.setAttribute("viewBox", `0 0 ${this.width} ${AT_Y.height}`);
+    this.picture.setAttribute("viewBox", `0 0 ${this.width} ${this.y.height}`);
     this.picture.setAttribute("width", this.width);
-    this.picture.setAttribute("height", AT_Y.height);
+    this.picture.setAttribute("height", this.y.height);
     this.cursor = shape("g", { class: "cursor" });
     this.picture.replaceChildren(
       ...this.drawNumbers(), shape("path", { class: "axis", d: `M${TIMELINE_PAD} ${AT_Y.axis}H${this.width - TIMELINE_PAD}` }),
@@ -156,8 +160,8 @@ class Timeline {
       const half = (text.length * 7.5) / 2;
       const anchor = x < half ? "start" : x > this.width - half ? "end" : "middle";
       return [
-        shape("path", { class: "grid", d: `M${x} ${AT_Y.axis - 4}V${AT_Y.numbers - 14}` }),
-        shape("text", { class: "number", x: anchor === "start" ? 1 : anchor === "end" ? this.width - 1 : x, y: AT_Y.numbers, "text-anchor": anchor }, text),
+        shape("path", { class: "grid", d: `M${x} ${AT_Y.axis - 4}V${this.y.numbers - 14}` }),
+        shape("text", { class: "number", x: anchor === "start" ? 1 : anchor === "end" ? this.width - 1 : x, y: this.y.numbers, "text-anchor": anchor }, text),
       ];
     });
   }
@@ -194,7 +198,7 @@ class Timeline {
     const x = this.x(one.at);
     const y = { event: AT_Y.event, save: AT_Y.axis, travel: AT_Y.travel }[one.lane];
     return this.cursor?.replaceChildren(
-      shape("path", { d: `M${x} 4V${AT_Y.numbers - 14}` }), shape("circle", { cx: x, cy: y, r: 10 }),
+      shape("path", { d: `M${x} 4V${this.y.numbers - 14}` }), shape("circle", { cx: x, cy: y, r: 10 }),
     );
   }
 
@@ -309,7 +313,7 @@ function travelMark({ x, count, top }) {
 }
 
 // What the signs mean.
-function legend() {
+function legend(isTravelled) {
   const sign = (text, ...parts) => {
     const item = element("span");
     const picture = shape("svg", { viewBox: "-9 -9 18 18", width: 16, height: 16, "aria-hidden": "true" });
@@ -324,7 +328,7 @@ function legend() {
   line.append(
     sign("autosave", bar("auto", 8)), sign("saved", bar("manual", 15)), sign("begins", dot("life")), sign("ends", dot("death")),
     sign("trouble", dot("trouble")), sign("something else", dot("other")), sign("fork", dot("forked")), sign("without a snapshot", dot("other hollow")),
-    sign("left", way("departure")), sign("arrived", way("arrival")), sign("refused", way("refusal")), sign("came back", way("return")),
+    ...(isTravelled ? [sign("left", way("departure")), sign("arrived", way("arrival")), sign("refused", way("refusal")), sign("came back", way("return"))] : []),
   );
   return line;
 }

@@ -145,14 +145,16 @@ function chosenParts(of, one) {
   if (one.description) parts.push(element("p", one.description));
   const names = [["who", one.entities], ["souls", one.souls], ["parents", one.parents]].filter(([, list]) => list?.length);
   if (names.length) parts.push(listedFacts(names.map(([name, list]) => [name, list.join(", ")])));
-  if (!one.snapshot) return [...parts, element("p", "Nothing was saved here: the snapshot before it opens.", "soft")];
+  const before = of.timeline.entries.some((each) => each.snapshot && each.at <= Number(one.tick));
+  if (!one.snapshot) parts.push(element("p", before ? "Nothing was saved here: the state before it opens." : "Nothing was saved here or before.", "soft"));
+  if (!before) return parts;
   const told = { said: saidLine(), bar: progressBar("what is fetched of it") };
   const at = `tick ${numberText(one.tick)}`;
   const open = button("Download", `Download the state of ${at}`, async () => {
     open.disabled = true;
     tell(told.said, "");
     try {
-      await openState(of, one.tick, one.snapshot, told);
+      await openState(of, one.tick, one.snapshot ?? "", told);
       tell(told.said, "It is downloaded.");
     } catch (error) {
       tell(told.said, error.message, true);
@@ -161,7 +163,7 @@ function chosenParts(of, one) {
   });
   const row = element("p", undefined, "row");
   row.append(open);
-  const fork = one.canFork ? forkForm(of, one) : null;
+  const fork = one.canFork || !one.snapshot ? forkForm(of, one) : null;
   if (fork) {
     const begin = button("Fork here", `Fork it at ${at}`, () => { fork.hidden = !fork.hidden; if (!fork.hidden) fork.querySelector("input").focus(); });
     begin.dataset.acts = "";
@@ -184,7 +186,8 @@ function forkForm(of, one) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
-      const body = { name: name.value.trim(), snapshot: one.snapshot, ...(whom.value ? { visibility: whom.value } : {}) };
+      const from = one.snapshot ? { snapshot: one.snapshot } : { snapshotTick: one.tick };
+      const body = { name: name.value.trim(), ...from, ...(whom.value ? { visibility: whom.value } : {}) };
       const { universe } = await post(`${of.path}/fork${inNamespace(of.namespace)}`, body);
       location.hash = recordHash("universe", universe.fullName, universe.namespace);
       showUniverses();
@@ -220,7 +223,7 @@ function packingOf(file) {
   return { encoding: { ".gz": "gzip", ".zst": "zstd" }[packed?.toLowerCase()] || "", type };
 }
 
-function uploadForm(of, again) {
+function uploadForm(of) {
   const form = element("form", undefined, "drop");
   form.dataset.acts = "";
   form.append(element("strong", "Keep a state"));
@@ -257,7 +260,7 @@ function uploadForm(of, again) {
         told.bar.value = sent;
         tell(told.said, `${size(sent)} of ${size(total)} sent`);
       });
-      await again(kept.id);
+      await of.again(kept.id);
       tell(told.said, `Tick ${numberText(kept.tick)} ${kept.known ? "was there already" : "is kept"}: ${size(kept.fileSize)}.`);
       tick.value = title.value = "";
     } catch (error) {
@@ -318,26 +321,44 @@ function drawTimeline(of, found) {
     ...(found.isWhole ? [] : [element("p", `These are the first ${numberText(found.entries.length)}; panspermia universe timeline has them all.`, "bad")]),
   );
   of.card.hidden = of.list.place.hidden = !found.entries.length;
-  if (found.entries.length) of.timeline.choose(found.entries.length - 1);
+  if (found.entries.length) of.timeline.choose(of.timeline.index);
+}
+
+// What came of the universe that is open, while somebody looks at it: told, and shown when they want it.
+let shownUniverse = null;
+async function lookForMore() {
+  const of = shownUniverse;
+  if (!of?.news.isConnected || of.news.children.length) return;
+  const { universe: now } = await getExact(`${of.path}${inNamespace(of.namespace)}`).catch(() => ({ universe: of.one }));
+  if (universeFacts(now) === universeFacts(of.one) || of.news.children.length) return;
+  of.news.replaceChildren(button("More has come: show it", "", async () => {
+    of.news.replaceChildren();
+    await of.again().catch((error) => tell(of.news, error.message, true));
+    of.timeline.frame.focus();
+  }));
 }
 
 async function drawUniverse(full, namespace) {
   const path = universePath(full);
   const [{ universe: one, rule }, found, me] = await Promise.all([getExact(`${path}${inNamespace(namespace)}`), timelineOf(path, namespace), ownDid(), learnNames()]);
-  const of = { one, path: universePath(one.fullName), namespace: one.namespace, me, picture: element("div"), card: element("div", undefined, "chosen") };
+  const of = { one, path: universePath(one.fullName), namespace: one.namespace, me, picture: element("div"), card: element("div", undefined, "chosen"), facts: element("p", universeFacts(one)), news: saidLine() };
   of.list = timelineList(of);
   drawTimeline(of, found);
-  const again = async (id) => {
-    drawTimeline(of, await timelineOf(of.path, of.namespace));
-    of.timeline.chooseSnapshot(id);
+  of.again = async (id) => {
+    const [{ universe: now }, line] = await Promise.all([getExact(`${of.path}${inNamespace(of.namespace)}`), timelineOf(of.path, of.namespace)]);
+    of.one = now;
+    of.facts.textContent = universeFacts(now);
+    drawTimeline(of, line);
+    if (id) of.timeline.chooseSnapshot(id);
     showUniverses();
   };
+  shownUniverse = of;
   const isOwn = one.author === me;
   const parts = [
     element("p", `${isOwn ? "your universe" : `universe of ${personName(one.author)}`}, ${one.visibility}: ${VISIBILITIES[one.visibility]}`, "soft"),
     ...(one.description ? [element("p", one.description)] : []),
-    element("p", universeFacts(one)), element("h3", "Timeline"), of.picture, of.card, of.list.place,
-    ...(found.entries.length ? [openForm(of)] : []), ...(isOwn ? [uploadForm(of, again)] : []),
+    of.facts, of.news, element("h3", "Timeline"), of.picture, of.card, of.list.place,
+    openForm(of), ...(isOwn ? [uploadForm(of)] : []),
     ...familyParts(of), ...passagesOf(of),
     element("h3", "Which snapshots are kept"), listedFacts(rule.map((line) => line.split(/: (.*)/))),
     element("h3", "About it"), universeDetails(one),

@@ -312,7 +312,9 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
         assert page.value(told) == "tick 900, autosave"
         page.press("ArrowLeft")
         assert page.value(told) == f"tick 500, crisis: {HOSTILE}"
-        assert "Nothing was saved here" in page.text(".chosen")
+        assert "Nothing was saved here: the state before it opens." in page.text(".chosen")
+        focus_on(page, "Download", ".chosen")
+        page.value("document.querySelector('.timeline').focus()")
         page.press("ArrowLeft")
         assert page.value(told) == "tick 400, saved"
         assert page.text(".chosen h4") == "saved"
@@ -351,9 +353,25 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
         follow(page, "Parents and children")
         page.wait("who was born", "byId('one').innerText.includes('born at tick 100')")
         is_well_made(page)
+        main = f"{alice.did}/universe:main"
         page.value("document.querySelector('.tree a').focus()")
         page.press("Enter")
         page.wait("its parent", f"byId('one-head').textContent === {json.dumps(HOSTILE)}")
+
+        # What comes meanwhile is told, and shown once it is wanted.
+        keep(alice, "universe:main", 2000, b"later still")
+        page.wait("the news", "byId('one').innerText.includes('More has come')")
+        follow(page, "More has come")
+        page.wait("it", "byId('one').innerText.includes('3 snapshots')")
+        assert page.value(told) == "tick 2,000, autosave"
+
+        # What nobody knows, or no address names, is told and ends nothing.
+        for hash in ("#universe/universe:none", "#universe/%zz"):
+            page.value(f"location.hash = '{hash}'")
+            page.wait("why not", "byId('one-head').textContent === 'It cannot be shown'")
+            assert page.text("#one-body .bad")
+            page.value(f"location.hash = '#universe/' + encodeURIComponent({json.dumps(main)})")
+            page.wait("the other", f"byId('one-head').textContent === {json.dumps(HOSTILE)}")
 
         # A passage between the two, by whom it is travelled, and its end.
         passes(page, alice, str(fork["fullName"]))

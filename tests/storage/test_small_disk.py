@@ -206,6 +206,19 @@ async def test_a_collection_on_a_full_disk_loses_nothing(
         assert sum(sizes) <= 2 * (2 << 20) + 2
 
 
+async def test_a_start_on_a_disk_without_any_room_says_so_and_changes_nothing(disk: Path) -> None:
+    async with opened(disk) as store:
+        kept = await store.put_blob(LARGE, chunking=Chunking.CONTENT)
+    other = fill(disk, leave=0)
+    with pytest.raises(OverQuota, match="disk is full"):
+        async with opened(disk):
+            pass
+    other.unlink()
+    async with opened(disk) as store:
+        assert not store.mended
+        assert await store.read_blob(kept) == LARGE
+
+
 def test_of_a_small_disk_a_part_is_kept_free(disk: Path) -> None:
     assert DiskRoom(disk, 1 << 40).left_bytes() <= DISK_BYTES - DISK_BYTES // FREE_PARTS
     assert DiskRoom(disk, 0).left_bytes() <= DISK_BYTES

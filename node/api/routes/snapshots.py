@@ -6,7 +6,6 @@ multiverse clients send it, with the rest beside it. What came inside of JSON go
 
 import hashlib
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Final
 
@@ -20,7 +19,7 @@ from node.api.replays import IDEMPOTENCY_KEY, once_streamed
 from node.api.requests import answer_cached, is_known
 from node.api.routes.blobs import length_of, wanted_range
 from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, universe_called
-from node.api.snapshot_bodies import JSON, Turn, Upload, pieces_of, read_wrapped, upload_of
+from node.api.snapshot_bodies import JSON, Upload, upload_of, wrapped_upload
 from node.api.universe_models import (
     SnapshotDone,
     SnapshotList,
@@ -32,7 +31,7 @@ from node.api.universes_shown import entries_of, entry_of
 from node.errors import Unverified
 from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob
 from node.services.timelines import due
-from node.services.universes import Kept, events_for, keep_snapshot, snapshot_meant
+from node.services.universes import Kept, Offered, events_for, keep_snapshot, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
 from storage.errors import NotHeld
@@ -47,7 +46,7 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     """Keep a snapshot: the body as it is, of any length and kind, with `tick` in the query.
 
     `Content-Encoding: gzip` and `zstd` are undone. `X-Checksum`, the BLAKE3 of the plain bytes, is
-    compared where it is sent. Without `tick` the body is JSON of at most 64 MiB around a snapshot:
+    compared where it is sent. Without `tick` the body is JSON around a snapshot, of any length too:
     `{"snapshot": …, "tick": …}`, or `compressedSnapshot`, base64 of its gzip. The same bytes at the
     same tick and of the same type are the snapshot that is there (200). What the universe's rule
     keeps no longer goes in the same act: see `prune`.
@@ -56,11 +55,9 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     request, now_us = call.request, node.clock_us()
     if call.query.tick or "tick" in request.query_params:
         upload = upload_of(request, call.query, length_of(request), now_us=now_us)
-        return await _put(node, call, row, upload)
-    async with AsyncExitStack() as held:
-        turn = Turn(node.unwrapping, held)
-        upload = await read_wrapped(request, call.query, turn, now_us=now_us)
-        return await _put(node, call, row, upload)
+    else:
+        upload = wrapped_upload(request, call.query, now_us=now_us)
+    return await _put(node, call, row, upload)
 
 
 async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
@@ -156,7 +153,7 @@ async def _put(
 
     async def drain() -> bytes:
         tally = Tally()
-        async for _ in counted(pieces_of(request, upload), upload.encoding, tally):
+        async for _ in counted(upload.pieces, upload.encoding, tally):
             pass
         return _mark(upload, tally.checksum)
 
@@ -170,15 +167,19 @@ async def _put(
 async def _kept(
     node: Node, call: Call[SnapshotUpload, None], row: ListedRow, upload: Upload
 ) -> tuple[bytes, Response]:
-    offered = upload.offered
-    if offered.at_us is None:  # what is brought in from elsewhere with its own times stays whole
+    gone: tuple[bytes, ...] = ()
+    if call.query.at is None:  # what is brought in from elsewhere with its own times stays whole
         found = await due(node.store, row, now_us=node.clock_us())
-        offered = replace(offered, also_drop=tuple(one.snapshot.id for one in found.dropped))
+        gone = tuple(one.snapshot.id for one in found.dropped)
+
+    def told() -> Offered:
+        return replace(upload.told(), also_drop=gone)
+
     kept = await keep_snapshot(
         hand_of(node),
         row,
-        offered,
-        pieces_of(call.request, upload),
+        told if upload.offered is None else told(),
+        upload.pieces,
         encoding=upload.encoding,
         checksum=upload.checksum,
         size_bytes=upload.size_bytes,
@@ -203,7 +204,7 @@ def _done(kept: Kept) -> SnapshotDone:
 
 def _mark(upload: Upload, checksum: bytes) -> bytes:
     """What tells one upload from another."""
-    said = upload.offered
+    said = upload.told()
     return hashlib.sha256(f"{said.tick} {said.kind} {said.wrapped} ".encode() + checksum).digest()
 
 
