@@ -106,13 +106,7 @@ class Document:
 
     @classmethod
     def open(
-        cls,
-        class_: str,
-        kind: str,
-        actor: bytes,
-        saved: bytes | None = None,
-        *,
-        is_read: bool = True,
+        cls, class_: str, kind: str, actor: bytes, saved: bytes | None = None, is_read: bool = True
     ) -> "Document":
         """New, or what `save` gave; its values are read now or if asked for. Raises `Unusable`."""
         with _refusals():

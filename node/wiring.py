@@ -115,8 +115,6 @@ class Node:
     """Receipts are signed one after the other: each follows the last one."""
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Universes are made one after the other: of two at once each would be the first of its id."""
-    unwrapping: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Large JSON around snapshots is held one after the other: one takes 200 MB."""
     left_over: LeftOver = field(default_factory=LeftOver)
     """By the run before, and how far it is cleaned up."""
 

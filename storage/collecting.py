@@ -59,6 +59,8 @@ class Collected:
 
     blobs: int
     bytes: int
+    young: int
+    """Blobs that stay although nothing names them: they came within the time of grace."""
 
 
 class Collecting(VaultCollecting):
@@ -89,12 +91,18 @@ class Collecting(VaultCollecting):
                 f" AND NOT {IS_NEEDED} AND b.id NOT IN ({','.join('?' * len(fetched))})",
                 (self._clock_us() - grace_us, *fetched),
             )
+            young = await write.number(
+                "SELECT count(*) FROM blob AS b WHERE b.begun_us >= ?"
+                " AND b.id NOT IN (SELECT blob FROM blob_use)"
+                f" AND b.number NOT IN (SELECT blob FROM kept) AND NOT {IS_NEEDED}",
+                (self._clock_us() - grace_us,),
+            )
         self._may_be_dead = True
         self._held.forget_all()
         await self.compact()
         async with self._database.reading() as view:
             after = await view.number(HELD_BYTES) + await view.vault.read(used_bytes)
-        return Collected(blobs, max(0, before - after))
+        return Collected(blobs, max(0, before - after), young)
 
     async def compact(self) -> None:
         """Gives back the room of what was dropped. Raises `OverQuota`."""

@@ -12,6 +12,7 @@ tick of the fork, is meant. A traveller may be named after its soul, and by the 
 born with.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -77,6 +78,7 @@ class Lineages:
     def _who(self, universe: str, name: str, until: int | None) -> Creature:
         """`until`: the tick at which it is called so; None: at any."""
         seen: set[tuple[str, str]] = set()
+        named: set[str] = set()  # a body is no soul of another one: so no chain of names is long
         at, called = universe, name
         while (at, called) not in seen:
             seen.add((at, called))
@@ -86,8 +88,9 @@ class Lineages:
             is_told_again = is_past and begun is not None and born is not None and born <= begun[1]
             if born is not None and (until is None or born <= until) and not is_told_again:
                 return Creature(at, called)
-            body = self._body(at, called, until)
+            body = None if at in named else self._body(at, called, until)
             if body is not None:
+                named.add(at)
                 called = body
                 continue
             came = self._arrivals.get((at, called))
@@ -126,9 +129,9 @@ class Lineages:
 
     def _body(self, universe: str, soul: str, until: int | None) -> str | None:
         """The last name of that soul there, other than its own."""
-        told = self._bodies.get((universe, soul), ())
-        names = [name for tick, name in told if until is None or tick <= until]
-        return names[-1] if names and names[-1] != soul else None
+        told = self._bodies.get((universe, soul), [])
+        end = len(told) if until is None else bisect_right(told, until, key=lambda one: one[0])
+        return told[end - 1][1] if end and told[end - 1][1] != soul else None
 
     def _knows(self, universe: str, tick: int, name: str) -> bool:
         """Whether it was told of there, or in a universe that is its past, by that tick."""

@@ -23,11 +23,19 @@ def parse_universe_id(text: str) -> str:
     why = "holds a slash" if "/" in text else unsafe_line(text)
     if text.startswith("did:key:"):
         why = "begins as the name of an author"
-    if text in (".", ".."):
-        why = "is left out of addresses"
     if why or not text.strip():
         raise InvalidName(f"{quoted(text)} is no id of a universe: it {why or 'is only spaces'}")
     return text
+
+
+def parse_new_id(text: str) -> str:
+    """`text` itself, if one may call a universe or a passage so that is not there yet.
+
+    Raises `InvalidName`. Of others' that are there already `parse_universe_id` decides.
+    """
+    if text in (".", ".."):
+        raise InvalidName(f"{quoted(text)} is no id of a universe: addresses leave it out")
+    return parse_universe_id(text)
 
 
 def made_id(drawn: bytes) -> str:

@@ -89,9 +89,16 @@ def _ways_of(name: str, histories: Histories) -> tuple[list[Crossing], set[str]]
         for universe in histories.universes()
     }
 
+    its_souls = {  # by the universe that it may leave under them
+        universe: set[str]().union(
+            *(souls.get(one, set()) for one in histories.forks.ancestry(universe))
+        )
+        for universe in souls
+    }
+
     def is_its_soul(way: Crossing) -> bool:
-        told_in = histories.forks.ancestry(way.source)
-        return any({way.entity, way.soul} & souls.get(one, set()) for one in told_in)
+        theirs = its_souls.get(way.source, set())
+        return way.entity in theirs or way.soul in theirs
 
     called, left = {name}, list(histories.crossings)
     while True:

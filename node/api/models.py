@@ -129,6 +129,8 @@ class Reindexed(Struct, frozen=True):
 class Collected(Struct, frozen=True):
     blobs: int
     bytes: int
+    young: int
+    """Blobs that nothing refers to and that came within the last hour: they stay until then."""
 
 
 class Stopping(Struct, frozen=True):

@@ -178,6 +178,10 @@ class PassageDone(Struct, frozen=True):
     passage: PassageShown
 
 
+class PassageClosed(PassageDone, frozen=True):
+    message: str
+
+
 class OnePassage(Struct, frozen=True):
     passage: PassageShown
 

@@ -97,6 +97,7 @@ class OnePlayer(Struct, frozen=True):
 class PlayersUniverses(Struct, frozen=True, omit_defaults=True):
     """Either of them, as it was asked for."""
 
+    playerId: str
     next: str | None
     universeIds: tuple[str, ...] | None = None
     universes: tuple[UniverseMeta, ...] | None = None

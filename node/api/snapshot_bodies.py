@@ -1,31 +1,27 @@
 """What an upload says: in its query and headers beside the bytes, or in JSON around them."""
 
 import asyncio
-import codecs
 import re
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
-from node.api.arriving import cut_off, pieces_arriving
+from node.api.arriving import pieces_arriving
 from node.api.problems import ProblemError
-from node.api.requests import read_large
 from node.api.universe_models import (
-    WRAPPED_BODY_BYTES_MAX,
-    WRAPPED_PLAIN_BYTES_MAX,
     DecayPolicy,
     GivenEvent,
     SnapshotUpload,
     WrappedSnapshot,
 )
-from node.errors import BadRequest, Fault, Rejected
+from node.api.wrapped import Wrapped
+from node.errors import BadRequest
 from node.services.universes import Offered, parse_tick
-from node.services.uploads import STEP_BYTES, Gzip
 from universe.event import IMPORTANCE_MAX, Event
+from universe.formats.json_pieces import STEP_BYTES
 from universe.snapshot import Decay, media_problem
 
 T = TypeVar("T")
@@ -35,29 +31,23 @@ JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 """What curl says of any file where nobody says something else."""
 
-SMALL_BODY_BYTES_MAX: Final = 1 << 20
-"""Of JSON around a snapshot: any number of these may be held at once."""
-WRAPPED_READ_S_MAX: Final = 120
-"""For the whole of such a body: it is held meanwhile, and the next large one waits."""
+BATCH_BYTES: Final = 256 << 10
+"""Of what comes out of a body, in one turn of a thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What takes much is held by one at a time, until `held` is left."""
-
-    lock: asyncio.Lock
-    held: AsyncExitStack
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Upload:
-    """An upload, taken apart; `data` is there where it came inside of JSON."""
+    """An upload, taken apart. `offered` is there after the last piece, where it came in JSON."""
 
-    offered: Offered
+    pieces: AsyncGenerator[bytes]
     encoding: str
     checksum: bytes | None
-    size_bytes: int | None
-    data: memoryview | None = None
+    size_bytes: int | None = None
+    offered: Offered | None = None
+
+    def told(self) -> Offered:
+        assert self.offered is not None, "it is told with the last piece"
+        return self.offered
 
 
 def upload_of(
@@ -82,22 +72,11 @@ def upload_of(
         at_us=query.at,
     )
     size = size_bytes if encoding == "identity" else None
-    return Upload(offered, encoding, _checksum(request, query), size)
+    return Upload(pieces_arriving(request), encoding, _checksum(request, query), size, offered)
 
 
-def _is_large(request: Request) -> bool:
-    """Whether a body takes much to hold, or does not say how much."""
-    length = request.headers.get("content-length", "")
-    return not length.isdecimal() or int(length[:20]) > SMALL_BODY_BYTES_MAX
-
-
-async def read_wrapped(
-    request: Request, query: SnapshotUpload, turn: Turn, *, now_us: int
-) -> Upload:
-    """Of JSON around one: all of it is held. Raises `ProblemError`, `BadRequest`, `Rejected`.
-
-    What is large, or compressed and so may become large, waits for its turn.
-    """
+def wrapped_upload(request: Request, query: SnapshotUpload, *, now_us: int) -> Upload:
+    """Of JSON around one, which is taken out as it comes. Raises `ProblemError`, `BadRequest`."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != JSON:
         detail = "say at which `tick` it was taken: …/snapshot?tick=1200"
@@ -105,28 +84,25 @@ async def read_wrapped(
     if _encoding(request) != "identity":
         detail = "a body without `tick` in its query is JSON as it is, without an encoding"
         raise ProblemError(415, "content-encoding", detail)
-    is_large = _is_large(request)
-    if is_large:
-        await turn.held.enter_async_context(turn.lock)
-    try:
-        async with asyncio.timeout(WRAPPED_READ_S_MAX):
-            body = await read_large(request, WRAPPED_BODY_BYTES_MAX)
-    except ClientDisconnect as gone:
-        raise cut_off() from gone
-    except TimeoutError as late:
-        detail = (
-            f"the body was not here after {WRAPPED_READ_S_MAX} s, and others wait; nothing was"
-            " stored. Send the snapshot as the body, with ?tick="
-        )
-        raise BadRequest(detail, code="cut-off") from late
-    wrapped = await asyncio.to_thread(_decoded, body)
-    del body
-    if wrapped.compressedSnapshot is not None and not is_large:
-        await turn.held.enter_async_context(turn.lock)
-    wrapped, data = await asyncio.to_thread(_unwrapped, wrapped)
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        wrapped = Wrapped()
+        async for data in _gathered(pieces_arriving(request)):
+            out = wrapped.push(data)
+            while some := await asyncio.to_thread(_some, out):
+                for piece in some:
+                    yield piece
+        said = await asyncio.to_thread(wrapped.finish)
+        upload.offered = _offered(said, query, now_us)
+
+    upload = Upload(pieces(), "identity", _checksum(request, query))
+    return upload
+
+
+def _offered(wrapped: WrappedSnapshot, query: SnapshotUpload, now_us: int) -> Offered:
     tick = _tick_of(wrapped.tick)
     day = None if wrapped.day is None else _whole(wrapped.day, "day")
-    offered = Offered(
+    return Offered(
         tick=tick,
         kind=wrapped.type or "manual",
         media=JSON,
@@ -136,76 +112,29 @@ async def read_wrapped(
         decay=_decay(wrapped.decayPolicy),
         at_us=query.at,
     )
-    return Upload(offered, "identity", _checksum(request, query), len(data), data)
 
 
-async def pieces_of(request: Request, upload: Upload) -> AsyncGenerator[bytes]:
-    """The body, or what came inside of it. Raises `BadRequest` (`cut-off`)."""
-    if upload.data is not None:
-        for at in range(0, len(upload.data), STEP_BYTES):
-            yield bytes(upload.data[at : at + STEP_BYTES])
-        return
-    async for piece in pieces_arriving(request):
-        yield piece
+async def _gathered(pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """In steps: whoever sends a byte at a time has no thread woken by each."""
+    some = bytearray()
+    async for piece in pieces:
+        some += piece
+        while len(some) >= STEP_BYTES:
+            yield bytes(some[:STEP_BYTES])
+            del some[:STEP_BYTES]
+    if some:
+        yield bytes(some)
 
 
-def _decoded(body: bytearray) -> WrappedSnapshot:
-    try:
-        return msgspec.json.decode(body, type=WrappedSnapshot)
-    except msgspec.ValidationError as error:
-        raise ProblemError(422, "invalid-body", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError(400, "not-json", str(error)) from error
-
-
-def _unwrapped(wrapped: WrappedSnapshot) -> tuple[WrappedSnapshot, memoryview]:
-    """What it says, and the JSON of the snapshot: a part of the body, or what comes out of it."""
-    if wrapped.compressedSnapshot is not None:
-        data = bytearray()
-        for piece in _inflated(wrapped.compressedSnapshot):
-            data += piece
-        _check_json(data, "what `compressedSnapshot` holds")
-        return msgspec.structs.replace(wrapped, compressedSnapshot=None), memoryview(data)
-    view = memoryview(wrapped.snapshot)
-    if bytes(view[:5]) in (b"", b"null"):
-        detail = "the body holds no snapshot: send `snapshot`, or `compressedSnapshot`"
-        fault = Fault("/snapshot", "is missing")
-        raise Rejected(detail, code="invalid-body", faults=(fault,))
-    _check_text(view, "`snapshot`")
-    return wrapped, view
-
-
-def _inflated(data: bytes) -> Iterator[bytes]:
-    inflater, size = Gzip(), 0
-    for piece in inflater.push(data):
+def _some(pieces: Iterator[bytes]) -> list[bytes]:
+    """The next ones, about `BATCH_BYTES` of them; none at the end."""
+    some, size = list[bytes](), 0
+    for piece in pieces:
+        some.append(piece)
         size += len(piece)
-        if size > WRAPPED_PLAIN_BYTES_MAX:
-            detail = (
-                f"`compressedSnapshot` comes to more than {WRAPPED_PLAIN_BYTES_MAX:,} bytes: send"
-                " the snapshot as the body, with ?tick="
-            )
-            raise Rejected(detail, code="swells-too-much")
-        yield piece
-    inflater.finish()
-
-
-def _check_json(data: bytearray, what: str) -> None:
-    try:
-        msgspec.json.decode(data, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ProblemError(400, "not-json", f"{what} is no JSON: {error}") from error
-    _check_text(memoryview(data), what)
-
-
-def _check_text(data: memoryview, what: str) -> None:
-    """What is not decoded is not looked at either: half a character would spoil the answer."""
-    reader = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for at in range(0, len(data), STEP_BYTES):
-            reader.decode(data[at : at + STEP_BYTES])
-        reader.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        raise ProblemError(400, "not-json", f"{what} is no UTF-8: {error.reason}") from error
+        if size >= BATCH_BYTES:
+            break
+    return some
 
 
 def _encoding(request: Request) -> str:

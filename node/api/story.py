@@ -73,7 +73,7 @@ class Story(Response):
         lines: asyncio.Queue[bytes | None] = asyncio.Queue()  # bounded by `tell`
         async with background_tasks() as tasks:
             working = tasks.create_task(self._carry_out(lines), name="story")
-            tasks.create_task(_cancel_when_gone(receive, working), name="story reader")
+            tasks.create_task(cancel_when_gone(receive, working), name="story reader")
             while (line := await lines.get()) is not None:
                 await send({"type": "http.response.body", "body": line, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -89,7 +89,8 @@ class Story(Response):
             lines.put_nowait(None)
 
 
-async def _cancel_when_gone(receive: Receive, working: asyncio.Task[None]) -> None:
+async def cancel_when_gone(receive: Receive, working: asyncio.Task[None]) -> None:
+    """Nobody reads any more what it makes."""
     while (await receive())["type"] != "http.disconnect":
         pass
     working.cancel()

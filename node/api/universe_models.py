@@ -15,10 +15,6 @@ from registry.fields import TIME_US_MAX
 from universe.parts import Origin
 
 UNIVERSE_BODY_BYTES_MAX: Final = 64 << 10
-WRAPPED_BODY_BYTES_MAX: Final = 64 << 20
-"""Of a snapshot inside of a JSON body, held whole; one that is the body has no such end."""
-WRAPPED_PLAIN_BYTES_MAX: Final = 96 << 20
-"""What such a body may come to where it was compressed."""
 SnapshotKind: TypeAlias = Literal["auto", "manual", "canonical"]
 WorldText: TypeAlias = Annotated[str, Meta(max_length=2_048)]
 
@@ -40,6 +36,11 @@ class UniversesQuery(Struct, frozen=True):
 class UniverseQuery(Struct, frozen=True):
     namespace: Place | None = None
     """Where it lies, where one id is in several."""
+
+
+class UniverseDeletion(UniverseQuery, frozen=True):
+    dryRun: bool = False
+    """Only say what would be: every check is made."""
 
 
 class SnapshotsQuery(UniverseQuery, frozen=True):
@@ -128,11 +129,8 @@ class DecayPolicy(Struct, frozen=True):
 
 
 class WrappedSnapshot(Struct, frozen=True, kw_only=True):
-    """A snapshot inside of a JSON body, as multiverse clients send it."""
+    """What multiverse clients send beside a snapshot, in one body of JSON."""
 
-    snapshot: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
-    compressedSnapshot: bytes | None = None
-    """Base64 of its gzip."""
     tick: Any = None
     day: float | None = None
     type: SnapshotKind | None = None
@@ -213,6 +211,7 @@ class UniverseList(Struct, frozen=True):
 class UniverseDeleted(Struct, frozen=True):
     success: bool
     message: str
+    dryRun: bool = False
 
 
 class SnapshotDone(Struct, frozen=True):

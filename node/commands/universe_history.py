@@ -166,4 +166,6 @@ def prune(
     word = "would go" if dry_run else "dropped"
     say(f"{len(done['dropped']):,} {word}, {done['kept']:,} kept")
     if done["dropped"] and not dry_run:
-        say("panspermia gc gives their room back", dim=True)
+        say(
+            "panspermia gc gives their room back, an hour after they came at the earliest", dim=True
+        )

@@ -95,13 +95,13 @@ def refused_all(wrong: Exception) -> Failure:
 def named(found: Plan, id: str) -> Plan:
     """The one universe under another id. Raises `Failure`."""
     from registry.errors import InvalidName
-    from universe.names import parse_universe_id
+    from universe.names import parse_new_id
 
     if len(found.universes) != 1:
         detail = f"{len(found.universes)} universes are there: --id is for one"
         raise failed("not-one-universe", "Which is to be called so?", detail)
     try:
-        parse_universe_id(id)
+        parse_new_id(id)
     except InvalidName as wrong:
         raise failed("invalid-name", "Invalid name", wrong.detail) from wrong
     return replace(found, universes=(replace(found.universes[0], id=id),))

@@ -11,6 +11,7 @@ import click
 
 from node.client import path_of, with_query
 from node.commands.console import (
+    DRY_RUN,
     IN_NAMESPACE,
     node,
     print_json,
@@ -195,10 +196,12 @@ def snapshots(universe: str | None, limit: int, cursor: str | None, namespace: s
 
 @click.command("delete")
 @click.argument("universe")
+@DRY_RUN
 @IN_NAMESPACE
-def delete(universe: str, namespace: str | None) -> None:
+def delete(universe: str, dry_run: bool, namespace: str | None) -> None:
     """Show a universe of yours to nobody any more. Its forks stay whole."""
-    done = node().delete(with_query(path_of(PATH, universe), {"namespace": namespace}))
+    query = {"namespace": namespace, "dryRun": "true" if dry_run else None}
+    done = node().delete(with_query(path_of(PATH, universe), query))
     if wants_json():
         return print_json("universe", done)
     say(done["message"])

@@ -33,11 +33,13 @@ def reindex_command() -> None:
 
 @click.command("gc")
 def gc_command() -> None:
-    """Collect blobs that nothing refers to."""
+    """Collect blobs that nothing refers to, an hour after they came at the earliest."""
     answer = node().post("/api/gc", timeout_s=REINDEX_TIMEOUT_S)
     if wants_json():
         return print_json("gc", answer)
     say(f"collected {answer['blobs']:,} blobs, {size_text(answer['bytes'])}")
+    if answer["young"]:
+        say(f"{answer['young']:,} more came within the last hour, and go after it", dim=True)
 
 
 @click.command("scrub")

@@ -6,7 +6,7 @@ universe that was public stays so: what others have read nobody takes back.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -30,7 +30,7 @@ from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from storage.store import Store
 from universe.event import Event, encode_event, event_id
-from universe.names import made_id, parse_universe_id
+from universe.names import made_id, parse_new_id, parse_universe_id
 from universe.record import (
     CLASS,
     KIND,
@@ -155,7 +155,7 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
     author deleted it or has it elsewhere, `BadIdentity` where a private namespace needs a key that
     is sealed.
     """
-    id = parse_universe_id(given.id) if given.id else made_id(drawn)
+    id = parse_new_id(given.id) if given.id else made_id(drawn)
     store, own = by.store, by.keeper.identity
     places = await joined_places(store)
     mine = [
@@ -194,17 +194,23 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
     return row, "updated" if mine else "created"
 
 
-async def delete_universe(by: Hand, row: ListedRow) -> None:
-    """Shown to nobody from now on; its forks stay what they are. Raises as `Store.commit`."""
-    document = document_of(row)
+async def delete_universe(by: Hand, row: ListedRow, *, is_dry: bool = False) -> None:
+    """Shown to nobody from now on; its forks stay what they are. `is_dry`: only checked.
+
+    Raises as `Store.commit`.
+    """
+    document, edit = document_of(row), delete(now_us=by.clock_us())
     signer = await by.signers.for_document(document)
-    await by.store.commit(document, delete(now_us=by.clock_us()), signer)
+    if is_dry:
+        await by.store.rehearse(document, edit, signer)
+    else:
+        await by.store.commit(document, edit, signer)
 
 
 async def keep_snapshot(
     by: Hand,
     row: ListedRow,
-    offered: Offered,
+    offered: Offered | Callable[[], Offered],
     pieces: AsyncIterable[bytes],
     *,
     encoding: str = "identity",
@@ -213,49 +219,65 @@ async def keep_snapshot(
 ) -> Kept:
     """Keep a state: its bytes as a blob, however long, then one signed change that names it.
 
-    The same bytes at the same tick and of the same kind are the snapshot that is there. `checksum`:
-    BLAKE3 of the plain bytes, where the sender says it; `size_bytes`: of the plain bytes, where
-    it is known. Where anything is wrong nothing is kept and nothing said. Raises `Rejected`,
-    `BadRequest`, `InvalidStatement`, `InvalidRecord`, `NotAllowed`, `OverQuota`.
+    The same bytes at the same tick and of the same kind are the snapshot that is there. `offered`
+    may be known after the last piece only. `checksum`: BLAKE3 of the plain bytes, where the sender
+    says it; `size_bytes`: of the plain bytes, where it is known. Where anything is wrong nothing is
+    kept and nothing said. Raises `Rejected`, `BadRequest`, `InvalidStatement`, `InvalidRecord`,
+    `NotAllowed`, `OverQuota`.
     """
     document, now_us = document_of(row), by.clock_us()
     signer = await by.signers.for_document(document)
-    at_us = now_us if offered.at_us is None else offered.at_us
-    event = None if offered.event is None else encode_event(offered.event)
-    tally = Tally()
+    tally, universe = Tally(), row.listing.target
 
-    def said(blob: bytes, size: int, checked: bytes, parent: bytes | None) -> Snapshot:
-        return Snapshot(
-            universe=row.listing.target, tick=offered.tick, kind=offered.kind, blob=BlobId(blob),
-            size=size, checksum=checked, media=offered.media, at_us=at_us, day=offered.day,
-            parent=parent, event=None if event is None else event_id(event),
-            wrapped=offered.wrapped, decay=offered.decay,
-        )  # fmt: skip
+    def said(of: Offered, blob: bytes, parent: bytes | None) -> Snapshot:
+        at_us = now_us if of.at_us is None else of.at_us
+        return _statement(universe, of, tally, BlobId(blob), parent, at_us)
 
-    encode_snapshot(said(bytes(32), 1, bytes(32), bytes(32)))  # before a byte of it is read
-    plain = counted(pieces, encoding, tally, checksum)
-    blob = await by.store.put_blob(plain, chunking=Chunking.CONTENT, size_bytes=size_bytes)
+    async def checked() -> AsyncGenerator[bytes]:
+        async for piece in counted(pieces, encoding, tally, checksum):
+            yield piece
+        if not isinstance(offered, Offered):  # before the last of it is kept
+            encode_snapshot(said(offered(), bytes(32), bytes(32)))
+
+    if isinstance(offered, Offered):
+        encode_snapshot(said(offered, bytes(32), bytes(32)))  # before a byte of it is read
+    put = by.store.put_blob(checked(), chunking=Chunking.CONTENT, size_bytes=size_bytes)
+    blob, of = await put, offered if isinstance(offered, Offered) else offered()
     async with by.turn:
-        row = await universe_meant(by.store, row.listing.target, [row.namespace])
-        known = await by.store.same_snapshot(row.number, offered.tick, offered.kind, tally.checksum)
+        row = await universe_meant(by.store, universe, [row.namespace])
+        known = await by.store.same_snapshot(row.number, of.tick, of.kind, tally.checksum)
         if known is not None:
-            return Kept(known, offered.event, is_known=True)
+            return Kept(known, of.event, is_known=True)
         newest = await by.store.newest_snapshot(row.number)
-        parent = None if newest is None else newest.id
-        signed = sign_snapshot(said(blob, tally.size, tally.checksum, parent), signer.device)
-        edit = add_snapshot(signed, event, now_us=now_us, also_drop=offered.also_drop)
+        signed = sign_snapshot(said(of, blob, None if newest is None else newest.id), signer.device)
+        edit = add_snapshot(signed, _event(of), now_us=now_us, also_drop=of.also_drop)
         await by.store.commit(document, edit, signer)
-        row = await universe_meant(by.store, row.listing.target, [row.namespace])
+        row = await universe_meant(by.store, universe, [row.namespace])
         kept = await by.store.snapshot(row.number, signed.id)
     if kept is None:
         detail = "the universe has no room for it, or was changed at this very moment"
         raise Rejected(detail, code="snapshot-not-kept")
     if newest is not None:  # the newest stays whole, what went before it becomes what differs
-        is_next = offered.tick >= newest.tick
+        is_next = of.tick >= newest.tick
         before = BlobId(newest.blob)
         pair = (before, blob) if is_next else (blob, before)
         await by.store.settle_snapshot(*pair)
-    return Kept(kept, offered.event)
+    return Kept(kept, of.event)
+
+
+def _statement(
+    universe: str, of: Offered, tally: Tally, blob: BlobId, parent: bytes | None, at_us: int
+) -> Snapshot:
+    event = _event(of)
+    return Snapshot(
+        universe=universe, tick=of.tick, kind=of.kind, blob=blob, size=tally.size or 1,
+        checksum=tally.checksum, media=of.media, at_us=at_us, day=of.day, parent=parent,
+        event=None if event is None else event_id(event), wrapped=of.wrapped, decay=of.decay,
+    )  # fmt: skip
+
+
+def _event(of: Offered) -> bytes | None:
+    return None if of.event is None else encode_event(of.event)
 
 
 async def snapshot_meant(

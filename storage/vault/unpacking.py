@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 import zstandard
 
-from crdt.delta import BASE_BYTES_MAX, DATA_BYTES_MAX, decode
+from crdt.delta import DATA_BYTES_MAX, Decoder
 from crdt.errors import Malformed
-from crdt.leb128 import uleb, unsigned
+from crdt.leb128 import uleb
 
 PLAIN: Final = b"\x00"
 PACKED: Final = b"\x01"
@@ -82,6 +82,7 @@ class Unpacking:
         self._cache = cache
         self._saw = saw
         self._unpacker = zstandard.ZstdDecompressor()
+        self._decoder = Decoder()
         self._work_bytes = 0
 
     def plain(self, id: int) -> bytes:
@@ -99,8 +100,8 @@ class Unpacking:
         if row is None or id in above or len(above) > HEIGHT_MAX:
             raise Damaged(f"object {id} is not there, or leans on itself")
         if row.bases:
-            base = b"".join([self._plain(base, (*above, id)) for base in row.bases])
-            data = _of_delta(row.data, base)
+            inside = (*above, id)
+            data = self._of_delta(row.data, [self._plain(base, inside) for base in row.bases])
         else:
             data = self._of_whole(row.data)
         self._work_bytes += len(data)
@@ -126,14 +127,11 @@ class Unpacking:
         except zstandard.ZstdError as error:
             raise Damaged(str(error)) from error
 
-
-def _of_delta(data: bytes, base: bytes) -> bytes:
-    if len(base) > BASE_BYTES_MAX:
-        raise Damaged(f"a delta against {len(base)} bytes")
-    try:
-        return decode(data, base, zstandard.frame_content_size(data))
-    except (Malformed, zstandard.ZstdError) as error:
-        raise Damaged(str(error)) from error
+    def _of_delta(self, data: bytes, bases: Sequence[bytes]) -> bytes:
+        try:
+            return self._decoder.decode(data, bases, zstandard.frame_content_size(data))
+        except (Malformed, zstandard.ZstdError) as error:
+            raise Damaged(str(error)) from error
 
 
 def encode_bases(ids: Sequence[int]) -> bytes:
@@ -144,13 +142,18 @@ def encode_bases(ids: Sequence[int]) -> bytes:
 def decode_bases(data: bytes) -> tuple[int, ...]:
     """Raises `Damaged` where these are none."""
     ids: list[int] = []
-    at = 0
-    try:
-        while at < len(data):
-            id, at = unsigned(data, at)
+    id = shift = 0
+    for byte in data:  # here and not by `crdt.leb128`: of an old snapshot a million are read
+        id |= (byte & 0x7F) << shift
+        if byte & 0x80:
+            shift += 7
+        else:
             ids.append(id)
-    except (IndexError, Malformed) as error:
-        raise Damaged("ids that cannot be read") from error
+            id = shift = 0
+        if shift > 63:
+            raise Damaged("ids that cannot be read")
+    if shift:
+        raise Damaged("ids that cannot be read")
     if not 0 < len(ids) <= BASES_MAX or max(ids) >= 1 << 63:
         raise Damaged(f"{len(ids)} bases")
     return tuple(ids)

@@ -7,7 +7,14 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crdt.delta import BASE_BYTES_MAX, DATA_BYTES_MAX, decode, encode
+from crdt.delta import (
+    BASE_BYTES_MAX,
+    BLOCK_BYTES_MAX,
+    DATA_BYTES_MAX,
+    Decoder,
+    decode,
+    encode,
+)
 from crdt.errors import Malformed
 
 OLD = Random(1).randbytes(40_000)
@@ -38,6 +45,32 @@ def test_decode_undoes_encode(data: bytes, base: bytes) -> None:
     assert decode(encode(data, base + data), base + data, len(data)) == data
     magic = DICTIONARY_MAGIC + base
     assert decode(encode(data, magic), magic, len(data)) == data
+
+
+@given(st.lists(data, max_size=6), data)
+def test_a_base_may_come_in_pieces(pieces: list[bytes], data: bytes) -> None:
+    decoder = Decoder()  # one for all of them, as whoever reads a snapshot has it
+    base = b"".join([*pieces, data])
+    for what in (data, base[-DATA_BYTES_MAX:], data):
+        assert decoder.decode(encode(what, base), [*pieces, data], len(what)) == what
+
+
+def test_a_base_may_be_longer_than_a_block_of_a_frame() -> None:
+    base = Random(3).randbytes(3 * BLOCK_BYTES_MAX)
+    for size in (BLOCK_BYTES_MAX - 1, BLOCK_BYTES_MAX, BLOCK_BYTES_MAX + 1, len(base)):
+        data = base[size - 20_000 : size]
+        encoded = encode(data, base[:size])
+        assert len(encoded) < 50
+        assert decode(encoded, base[:size], len(data)) == data
+
+
+def test_what_follows_a_delta_is_refused() -> None:
+    encoded = encode(NEW[:20_000], OLD)
+    assert not refused(encoded, OLD, 20_000)
+    for more in (b"\0", encoded, zstandard.ZstdCompressor().compress(b"")):
+        assert refused(encoded + more, OLD, 20_000)
+    for size in range(len(encoded)):
+        assert refused(encoded[:size], OLD, 20_000)
 
 
 def test_what_changed_little_takes_little() -> None:

@@ -15,7 +15,7 @@ from node.failure import Json
 from tests.e2e.story import ARRIVE_S, Shell
 from tests.registry.formats.files import MIGRATION
 
-pytestmark = pytest.mark.nodes
+pytestmark = [pytest.mark.nodes, pytest.mark.xdist_group("multiverse")]
 
 MAIN = "universe:main"
 FOX = '{"legs": 4}'
@@ -100,7 +100,8 @@ def test_travellers_go_come_back_and_are_answered_by_commands(
     theirs, name = f"{bob.did}/{MAIN}", f"{alice.did}/p"
     wait_for("alice to know bob's", ARRIVE_S, knows(alice, theirs))
     told(alice, "passage", "create", MAIN, f"bob/{MAIN}", "--id", "p", "--type", "bridge")
-    wait_for("bob to hear of it", ARRIVE_S, knows(bob, name))
+    for one in (bob, carol):
+        wait_for(f"{one.name} to hear of it", ARRIVE_S, knows(one, name))
     told(carol, "passage", "accept", name, exit=4, code="not-your-passage")
     told(alice, "passage", "accept", "p", exit=6, code="own-passage")
     done = told(bob, "passage", "accept", "p", "--arrivals", "ask")["passage"]
@@ -163,7 +164,8 @@ def test_travellers_go_come_back_and_are_answered_by_commands(
 
     # Both timelines have the receipts, and carol, who owns neither, reads the same.
     for one in people.all:
-        line = told(one, "universe", "timeline", f"{bob.did}/{MAIN}")["entries"]
+        wait_for(f"{one.name} to have all receipts", ARRIVE_S, has_entries(told, one, theirs, 5))
+        line = told(one, "universe", "timeline", theirs)["entries"]
         kinds = [(each["tick"], each["word"], *each["souls"], each["other"]) for each in line[:2]]
         home = f"{alice.did}/{MAIN}"
         assert kinds == [(90, "arrived", "fox", home), (95, "left", "fox", home)]
@@ -172,14 +174,11 @@ def test_travellers_go_come_back_and_are_answered_by_commands(
     assert [one["word"] for one in words if one["souls"] == [soul]] == ["left", "came back"]
     assert {one["migration"] for one in words if one["souls"] == [soul]} == {id}
 
-    # What gates signed is what bob is known by; what he says of himself is not.
+    # Alice is known by what gates signed, not by what she says of herself.
     about = "1,000 travellers were let in, and a friend of everybody"
     told(alice, "player", "register", "player:a", "--about", about)
-    wait_for(
-        "bob to know the player",
-        ARRIVE_S,
-        lambda: bob.client.get("/api/players")["players"] or None,
-    )
+    for one in (bob, carol):
+        wait_for(f"{one.name} to know the player", ARRIVE_S, knows_player(one, alice.did))
     found = told(bob, "player", "show", "alice/player:a")["reputation"]
     assert [(one["kind"], one["count"], one["signers"]) for one in found["followed"]] == [
         ("arrived", 1, 1),
@@ -256,6 +255,17 @@ def test_a_soul_is_followed_by_all_through_a_passage_and_into_forks_of_what_is_d
 
 def knows_no_more(at: LocalNode, name: str) -> Callable[[], bool | None]:
     return lambda: knows(at, name)() is None or None
+
+
+def has_entries(told: Teller, at: LocalNode, name: str, count: int) -> Callable[[], bool | None]:
+    return lambda: len(told(at, "universe", "timeline", name)["entries"]) >= count or None
+
+
+def knows_player(at: LocalNode, did: str) -> Callable[[], bool | None]:
+    def look() -> bool | None:
+        return any(one["author"] == did for one in at.client.get("/api/players")["players"]) or None
+
+    return look
 
 
 def is_open(told: Teller, at: LocalNode, passage: str) -> Callable[[], bool | None]:
@@ -359,5 +369,6 @@ def test_what_a_group_shares_is_written_by_right_and_seen_by_nobody_else(
     assert told(carol, "search", "Grove")["results"] == []
     assert all(one["id"] != "hidden" for one in told(carol, "passage", "list")["passages"])
     told(alice, "player", "register", "player:a")
+    wait_for("carol to know the player", ARRIVE_S, knows_player(carol, alice.did))
     found = told(carol, "player", "universes", f"{alice.did}/player:a")["universes"]
     assert "Grove" not in {one["name"] for one in found}

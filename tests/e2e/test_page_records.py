@@ -373,6 +373,13 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
             page.value(f"location.hash = '#universe/' + encodeURIComponent({json.dumps(main)})")
             page.wait("the other", f"byId('one-head').textContent === {json.dumps(HOSTILE)}")
 
+        # Search finds it, and leads there.
+        page.value("byId('q').value = 'Foxes', showFound(), 0")
+        follow(page, "Foxes alone", "#found")
+        page.wait("it to be found", "byId('one-head').textContent === 'Foxes alone'")
+        page.value("history.back()")
+        page.wait("the other", f"byId('one-head').textContent === {json.dumps(HOSTILE)}")
+
         # A passage between the two, by whom it is travelled, and its end.
         passes(page, alice, str(fork["fullName"]))
         looks_at_a_player(page, alice)

@@ -1,11 +1,15 @@
 """Alice keeps three states of a world; bob, another node, opens one, forks it and goes on."""
 
+import http.client
+import json
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from blake3 import blake3
 
-from node.commands.nodes import wait_for
+from node.commands.nodes import LocalNode, wait_for
 from node.failure import Json
 from tests.e2e.story import ARRIVE_S, Shell, StartNode
 
@@ -64,6 +68,9 @@ def test_bob_opens_a_tick_of_alices_universe_forks_it_and_adds_his_own(
     assert (none.code, none.answer["code"]) == (5, "unknown-snapshot")
     assert output.read_bytes() == states[400]  # as it was
 
+    assert said_of(bob, name, 900) == (200, str(len(states[900])), b"")
+    assert loaded(bob, name, 900) == (200, str(len(states[900])), states[900])
+
     forked = shell(bob, "universe", "fork", name, "--tick", "500", "--name", "Bob's")
     assert forked.code == 0, forked
     own = tmp_path / "own.bin"
@@ -85,3 +92,55 @@ def test_bob_opens_a_tick_of_alices_universe_forks_it_and_adds_his_own(
     again = shell(bob, "universe", "open", "--tick", "400", "-o", str(output))
     assert again.code == 0, again
     assert output.read_bytes() == states[400]
+
+
+def test_who_only_loads_gets_a_state_of_another_as_it_comes(node: StartNode) -> None:
+    """As clients of the multiverse do, which know of no fetching; without a giver they are told."""
+    alice = node("alice")
+    bob = node("bob", "--compat", peers=(alice,))
+    made = {"id": "universe:main", "name": "Main", "isPublic": True}
+    alice.client.post("/api/universe", made)
+    wrapped = b'{"snapshot": "%s", "tick": %d}'
+    for tick in (1, 2):
+        body = wrapped % (blake3(bytes([tick])).digest(length=6 << 20).hex().encode(), tick)
+        send(alice, "/api/universe/universe:main/snapshot", body)
+
+    def all_came() -> Json | None:
+        listed = bob.client.get("/api/universes")["universes"]
+        return listed[0] if [one["snapshotCount"] for one in listed] == [2] else None
+
+    wait_for("bob to know alice's universe", ARRIVE_S, all_came)
+    status, length, body = loaded(bob, "universe:main", 1)
+    assert (status, length) == (200, str(len(body)))
+    answer = json.loads(body)
+    assert answer["snapshot"] == blake3(bytes([1])).digest(length=6 << 20).hex()
+    assert answer["entry"]["tick"] == 1
+    alice.stop()
+    status, _, problem = loaded(bob, "universe:main", 2)
+    assert (status, json.loads(problem)["code"]) == (504, "blob-unreachable")
+    assert loaded(bob, "universe:main", 1)[2] == body
+
+
+def loaded(node: LocalNode, universe: str, tick: int) -> tuple[int, str | None, bytes]:
+    return asked(node, "GET", f"/api/universe/{quote(universe, safe=':')}/snapshot/{tick}")
+
+
+def said_of(node: LocalNode, universe: str, tick: int) -> tuple[int, str | None, bytes]:
+    return asked(node, "HEAD", f"/api/universe/{quote(universe, safe=':')}/snapshot/{tick}")
+
+
+def send(node: LocalNode, path: str, body: bytes) -> None:
+    status, _, answer = asked(node, "POST", path, body)
+    assert status == 201, answer
+
+
+def asked(
+    node: LocalNode, method: str, path: str, body: bytes | None = None
+) -> tuple[int, str | None, bytes]:
+    """(status, Content-Length, body)"""
+    client = node.client
+    headers = {"authorization": f"Bearer {client.token}", "content-type": "application/json"}
+    with closing(http.client.HTTPConnection(client.host, client.port, timeout=ARRIVE_S)) as line:
+        line.request(method, path, body, headers)
+        answer = line.getresponse()
+        return answer.status, answer.getheader("content-length"), answer.read()

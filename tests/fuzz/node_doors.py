@@ -1,7 +1,9 @@
 """The doors of `node`: codes that people hand over, and drops that lie on somebody's stick."""
 
 import base64
+import gzip
 import io
+import json
 from collections.abc import Sequence
 from typing import cast
 
@@ -16,6 +18,7 @@ from crdt.errors import Malformed
 from crdt.keys import AuthorKey, DeviceKey
 from node.api.cleaned import cleaned_genome, cleaned_seed
 from node.api.life_models import NewGenome, NewSeed
+from node.api.wrapped import Wrapped
 from node.drops import (
     CHUNK,
     END,
@@ -172,4 +175,27 @@ def submission_seeds() -> Sequence[bytes]:
     return [
         msgspec.json.encode(one)
         for one in (said, said | config, config | {"performance_summary": "é" * 3_000}, [said])
+    ]
+
+
+def read_wrapped_snapshot(data: bytes) -> None:
+    """What comes out of it is JSON for others too, wherever it is cut."""
+    wrapped = Wrapped()
+    cut = max(1, len(data) // 3)
+    came = b"".join(
+        piece for at in range(0, len(data), cut) for piece in wrapped.push(data[at : at + cut])
+    )
+    wrapped.finish()
+    msgspec.json.decode(b"[" + came + b"]", type=tuple[msgspec.Raw])
+    came.decode()
+
+
+def wrapped_snapshot_seeds() -> Sequence[bytes]:
+    world = {"a": [{"at": [1, -2.5e3], "name": "Größe 😀", "gone": None}] * 3}
+    said = {"tick": 12, "day": 3.0, "type": "canonical", "canonEvent": {"type": "birth"}}
+    packed = gzip.compress(msgspec.json.encode(world), mtime=0)
+    return [
+        json.dumps({"snapshot": world} | said, indent=1).encode(),
+        json.dumps(said | {"compressedSnapshot": base64.b64encode(packed).decode()}).encode(),
+        b'{"snapshot": "a\\/b", "tick": "7", "more": [[[[[[[1]]]]]]]}',
     ]

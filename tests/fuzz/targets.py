@@ -8,6 +8,7 @@ coverage; docs/FUZZING.md says how to run one alone.
 import msgspec
 
 from crdt.errors import Malformed, Unauthorised
+from node.api.problems import ProblemError
 from node.errors import NodeError
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError
 from p2p.protocol.states import State
@@ -355,6 +356,14 @@ TARGETS: tuple[Target, ...] = (
         (InvalidFile,),
         mutate_text,
         1_000,
+    ),
+    Target(
+        "wrapped-snapshot",
+        node.read_wrapped_snapshot,
+        node.wrapped_snapshot_seeds,
+        (ProblemError, NodeError),
+        mutate_text,
+        2_000,
     ),
     Target("drop", node.read_frames_of_drop, node.drop_seeds, (NodeError,), mutate_frames, 2_000),
     Target(

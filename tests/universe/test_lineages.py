@@ -49,6 +49,16 @@ def test_a_traveller_may_be_named_after_its_soul() -> None:
     }  # fmt: skip
 
 
+def test_a_long_chain_of_souls_that_a_stranger_tells_of_is_not_walked() -> None:
+    """Walked anew for each of its names it took as many steps as there are pairs of them."""
+    count = 4_000
+    chain = [told(n, "milestone", f"s{n + 1}", soul=f"s{n}") for n in range(count)]
+    same = [told(n, "milestone", f"t{n}", soul="t") for n in range(count)]
+    view = Lineages(Histories([history(MAIN, [*chain, *same])]))
+    assert view.who(MAIN, "s0") == Creature(MAIN, "s1")
+    assert view.who(MAIN, "t") == Creature(MAIN, f"t{count - 1}")
+
+
 def test_souls_that_name_one_another_end() -> None:
     said = [told(1, "milestone", "a", soul="b"), told(2, "milestone", "b", soul="a")]
     view = Lineages(Histories([history(MAIN, said)]))

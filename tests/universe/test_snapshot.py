@@ -12,7 +12,7 @@ from crdt import cbor
 from registry.errors import InvalidName, InvalidStatement
 from tests.registry.people import ALICE_DID, ALICE_LAPTOP, BOB_PHONE
 from tests.universe.worlds import FULL, PLAIN
-from universe.names import ID_BYTES_MAX, made_id, parse_full_name, parse_universe_id
+from universe.names import ID_BYTES_MAX, made_id, parse_full_name, parse_new_id, parse_universe_id
 from universe.snapshot import (
     KINDS,
     MEDIA_CHARACTERS_MAX,
@@ -134,8 +134,16 @@ def test_ids_that_are_taken(id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "id", ["", " ", ".", "..", "a/b", "x" * 129, "ü" * 65, "a\nb", "a\u202eb", ALICE_DID, "\ud800"]
+    "id", ["", " ", "a/b", "x" * 129, "ü" * 65, "a\nb", "a\u202eb", ALICE_DID, "\ud800"]
 )
 def test_ids_that_are_not(id: str) -> None:
+    for parse in (parse_universe_id, parse_new_id):
+        with pytest.raises(InvalidName):
+            parse(id)
+
+
+@pytest.mark.parametrize("id", [".", ".."])
+def test_what_addresses_leave_out_is_read_and_no_new_id(id: str) -> None:
+    assert parse_universe_id(id) == id
     with pytest.raises(InvalidName):
-        parse_universe_id(id)
+        parse_new_id(id)

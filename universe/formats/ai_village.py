@@ -34,7 +34,7 @@ from universe.formats.imported import (
 )
 from universe.formats.limits import PART_BYTES_MAX
 from universe.formats.timelines import ENDINGS, SNAPSHOTS, TIMELINE, read_line
-from universe.names import parse_universe_id
+from universe.names import parse_new_id
 
 METADATA: Final = "metadata.json"
 UNIVERSES: Final = "universes"
@@ -126,7 +126,7 @@ def _id(claims: Claims, folder: str) -> str:
         if id is None:
             continue
         try:
-            found = parse_universe_id(id if isinstance(id, str) else "")
+            found = parse_new_id(id if isinstance(id, str) else "")
         except InvalidName as wrong:
             if id is told:
                 claims.doubt("id", wrong.detail)

@@ -17,7 +17,7 @@ from registry.manifest import NAME_CHARACTERS_MAX
 from registry.plain import as_list, as_map
 from universe.formats.claims import OWNER_CHARACTERS_MAX, Claims
 from universe.formats.imported import About, ImportedPassage, ImportedPlayer, Report
-from universe.names import parse_universe_id
+from universe.names import parse_new_id
 from universe.passage import STABILITY_MAX, TYPES
 from universe.player import parse_player_id
 
@@ -136,6 +136,6 @@ def list_json(one: ImportedPlayer) -> Mapping[str, Any]:
 def _id(told: Claims, key: str) -> str:
     value = told.fields.get(key)
     try:
-        return parse_universe_id(value if isinstance(value, str) else "")
+        return parse_new_id(value if isinstance(value, str) else "")
     except InvalidName as wrong:
         raise InvalidFile(told.file, told.at(key), wrong.detail) from wrong

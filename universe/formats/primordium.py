@@ -38,7 +38,7 @@ from universe.formats.limits import CONFIG_BYTES_MAX, SAVE_BYTES_MAX
 from universe.formats.merging import once
 from universe.formats.spans import Cursor
 from universe.formats.taking import content_of, head_of, read
-from universe.names import PREFIX, parse_universe_id
+from universe.names import PREFIX, parse_new_id
 
 SAVE: Final = "save.json"
 LIVE: Final = "live.jsonl"
@@ -113,7 +113,7 @@ def _universe(files: Files, folder: str, paths: Sequence[str], report: Report) -
 
 def _id(name: str) -> str:
     try:
-        return parse_universe_id(f"{PREFIX}{name}")
+        return parse_new_id(f"{PREFIX}{name}")
     except InvalidName:
         return f"{PREFIX}primordium"
 

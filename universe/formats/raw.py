@@ -47,7 +47,7 @@ from universe.formats.imported import (
 from universe.formats.limits import CONFIG_BYTES_MAX, EVENTS_MAX, INDEX_BYTES_MAX
 from universe.formats.merging import once
 from universe.formats.taking import content_of
-from universe.names import parse_universe_id
+from universe.names import parse_new_id
 from universe.snapshot import KINDS, media_problem
 
 INDEX: Final = "universe.json"
@@ -98,7 +98,7 @@ def _universe(files: Files, folder: str, told: Claims) -> ImportedUniverse:
     if told.fields.get("type") != TYPE:
         raise InvalidFile(path, told.at("type"), f"is not {TYPE}")
     try:
-        id = parse_universe_id(str(told.fields.get("id", "")))
+        id = parse_new_id(str(told.fields.get("id", "")))
     except InvalidName as wrong:
         raise InvalidFile(path, told.at("id"), wrong.detail) from wrong
     snapshots: list[ImportedSnapshot] = []

@@ -38,7 +38,7 @@ from universe.formats.merging import merged
 from universe.formats.outline import Outline, Span, outline_of
 from universe.formats.sums import check_sums
 from universe.formats.taking import content_of, read
-from universe.names import parse_universe_id
+from universe.names import parse_new_id
 
 SCHEMA: Final = b"schemas/savefile/"
 UNIVERSE_SCHEMA: Final = b"schemas/universe/"
@@ -121,7 +121,7 @@ def _universe(
         raise InvalidFile(path, claims.at("identity"), "is missing")
     try:
         told = identity.fields.get("id")
-        id = parse_universe_id(told if isinstance(told, str) else "")
+        id = parse_new_id(told if isinstance(told, str) else "")
     except InvalidName as wrong:
         raise InvalidFile(path, identity.at("id"), wrong.detail) from wrong
     tick = whole_of(time.fields.get("universeTick")) if time else None

@@ -16,6 +16,7 @@ from node.api.passage_models import (
     NewGate,
     NewPassage,
     OnePassage,
+    PassageClosed,
     PassageDone,
     PassageQuery,
     Passages,
@@ -120,12 +121,11 @@ async def maintain_one(node: Node, call: Call[NoQuery, Maintenance]) -> PassageD
     return PassageDone(success=True, passage=show_passage(kept, node.clock_us()))
 
 
-async def close_one(node: Node, call: Call[PassageQuery, None]) -> PassageDone:
+async def close_one(node: Node, call: Call[PassageQuery, None]) -> PassageClosed:
     """Close one's own half: who is under way comes back, nobody else leaves."""
     by, passage = await _called(node, call.path["passage"], call.query.namespace)
-    return PassageDone(
-        success=True, passage=show_passage(await close_passage(by, passage), node.clock_us())
-    )
+    closed = show_passage(await close_passage(by, passage), node.clock_us())
+    return PassageClosed(success=True, passage=closed, message="closed; nobody else leaves by it")
 
 
 async def send_traveller(node: Node, call: Call[NoQuery, Travel]) -> TravelDone:
@@ -360,7 +360,7 @@ ENDPOINTS = (
     ),
     reads(ONE, get_passage, OnePassage, query=PassageQuery, problems=(409, 422)),
     Endpoint(
-        "DELETE", ONE, close_one, "write", {200: PassageDone}, PassageQuery,
+        "DELETE", ONE, close_one, "write", {200: PassageClosed}, PassageQuery,
         problems=(403, 404, 409, 422), opened_by=("compat",),
     ),
 )  # fmt: skip

@@ -86,8 +86,9 @@ async def list_players_universes(
     more = node.cursors.seal(where, last)
     if query.includeMetadata:
         universes = [msgspec.Raw(meta) for meta in await metas_of(node.store, rows)]
-        return {"universes": universes, "next": more}
-    return {"universeIds": [row.listing.record for row in rows], "next": more}
+        return {"playerId": one.id, "universes": universes, "next": more}
+    ids = [row.listing.record for row in rows]
+    return {"playerId": one.id, "universeIds": ids, "next": more}
 
 
 def _place(text: str | None) -> tuple[str, int]:

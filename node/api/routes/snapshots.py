@@ -6,7 +6,6 @@ multiverse clients send it, with the rest beside it. What came inside of JSON go
 
 import hashlib
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Final
 
@@ -15,12 +14,13 @@ from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BlobId
 from node.api.endpoint import Call, Endpoint, reads
+from node.api.followed import Followed, Take
 from node.api.problems import ENCODER
 from node.api.replays import IDEMPOTENCY_KEY, once_streamed
 from node.api.requests import answer_cached, is_known
 from node.api.routes.blobs import length_of, wanted_range
 from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, universe_called
-from node.api.snapshot_bodies import JSON, Turn, Upload, pieces_of, read_wrapped, upload_of
+from node.api.snapshot_bodies import JSON, Upload, upload_of, wrapped_upload
 from node.api.universe_models import (
     SnapshotDone,
     SnapshotList,
@@ -30,9 +30,10 @@ from node.api.universe_models import (
 )
 from node.api.universes_shown import entries_of, entry_of
 from node.errors import Unverified
-from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob
+from node.services.fetch import hold_blob
+from node.services.following import begin_blob, follow_blob
 from node.services.timelines import due
-from node.services.universes import Kept, events_for, keep_snapshot, snapshot_meant
+from node.services.universes import Kept, Offered, events_for, keep_snapshot, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
 from storage.errors import NotHeld
@@ -41,13 +42,15 @@ from storage.listings import ListedRow
 from universe.event import encode_event
 
 MINUTE: Final = "private, no-cache"
+FOLLOWED_BYTES_MIN: Final = 8 << 20
+"""Of another's snapshot: what is smaller is fetched before its answer begins."""
 
 
 async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response:
     """Keep a snapshot: the body as it is, of any length and kind, with `tick` in the query.
 
     `Content-Encoding: gzip` and `zstd` are undone. `X-Checksum`, the BLAKE3 of the plain bytes, is
-    compared where it is sent. Without `tick` the body is JSON of at most 64 MiB around a snapshot:
+    compared where it is sent. Without `tick` the body is JSON around a snapshot, of any length too:
     `{"snapshot": …, "tick": …}`, or `compressedSnapshot`, base64 of its gzip. The same bytes at the
     same tick and of the same type are the snapshot that is there (200). What the universe's rule
     keeps no longer goes in the same act: see `prune`.
@@ -56,18 +59,16 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     request, now_us = call.request, node.clock_us()
     if call.query.tick or "tick" in request.query_params:
         upload = upload_of(request, call.query, length_of(request), now_us=now_us)
-        return await _put(node, call, row, upload)
-    async with AsyncExitStack() as held:
-        turn = Turn(node.unwrapping, held)
-        upload = await read_wrapped(request, call.query, turn, now_us=now_us)
-        return await _put(node, call, row, upload)
+    else:
+        upload = wrapped_upload(request, call.query, now_us=now_us)
+    return await _put(node, call, row, upload)
 
 
 async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     """A snapshot at a tick: its very bytes, or the JSON that it came in, with `X-Checksum`.
 
-    Where a tick has several, the newest, or the one of `?snapshot=<id>`. A small one that is not
-    here is fetched from peers.
+    Where a tick has several, the newest, or the one of `?snapshot=<id>`. One that is not here is
+    fetched from peers, and goes out as it comes: all of it, whatever `Range` says.
     """
     row = await universe_called(node, call)
     query = call.query
@@ -91,13 +92,10 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     if is_known(call.request, tag):
         return Response(status_code=304, headers=headers)
     blob = BlobId(found.blob)
-    if found.size > IN_MEMORY_BYTES_MAX and not await node.store.has_blob(blob):
-        detail = (
-            f"snapshot {found.id.hex()} of {found.size:,} bytes is not here:"
-            f" POST /api/blobs/{blob.hex()}/fetch brings it; then ask again"
-        )
-        raise NotHeld(detail)
-    await hold_blob(node.store, node.network, blob, IN_MEMORY_BYTES_MAX)
+    media = JSON if is_wrapped else found.media
+    if found.size > FOLLOWED_BYTES_MIN and not await node.store.has_blob(blob):
+        return await _followed(node, call, found, before, after, headers, media)
+    await hold_blob(node.store, node.network, blob, FOLLOWED_BYTES_MIN)
     state = await node.store.blob_state(blob)
     if state is None:
         raise NotHeld(f"The bytes of snapshot {found.id.hex()} are not here.")
@@ -113,7 +111,6 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     headers["content-length"] = str(len(before) + end - start + len(after))
     if status == 206:
         headers["content-range"] = f"bytes {start}-{end - 1}/{state.size}"
-    media = JSON if is_wrapped else found.media
     if call.request.method == "HEAD":
         return _typed(Response(None, status, headers), media)
     pieces = node.store.stream_blob(blob, start, end)
@@ -122,6 +119,41 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     # The first piece before the head: until then a damaged chunk is still a problem to be told.
     first = await anext(pieces, b"")
     return _typed(StreamingResponse(_all_of(before + first, pieces, after), status, headers), media)
+
+
+async def _followed(
+    node: Node,
+    call: Call[SnapshotQuery, None],
+    found: SnapshotRow,
+    before: bytes,
+    after: bytes,
+    headers: dict[str, str],
+    media: str,
+) -> Response:
+    """One of another's, of any size: from its first chunk on it goes out as it is fetched."""
+    blob, size = BlobId(found.blob), found.size
+    headers["content-length"] = str(len(before) + size + len(after))
+    if not before:
+        headers["content-disposition"] = "attachment"
+    if call.request.method == "HEAD":
+        return _typed(Response(None, 200, headers), media)
+    await begin_blob(node.store, node.network, blob, size)
+
+    async def work(take: Take) -> None:
+        hasher, waiting = blake3(), before
+
+        async def checked(piece: bytes) -> None:
+            nonlocal waiting
+            hasher.update(piece)
+            if waiting:
+                await take(waiting)
+            waiting = piece
+
+        await follow_blob(node.store, node.network, blob, size, checked)
+        _check(hasher.digest(), found)
+        await take(waiting + after)
+
+    return _typed(Followed(work, headers), media)
 
 
 async def list_snapshots(node: Node, call: Call[SnapshotsQuery, None]) -> SnapshotList:
@@ -156,7 +188,7 @@ async def _put(
 
     async def drain() -> bytes:
         tally = Tally()
-        async for _ in counted(pieces_of(request, upload), upload.encoding, tally):
+        async for _ in counted(upload.pieces, upload.encoding, tally):
             pass
         return _mark(upload, tally.checksum)
 
@@ -170,15 +202,19 @@ async def _put(
 async def _kept(
     node: Node, call: Call[SnapshotUpload, None], row: ListedRow, upload: Upload
 ) -> tuple[bytes, Response]:
-    offered = upload.offered
-    if offered.at_us is None:  # what is brought in from elsewhere with its own times stays whole
+    gone: tuple[bytes, ...] = ()
+    if call.query.at is None:  # what is brought in from elsewhere with its own times stays whole
         found = await due(node.store, row, now_us=node.clock_us())
-        offered = replace(offered, also_drop=tuple(one.snapshot.id for one in found.dropped))
+        gone = tuple(one.snapshot.id for one in found.dropped)
+
+    def told() -> Offered:
+        return replace(upload.told(), also_drop=gone)
+
     kept = await keep_snapshot(
         hand_of(node),
         row,
-        offered,
-        pieces_of(call.request, upload),
+        told if upload.offered is None else told(),
+        upload.pieces,
         encoding=upload.encoding,
         checksum=upload.checksum,
         size_bytes=upload.size_bytes,
@@ -203,7 +239,7 @@ def _done(kept: Kept) -> SnapshotDone:
 
 def _mark(upload: Upload, checksum: bytes) -> bytes:
     """What tells one upload from another."""
-    said = upload.offered
+    said = upload.told()
     return hashlib.sha256(f"{said.tick} {said.kind} {said.wrapped} ".encode() + checksum).digest()
 
 
@@ -221,10 +257,14 @@ async def _checked(pieces: AsyncGenerator[bytes], row: SnapshotRow) -> AsyncGene
         if waiting:
             yield waiting
         waiting = piece
-    if hasher.digest() != row.checksum:
+    _check(hasher.digest(), row)
+    yield waiting
+
+
+def _check(digest: bytes, row: SnapshotRow) -> None:
+    if digest != row.checksum:
         detail = f"the bytes of snapshot {row.id.hex()} are not those that were signed"
         raise Unverified(detail)
-    yield waiting
 
 
 async def _all_of(first: bytes, rest: AsyncGenerator[bytes], last: bytes) -> AsyncGenerator[bytes]:

@@ -17,6 +17,7 @@ from node.api.universe_models import (
     MultiverseStats,
     NewUniverse,
     UniverseDeleted,
+    UniverseDeletion,
     UniverseDone,
     UniverseList,
     UniverseQuery,
@@ -27,8 +28,8 @@ from node.api.universes_shown import meta_of, metas_of
 from node.errors import NotAllowed
 from node.services.names import author_meant
 from node.services.namespaces import Keeper
-from node.services.places import place_meant
-from node.services.timelines import rule_of, rule_text
+from node.services.places import place_meant, place_text
+from node.services.timelines import forks_of, rule_of, rule_text
 from node.services.universes import (
     ID_BYTES,
     Given,
@@ -43,6 +44,7 @@ from node.wiring import Node
 from registry.head import Words
 from registry.published import tags_split
 from storage.listings import ListedRow
+from storage.namespaces import COMMONS_NAME
 from universe.record import WORD, Facts
 from universe.retention import policy_words
 
@@ -94,10 +96,23 @@ async def get_universe(node: Node, call: Call[UniverseQuery, None]) -> dict[str,
     return {"universe": await meta_of(node.store, row), "rule": policy_words(rule_of(row))}
 
 
-async def remove_universe(node: Node, call: Call[UniverseQuery, None]) -> UniverseDeleted:
+async def remove_universe(node: Node, call: Call[UniverseDeletion, None]) -> UniverseDeleted:
     """Show a universe to nobody any more. Its forks stay, and what it keeps can come back."""
-    await delete_universe(hand_of(node), await universe_called(node, call))
-    return UniverseDeleted(True, "deleted; `panspermia delete` with `--undo` brings it back")
+    row, is_dry = await universe_called(node, call), call.query.dryRun
+    await delete_universe(hand_of(node), row, is_dry=is_dry)
+    id, place = row.listing.record, place_text(row.namespace)
+    where = "" if place == COMMONS_NAME else f" --namespace {place}"
+    back = f"`panspermia delete universe/{id} --undo{where}` brings it back"
+    if is_dry:
+        counts = await node.store.universe_counts([row.number])
+        count = counts[row.number].snapshots if row.number in counts else 0
+        forks = len(await forks_of(node.store, row))
+        message = (
+            f"{id} with {count:,} snapshots would be shown to nobody any more, {forks:,} forks of"
+            f" it stay (dry run); {back}"
+        )
+        return UniverseDeleted(True, message, dryRun=True)
+    return UniverseDeleted(True, f"deleted; {back}")
 
 
 async def list_universes(node: Node, call: Call[UniversesQuery, None]) -> msgspec.Raw:
@@ -183,7 +198,7 @@ LISTS: tuple[Endpoint[Any, Any], ...] = (
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     reads(A_UNIVERSE, get_universe, UniverseShown, query=UniverseQuery, problems=(409, 422)),
     Endpoint(
-        "DELETE", A_UNIVERSE, remove_universe, "write", {200: UniverseDeleted}, UniverseQuery,
+        "DELETE", A_UNIVERSE, remove_universe, "write", {200: UniverseDeleted}, UniverseDeletion,
         problems=(404, 409, 422), opened_by=OPENED,
     ),
 )  # fmt: skip

@@ -187,7 +187,9 @@ async def test_a_players_universes_by_their_ids_and_with_what_is_known_of_them(
     alice: Alice,
 ) -> None:
     await register(alice)
-    assert await get(alice, f"{PLAYER}/{ID}/universes") == {"universeIds": [], "next": None}
+    assert await get(alice, f"{PLAYER}/{ID}/universes") == {
+        "playerId": ID, "universeIds": [], "next": None,
+    }  # fmt: skip
     for id, owner in (("universe:b", ID), ("universe:a", ID), ("universe:c", "player:other")):
         body = {"id": id, "name": id, "ownerId": owner, "isPublic": id == "universe:b"}
         made = await alice.client.post("/api/universe", json=body)

@@ -15,7 +15,6 @@ from starlette.types import Message
 
 from crdt.blob import BlobId
 from crdt.chunking import content_manifest_of
-from node.api import snapshot_bodies
 from node.services import uploads
 from tests.node.parts import Alice
 
@@ -353,54 +352,66 @@ async def test_null_is_as_nothing_in_whatever_multiverse_clients_send(alice: Ali
     assert made.status_code == 201, made.text
 
 
-async def test_large_json_is_held_one_after_the_other_and_small_json_at_once(alice: Alice) -> None:
-    asked: list[str] = []
-    is_asked, go_on = asyncio.Event(), asyncio.Event()
+async def test_json_of_any_size_is_taken_out_as_it_comes(alice: Alice) -> None:
+    """In whatever order its members are; and each sender at its own pace."""
+    plain = json.dumps([SAVE, "x" * 3_000_000, list(range(200_000))]).encode()
+    packed = base64.b64encode(gzip.compress(plain, mtime=0)).replace(b"/", b"\\/")
+    packed = packed.replace(b"+", b"\\u002B")
+    go_on = asyncio.Event()
 
-    async def body(name: str, tick: int) -> AsyncGenerator[bytes]:
-        asked.append(name)
-        yield b'{"snapshot": {}, '
-        is_asked.set()
+    async def slowly() -> AsyncGenerator[bytes]:
+        yield b'{"snapshot": ' + plain[:1_000_000]
         await go_on.wait()
-        yield b'"tick": %d}' % tick
-
-    async def sends(name: str, tick: int) -> int:
-        headers = {"content-type": "application/json"}  # whose length nobody says
-        answer = await alice.client.post(AT, content=body(name, tick), headers=headers)
-        return answer.status_code
-
-    async with asyncio.timeout(60):
-        first = asyncio.create_task(sends("first", 1))
-        await is_asked.wait()
-        second = asyncio.create_task(sends("second", 2))
-        small = await alice.client.post(AT, json={"snapshot": SAVE, "tick": 3})
-        streamed = await alice.client.post(f"{AT}?tick=4", content=in_pieces(WORLD))
-        assert (small.status_code, streamed.status_code) == (201, 201)
-        text = base64.b64encode(gzip.compress(b"{}", mtime=0)).decode()
-        body_of = {"compressedSnapshot": text, "tick": 5}  # small, and may become large
-        third = asyncio.create_task(alice.client.post(AT, json=body_of))
-        again = await alice.client.post(AT, json={"snapshot": SAVE, "tick": 3})
-        assert (again.status_code, asked, third.done()) == (200, ["first"], False)
-        go_on.set()
-        assert [await first, await second, (await third).status_code] == [201] * 3
-    assert [one["tick"] for one in await listed(alice)] == [1, 2, 3, 4, 5]
-
-
-async def test_who_sends_json_too_slowly_keeps_nobody_waiting(
-    alice: Alice, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(snapshot_bodies, "WRAPPED_READ_S_MAX", 0.05)
-
-    async def never() -> AsyncGenerator[bytes]:
-        yield b'{"snapshot": {}, '
-        await asyncio.Event().wait()
+        yield plain[1_000_000:] + b', "tick": 1, "seen": [{"by": null}]}'
 
     headers = {"content-type": "application/json"}
-    async with asyncio.timeout(60):
-        late = await alice.client.post(AT, content=never(), headers=headers)
-        assert (late.status_code, late.json()["code"]) == (400, "cut-off")
-        monkeypatch.undo()
-        body = in_pieces(b'{"snapshot": {}, "tick": 1}')
-        after = await alice.client.post(AT, content=body, headers=headers)
-    assert after.status_code == 201, after.text
-    assert [one["tick"] for one in await listed(alice)] == [1]
+    async with asyncio.timeout(120):
+        first = asyncio.create_task(alice.client.post(AT, content=slowly(), headers=headers))
+        second = await alice.client.post(
+            AT,
+            content=in_pieces(b'{"tick": 2, "compressedSnapshot": "' + packed + b'", "day": 2.0}'),
+            headers=headers,
+        )
+        assert second.status_code == 201, second.text
+        go_on.set()
+        answers = [await first, second]
+    assert [one.json()["entry"]["checksum"] for one in answers] == [blake3(plain).hexdigest()] * 2
+    assert (await alice.client.get(f"{AT}/1?raw=true")).content == plain
+    assert (await alice.client.get(f"{AT}/2")).json()["snapshot"] == json.loads(plain)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b'{"snapshot":[%s],"tick":"x"}', 400, "bad-tick"),
+        (b'{"snapshot":[%s],"tick":1,"day":"x"}', 422, "invalid-body"),
+        (b'{"snapshot":[%s],"tick":1', 400, "not-json"),
+        (b'{"snapshot":[%s],"tick":1}x', 400, "not-json"),
+        (b'{"snapshot":[%s,],"tick":1}', 400, "not-json"),
+        (b'{"snapshot":[%s],"snapshot":1,"tick":1}', 400, "not-json"),
+        (b'{"snapshot":[%s],"compressedSnapshot":"","tick":1}', 422, "invalid-body"),
+        (b'{"snapshot":[%s],"tick":1,"canonEvent":{"type":"Not one"}}', 422, "invalid-record"),
+        (b'{"tick":1,"compressedSnapshot":[%s]}', 422, "invalid-body"),
+        (b'{"tick":1,"compressedSnapshot":"AA==AAAA","not":[%s]}', 422, "invalid-body"),
+        (b'{"tick":1,"compressedSnapshot":"A\\u0022A=","not":[%s]}', 422, "invalid-body"),
+    ],
+)
+async def test_what_is_wrong_behind_a_large_snapshot_keeps_nothing_of_it(
+    alice: Alice, body: bytes, status: int, code: str
+) -> None:
+    many = b",".join(b"%d" % at for at in range(60_000))
+    headers = {"content-type": "application/json"}
+    answer = await alice.client.post(AT, content=in_pieces(body % many), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert await listed(alice) == []
+    value = BlobId(content_manifest_of(b"[" + many + b"]").id)
+    assert await alice.node.store.blob_state(value) is None
+
+
+async def test_json_that_is_sent_again_with_its_key_is_done_once(alice: Alice) -> None:
+    headers = {"idempotency-key": "wrapped-0001"}
+    first, again = [await alice.client.post(AT, json=WRAPPED, headers=headers) for _ in range(2)]
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["idempotent-replay"] == "true"
+    other = await alice.client.post(AT, json=WRAPPED | {"tick": 5}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")

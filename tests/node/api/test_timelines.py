@@ -168,6 +168,11 @@ async def test_a_fork_of_a_fork_outlives_its_parents_and_gc(alice: Alice) -> Non
         f"└─ tick 100  {did}/{child}  Child",
         f"   └─ tick 100  {did}/{grandchild}  Grandchild",
     ]
+    would = (await alice.client.delete(f"{PLACE}?dryRun=true")).json()
+    assert would["dryRun"]
+    assert "universe:main with 1 snapshots would be" in would["message"]
+    assert "1 forks of it stay" in would["message"]
+    assert (await alice.client.get(PLACE)).status_code == 200
     for name in ("universe:main", child):
         assert (await alice.client.delete(f"/api/universe/{name}")).status_code == 200
     await alice.node.store.gc(grace_us=0)

@@ -149,8 +149,9 @@ async def test_an_id_alone_is_ones_own_and_of_strangers_only_where_it_is_the_onl
     await alice.client.put("/api/names/bob", json={"author": BOB.did})
     called = (await alice.client.get("/api/universe/bob%2Funiverse:main")).json()["universe"]
     assert called["fullName"] == bobs
-    refused = await alice.client.delete(f"/api/universe/{bobs.replace('/', '%2F')}")
-    assert (refused.status_code, refused.json()["code"]) == (403, "no-capability")
+    for query in ("", "?dryRun=true"):
+        refused = await alice.client.delete(f"/api/universe/{bobs.replace('/', '%2F')}{query}")
+        assert (refused.status_code, refused.json()["code"]) == (403, "no-capability")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""The bytes of a blob in order while they are fetched: of any size, in the memory of a few chunks.
+
+```
+hold_blob ─▸ chunks on the disk, each verified, in whatever order they come
+                 └─ those that are here from the first one on ─▸ whoever reads
+```
+Who reads slowly slows nothing: what is fetched lies on the disk. Where no peer gives more it ends
+with the reason; what came stays, and who asks again goes on from there.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from crdt.blob import BlobId
+from node.errors import Unverified
+from node.ports import Network
+from node.services.fetch import FETCH_S, hold_blob
+from node.tasks import background_tasks
+from storage.store import Store
+
+RUN_CHUNKS: Final = 64
+RUN_BYTES: Final = 1 << 20
+"""Read at once, unless one chunk alone is larger."""
+LOOK_AGAIN_S: Final = 0.5
+"""Progress is told in steps: a chunk that is here may not have been told yet."""
+
+Take = Callable[[bytes], Awaitable[None]]
+
+
+async def begin_blob(store: Store, network: Network, blob: BlobId, size_bytes: int) -> None:
+    """Until the first chunk of it is here. `size_bytes`: what it is said to have.
+
+    Raises as `hold_blob`, and `Unverified` where it has another size.
+    """
+    async with _fetching(store, network, blob, size_bytes, FETCH_S) as fetched:
+        await fetched.run(0)
+    state = await store.blob_state(blob)
+    if state is not None and state.size != size_bytes:
+        detail = f"blob {blob.hex()} has {state.size:,} bytes; {size_bytes:,} were said"
+        raise Unverified(detail)
+
+
+async def follow_blob(
+    store: Store, network: Network, blob: BlobId, size_bytes: int, take: Take
+) -> None:
+    """Hands all of it to `take`, in order, while it is fetched. Raises as `hold_blob`."""
+    at = index = 0
+    async with _fetching(store, network, blob, size_bytes, None) as fetched:
+        while run := await fetched.run(index):
+            index += len(run)
+            piece = b"".join(run)
+            at += len(piece)
+            await take(piece)
+    async for piece in store.stream_blob(blob, at):
+        await take(piece)
+
+
+@asynccontextmanager
+async def _fetching(
+    store: Store, network: Network, blob: BlobId, size_bytes: int, timeout_s: float | None
+) -> AsyncGenerator["_Fetched"]:
+    """It ends with the block. What the block raises comes out as it is, in no group of errors."""
+    failed: Exception | None = None
+    async with background_tasks() as tasks:
+        try:
+            yield _Fetched(store, network, blob, size_bytes, tasks, timeout_s)
+        except Exception as error:
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+class _Fetched:
+    """A fetch that goes on in a task of its own, and what came of it."""
+
+    def __init__(
+        self,
+        store: Store,
+        network: Network,
+        blob: BlobId,
+        size_bytes: int,
+        tasks: asyncio.TaskGroup,
+        timeout_s: float | None,
+    ) -> None:
+        self._store, self._blob = store, blob
+        self._news = asyncio.Event()
+        self._error: Exception | None = None
+
+        async def hold() -> None:
+            await hold_blob(store, network, blob, size_bytes, self._told, timeout_s=timeout_s)
+
+        self._task = tasks.create_task(self._quietly(hold), name="fetch that is followed")
+
+    async def run(self, index: int) -> Sequence[bytes | memoryview]:
+        """Chunks from `index` on, as soon as one is here; none once the fetch is over.
+
+        Raises what ended the fetch.
+        """
+        while not self._task.done():
+            self._news.clear()
+            if found := await self._here(index):
+                return found
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    await self._news.wait()
+        if self._error is not None:
+            raise self._error
+        return ()
+
+    async def _here(self, index: int) -> Sequence[bytes | memoryview]:
+        return await self._store.read_run(self._blob, index, RUN_CHUNKS, size_bytes_max=RUN_BYTES)
+
+    async def _quietly(self, hold: Callable[[], Awaitable[None]]) -> None:
+        """A task that fails would end its group with a group of errors."""
+        try:
+            await hold()
+        except Exception as error:
+            self._error = error
+        finally:
+            self._news.set()
+
+    def _told(self, done: int, total: int) -> None:
+        self._news.set()
