@@ -20,6 +20,7 @@ from node.daemon import (
     EmbeddedServer,
     _uvicorn_config,  # pyright: ignore[reportPrivateUsage]  # the server as a node has it
 )
+from node.left_over import keep_giving_back
 from node.services import uploads
 from tests.node.parts import PORT, Alice
 
@@ -112,8 +113,11 @@ async def door(alice: Alice) -> AsyncIterator[Door]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = EmbeddedServer(_uvicorn_config(alice.app))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
+        giving = asyncio.create_task(keep_giving_back(alice.node.store, alice.node.left_over))
         await server.accepts.wait()
         yield Door(alice, listener.getsockname()[1])
+        giving.cancel()
+        await asyncio.gather(giving, return_exceptions=True)
         server.should_exit = True
         await serving
 
