@@ -49,7 +49,10 @@ COMMANDS = {
     "down": ("lifecycle", "Stop the running node."),
     "events": ("events", "Print what happens in the node, one event a line."),
     "fetch": ("verify", "Fetch the bytes of a genome, a seed, a module version or a blob."),
-    "gc": ("upkeep", "Collect blobs that nothing refers to."),
+    "gc": (
+        "upkeep",
+        "Collect blobs that nothing refers to, an hour after they came at the earliest.",
+    ),
     "hall-of-fame": ("life", "List the ten lineages of the highest civilisation level."),
     "id": ("identity", "Show, export or import the author's identity."),
     "info": (

@@ -39,18 +39,18 @@ def covering(
     times is taken for the one that lies nearest to where it is expected. O(n log n).
     """
     places = _Places(others)
-    missing: list[tuple[int, int]] = []  # since the last common chunk: number, offset
+    first = first_at = 0  # of those behind the last common chunk: number, offset
     shift = at = 0
     for number, (hash, size) in enumerate(chunks):
         place = places.nearest(hash, at + shift)
-        if place is None:
-            missing.append((number, at))
-        else:
-            yield from _gap(chunks, missing, places.offsets, (shift, place - at))
-            missing.clear()
-            shift = place - at
         at += size
-    yield from _gap(chunks, missing, places.offsets, (shift, shift))
+        if place is None:
+            continue
+        moved = place - (at - size)
+        yield from _gap(chunks, range(first, number), first_at, places.offsets, (shift, moved))
+        first, first_at, shift = number + 1, at, moved
+    missing = range(first, len(chunks))
+    yield from _gap(chunks, missing, first_at, places.offsets, (shift, shift))
 
 
 class _Places:
@@ -77,12 +77,14 @@ class _Places:
 
 def _gap(
     chunks: Sequence[tuple[bytes, int]],
-    missing: list[tuple[int, int]],
+    missing: range,
+    at: int,
     offsets: "array[int]",
     shifts: tuple[int, int],
 ) -> Iterator[Covered]:
-    """What covers the chunks between two that are common, which have moved by `shifts`."""
-    for place, (number, at) in enumerate(missing):
+    """What covers the chunks between two that are common, which have moved by `shifts`. The first
+    of them begins `at`."""
+    for place, number in enumerate(missing):
         size = chunks[number][1]
         span = 3 * size + SPAN_BYTES
         least, most = min(shifts), max(shifts)
@@ -91,6 +93,7 @@ def _gap(
         start = at + least - MARGIN_BYTES
         end = at + size + most + MARGIN_BYTES
         yield Covered(number, _run(offsets, start, end, span))
+        at += size
 
 
 def _run(offsets: "array[int]", start: int, end: int, span: int) -> range:

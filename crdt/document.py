@@ -108,10 +108,7 @@ class Document:
     def open(
         cls, class_: str, kind: str, actor: bytes, saved: bytes | None = None, is_read: bool = True
     ) -> "Document":
-        """A new document, or the one that `save` gave. Raises `Unusable`.
-
-        `is_read` False: its values are read when somebody asks for them; thousands take a while.
-        """
+        """New, or what `save` gave; its values are read now or if asked for. Raises `Unusable`."""
         with _refusals():
             library = Library.load(skeleton_for(class_, kind).raw if saved is None else saved)
             return cls(library, actor, _read_root(library) if is_read else None)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import Struct
@@ -24,7 +24,7 @@ from node.services.passages import Ferry, own_halves
 from node.services.travel import Gatekeeper
 from registry.errors import RegistryError
 from storage.appended import AppendedEvent
-from storage.errors import StorageError
+from storage.errors import OverQuota, StorageError
 from universe import passage, record
 from universe.gate import ANSWERS_MAX
 from universe.names import parse_full_name
@@ -42,6 +42,10 @@ PAUSE_MAX_S: Final = 10.0
 ROUNDS_MAX: Final = 8
 """Of `ANSWERS_MAX` receipts at one gate before the others have their turn."""
 KINDS: Final = frozenset({(record.CLASS, record.KIND), (passage.CLASS, passage.KIND)})
+AGAIN_S: Final = 60.0
+"""After a disk that was full or busy: nothing else may come that would wake a gate."""
+PASSING: Final = (OverQuota, StorageError)
+"""No kinds of it: those say more than that it cannot be now."""
 FAILURES: Final = (NodeError, RegistryError, CrdtError, StorageError)
 
 Rest = Callable[[float], Awaitable[None]]
@@ -65,9 +69,13 @@ class Gates:
     lock: asyncio.Lock
     events: Events
     clock_s: Callable[[], float] = time.monotonic
+    warned: dict[str, str] = field(default_factory=dict[str, str])
+    """Universe → what was logged of its gate last: not at every look again."""
+    put_off: set[NamespaceKey] = field(default_factory=set[NamespaceKey])
+    """Where something is due that the disk did not take."""
 
-    async def run(self, rest: Rest = asyncio.sleep) -> None:
-        """Until cancelled."""
+    async def run(self, rest: Rest = asyncio.sleep, *, again_s: float = AGAIN_S) -> None:
+        """Until cancelled. What the disk did not take is tried again after `again_s`."""
         store = self.ferry(COMMONS).store
         changed: set[NamespaceKey] = set(await store.namespaces_held())
         wake = asyncio.Event()
@@ -81,7 +89,12 @@ class Gates:
         unsubscribe = store.subscribe(note)
         try:
             while True:
-                await wake.wait()
+                try:
+                    async with asyncio.timeout(again_s if self.put_off else None):
+                        await wake.wait()
+                except TimeoutError:
+                    changed |= self.put_off
+                    self.put_off.clear()
                 wake.clear()
                 begun_s = self.clock_s()
                 look = sorted(changed)
@@ -101,11 +114,12 @@ class Gates:
             halves = await own_halves(by)
         except FAILURES as error:
             log.warning("gates: %s", error)
+            self._note(namespace, error)
             return 0
         ends = {end for one in halves for end in one.ends[:2]}
         for universe in sorted(end for end in ends if parse_full_name(end)[0] == by.did):
             for _ in range(ROUNDS_MAX):
-                signed = await self._answer_one(keeper, universe)
+                signed = await self._answer_one(keeper, universe, namespace)
                 for one in signed:
                     self.events.publish("traveller", _news(one))
                 count += len(signed)
@@ -113,13 +127,24 @@ class Gates:
                     break
         return count
 
-    async def _answer_one(self, keeper: Gatekeeper, universe: str) -> list[Checked]:
+    async def _answer_one(
+        self, keeper: Gatekeeper, universe: str, namespace: NamespaceKey
+    ) -> list[Checked]:
         """One gate that cannot be answered for keeps no other one waiting."""
         try:
-            return await keeper.answer(universe)
+            signed = await keeper.answer(universe)
         except FAILURES as error:
-            log.warning("the gate of %s: %s", universe, error)
+            if self.warned.get(universe) != str(error):
+                log.warning("the gate of %s: %s", universe, error)
+            self.warned[universe] = str(error)
+            self._note(namespace, error)
             return []
+        self.warned.pop(universe, None)
+        return signed
+
+    def _note(self, namespace: NamespaceKey, error: Exception) -> None:
+        if type(error) in PASSING:
+            self.put_off.add(namespace)
 
 
 def _is_ours(document: DocumentId) -> bool:

@@ -27,6 +27,7 @@ from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
 from node.keeping.keeping import Keeping
 from node.keeping.sessions import follow_sessions
+from node.left_over import LeftOver, keep_giving_back
 from node.listening import listen
 from node.news import tell_news
 from node.page_codes import PageCodes
@@ -54,13 +55,10 @@ from p2p.protocol.pieces import Urgency
 from p2p.transport.relay.server import RelayServer
 from registry.facts import facts_of
 from storage.errors import StorageError
-from storage.mending import Mended
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
 
 CURSOR_KEY_BYTES: Final = 32
-# Between two steps of some ms each: half a million chunks take a quarter of a minute.
-GIVE_BACK_PAUSE_S: Final = 0.05
 DRAWN_AT_ONCE_MAX: Final = 2  # pictures: a page of a hundred takes no more threads
 
 log = logging.getLogger(__name__)
@@ -117,6 +115,8 @@ class Node:
     """Receipts are signed one after the other: each follows the last one."""
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Universes are made one after the other: of two at once each would be the first of its id."""
+    left_over: LeftOver = field(default_factory=LeftOver)
+    """By the run before, and how far it is cleaned up."""
 
     async def drain(self) -> None:
         """Circuits that are open may go on for a while, unless somebody is in a hurry."""
@@ -262,8 +262,6 @@ async def kept_for(config: Config, store: Store, peers: Peers) -> Keeping:
 def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     """What goes on behind the store: index, news, statements that came, and what was left over."""
     store, events = node.store, node.events
-    if store.mended:
-        log.warning("%s", mended_in_words(store.mended))
     tasks.create_task(
         node.index.follow(
             lambda count: events.publish("index", {"state": "follows", "records": count})
@@ -277,9 +275,10 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     tasks.create_task(Gates(ferry, node.gating, events).run(), name="gates")
     fetch = partial(hold_blob, store, node.network, urgency=Urgency.AUTHORITY)
     tasks.create_task(follow_statements(store, fetch), name="authority")
-    # Of a blob that was being added when the last run was killed.
-    tasks.create_task(_give_back(store), name="blobs: give back")
-    tasks.create_task(_make_whole_again(store), name="snapshots: whole again")
+    node.left_over.mended = store.mended
+    node.left_over.sudden = node.home.node_file.exists()  # of a run that is over: not yet written
+    tasks.create_task(keep_giving_back(store, node.left_over), name="blobs: give back")
+    tasks.create_task(store.keep_whole(_whole_again, _not_whole), name="snapshots: whole again")
     tasks.create_task(store.keep_settling(_not_settled), name="snapshots: settle")
 
 
@@ -288,24 +287,17 @@ def _not_settled(error: Exception) -> None:
     log.warning("snapshots take more room: %s", error, exc_info=None if is_told else error)
 
 
-async def _make_whole_again(store: Store) -> None:
-    try:
-        count = await store.make_whole_again()
-    except StorageError as error:
-        log.warning("snapshots that were damaged wait for the next start: %s", error)
-    else:
-        if count:
-            log.info("%s snapshots that were damaged are whole again", f"{count:,}")
+def _whole_again(count: int) -> None:
+    log.info("%s snapshots that were damaged are whole again", f"{count:,}")
 
 
-async def _give_back(store: Store) -> None:
-    try:
-        count = await store.give_back(pause_s=GIVE_BACK_PAUSE_S)
-    except Exception:  # room that is not given back ends no node
-        log.exception("what is left of snapshots that were only partly stored stays")
-        return
-    if count:
-        log.warning("dropped %s parts of snapshots that were only partly stored", f"{count:,}")
+def _not_whole(error: Exception) -> None:
+    is_told = isinstance(error, StorageError | Malformed)
+    log.warning(
+        "snapshots that were damaged wait for the next start: %s",
+        error,
+        exc_info=None if is_told else error,
+    )
 
 
 def clock_us() -> int:
@@ -324,15 +316,3 @@ def listening(address: str) -> Generator[socket.socket]:
         raise BadSetting(detail, code="cannot-listen") from error
     with listener:
         yield listener
-
-
-def mended_in_words(mended: Mended) -> str:
-    """For the log, after an end that was not in order."""
-    said: list[str] = []
-    if mended.files or mended.bytes:
-        said.append(f"deleted {mended.bytes:,} bytes of blobs that were only partly stored")
-    if mended.chunks:
-        said.append(f"{mended.chunks:,} chunks of blobs are lost, fetch those blobs again")
-    if mended.blobs:
-        said.append(f"{mended.blobs:,} blobs lay in snapshots.db, which is gone: fetch them again")
-    return f"after a sudden end: {'; '.join(said)}"

@@ -60,6 +60,8 @@ class Words:
     license: str | None = ""
     card: str | None = None
     tags: tuple[str, ...] | None = ()
+    created_us: int | None = None
+    """When it was made, µs since 1970, of what was made elsewhere before; None: now."""
 
 
 def head_of(value: Plain, card: CardKey = "card") -> Head:
@@ -95,6 +97,8 @@ def check_words(words: Words) -> None:
         problems.append(Problem("/license", problem))
     if (size := len((words.card or "").encode(errors="replace"))) > CARD_BYTES_MAX:
         problems.append(Problem("/card", f"{size} bytes, at most {CARD_BYTES_MAX}"))
+    if words.created_us is not None and not 0 <= words.created_us <= TIME_US_MAX:
+        problems.append(Problem("/createdAt", f"is {words.created_us} µs since 1970"))
     tags = words.tags or ()
     if len(tags) > TAGS_MAX:
         problems.append(Problem("/tags", f"{len(tags)} tags, at most {TAGS_MAX}"))
@@ -121,14 +125,18 @@ def refuse(problems: list[Problem]) -> None:
 def put_head(editor: Editor, words: Words, *, now_us: int, card: CardKey = "card") -> bool:
     """Let the head and the tags say this; what does so already stays. Whether anything changed.
 
-    `updated_us` of a card is the caller's to put, once all of the edit is known: `touch`.
+    `updated_us` of a card is the caller's to put, once all of the edit is known: `touch`. When it
+    was made is said once, and moves to an earlier time alone: no later word makes it younger.
     """
+    before = editor.get(("head", "created_us"))
+    made_us = now_us if words.created_us is None else min(words.created_us, now_us)
+    is_earlier = words.created_us is not None and isinstance(before, int) and made_us < before
     head: dict[str, Scalar] = {
         "name": words.name,
         "description": words.description,
         "license": words.license,
         card: words.card,
-        "created_us": now_us if editor.get(("head", "created_us")) is None else None,
+        "created_us": made_us if before is None or is_earlier else None,
     }
     is_changed = put_all(editor, "head", head)
     if words.tags is None:

@@ -16,7 +16,7 @@ from crdt.digest import payload_digest
 from crdt.errors import Malformed
 from crdt.keys import AuthorKey
 from storage.errors import Mismatch, NotHeld
-from storage.folding import IS_FOLDED, pages_in_vault
+from storage.folding import IS_FOLDED, Said, pages_in_vault
 from storage.packs import Packs, Place
 from storage.vault.keeping import keep_objects
 from storage.vault.rows import encode
@@ -45,10 +45,10 @@ PLACES = (  # of a blob ?, that hold one of (*). By hash first: a large blob has
     " ON b.page = c.page AND b.blob = ? WHERE c.hash IN (*) LIMIT 65536"
 )  # Of a chunk that stands in millions of places the rest are found when they are looked for.
 IS_CONTENT = "substr(root, 2, 1) = x'02'"  # a blob of version 2, by its root
-IS_WHOLE = (
+IS_WHOLE = (  # of one of version 2 a page may stand in thousands of places
     "SELECT (SELECT count(*) FROM blob_page WHERE blob = ?1) = page_count AND NOT EXISTS"
-    " (SELECT 1 FROM blob_page b JOIN page_chunk c ON c.page = b.page"
-    f" WHERE b.blob = ?1 AND {IS_MISSING}) FROM blob WHERE number = ?1"
+    " (SELECT 1 FROM (SELECT DISTINCT page FROM blob_page WHERE blob = ?1) b"
+    f" JOIN page_chunk c ON c.page = b.page WHERE {IS_MISSING}) FROM blob WHERE number = ?1"
 )
 
 
@@ -85,19 +85,24 @@ def begin(
 
 def _find_pages(database: sqlite3.Connection, number: int, root: BlobRoot) -> None:
     held = set(_column(database, "SELECT place FROM blob_page WHERE blob = ?", number))
-    lacking: list[int] = []
-    for place, hash in enumerate(root.page_hashes):
-        if place in held:
-            continue
-        page = _page(database, root, place, hash)
-        if page is not None and _is_said_of(database, root, place, page):
-            _refer(database, number, root, place, page)
-        elif page is None:
-            lacking.append(place)
+    places: dict[Said, list[int]] = {}  # one may stand in thousands of them
+    for place in range(root.page_count):
+        if place not in held:
+            places.setdefault(Said.of(root, place), []).append(place)
+    lacking: dict[int, list[int]] = {}
+    for said, at in places.items():
+        page = _page(database, root, at[0], said.hash)
+        if page is None:
+            lacking[at[0]] = at
+        elif _is_said_of(database, root, at[0], page):
+            for place in at:
+                _refer(database, number, root, place, page)
     if root.chunking is Chunking.CONTENT:
-        for place, data in pages_in_vault(database, root, lacking):
+        for first, data in pages_in_vault(database, root, [*lacking]):
             with suppress(Malformed):  # as in `_is_said_of`
-                _take_page(database, number, root, place, data)
+                page = _take_page(database, number, root, first, data)
+                for place in lacking[first][1:]:
+                    _refer(database, number, root, place, page)
 
 
 def unfold(database: sqlite3.Connection, blob: BlobId) -> None:
@@ -128,12 +133,13 @@ def add_pages(
 
 def _take_page(
     database: sqlite3.Connection, number: int, root: BlobRoot, place: int, data: bytes
-) -> None:
+) -> int:
     chunks = parse_page(data, root, place)
     page = _page(database, root, place, root.page_hashes[place])
     if page is None:
         page = _keep_page(database, root, place, data, chunks)
     _refer(database, number, root, place, page)
+    return page
 
 
 def add_chunks(

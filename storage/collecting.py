@@ -21,7 +21,7 @@ from storage.mending import forget_chunk
 from storage.pack_ends import ENDS
 from storage.packs import Packs, Place
 from storage.vault.attached import used_bytes
-from storage.vault_collecting import VaultCollecting
+from storage.vault_collecting import GivenBack, VaultCollecting
 from storage.wishes import Wishes
 
 GRACE_US = 3_600_000_000  # an hour between the blob and the record that names it
@@ -59,6 +59,8 @@ class Collected:
 
     blobs: int
     bytes: int
+    young: int
+    """Blobs that stay although nothing names them: they came within the time of grace."""
 
 
 class Collecting(VaultCollecting):
@@ -70,6 +72,7 @@ class Collecting(VaultCollecting):
         self._wishes = Wishes()
         self._unlinking = asyncio.Lock()  # who collected is told when the files are gone
         self._rewriting = asyncio.Lock()  # of two at once, each would take the other's copies away
+        self._left_over = asyncio.Event()  # parts of what came to nothing
         self._putting_turn = asyncio.Lock()  # none begins while rows go whose room is needed now
 
     async def gc(self, grace_us: int = GRACE_US) -> Collected:
@@ -88,12 +91,18 @@ class Collecting(VaultCollecting):
                 f" AND NOT {IS_NEEDED} AND b.id NOT IN ({','.join('?' * len(fetched))})",
                 (self._clock_us() - grace_us, *fetched),
             )
+            young = await write.number(
+                "SELECT count(*) FROM blob AS b WHERE b.begun_us >= ?"
+                " AND b.id NOT IN (SELECT blob FROM blob_use)"
+                f" AND b.number NOT IN (SELECT blob FROM kept) AND NOT {IS_NEEDED}",
+                (self._clock_us() - grace_us,),
+            )
         self._may_be_dead = True
         self._held.forget_all()
         await self.compact()
         async with self._database.reading() as view:
             after = await view.number(HELD_BYTES) + await view.vault.read(used_bytes)
-        return Collected(blobs, max(0, before - after))
+        return Collected(blobs, max(0, before - after), young)
 
     async def compact(self) -> None:
         """Gives back the room of what was dropped. Raises `OverQuota`."""
@@ -119,16 +128,23 @@ class Collecting(VaultCollecting):
                 if live[pack] <= await asyncio.to_thread(room.available_bytes):
                     await self._rewrite(pack)
 
-    async def give_back(self, *, pause_s: float = 0.0) -> int:
+    async def give_back(self, *, pause_s: float = 0.0) -> GivenBack:
         """What was stored of a blob that came to nothing; as much as can be done of it now.
 
-        Gives how many chunks and pages of snapshots went. `pause_s` between any two steps, where
-        nobody waits for it.
+        Gives what went of snapshots; `has_left_over` where something may be left. `pause_s` between
+        any two steps, where nobody waits for it.
         """
         before = self._given_back
+        self._left_over.clear()
         with suppress(StorageError):
             await self._drop_lone(pause_s)
         return self._given_back - before
+
+    async def until_left_over(self, seconds: float) -> None:
+        """So long, or until a blob came to nothing that left something."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._left_over.wait()
 
     async def _drop_lone(self, pause_s: float = 0.0) -> None:
         """Pages of no blob, chunks of no page, and then the packs in which nothing is left.

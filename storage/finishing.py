@@ -19,6 +19,7 @@ from storage.folding import IS_FOLDED
 from storage.gathering import gathered
 from storage.into_vault import (
     ELSEWHERE,
+    MOVED,
     gone_of,
     lacks,
     move_chunks,
@@ -28,8 +29,10 @@ from storage.into_vault import (
 from storage.kept import adopt
 from storage.namers import note_namers
 from storage.vault.keeping import keep_objects
+from storage.vault.lost import LAST_LOSS
 from storage.vault.rows import encode
 
+LOOKS = 4  # at all that a blob names, where others lose something meanwhile
 LOST = "A part of the blob was lost while it was being stored: store it again."
 
 
@@ -83,8 +86,20 @@ class Finishing(BlobRoom):
     async def _finish(self, blob: BlobId, *, is_fetched: bool) -> bool:
         """Whether it is whole: all of it is on the disk then, and it is said so.
 
-        Of bytes that came from elsewhere it is noted who had named them.
+        Of bytes that came from elsewhere it is noted who had named them. What few bytes name can be
+        millions of rows. So they are looked at beside whoever writes, and in the transaction only
+        whether anything was lost since.
         """
+        is_whole: bool | None = None
+        for look in range(LOOKS):
+            is_last = look == LOOKS - 1
+            is_whole = await self._finish_once(blob, is_fetched=is_fetched, is_last=is_last)
+            if is_whole is not None:
+                break
+        return bool(is_whole)
+
+    async def _finish_once(self, blob: BlobId, *, is_fetched: bool, is_last: bool) -> bool | None:
+        """None where something was lost while it was looked at; `is_last` looks once more then."""
         packs = self._database.packs
         forgotten = self._forgotten
         await self._database.settle()
@@ -92,21 +107,25 @@ class Finishing(BlobRoom):
             row = await view.row(
                 f"SELECT number, {IS_FOLDED}, {IS_CONTENT} FROM blob WHERE id = ?", (blob,)
             )
+            losses = await view.number(LAST_LOSS)
             if row is None or not (row[1] or await view.number(IS_WHOLE, (row[0],))):
                 return False
         number, is_folded, is_content = row
-        if is_content and not is_folded:
-            await self._fold(blob)
+        if is_content and not is_folded and not await self._fold(number):
+            return False
         synced = await asyncio.to_thread(packs.sync)
         async with self._database.transaction() as write:
-            if forgotten != self._forgotten or (is_content and not is_folded):
+            if forgotten != self._forgotten or losses != await write.number(LAST_LOSS):
+                if not is_last:
+                    return None
+                is_whole = await write.number(IS_WHOLE, (number,))
                 is_folded = await write.number(
                     f"SELECT {IS_FOLDED} FROM blob WHERE id = ?", (blob,)
                 )
-                if not is_folded and not await write.number(IS_WHOLE, (number,)):
+                if not is_folded and not is_whole:
                     return False
-            if is_content and not is_folded and await write.rows(ELSEWHERE, (number, 1)):
-                return False
+                if not is_folded and is_content and await write.rows(ELSEWHERE, (number,)):
+                    return False
             await note_synced(write, synced)
             is_there = await write.run(
                 f"UPDATE blob SET is_complete = 1, in_vault = {IS_CONTENT}"
@@ -125,17 +144,24 @@ class Finishing(BlobRoom):
             await self._drop_lone_pages()
         return bool(is_there)
 
-    async def _fold(self, blob: BlobId) -> None:
-        """All of it is in the vault, and on the disk there. Raises `OverQuota`."""
+    async def _fold(self, number: int) -> bool:
+        """Whether all of a blob is in the vault, and on the disk there. Raises `OverQuota`."""
         packs = self._database.packs
-        while await self._database.lazily(partial(move_chunks, packs=packs, blob=blob)):
-            pass
-        place: int | None = -1
-        while place is not None:
-            place = await self._database.lazily(
-                partial(move_pages, packs=packs, blob=blob, after=place)
+        moved = 1
+        while chunks := await self._database.rows(ELSEWHERE, (number,)):
+            if not moved:  # what is left was damaged where it lay
+                return False
+            moved = 0
+            for some in (chunks[at : at + MOVED] for at in range(0, len(chunks), MOVED)):
+                move = partial(move_chunks, packs=packs, chunks=[(one[0], one[1]) for one in some])
+                moved += await self._database.lazily(move)
+        after: int | None = 0
+        while after is not None:
+            after = await self._database.lazily(
+                partial(move_pages, packs=packs, number=number, after=after)
             )
         await asyncio.to_thread(self._database.vault.sync)
+        return True
 
 
 async def _note_put(write: Writing, root: BlobRoot, now_us: int) -> int:

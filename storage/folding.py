@@ -35,7 +35,7 @@ class Lost(NotHeld):
         self.hash = hash
 
 
-class _Said(NamedTuple):
+class Said(NamedTuple):
     """All that a root says of a page, which another root may name as something else."""
 
     hash: bytes
@@ -44,7 +44,7 @@ class _Said(NamedTuple):
     is_last: bool
 
     @classmethod
-    def of(cls, root: BlobRoot, number: int) -> "_Said":
+    def of(cls, root: BlobRoot, number: int) -> "Said":
         count, is_last = root.page_chunk_count(number), number == root.page_count - 1
         return cls(root.page_hashes[number], root.page_size(number), count, is_last)
 
@@ -54,7 +54,7 @@ class FoldedPages:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._named: OrderedDict[_Said, tuple[ChunkName, ...]] = OrderedDict()
+        self._named: OrderedDict[Said, tuple[ChunkName, ...]] = OrderedDict()
 
     async def page(self, root: BlobRoot, number: int) -> bytes:
         """Its bytes. Raises `Lost`."""
@@ -72,7 +72,7 @@ class FoldedPages:
 
     async def names(self, root: BlobRoot, number: int) -> tuple[ChunkName, ...]:
         """Of all chunks of a page. Raises `Lost`, `Malformed`."""
-        key = _Said.of(root, number)
+        key = Said.of(root, number)
         if (known := self._named.get(key)) is None:
             known = parse_page(await self.page(root, number), root, number)
             self._named[key] = known

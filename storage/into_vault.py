@@ -6,7 +6,7 @@ For whoever has the turn to write, but for `prepared` and `lacks`, which only re
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from crdt.blob import BlobId, BlobRoot, ManifestBuilder, parse_page
+from crdt.blob import BlobRoot, ManifestBuilder, parse_page
 from crdt.chunking import Cutter
 from crdt.digest import payload_digest
 from storage.gathering import cut_hashed
@@ -16,13 +16,16 @@ from storage.vault.keeping import keep_objects
 from storage.vault.rows import Encoded, deltas_of, encode, held
 
 MOVED = 64  # chunks that lie elsewhere, in one step: some MiB
-ELSEWHERE = (  # chunks of a blob that are not in the vault, and where they are
-    "SELECT DISTINCT c.hash, c.size, k.pack, k.at, s.data FROM blob_page b"
-    " JOIN page_chunk c ON c.page = b.page"
+LOOKED_FOR = 4_096
+ELSEWHERE = (  # chunks of a blob that are not in the vault: of many rows, so no writer asks
+    "SELECT DISTINCT c.hash, c.size FROM (SELECT DISTINCT page FROM blob_page WHERE blob = ?) b"
+    " JOIN page_chunk c ON c.page = b.page WHERE NOT EXISTS"
+    f" (SELECT 1 FROM vault.name v WHERE v.key = c.hash AND v.size = c.size) LIMIT {LOOKED_FOR}"
+)
+_PLACE = (
+    "SELECT k.pack, k.at, s.data FROM (SELECT ? AS hash, ? AS size) c"
     " LEFT JOIN packed k ON k.hash = c.hash AND k.size = c.size"
     " LEFT JOIN chunk s ON k.hash IS NULL AND s.hash = c.hash AND length(s.data) = c.size"
-    " WHERE b.blob = ? AND NOT EXISTS (SELECT 1 FROM vault.name v"
-    " WHERE v.key = c.hash AND v.size = c.size) LIMIT ?"
 )
 
 
@@ -49,15 +52,16 @@ def gone_of(
     return [(hash, data) for hash, data in objects if hash not in here]
 
 
-def move_chunks(database: sqlite3.Connection, *, packs: Packs, blob: BlobId) -> bool:
-    """Some that another blob brought elsewhere; gives whether there are more.
+def move_chunks(
+    database: sqlite3.Connection, *, packs: Packs, chunks: Sequence[tuple[bytes, int]]
+) -> int:
+    """These, by hash and size, which another blob brought elsewhere; gives how many it could.
 
     One that is damaged there is not held any more. Raises `OverQuota`.
     """
-    number = number_of(database, blob)
     good: list[tuple[bytes, bytes]] = []
-    rows = database.execute(ELSEWHERE, (number, MOVED)).fetchall()
-    for hash, size, pack, at, data in rows:
+    for hash, size in chunks:
+        pack, at, data = database.execute(_PLACE, (hash, size)).fetchone()
         place = None if pack is None else Place(pack, at, size)
         plain = data if place is None else packs.read(place)
         if plain is not None and payload_digest(plain) == hash:
@@ -65,27 +69,20 @@ def move_chunks(database: sqlite3.Connection, *, packs: Packs, blob: BlobId) -> 
         else:
             forget_chunk(database, hash, place)
     keep_objects(database, packs, encode(good))
-    return bool(good) and len(rows) == MOVED
+    return len(good)
 
 
 def move_pages(
-    database: sqlite3.Connection, *, packs: Packs, blob: BlobId, after: int
+    database: sqlite3.Connection, *, packs: Packs, number: int, after: int
 ) -> int | None:
-    """Some of its pages, from their rows, behind a place; gives the last of them. Raises
-    `OverQuota`."""
+    """Some of a blob's pages, from their rows, behind one; gives the last. Raises `OverQuota`."""
     rows = database.execute(
-        "SELECT b.place, p.hash, p.data FROM blob_page b JOIN page p ON p.number = b.page"
-        " WHERE b.blob = ? AND b.place > ? ORDER BY b.place LIMIT ?",
-        (number_of(database, blob), after, MOVED),
+        "SELECT number, hash, data FROM page WHERE number IN (SELECT DISTINCT page FROM blob_page"
+        " WHERE blob = ? AND page > ? ORDER BY page LIMIT ?) ORDER BY number",
+        (number, after, MOVED),
     ).fetchall()
     keep_objects(database, packs, encode((hash, data) for _, hash, data in rows))
     return rows[-1][0] if rows else None
-
-
-def number_of(database: sqlite3.Connection, blob: BlobId) -> int:
-    """0 where it is not here any more."""
-    row = database.execute("SELECT number FROM blob WHERE id = ?", (blob,)).fetchone()
-    return row[0] if row else 0
 
 
 def lacks(vault: sqlite3.Connection, root: BlobRoot, pages: Sequence[bytes]) -> bool:

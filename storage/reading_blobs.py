@@ -31,7 +31,7 @@ from storage.located import (
 )
 from storage.mending import forget_chunk
 from storage.vault.attached import READERS
-from storage.vault.scrubbing import drop_damaged, drop_lost
+from storage.vault.scrubbing import drop_lost
 
 T = TypeVar("T")
 
@@ -62,6 +62,21 @@ class _Ahead:
         is_known = start >= 0 and start + count <= len(self.located)
         is_fresh = 0 <= now_us - self.at_us < AHEAD_US
         return self.located[start : start + count] if is_known and is_fresh else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """Chunks of a stream, and who reads them already."""
+
+    first: int
+    count: int
+    reading: "asyncio.Future[list[bytes | None]] | None"
+
+    def let_go(self) -> None:
+        """Nobody wants to know any more."""
+        reading = self.reading
+        if reading is not None and not reading.cancel() and not reading.cancelled():
+            reading.exception()
 
 
 class BlobReading(KeptBlobs):
@@ -144,23 +159,38 @@ class BlobReading(KeptBlobs):
         if start >= end:
             return
         index, at = await self._chunk_at(root, start)
-        ahead: deque[asyncio.Task[list[bytes]]] = deque()
+        ahead: deque[_Begun] = deque()
         at_once = 1  # many want no more than a part
         try:
             while at < end:
                 while len(ahead) < at_once and index < root.chunk_count:
                     count = min(RUN[root.chunking], root.chunk_count - index)
-                    ahead.append(asyncio.create_task(self.read_chunks(blob, index, count)))
+                    ahead.append(await self._begin(root, index, count))
                     index += count
-                piece = b"".join(await ahead.popleft())
+                piece = b"".join(await self._ended(blob, ahead.popleft()))
                 before, at, at_once = at, at + len(piece), READERS
                 if before < start or at > end:
                     piece = piece[max(0, start - before) : end - before]
                 yield piece
         finally:
-            for reading in ahead:
-                if not reading.cancel() and not reading.cancelled():
-                    reading.exception()  # nobody wants to know any more
+            for one in ahead:
+                one.let_go()
+
+    async def _begin(self, root: BlobRoot, first: int, count: int) -> "_Begun":
+        """Reads these chunks, where they lie in the vault; what is in packs is read in turn."""
+        if await self._folded(root.id) is None:
+            return _Begun(first, count, None)
+        located = await self._in_vault(root, first, count)
+        reading = self._database.vault.objects_soon([one.hash for one in located])
+        return _Begun(first, count, reading)
+
+    async def _ended(self, blob: BlobId, begun: "_Begun") -> list[bytes]:
+        """The chunks. Raises as `read_chunks`."""
+        if begun.reading is not None:
+            found = [data for data in await begun.reading if data is not None]
+            if len(found) == begun.count:
+                return found
+        return await self.read_chunks(blob, begun.first, begun.count)
 
     async def _chunk_at(self, root: BlobRoot, offset: int) -> tuple[int, int]:
         """The number of the chunk that holds a byte, and the place of its first byte."""
@@ -328,7 +358,7 @@ async def whole_blob(view: Reading, blob: BlobId, *, bytes_max: int) -> bytes | 
         whole = await view.vault.read(partial(whole_of_vault, root=root))
         if whole is None and isinstance(view, Writing):  # so that it is fetched again
             lost = await view.vault.read(partial(lost_of_vault, root=root))
-            await view.at_once(partial(drop_damaged, hashes=lost))
+            await view.at_once(partial(drop_lost, hashes=lost))
             await view.at_once(partial(unfold, blob=blob))
         return whole
     pieces: list[bytes] = []

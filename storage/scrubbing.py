@@ -9,7 +9,8 @@ Each step is one of many that wait for a thread: whoever reads or writes meanwhi
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -17,6 +18,7 @@ from typing import Final
 from crdt.blob import BlobId
 from crdt.digest import payload_digest
 from crdt.keys import AuthorKey
+from storage.database import Database
 from storage.folding import IS_FOLDED, blobs_with
 from storage.mending import forget_chunk
 from storage.packs import Packs, Place
@@ -86,6 +88,21 @@ def _nobody(done: int, total: int) -> None:
 
 class Scrubbing(Settling):
     """Of every blob, wherever its parts lie."""
+
+    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
+        super().__init__(database, clock_us)
+        self.is_scrubbing = False
+        """Whether there is one, in its `one_scrub`."""
+
+    @contextmanager
+    def one_scrub(self) -> Generator[None]:
+        """For all of one, with what it fetches: a second one would read all there is once more."""
+        assert not self.is_scrubbing, "looked at before"
+        self.is_scrubbing = True
+        try:
+            yield
+        finally:
+            self.is_scrubbing = False
 
     async def scrub(
         self, told: Callable[[int, int], None] = _nobody, *, is_dry_run: bool = False

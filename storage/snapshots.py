@@ -57,6 +57,8 @@ class UniverseCount:
     bytes: int = 0
     """As they are said to be, before anything is saved."""
     events: int = 0
+    last_tick: int | None = None
+    """The highest that can be opened, also of what it began with; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,16 @@ class Snapshots(Part):
         row = await self._database.row(f"{_OF} {_NEWEST}", (number, 1))
         return None if row is None else _snapshot(row)
 
+    async def last_tick(self, number: int) -> int:
+        """The highest of any snapshot or event; 0 where there is none."""
+        row = await self._database.row(
+            "SELECT max(coalesce((SELECT max(tick) FROM snapshot WHERE document = ?1), 0),"
+            " coalesce((SELECT max(tick) FROM happened WHERE document = ?1), 0))",
+            (number,),
+        )
+        assert row is not None, "a maximum has one row"
+        return int(row[0])
+
     async def same_snapshot(
         self, number: int, tick: int, kind: str, checksum: bytes
     ) -> SnapshotRow | None:
@@ -167,8 +179,9 @@ class Snapshots(Part):
         """Of each of these documents; those without any snapshot and event are left out."""
         async with self._database.reading() as view:
             rows = await view.rows_in(
-                "SELECT document, snapshots, newest_us, bytes, events FROM universe_count"
-                " WHERE document IN (*)",
+                "SELECT document, snapshots, newest_us, bytes, events,"
+                " (SELECT max(tick) FROM snapshot s WHERE s.document = u.document)"
+                " FROM universe_count u WHERE document IN (*)",
                 [*numbers],
             )
         return {number: UniverseCount(*counts) for number, *counts in rows}

@@ -5,6 +5,7 @@ import sqlite3
 from storage.errors import Corrupt, OverQuota, StorageError
 
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+NO_ROOM = (sqlite3.SQLITE_IOERR_SHMSIZE,)  # for the file that the log is found by
 TROUBLE = (
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -18,10 +19,11 @@ TROUBLE = (
 
 def as_ours(error: sqlite3.Error) -> StorageError | None:
     """None where a statement of ours is to blame, not the file, the disk or another process."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says which kind of it
+    which = getattr(error, "sqlite_errorcode", 0)
+    code = which & 0xFF  # the rest says which kind of it
     if code in DAMAGE:
         return Corrupt(f"The database is damaged: {error}. Restore it from a backup.")
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or which in NO_ROOM:
         return OverQuota("The disk is full. Nothing was changed: make room and try again.")
     if code in TROUBLE:
         return StorageError(f"The database cannot be used: {error}.")

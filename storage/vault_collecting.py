@@ -7,8 +7,10 @@ dead may be named now. It is begun anew then, a few times; what is left goes wit
 """
 
 import asyncio
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from crdt.blob import BlobId, Chunking, parse_root
@@ -16,14 +18,32 @@ from storage.blob_rows import IS_CONTENT
 from storage.database import Database
 from storage.folding import IS_FOLDED, Lost, names_of_pages
 from storage.part import Part
-from storage.vault.attached import checkpoint, is_empty
+from storage.vault.attached import checkpoint, is_empty, used_bytes
 from storage.vault.collecting import Collection
+from storage.vault.ids import next_id
 from storage.vault.keeping import free
-from storage.vault.rows import next_id
+from storage.vault.lost import last_loss
 
 TIMES = 3
 ROOTS = 64  # of blobs, in one step
+_PLACES = "SELECT place FROM blob_page WHERE blob = ?"
 PAGES = 64  # of rows of what they name: 65,536 chunks
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Room of what was stored of a snapshot that came to nothing."""
+
+    parts: int = 0
+    """Chunks and pages."""
+    bytes: int = 0
+    """Of the disk; less where something that stays leaned on what went, and grew."""
+
+    def __add__(self, other: "GivenBack") -> "GivenBack":
+        return GivenBack(self.parts + other.parts, self.bytes + other.bytes)
+
+    def __sub__(self, other: "GivenBack") -> "GivenBack":
+        return GivenBack(self.parts - other.parts, self.bytes - other.bytes)
 
 
 class VaultCollecting(Part, ABC):
@@ -37,8 +57,14 @@ class VaultCollecting(Part, ABC):
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
         self._may_be_dead = True  # a start does not know
-        self._given_back = 0  # objects of the vault
+        self._given_back = GivenBack()
         self._sweeping = asyncio.Lock()  # one at a time, and none while snapshots are settled
+
+    @property
+    def has_left_over(self) -> bool:
+        """Whether something may lie here that nothing names: since the start, or as uploads that
+        went on kept `give_back` from looking."""
+        return self._may_be_dead
 
     def _note_named(self) -> None:
         """Something of the vault is about to be named, or has just been."""
@@ -81,12 +107,19 @@ class VaultCollecting(Part, ABC):
                 has_more = await self._database.lazily(partial(self._step, collection, named))
             return has_more is not None
         finally:
-            self._given_back += collection.forgotten
+            self._given_back += GivenBack(collection.forgotten)
             await self._database.lazily(lambda _: collection.end())
 
-    def _step(self, collection: Collection, named: int, _: object) -> bool | None:
-        """Whether there is more; None where something was named since the marks were made."""
-        return None if self._putting or named != self._named else collection.step()
+    def _step(
+        self, collection: Collection, named: int, database: sqlite3.Connection
+    ) -> bool | None:
+        """Whether there is more; None where something was named or lost since the marks began."""
+        if self._putting or named != self._named or last_loss(database) != collection.last_loss:
+            return None
+        before = used_bytes(database)
+        has_more = collection.step()
+        self._given_back += GivenBack(bytes=before - used_bytes(database))
+        return has_more
 
     async def _mark_named(self, collection: Collection, pause_s: float) -> None:
         """All that folded blobs name, and others of version 2 as far as their pages are here."""
@@ -98,8 +131,12 @@ class VaultCollecting(Part, ABC):
         number = 0
         while blobs := await self._database.rows(asked, (number,)):
             number = blobs[-1][0]
-            for _, id, root, is_folded in blobs:
+            for blob, id, root, is_folded in blobs:
                 parsed = parse_root(root, BlobId(id))
+                if collection.has_lost and not is_folded:
+                    held = await self._database.rows(_PLACES, (blob,))
+                    lacking = {*range(parsed.page_count)} - {place for (place,) in held}
+                    collection.lack([parsed.page_hashes[at] for at in lacking])
                 new = [at for at, hash in enumerate(parsed.page_hashes) if hash not in seen]
                 await self._mark(collection, parsed.page_hashes)
                 if is_folded:
@@ -118,6 +155,15 @@ class VaultCollecting(Part, ABC):
             )
             await self._mark(collection, [hash for (hash,) in rows])
             await asyncio.sleep(pause_s)
+        after: bytes | None = b""
+        while after is not None:
+            mark_some = partial(_mark_before, collection=collection, after=after)
+            after = await self._database.lazily(mark_some)
+            await asyncio.sleep(pause_s)
 
     async def _mark(self, collection: Collection, hashes: Sequence[bytes]) -> None:
         await self._database.lazily(lambda _: collection.mark(hashes))
+
+
+def _mark_before(_: object, *, collection: Collection, after: bytes) -> bytes | None:
+    return collection.mark_before(after)

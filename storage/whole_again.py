@@ -1,17 +1,24 @@
 """Blobs of which a part was damaged and has come again are whole again, though nobody fetches them.
 
-A chunk or a page is a part of many snapshots: where it turns out damaged none of them is whole, and
-it comes again with one of them.
+A chunk or a page is a part of many snapshots, and others lean on it: where it turns out damaged
+none of them is whole, and it comes again with one of them.
+
+    found damaged ─▸ not whole ─▸ came again with one ─▸ that one, the last that were found
+                                                     └▸ in the background all others
 """
 
+import asyncio
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 from crdt.blob import BlobId
 from storage.blob_rows import IS_CONTENT, unfold
+from storage.database import Database
 from storage.errors import StorageError
 from storage.scrubbing import Scrubbing
+from storage.vault.lost import IS_ANY_BACK, name_again, note_back
 
 TOGETHER = 64  # blobs
 
@@ -19,9 +26,30 @@ TOGETHER = 64  # blobs
 class WholeAgain(Scrubbing):
     """Of version 2."""
 
+    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
+        super().__init__(database, clock_us)
+        self._came_back = asyncio.Event()
+        self._came_back.set()  # a start does not know
+
+    async def keep_whole(
+        self, on_whole: Callable[[int], None], on_fault: Callable[[Exception], None]
+    ) -> None:
+        """`make_whole_again` after a start, and each time that something damaged came again, until
+        it is cancelled. `on_whole` is told how many blobs are whole that were not."""
+        while True:
+            await self._came_back.wait()
+            self._came_back.clear()
+            try:
+                count = await self.make_whole_again()
+            except Exception as error:  # a snapshot less, but not the node
+                on_fault(error)
+            else:
+                if count:
+                    on_whole(count)
+
     async def make_whole_again(self) -> int:
-        """All that lack nothing; gives how many. Once after a start, which does not know what was
-        damaged before. Raises `StorageError`."""
+        """All that lack nothing; gives how many. Raises `StorageError`."""
+        await self._name_again()
         asked = (
             f"SELECT number, id FROM blob WHERE number > ? AND NOT is_complete AND {IS_CONTENT}"
             f" ORDER BY number LIMIT {TOGETHER}"
@@ -36,7 +64,7 @@ class WholeAgain(Scrubbing):
     async def _finish_with_others(self, blob: BlobId) -> bool:
         """As `_finish` of what is fetched; then also those that were damaged, maybe as it was."""
         is_whole = await self._finish(blob, is_fetched=True)
-        if is_whole and blob in self._damaged:
+        if is_whole and (blob in self._damaged or await self._database.rows(IS_ANY_BACK)):
             await self._finish_others(blob)
         return is_whole
 
@@ -44,9 +72,19 @@ class WholeAgain(Scrubbing):
         """`blob` is whole: those that were damaged may be so too."""
         self._damaged.pop(blob, None)
         with suppress(StorageError):  # a full disk: they are looked at again after the next start
+            is_back = bool(await self._database.rows(IS_ANY_BACK))
+            if is_back and await self._database.lazily(note_back):
+                self._came_back.set()
+                await self._name_again()
             for other in list(self._damaged):
                 if await self._is_whole_again(other):
                     self._damaged.pop(other, None)
+
+    async def _name_again(self) -> None:
+        """What leaned on what is here again and can be read is not lost any more."""
+        after: int | None = 0
+        while after is not None:
+            after, _ = await self._database.lazily(partial(name_again, after=after))
 
     async def _is_whole_again(self, blob: BlobId) -> bool:
         self._note_named()

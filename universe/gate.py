@@ -215,15 +215,19 @@ def is_refused(refusal: Checked, lines: Lines) -> bool:
     return isinstance(place, Refused) and place.refusal == refusal.id
 
 
-def hand_over(universe: str, gate: bytes, by: bytes, lines: Lines, at_us: int) -> HandOver:
+def hand_over(
+    universe: str, gate: bytes, by: bytes, lines: Lines, at_us: int, *, anyway: bool = False
+) -> HandOver:
     """The one that makes `gate` the gate from now on, after all that counts here.
 
+    `anyway`: also where receipts of the last gate are held that something is missing before.
     Raises `CannotTravel` where receipts that the hand-overs before name are missing.
     """
     line = lines[universe]
     if line.gate is None:
         return HandOver(universe, 1, gate, by, at_us=at_us)
-    _check_whole(line)
+    if not (anyway and line.is_whole):
+        _check_whole(line)
     epoch = line.gate.hand_over.epoch + 1
     if epoch > EPOCHS_MAX:
         raise CannotTravel(f"a gate is handed over at most {EPOCHS_MAX} times", "too-many-gates")
@@ -236,8 +240,12 @@ def gate_of(universe: str, key: bytes, lines: Lines) -> Line:
     if line.gate is None:
         raise CannotTravel(f"{universe} has no gate yet", "no-gate")
     if line.gate.hand_over.gate != key:
-        detail = f"the gate of {universe} is the device {line.gate.hand_over.gate.hex()[:16]}…"
-        raise CannotTravel(f"{detail}, not this one", "not-the-gate")
+        detail = (
+            f"the gate of {universe} is the device {line.gate.hand_over.gate.hex()[:16]}…, not this"
+            " one. Where that one is lost or stopped for good: `panspermia sync`, so that all it"
+            f" signed is here, then `panspermia passage gate {universe}`"
+        )
+        raise CannotTravel(detail, "not-the-gate")
     _check_whole(line)
     if line.is_suspect:
         detail = "this gate signed two receipts with one number: hand over to go on"
@@ -258,7 +266,16 @@ def where(place: Place) -> str:
 
 def _check_whole(line: Line) -> None:
     if not line.is_whole:
-        detail = f"receipts of an earlier gate of {line.universe} are not here yet"
+        detail = (
+            f"receipts of an earlier gate of {line.universe} are not here yet: `panspermia sync`"
+            " brings them from a node that holds them"
+        )
+        raise CannotTravel(detail, "gate-behind")
+    if line.has_gap:
+        detail = (
+            f"receipts of {line.universe} after its number {line.tip.seq} are missing here, and"
+            " later ones are here: `panspermia sync` brings them from a node that holds them"
+        )
         raise CannotTravel(detail, "gate-behind")
 
 

@@ -4,14 +4,15 @@
 "e" 8 hex digits of the epoch "-" 16 of the id     a hand-over:   CBOR [statement, signature]
     8 hex digits of seq       "-" 16 of the id     a receipt:     CBOR [statement, signature]
 "recall-" 64 hex digits of a departure's id        true: this universe wants that traveller back
+"lost-" full name of another universe              a place in its chain: see `behind.py`
 body/gate                                          key of the gate of the newest epoch, to show
 ```
 With the id in the key two receipts of one number are two keys: neither hides the other. What cannot
 be read, or speaks of another universe, is as if it were not there.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -29,6 +30,7 @@ from universe.receipts import Checked, Signed, check_receipt, decode_signed, enc
 
 ROOT: Final = "gate"
 RECALL: Final = "recall-"
+LOST: Final = "lost-"
 ID_DIGITS: Final = 16
 READ_MAX: Final = 1_024
 """Verified statements that are remembered: with the largest travellers some 70 MB, mostly 1 MB."""
@@ -42,6 +44,8 @@ class GateBook:
     hand_overs: tuple[CheckedHandOver, ...] = ()
     recalled: frozenset[bytes] = frozenset()
     """Ids of departures."""
+    given_up: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Other universe → place in its chain up to which it answers what is lost here for good."""
 
 
 def name_of(document: DocumentId) -> str:
@@ -58,16 +62,19 @@ def gatebook_of(document: DocumentId, value: Plain) -> GateBook:
     receipts: list[Checked] = []
     hand_overs: list[CheckedHandOver] = []
     recalled: set[bytes] = set()
+    given_up: dict[str, int] = {}
     for key, data in fields.items():
         if key.startswith(RECALL):
             recalled |= {id for id in (_departure_of(key),) if id is not None and data is True}
+        elif key.startswith(LOST) and type(data) is int:
+            given_up[key.removeprefix(LOST)] = data
         elif type(data) is bytes:
             said = _read(data, key.startswith("e"))
             if isinstance(said, Checked) and said.receipt.universe == name:
                 receipts.append(said)
             elif isinstance(said, CheckedHandOver) and said.hand_over.universe == name:
                 hand_overs.append(said)
-    return GateBook(tuple(receipts), tuple(hand_overs), frozenset(recalled))
+    return GateBook(tuple(receipts), tuple(hand_overs), frozenset(recalled), given_up)
 
 
 def put_receipts(signed: Iterable[Signed], *, now_us: int) -> Edit:
@@ -92,13 +99,21 @@ def put_receipts(signed: Iterable[Signed], *, now_us: int) -> Edit:
     return edit
 
 
-def put_hand_over(signed: Signed, *, now_us: int) -> Edit:
-    """The gate of that hand-over is the gate from now on. Raises `InvalidStatement`."""
+def put_hand_over(
+    signed: Signed, *, now_us: int, given_up: Mapping[str, int] | None = None
+) -> Edit:
+    """The gate of that hand-over is the gate from now on; without what is `given_up` with it.
+
+    Raises `InvalidStatement`.
+    """
     one, data = check_hand_over(signed), encode_signed(signed)
     key = f"e{one.hand_over.epoch:08x}-{one.id.hex()[:ID_DIGITS]}"
 
     def edit(editor: Editor) -> None:
         editor.put((ROOT, key), data)
+        for other, place in (given_up or {}).items():
+            if editor.get((ROOT, f"{LOST}{other}")) != place:
+                editor.put((ROOT, f"{LOST}{other}"), place)
         editor.put(("body", "gate"), one.hand_over.gate)
         touch(editor, now_us)
 

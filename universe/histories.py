@@ -25,7 +25,7 @@ class Crossing:
     """A passage that a creature took, as receipts have it. Universes by their full names."""
 
     migration: bytes
-    """One id for both ends."""
+    """One id for both ends; others may use it too."""
     source: str
     target: str
     left_tick: int
@@ -43,6 +43,11 @@ class Crossing:
     @property
     def name_there(self) -> str:
         return self.arrived_as or self.entity
+
+    @property
+    def order(self) -> tuple[int, str, bytes]:
+        """The same wherever they came from."""
+        return self.left_tick, self.source, self.migration
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +67,11 @@ class Histories:
     """Several universes with their forks, and the passages between them."""
 
     def __init__(self, histories: Iterable[History], crossings: Iterable[Crossing] = ()) -> None:
-        """Of a universe given twice the last counts; of a migration too."""
+        """Of a universe given twice the last counts; of a migration out of one too."""
         self._of = {one.branch.universe: one for one in histories}
         self.forks = Forks(one.branch for one in self._of.values())
-        self.crossings = tuple({one.migration: one for one in crossings}.values())
+        ways = {(one.source, one.migration): one for one in crossings}.values()
+        self.crossings = tuple(sorted(ways, key=lambda one: one.order))
         self._depths: dict[str, int] = {}
         for root in self.forks.roots():
             for place in self.forks.tree(root):

@@ -6,11 +6,13 @@ ada/main   eve ┬ adam               what was born before a fork is one creatur
 ada/harder  └── enoch (of cain)     both may call it by one name
 ```
 A creature is (the universe in which it was born, its name there). A name that a universe uses is
-looked for where it was born there, then where its passage came from, then in the universe that it
-was forked from: the first that knows it, by the tick of the fork, is meant.
+looked for where it was born there, then among the souls of who is told of there, then where its
+passage came from, then in the universe that it was forked from: the first that knows it, by the
+tick of the fork, is meant. A traveller may be named after its soul, and by the name that it was
+born with.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,8 +49,10 @@ class Lineages:
         self._histories = histories
         self._first = _first_told(histories)
         self._born: dict[tuple[str, str], int] = {}
+        self._bodies: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        """(universe, soul) → the names it is told under there, by tick."""
         self._arrivals: dict[tuple[str, str], tuple[str, str, int, int]] = {}
-        for way in histories.crossings:
+        for way in sorted(histories.crossings, key=lambda one: one.arrived_tick or 0):
             if way.arrived_tick is not None and not way.is_returned:
                 source = (way.source, way.entity, way.left_tick, way.arrived_tick)
                 self._arrivals.setdefault((way.target, way.name_there), source)
@@ -57,14 +61,23 @@ class Lineages:
             if is_birth(one.event):
                 for name in one.event.entities:
                     self._born.setdefault((one.universe, name), one.event.tick)
+            for soul, name in _souls_told(one):
+                self._bodies.setdefault((one.universe, soul), []).append((one.event.tick, name))
+        for (universe, _), source in list(self._arrivals.items()):
+            born_as = self._who(*source[:3]).name
+            self._arrivals.setdefault((universe, born_as), source)
         self.people: dict[Creature, Person] = {}
         for one in events:
             self._tell(one)
 
     def who(self, universe: str, name: str) -> Creature:
         """Whom this universe calls so."""
+        return self._who(universe, name, None)
+
+    def _who(self, universe: str, name: str, until: int | None) -> Creature:
+        """`until`: the tick at which it is called so; None: at any."""
         seen: set[tuple[str, str]] = set()
-        at, called, until = universe, name, None
+        at, called = universe, name
         while (at, called) not in seen:
             seen.add((at, called))
             begun = self._histories.begins(at)
@@ -73,6 +86,10 @@ class Lineages:
             is_told_again = is_past and begun is not None and born is not None and born <= begun[1]
             if born is not None and (until is None or born <= until) and not is_told_again:
                 return Creature(at, called)
+            body = self._body(at, called, until)
+            if body is not None:
+                called = body
+                continue
             came = self._arrivals.get((at, called))
             if came is not None and (until is None or came[3] <= until):
                 at, called, until = came[:3]
@@ -107,6 +124,12 @@ class Lineages:
             found.update(dict.fromkeys(level))
         return tuple(found)
 
+    def _body(self, universe: str, soul: str, until: int | None) -> str | None:
+        """The last name of that soul there, other than its own."""
+        told = self._bodies.get((universe, soul), ())
+        names = [name for tick, name in told if until is None or tick <= until]
+        return names[-1] if names and names[-1] != soul else None
+
     def _knows(self, universe: str, tick: int, name: str) -> bool:
         """Whether it was told of there, or in a universe that is its past, by that tick."""
         at: tuple[str, int] | None = (universe, tick)
@@ -123,7 +146,7 @@ class Lineages:
         named = [self._person(universe, name) for name in event.entities]
         parents = [self._person(universe, name) for name in event.parents]
         for person in named:
-            person.souls.update(dict.fromkeys(event.souls if len(named) == 1 else ()))
+            person.souls.update(dict.fromkeys(soul for soul, _ in _souls_told(one)))
             if event_kind(event.type) == DEATH:
                 person.died.setdefault(universe, one)
             if not is_birth(event):
@@ -141,12 +164,20 @@ class Lineages:
         return person
 
 
+def _souls_told(one: Happening) -> Iterator[tuple[str, str]]:
+    """(soul, name) of whom it tells, where it is about one alone."""
+    if len(one.event.entities) == 1:
+        for soul in one.event.souls:
+            yield soul, one.event.entities[0]
+
+
 def _first_told(histories: Histories) -> dict[tuple[str, str], int]:
     """By (universe, name) the first tick at which it is told of there, or came."""
     first: dict[tuple[str, str], int] = {}
     for universe in histories.universes():
         for one in histories.events(universe):
-            for name in (*one.event.entities, *one.event.parents):
+            souls = (soul for soul, _ in _souls_told(one))
+            for name in (*one.event.entities, *one.event.parents, *souls):
                 first.setdefault((universe, name), one.event.tick)
     for way in histories.crossings:
         if way.arrived_tick is not None:

@@ -67,6 +67,13 @@ class Line:
         return {id: tuple(each) for id, each in found.items()}
 
     @property
+    def has_gap(self) -> bool:
+        """Whether the gate whose turn it is signed on after something that is not held."""
+        return not self.is_suspect and any(
+            one.receipt.epoch == self.gate.hand_over.epoch for one in self.apart if self.gate
+        )
+
+    @property
     def is_suspect(self) -> bool:
         """Whether the gate whose turn it is has equivocated."""
         return self.gate is not None and any(

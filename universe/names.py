@@ -23,6 +23,8 @@ def parse_universe_id(text: str) -> str:
     why = "holds a slash" if "/" in text else unsafe_line(text)
     if text.startswith("did:key:"):
         why = "begins as the name of an author"
+    if text in (".", ".."):
+        why = "is left out of addresses"
     if why or not text.strip():
         raise InvalidName(f"{quoted(text)} is no id of a universe: it {why or 'is only spaces'}")
     return text

@@ -4,7 +4,7 @@
 class pub, kind passage, record = the passage's id as text       head and tags: see `registry.head`
 body  source, target          full names of the universes, did/id
       type                    thread | bridge | gate | confluence
-      stability               0 … 100, as its owner says
+      stability               0 … 100, as its owner says; 100 where it is absent
       maintained_us, every_us     when somebody last looked after it, and how often one means to
       arrivals                accept | ask | refuse: what the owner's gates do with who comes
       closed                  true: this half is closed
@@ -15,6 +15,10 @@ The first half proposes. The owner of the other universe accepts with a record o
 names it and says the same ends and type; of two universes of one owner the one record is both. A
 passage is open where both halves are there and neither is closed: nothing else decides it, so all
 who hold the same records agree. One may travel it both ways.
+
+It wears: each `every_us` that nobody looked after it takes a share of its stability, and at 0 one's
+own gate sends nobody through it. The clock is one's own, for one's own sending: who is under way is
+judged by what is signed alone.
 """
 
 from collections.abc import Iterable
@@ -52,6 +56,8 @@ TYPES: Final = ("thread", "bridge", "gate", "confluence")
 Arrivals: TypeAlias = Literal["accept", "ask", "refuse"]
 ARRIVALS: Final = ("accept", "ask", "refuse")
 STABILITY_MAX: Final = 100
+INTERVALS_MAX: Final = 10
+"""Missed ones that a passage bears: each takes one part in so many of what its owners say."""
 BY_CHARACTERS_MAX: Final = 128
 NAME_CHARACTERS_MAX: Final = 256
 """Of a full name: a did:key, a slash, an id of 128."""
@@ -123,6 +129,23 @@ class Passage:
         both = self.proposed.maintained_us
         return both if self.accepted is None else max(both, self.accepted.maintained_us)
 
+    @property
+    def every_us(self) -> int:
+        """The shorter of the intervals that its owners mean to keep; 0 for none."""
+        halves = [self.proposed] if self.accepted is None else [self.proposed, self.accepted]
+        return min((one.every_us for one in halves if one.every_us), default=0)
+
+    def stability_at(self, now_us: int) -> int:
+        """What is left of its stability, 0 to 100, by a clock.
+
+        Whoever of its owners looks after it does so for both.
+        """
+        if not self.every_us:
+            return self.stability
+        since_us = max(self.maintained_us, self.proposed.created_us)
+        missed = max(0, now_us - since_us) // self.every_us
+        return self.stability * max(0, INTERVALS_MAX - missed) // INTERVALS_MAX
+
     def leads(self, source: str, target: str) -> bool:
         """Whether one may travel so by it: either way."""
         return {source, target} == {self.proposed.source, self.proposed.target}
@@ -192,7 +215,7 @@ def half_of(document: DocumentId, value: Plain) -> Half:
         source=source,
         target=target,
         type=type,
-        stability=whole_at(body, "stability", STABILITY_MAX),
+        stability=whole_at({"stability": STABILITY_MAX, **body}, "stability", STABILITY_MAX),
         maintained_us=whole_at(body, "maintained_us", TIME_US_MAX),
         every_us=whole_at(body, "every_us", TIME_US_MAX),
         arrivals=arrivals or "accept",

@@ -79,13 +79,15 @@ def register_player(
     links: tuple[str, ...] | None = None,
     *,
     now_us: int,
+    created_us: int | None = None,
 ) -> Edit:
     """Say this of the player, or say it anew; nothing changes where it is said already.
 
-    None leaves what is there. `now_us`: µs since 1970. Raises `InvalidRecord` that names every
+    None leaves what is there. `now_us`, `created_us`: µs since 1970, the latter of a player who was
+    registered elsewhere before. Raises `InvalidRecord` that names every
     field which is wrong.
     """
-    words = Words(display_name, about, license=None, tags=None)
+    words = Words(display_name, about, license=None, tags=None, created_us=created_us)
     check_words(words)
     refuse(_link_problems(links or ()))
     values: dict[str, Scalar] = {"links": None if links is None else _encode_links(links)}

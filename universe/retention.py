@@ -133,7 +133,7 @@ def _by_time(one: Taken) -> tuple[int, int, bytes]:
 
 def _decayed(tick: int, decay: Decay, newest_tick: int) -> str | None:
     behind = newest_tick - tick
-    if decay.is_never or decay.after is None or behind <= decay.after:
+    if not decay.goes or decay.after is None or behind <= decay.after:
         return None
     return f"{behind:,} ticks old, and its author keeps it for {decay.after:,}"
 

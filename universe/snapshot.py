@@ -59,6 +59,11 @@ class Decay:
     is_never: bool = False
     reason: str = ""
 
+    @property
+    def goes(self) -> bool:
+        """Whether it is let go at some time."""
+        return self.after is not None and not self.is_never
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:

@@ -61,10 +61,7 @@ class Soul:
 
 def follow(name: str, histories: Histories) -> Soul:
     """`name`: of a soul, or of a creature. Nobody knows it: no stays."""
-    crossings = [one for one in histories.crossings if name in _names(one)]
-    called = {name}  # a traveller may be called otherwise where it arrived
-    for one in crossings:
-        called |= {one.entity, one.name_there}
+    crossings, called = _ways_of(name, histories)
     stays: dict[str, list[Stay]] = {}
     for universe in histories.universes():
         own = [one for one in histories.events(universe) if called & _of(one)]
@@ -77,6 +74,36 @@ def follow(name: str, histories: Histories) -> Soul:
             stays[universe] = found
     transit = [one for one in crossings if one.arrived_tick is None and not one.is_returned]
     return Soul(name, tuple(stay for ones in stays.values() for stay in ones), tuple(transit))
+
+
+def _ways_of(name: str, histories: Histories) -> tuple[list[Crossing], set[str]]:
+    """Its crossings, and what it is called: a traveller may be named after its soul, and be called
+    otherwise where it arrived."""
+    souls = {
+        universe: {
+            soul
+            for one in histories.events(universe)
+            if one.event.entities == (name,)
+            for soul in one.event.souls
+        }
+        for universe in histories.universes()
+    }
+
+    def is_its_soul(way: Crossing) -> bool:
+        told_in = histories.forks.ancestry(way.source)
+        return any({way.entity, way.soul} & souls.get(one, set()) for one in told_in)
+
+    called, left = {name}, list(histories.crossings)
+    while True:
+        more, rest = list[Crossing](), list[Crossing]()
+        for one in left:
+            (more if called & _names(one) or is_its_soul(one) else rest).append(one)
+        if not more:
+            others = set(rest)
+            return [one for one in histories.crossings if one not in others], called
+        left = rest
+        for one in more:
+            called |= {one.entity, one.name_there}
 
 
 def souls_in(histories: Histories) -> tuple[str, ...]:

@@ -44,6 +44,9 @@ class Entry:
     parents: tuple[str, ...] = ()
     receipt: bytes | None = None
     """Id of the receipt that says so, where a gate does."""
+    other: str = ""
+    """Of a receipt: full name of the other end."""
+    migration: bytes | None = None
 
     @property
     def has_snapshot(self) -> bool:

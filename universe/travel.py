@@ -164,6 +164,8 @@ def timeline_entries(receipts: Iterable[Checked]) -> list[Entry]:
             can_fork=False,
             souls=(one.receipt.traveller.who.soul,),
             receipt=one.id,
+            other=one.receipt.other,
+            migration=one.receipt.migration,
         )
         for one in receipts
     ]

@@ -169,7 +169,7 @@ class PassageRef(StringConvertor):
     """The id of a passage, as that of a universe."""
 
     regex = (
-        r"(?:did:key:[^/]+/|[^/]+/(?!(?:accept|travel|travellers|recall|decide)(?:/|$)))?"
+        r"(?:did:key:[^/]+/|[^/]+/(?!(?:accept|travel|travellers|recall|decide|maintain)(?:/|$)))?"
         r"(?!did:key:)[^/]+"
     )
 

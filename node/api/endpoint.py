@@ -139,7 +139,7 @@ def writes(
     """A POST or PUT of JSON, done once for an Idempotency-Key."""
     return Endpoint(
         method, path, handler, access, {status: returns}, query, body, body_bytes_max,
-        (409, 413, 415, 422, *problems), is_replayable, opened_by, clean=clean,
+        (409, 413, 415, 422, 507, *problems), is_replayable, opened_by, clean=clean,
     )  # fmt: skip
 
 

@@ -25,6 +25,8 @@ Place: TypeAlias = Annotated[str, Meta(min_length=1, max_length=PLACE_CHARACTERS
 Cursor: TypeAlias = Annotated[str, Meta(pattern=CURSOR)]
 LIMIT_MAX: Final = 1_000
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
+Millis: TypeAlias = Annotated[int, Meta(ge=0, le=10**14)]
+"""Since 1970, or how long."""
 Requirements: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=1000)]
 
 
@@ -33,6 +35,10 @@ SIZE_MAX: Final = 1 << 53
 Filters: TypeAlias = Annotated[
     tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...], Meta(max_length=8)
 ]
+
+
+def micros(ms: int | None) -> int | None:
+    return None if ms is None else ms * 1_000
 
 
 class Request(Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +129,8 @@ class Reindexed(Struct, frozen=True):
 class Collected(Struct, frozen=True):
     blobs: int
     bytes: int
+    young: int
+    """Blobs that nothing refers to and that came within the last hour: they stay until then."""
 
 
 class Stopping(Struct, frozen=True):

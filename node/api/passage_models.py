@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from node.api.cleaned import Cleaner, line, text
 from node.api.life_models import Line
-from node.api.models import Place, Request
+from node.api.models import Millis, Place, Request
 from registry.manifest import NAME_CHARACTERS_MAX
 from universe.passage import BY_CHARACTERS_MAX, Arrivals, Passage, Type
 from universe.receipts import (
@@ -25,7 +25,6 @@ Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
 Migration: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Tick: TypeAlias = Annotated[int, Meta(ge=0, le=TICK_MAX)]
 Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
-Millis: TypeAlias = Annotated[int, Meta(ge=0, le=10**14)]
 TYPES_OF_CLIENTS: Final = frozenset({"thread", "bridge", "gate", "confluence"})
 
 
@@ -48,9 +47,12 @@ class NewPassage(
         "target": "targetUniverseId",
         "by": "createdBy",
         "every": "maintenanceEvery",
+        "created_at": "createdAt",
+        "maintained": "lastMaintenance",
     },
 ):
-    """The same id again is the same passage: what is given is brought up to date."""
+    """The same id again is the same passage: what is given is brought up to date, and one's half
+    that was closed is open again."""
 
     source: Name
     target: Name
@@ -59,17 +61,33 @@ class NewPassage(
     id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     """null: one is made."""
     name: Line | None = None
-    stability: Percent = 100
+    stability: Percent | None = None
+    """null: as it was said before, else 100."""
     every: Millis | None = None
     """How often one means to look after it, in ms."""
-    arrivals: Arrivals = "accept"
+    arrivals: Arrivals | None = None
+    """null: as it was said before, else `accept`."""
+    created_at: Millis | None = None
+    """When it was made elsewhere before; else it is now."""
+    maintained: Millis | None = None
+    """When it was looked after last; else it is now."""
     namespace: Place | None = None
 
 
 class Acceptance(Request, frozen=True, rename={"by": "createdBy"}):
+    """Said again, what is given is said anew; and a half that was closed is open again."""
+
     by: Annotated[str, Meta(max_length=BY_CHARACTERS_MAX)] | None = None
-    stability: Percent = 100
-    arrivals: Arrivals = "accept"
+    stability: Percent | None = None
+    """null: as it was said before, else 100."""
+    arrivals: Arrivals | None = None
+    """null: as it was said before, else `accept`."""
+    namespace: Place | None = None
+
+
+class Maintenance(Request, frozen=True):
+    stability: Percent | None = None
+    """What its owner says of it from now on; null: as before."""
     namespace: Place | None = None
 
 
@@ -88,7 +106,8 @@ class Travel(Request, frozen=True, rename={"source": "from"}):
     """Full name of the universe it comes from; null: that of whoever of that soul is there."""
     migration: Migration | None = None
     """Names this journey; null: one is made."""
-    tick: Tick = 0
+    tick: Tick | None = None
+    """null: the highest that the universe told of so far."""
     namespace: Place | None = None
 
 
@@ -114,10 +133,14 @@ class GateTaken(Struct, frozen=True):
     gate: str
     """Key of this device, hex."""
     changed: bool
+    lost: int = 0
+    """Answers of others to receipts that are not here, and that it goes on without."""
 
 
 class NewGate(Request, frozen=True):
     universe: Name
+    anyway: bool = False
+    """Also where others answered receipts of it that are not here: these are lost for good."""
     namespace: Place | None = None
 
 
@@ -132,6 +155,9 @@ class PassageShown(Struct, frozen=True, kw_only=True, rename="camel"):
     created_at: int
     created_by: str
     stability: int
+    """The lower of what its owners say."""
+    stability_now: int
+    """What is left of it, by the clock of this node; at 0 nobody is sent through it."""
     last_maintenance: int
     maintenance_every: int
     """0 for no interval."""
@@ -182,8 +208,10 @@ class TravellerShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of who is under way: the universe it left."""
     reason: str = ""
     """Why it was refused."""
+    passage: str
+    """Full name of the one that its last journey went through."""
     migration: str
-    """Of its last journey, hex."""
+    """Of that journey, hex."""
     format: str
     size: int
     hash: str
@@ -209,6 +237,8 @@ class TravelDone(Struct, frozen=True):
     success: bool
     migration: str
     traveller: TravellerShown
+    known: bool = False
+    """Whether that was signed before, so nothing new was."""
 
 
 def cleaned_passage(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,7 +264,7 @@ _CLEANERS: Final[Mapping[str, Cleaner]] = {
 }
 
 
-def show_passage(one: Passage) -> PassageShown:
+def show_passage(one: Passage, now_us: int) -> PassageShown:
     half = one.proposed
     halves = [half] if one.accepted is None else [half, one.accepted]
     return PassageShown(
@@ -246,8 +276,9 @@ def show_passage(one: Passage) -> PassageShown:
         created_at=half.created_us // 1_000,
         created_by=half.by,
         stability=one.stability,
+        stability_now=one.stability_at(now_us),
         last_maintenance=one.maintained_us // 1_000,
-        maintenance_every=half.every_us // 1_000,
+        maintenance_every=one.every_us // 1_000,
         name=half.name,
         full_name=one.name,
         source=half.source,
@@ -270,6 +301,7 @@ def show_traveller(story: Story, *, with_data: bool = False) -> TravellerShown:
         universe=universe,
         source=source,
         reason=reason,
+        passage=last.receipt.passage,
         migration=last.receipt.migration.hex(),
         format=traveller.format,
         size=traveller.size,

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from node.api.cleaned import Cleaner, area, flag, line, text
 from node.api.life_models import Line
-from node.api.models import LIMIT_MAX, Author, Cursor, Limit, Place, Request
+from node.api.models import LIMIT_MAX, Author, Cursor, Limit, Millis, Place, Request
 from node.api.universe_models import UniverseMeta
 from node.services.places import place_text
 from node.services.players import Met
@@ -47,7 +47,9 @@ class PlayersUniversesQuery(Struct, frozen=True):
     """Where the player is registered; universes are looked for wherever this node takes part in."""
 
 
-class NewPlayer(Request, frozen=True, rename={"display_name": "displayName"}):
+class NewPlayer(
+    Request, frozen=True, rename={"display_name": "displayName", "created_at": "createdAt"}
+):
     """The same id again is the same player: what is given is brought up to date."""
 
     id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -55,6 +57,8 @@ class NewPlayer(Request, frozen=True, rename={"display_name": "displayName"}):
     """null leaves what is there; a new player is called by the id."""
     about: Line | None = None
     links: Links | None = None
+    created_at: Millis | None = None
+    """When the player was registered elsewhere before; else it is now."""
     namespace: Place = "commons"
     dry_run: bool = False
 

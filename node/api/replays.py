@@ -5,6 +5,7 @@ request that failed changed nothing and may be tried again with its key.
 """
 
 import hashlib
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -13,7 +14,10 @@ from starlette.responses import Response
 
 from node.api.problems import ProblemError
 from storage.answers import BODY_BYTES_MAX, Answer
+from storage.errors import StorageError
 from storage.store import Store
+
+log = logging.getLogger(__name__)
 
 IDEMPOTENCY_KEY: Final = "idempotency-key"
 PATTERN: Final = "^[A-Za-z0-9_-]{8,64}$"
@@ -42,9 +46,7 @@ async def once(
             return Response(first.body, first.status, REPLAYED, "application/json")
         response = await work()
         if response.status_code < 300 and len(response.body) <= BODY_BYTES_MAX:
-            await store.remember_answer(
-                where, Answer(mark, response.status_code, bytes(response.body))
-            )
+            await _remember(store, where, mark, response)
         return response
     finally:
         underway.discard(where)
@@ -73,7 +75,15 @@ async def once_streamed(
                 raise ProblemError(422, "idempotency-key-reused", "it came with another body")
             return Response(first.body, first.status, REPLAYED, "application/json")
         mark, response = await work()
-        await store.remember_answer(where, Answer(mark, response.status_code, bytes(response.body)))
+        await _remember(store, where, mark, response)
         return response
     finally:
         underway.discard(where)
+
+
+async def _remember(store: Store, where: str, mark: bytes, response: Response) -> None:
+    """What was done is answered so, also where a full disk takes no note of it."""
+    try:
+        await store.remember_answer(where, Answer(mark, response.status_code, bytes(response.body)))
+    except StorageError as error:
+        log.warning("the answer to %s is not remembered: %s", where, error)

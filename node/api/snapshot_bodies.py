@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
+from node.api.arriving import pieces_arriving
 from node.api.problems import ProblemError
 from node.api.universe_models import (
     DecayPolicy,
@@ -71,7 +72,7 @@ def upload_of(
         at_us=query.at,
     )
     size = size_bytes if encoding == "identity" else None
-    return Upload(_streamed(request), encoding, _checksum(request, query), size, offered)
+    return Upload(pieces_arriving(request), encoding, _checksum(request, query), size, offered)
 
 
 def wrapped_upload(request: Request, query: SnapshotUpload, *, now_us: int) -> Upload:
@@ -86,7 +87,7 @@ def wrapped_upload(request: Request, query: SnapshotUpload, *, now_us: int) -> U
 
     async def pieces() -> AsyncGenerator[bytes]:
         wrapped = Wrapped()
-        async for data in _gathered(_streamed(request)):
+        async for data in _gathered(pieces_arriving(request)):
             out = wrapped.push(data)
             while some := await asyncio.to_thread(_some, out):
                 for piece in some:
@@ -111,21 +112,6 @@ def _offered(wrapped: WrappedSnapshot, query: SnapshotUpload, now_us: int) -> Of
         decay=_decay(wrapped.decayPolicy),
         at_us=query.at,
     )
-
-
-def cut_off() -> BadRequest:
-    """What becomes of an upload whose sender went away in the middle."""
-    return BadRequest("the body ended too early; nothing was stored", code="cut-off")
-
-
-async def _streamed(request: Request) -> AsyncGenerator[bytes]:
-    """The body. Raises `BadRequest` (`cut-off`)."""
-    try:
-        async for piece in request.stream():
-            if piece:
-                yield piece
-    except ClientDisconnect as gone:
-        raise cut_off() from gone
 
 
 async def _gathered(pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

@@ -7,6 +7,7 @@ from node.api.relay_models import FoundRelay, RelayRole, RelayShown
 from node.api.transfer import Transfer
 from node.attesting import AttestingState
 from node.keeping.shown import KeepState
+from node.left_over import LastEnd
 
 
 class PeerCounts(Struct, frozen=True):
@@ -78,6 +79,7 @@ class Status(Struct, frozen=True):
     transfers: tuple[Transfer, ...]
     attest: AttestingState
     """What this node attests by itself."""
+    last_end: LastEnd
     warnings: tuple[str, ...]
     relay: RelayRole | None = None
     """What it does as a relay, where it is one."""

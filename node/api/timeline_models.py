@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from node.api.life_models import Line, Tags
-from node.api.models import Cursor, Place
+from node.api.models import Cursor, Millis, Place
 from node.api.universe_models import SnapshotEntry, UniverseMeta, UniverseQuery, WorldText
 
 Tick = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
@@ -20,6 +20,8 @@ class TimelineQuery(UniverseQuery, frozen=True, rename={"since": "from", "until"
 
     canonicalOnly: bool = False
     """Events, and snapshots that were taken for one."""
+    bare: bool = False
+    """The entries alone, without `snapshots`."""
     since: Tick = 0
     until: Tick = (1 << 63) - 1
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 10_000
@@ -49,6 +51,10 @@ class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     entities: tuple[str, ...] = ()
     souls: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
+    other: str | None = None
+    """Of who left or came: full name of the universe at the other end of the passage."""
+    migration: str | None = None
+    """Of that journey, hex."""
 
 
 class TimelineShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,7 +63,7 @@ class TimelineShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lastUpdated: int
     entries: tuple[TimelineEntry, ...]
     snapshots: tuple[SnapshotEntry, ...]
-    """Those of the entries."""
+    """Those of the entries; empty with `bare`."""
     canonicalEvents: tuple[SnapshotEntry, ...] | None = None
     """With `canonicalOnly`: the canonical snapshots among them."""
     next: str | None
@@ -116,6 +122,10 @@ class NewFork(Struct, frozen=True, kw_only=True):
     """Without one, as the parent is."""
     namespace: Place | None = None
     retention: dict[str, Any] | None = None
+    """As of a new universe."""
+    config: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    """As of a new universe; that of the parent is not taken over."""
+    createdAt: Millis | None = None
     """As of a new universe."""
     description: Line | None = None
     tags: Tags | None = None

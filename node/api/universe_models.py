@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from node.api.life_models import Card, Line, Tags
-from node.api.models import Cursor, Limit, Place
+from node.api.models import Cursor, Limit, Millis, Place
 from registry.fields import TIME_US_MAX
 from universe.parts import Origin
 
@@ -83,6 +83,8 @@ class NewUniverse(Struct, frozen=True, kw_only=True):
     """A JSON object: `timeScale`, `magicLevel`, `techLevel`, …"""
     retention: dict[str, Any] | None = None
     """Which snapshots are dropped, and when: as `prune` takes it."""
+    createdAt: Millis | None = None
+    """When it was made elsewhere before, ms since 1970; else it is now."""
     description: Line | None = None
     tags: Tags | None = None
     license: Line | None = None
@@ -163,6 +165,8 @@ class UniverseMeta(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lastSnapshotAt: int
     """0: there is none."""
     snapshotCount: int
+    lastTick: int | None = None
+    """The highest that can be opened; null: there is none."""
     canonicalEventCount: int
     isPublic: bool
     forkOf: Origin | None = None
@@ -190,6 +194,8 @@ class UniverseDone(Struct, frozen=True):
 
 class UniverseShown(Struct, frozen=True):
     universe: UniverseMeta
+    rule: tuple[str, ...]
+    """Which of its snapshots are kept, in words."""
 
 
 class UniverseList(Struct, frozen=True):

@@ -34,6 +34,7 @@ def _meta(row: ListedRow, count: UniverseCount) -> bytes:
         {
             "lastSnapshotAt": count.newest_us // 1_000,
             "snapshotCount": count.snapshots,
+            "lastTick": count.last_tick,
             "bytes": count.bytes,
             "fullName": row.listing.target,
             "namespace": place_text(row.namespace),

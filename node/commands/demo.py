@@ -2,7 +2,8 @@
 
 alice and bob start → bob finds alice by mDNS → alice publishes the modules of `node/demo` →
 they reach bob, who searches, plans, installs, verifies and runs one → alice publishes a genome and
-a seed and signs what the genome does → bob fetches both and runs the same (`demo_life`) → both stop
+a seed and signs what the genome does → bob fetches both and runs the same (`demo_life`) → alice
+keeps a world, bob opens and forks it, a creature travels (`demo_universe`) → both stop
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from node.commands.demo_life import (
     hear,
     publish_creatures,
 )
+from node.commands.demo_universe import World, fork_world, keep_world, open_world, send_creature
 from node.commands.installing import SILENCE_S
 from node.commands.lock import read_lock, write_lock
 from node.commands.nodes import (
@@ -66,6 +68,7 @@ class Demo:
     modules: dict[str, ModuleFiles] = field(default_factory=dict[str, ModuleFiles])
     plan: Json = field(default_factory=dict[str, object])
     creatures: list[Creature] = field(default_factory=list[Creature])
+    world: World | None = None
 
     @property
     def alice(self) -> LocalNode:
@@ -78,6 +81,11 @@ class Demo:
     @property
     def genome(self) -> Creature:
         return self.creatures[0]
+
+    @property
+    def kept(self) -> World:
+        assert self.world is not None, "alice keeps it before bob looks for it"
+        return self.world
 
     @property
     def names(self) -> set[str]:
@@ -277,6 +285,25 @@ def run_again(demo: Demo) -> str:
     return f"{answer['result']:,} on his own node too: verified, {answer['cpu_ms']:.0f} ms"
 
 
+def keep(demo: Demo) -> str:
+    modules = {id: files.wasm for id, files in demo.modules.items()}
+    demo.world, said = keep_world(demo.alice.client, demo.alice.did, modules)
+    return said
+
+
+def open_it(demo: Demo) -> str:
+    return open_world(demo.bob.client, demo.kept)
+
+
+def fork_it(demo: Demo) -> str:
+    return fork_world(demo.alice.client, demo.bob.client, demo.bob.did, demo.kept)
+
+
+def travel(demo: Demo) -> str:
+    creature = demo.genome.data
+    return send_creature(demo.alice.client, demo.bob.client, demo.kept, creature)
+
+
 def stop(demo: Demo) -> str:
     codes = [node.stop() for node in demo.nodes]
     check(codes == [0, 0], "A node did not end well", codes)
@@ -297,6 +324,10 @@ STEPS: tuple[tuple[str, Callable[[Demo], str]], ...] = (
     ("alice has the genome evaluated and signs the result", sign),
     ("bob finds and fetches both, and hears of the result", take),
     ("bob runs the same evaluation and finds the same", run_again),
+    ("alice keeps a universe, a state every 25 generations", keep),
+    ("bob finds the universe and opens a tick of it", open_it),
+    ("bob forks it there and goes on", fork_it),
+    ("a creature travels from alice's universe to bob's", travel),
 )
 
 

@@ -93,6 +93,10 @@ def node_findings(place: str) -> Iterator[Finding]:
     refused = status["refused"]
     fix = "panspermia refused" if refused else ""
     yield Finding("refused", not refused, f"{refused:,} entries were refused", fix)
+    ended = status["last_end"]
+    if ended["words"]:
+        fix = "panspermia scrub, and look at the disk" if ended["lost"] else ""
+        yield Finding("start", not ended["lost"], ended["words"], fix)
     for warning in status["warnings"]:
         yield Finding("warning", False, warning)
 

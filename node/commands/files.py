@@ -72,7 +72,7 @@ def _is_unnamed(pipe: int) -> bool:
 
 def keep_what_is_there(path: Path, *, force: bool) -> None:
     """Before a file that a person named is written. Raises `Failure` (`file-exists`)."""
-    if path.exists() and not force:
+    if path.exists() and not force and not is_stream(path):
         detail = f"{printable(str(path))}; or give --force"
         raise failed("file-exists", "The file is there already", detail)
 
@@ -80,7 +80,10 @@ def keep_what_is_there(path: Path, *, force: bool) -> None:
 def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """The same for a file that a person named. Raises `Failure` (`cannot-write`)."""
     try:
-        write_atomically(path, content, mode=mode)
+        if is_stream(path):
+            path.write_bytes(content)
+        else:
+            write_atomically(path, content, mode=mode)
     except OSError as error:
         raise unwritable(path, error) from error
 
@@ -89,8 +92,13 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 def whole_file(path: Path, *, mode: int = 0o644) -> Generator[IO[bytes]]:
     """A file beside `path` that takes its place, on the disk, when the block ends in order.
 
-    Raises `Failure` (`cannot-write`) where there is no room for it or no right to it.
+    A device or a pipe is written to as it is. Raises `Failure` (`cannot-write`) where there is no
+    room for it or no right to it.
     """
+    if is_stream(path):
+        with _stream(path) as file:
+            yield file
+        return
     try:
         handle, temporary = temporary_beside(path)
     except OSError as error:
@@ -105,6 +113,26 @@ def whole_file(path: Path, *, mode: int = 0o644) -> Generator[IO[bytes]]:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in OF_THE_FILE:
+            raise unwritable(path, error) from error
+        raise
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a device or a pipe is there: a file in its place would take it from everybody."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+@contextmanager
+def _stream(path: Path) -> Generator[IO[bytes]]:
+    try:
+        with path.open("wb") as file:
+            yield file
+    except OSError as error:
+        if error.errno in OF_THE_FILE:
             raise unwritable(path, error) from error
         raise
 

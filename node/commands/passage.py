@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import uuid
 from collections.abc import Iterator
 
 import click
@@ -19,14 +20,29 @@ TYPES = ["thread", "bridge", "gate", "confluence"]
 ARRIVALS = click.option(
     "--arrivals",
     type=click.Choice(["accept", "ask", "refuse"]),
-    default="accept",
-    show_default=True,
-    help="What your gate does with who comes.",
+    help="What your gate does with who comes: accept, unless you said else before.",
 )
-STABILITY = click.option("--stability", type=click.IntRange(0, 100), default=100, show_default=True)
+STABILITY = click.option(
+    "--stability", type=click.IntRange(0, 100), help="100, unless you said else before."
+)
 FROM = click.option("--from", "source", metavar="UNIVERSE", help="Where both ends are yours.")
-MIGRATION = "MIGRATION"
+
+
+class MigrationId(click.ParamType[str]):
+    """Names a journey: 32 hex digits, or a UUID as games write it."""
+
+    name = "MIGRATION"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return uuid.UUID(value).hex
+        except ValueError:
+            self.fail(f"{printable(value)!r} is no migration: 32 hex digits", param, ctx)
+
+
+MIGRATION = MigrationId()
 TRAVELLER_BYTES_MAX = 32 * 1024  # `universe.receipts` takes no more
+MIGRATE_ENTITY = "primordium-migration"
 COLORS = {"open": "green", "proposed": "yellow", "closed": None}
 
 
@@ -57,9 +73,9 @@ def create(
     type: str,
     id: str | None,
     name: str | None,
-    stability: int,
+    stability: int | None,
     every: int | None,
-    arrivals: str,
+    arrivals: str | None,
     namespace: str | None,
 ) -> None:
     """Propose a passage; between two universes of yours it is open at once."""
@@ -77,8 +93,10 @@ def create(
 @STABILITY
 @ARRIVALS
 @IN_NAMESPACE
-def accept(passage: str, stability: int, arrivals: str, namespace: str | None) -> None:
-    """Accept a passage to a universe of yours that somebody proposes."""
+def accept(
+    passage: str, stability: int | None, arrivals: str | None, namespace: str | None
+) -> None:
+    """Accept a passage to a universe of yours that somebody proposes, or open your half again."""
     body = {"stability": stability, "arrivals": arrivals, "namespace": namespace}
     return print_done(node().post(path_of(PATH, passage, "accept"), body))
 
@@ -92,12 +110,13 @@ def list_(universe: str | None, namespace: str | None) -> None:
     if wants_json():
         return print_json("passage", page)
     if not page["passages"]:
-        return say("No passage is known here. To propose one: panspermia passage create")
+        where = "" if universe is None else " to or from that universe"
+        return say(f"No passage{where} is known here. To propose one: panspermia passage create")
     called = petnames()
     rows = (
         (
             one["id"], one["type"], one["state"], universe_text(one["source"], called),
-            universe_text(one["target"], called), f"{one['stability']}",
+            universe_text(one["target"], called), f"{one['stabilityNow']}",
         )
         for one in page["passages"]
     )  # fmt: skip
@@ -115,9 +134,13 @@ def show(passage: str, namespace: str | None) -> None:
     found = node().get(path_of(PATH, one["fullName"], "travellers"), query)
     if wants_json():
         return print_json("passage", {"passage": one, **found})
-    print_passage(one)
-    for line in travellers_text(found, petnames()):
+    called = petnames()
+    own = own_did()
+    print_passage(one, called, own)
+    for line in travellers_text(found, called):
         say(line)
+    for line in waiting_text(one, found, own):
+        say(line, fg="yellow")
     for universe in found["doubtful"]:
         text = f"The gate of {printable(universe)} signed two receipts with one number."
         say(text, fg="red")
@@ -131,8 +154,8 @@ def show(passage: str, namespace: str | None) -> None:
 @click.option("--format", "format", help="`json` if not said; MigrateEntity is found out.")
 @FROM
 @click.option("--origin", metavar="UNIVERSE", help="In full, where several of that soul are there.")
-@click.option("--migration", metavar=MIGRATION, help="Names this journey: again is the same one.")
-@click.option("--tick", type=click.IntRange(min=0), default=0)
+@click.option("--migration", type=MIGRATION, help="Names this journey: again is the same one.")
+@click.option("--tick", type=click.IntRange(min=0), help="The highest told of, if not said.")
 @IN_NAMESPACE
 def send(
     passage: str,
@@ -142,7 +165,7 @@ def send(
     source: str | None,
     origin: str | None,
     migration: str | None,
-    tick: int,
+    tick: int | None,
     namespace: str | None,
 ) -> None:
     """Send a traveller, whose bytes FILE has, through a passage."""
@@ -155,7 +178,9 @@ def send(
         detail = f"{printable(file)} has {len(data):,} bytes; {most}"
         raise failed("traveller-too-large", "Traveller too large", detail)
     if format is None:
-        format = "primordium-migration" if b'"MigrateEntity"' in data else "json"
+        format = MIGRATE_ENTITY if b'"MigrateEntity"' in data else "json"
+    if not soul and format != MIGRATE_ENTITY:
+        raise click.UsageError("say who travels: --soul NAME")
     body = {
         "data": base64.b64encode(data).decode(), "soul": soul, "format": format, "from": source,
         "origin": origin, "migration": migration, "tick": tick,
@@ -166,7 +191,7 @@ def send(
 
 @passage_command.command("recall")
 @click.argument("passage")
-@click.argument("migration")
+@click.argument("migration", type=MIGRATION)
 @FROM
 @IN_NAMESPACE
 def recall(passage: str, migration: str, source: str | None, namespace: str | None) -> None:
@@ -177,10 +202,10 @@ def recall(passage: str, migration: str, source: str | None, namespace: str | No
 
 @passage_command.command("decide")
 @click.argument("passage")
-@click.argument("migration")
+@click.argument("migration", type=MIGRATION)
 @click.option("--accept/--refuse", "is_accepted", required=True)
 @click.option("--reason", default="", help="Why it is refused.")
-@click.option("--tick", type=click.IntRange(min=0), help="That of the last receipt, if not said.")
+@click.option("--tick", type=click.IntRange(min=0), help="The highest told of, if not said.")
 @IN_NAMESPACE
 def decide(
     passage: str,
@@ -198,6 +223,18 @@ def decide(
     return print_travel(node().post(path_of(PATH, passage, "decide"), body))
 
 
+@passage_command.command("maintain")
+@click.argument("passage")
+@click.option(
+    "--stability", type=click.IntRange(0, 100), help="From now on; as before, if not said."
+)
+@IN_NAMESPACE
+def maintain(passage: str, stability: int | None, namespace: str | None) -> None:
+    """Look after a passage: where nobody does, it wears down and carries nobody."""
+    body = {"stability": stability, "namespace": namespace}
+    return print_done(node().post(path_of(PATH, passage, "maintain"), body))
+
+
 @passage_command.command("close")
 @click.argument("passage")
 @IN_NAMESPACE
@@ -208,35 +245,63 @@ def close(passage: str, namespace: str | None) -> None:
 
 @passage_command.command("gate")
 @click.argument("universe")
+@click.option(
+    "--anyway", is_flag=True, help="Where receipts that others answered are lost for good."
+)
 @IN_NAMESPACE
-def gate(universe: str, namespace: str | None) -> None:
+def gate(universe: str, anyway: bool, namespace: str | None) -> None:
     """Make this device the gate of your universe, in place of one that is lost or stopped."""
-    body = {"universe": universe, "namespace": namespace}
+    body = {"universe": universe, "anyway": anyway, "namespace": namespace}
     done = node().post("/api/gate", body)
     if wants_json():
         return print_json("passage", done)
     said = "is now" if done["changed"] else "was already"
-    return say(f"This device {said} the gate of {printable(done['universe'])}", fg="green")
+    say(f"This device {said} the gate of {printable(done['universe'])}", fg="green")
+    if done["lost"]:
+        say(f"It goes on without receipts that {done['lost']} answers of others speak of.")
+    return None
 
 
 def print_done(done: Json) -> None:
     if wants_json():
         return print_json("passage", done)
-    return print_passage(done["passage"])
+    return print_passage(done["passage"], petnames(), own_did())
 
 
-def print_passage(one: Json) -> None:
+def own_did() -> str:
+    return str(node().get("/api/identity")["did"])
+
+
+def print_passage(one: Json, called: Petnames, own: str) -> None:
     say(printable(one["name"] or one["id"]), bold=True)
     say(f"{'state':<14}{one['state']}", fg=COLORS[one["state"]])
+    ends = (one["source"], one["target"])
     for label, value in (
-        ("id", one["fullName"]), ("type", one["type"]), ("from", one["source"]),
-        ("to", one["target"]), ("stability", f"{one['stability']} of 100"),
-        *(("arrivals", f"{said}, by {did}") for did, said in one["arrivals"].items()),
+        ("id", one["fullName"]), ("type", one["type"]),
+        ("from", end_text(ends[0], called, own)), ("to", end_text(ends[1], called, own)),
+        ("stability", stability_text(one)),
+        *(
+            ("arrivals", f"{said} at {end_text(end, called, own)}")
+            for end in ends if (said := one["arrivals"].get(end.partition("/")[0]))
+        ),
     ):  # fmt: skip
         say(f"{label:<14}{printable(value)}")
-    if one["state"] == "proposed":
-        command = f"panspermia passage accept {one['fullName']}"
-        say(f"The other owner accepts it with: {printable(command)}", dim=True)
+    if one["state"] != "proposed":
+        return
+    command = printable(f"panspermia passage accept {one['fullName']}")
+    if own in one["arrivals"]:
+        say(f"The other owner accepts it with: {command}", dim=True)
+    elif any(end.startswith(f"{own}/") for end in ends):
+        say(f"Accept it with: {command}", dim=True)
+
+
+def stability_text(one: Json) -> str:
+    """What is left, and how often somebody means to look after it."""
+    now, said, every = one["stabilityNow"], one["stability"], one["maintenanceEvery"]
+    text = f"{now} of 100" + (f", {said} when looked after" if now != said else "")
+    if every:
+        text += f"; one means to look after it each {every / 86_400_000:g} days"
+    return text
 
 
 def print_travel(done: Json) -> None:
@@ -244,7 +309,26 @@ def print_travel(done: Json) -> None:
         return print_json("passage", done)
     one = done["traveller"]
     say(place_text(one, petnames()), fg="green" if one["state"] == "in" else None)
+    if done["known"]:
+        say("That was said before: nothing new was signed.", fg="yellow")
     return say(f"migration {done['migration']}", dim=True)
+
+
+def waiting_text(passage: Json, found: Json, own: str) -> Iterator[str]:
+    """What a person can do for those who wait at a gate of theirs."""
+    if passage["arrivals"].get(own) != "ask" or passage["state"] != "open":
+        return
+    for one in found["travellers"]:
+        is_coming = one["state"] == "in-transit" and one["universe"].startswith(f"{own}/")
+        if is_coming and one["passage"] == passage["fullName"]:
+            command = f"panspermia passage decide {passage['fullName']} {one['migration']}"
+            yield f"{printable(one['soul'])} waits for you: {printable(command)} --accept|--refuse"
+
+
+def end_text(name: str, called: Petnames, own: str) -> str:
+    """Of two of one id it says which is one's own."""
+    author, _, id = name.partition("/")
+    return f"{id} (yours)" if author == own else f"{called.author(author)}/{id}"
 
 
 def travellers_text(found: Json, called: Petnames) -> Iterator[str]:
@@ -267,5 +351,5 @@ def place_text(one: Json, called: Petnames) -> str:
 
 
 def universe_text(name: str, called: Petnames) -> str:
-    author, _, id = name.partition("/")
-    return f"{called.author(author)}/{id}"
+    """As it may be typed, where its author has a petname."""
+    return called.module(name)

@@ -56,7 +56,7 @@ class Progress:
         name = str(line.get("id", ""))
         if name not in self._tasks:
             called = escape(printable(short_name(name)))
-            self._tasks[name] = self._bars.add_task(called, rate="")
+            self._tasks[name] = self._bars.add_task(called, total=line["total"], rate="")
         number = self._tasks[name]
         self._bars.update(number, completed=line["done"], total=line["total"])
         if why := line.get("waits"):

@@ -63,6 +63,8 @@ def print_status(status: Json) -> None:
         say(f"refused  {status['refused']:,}; see: panspermia refused", fg="yellow")
     if (attest := status.get("attest", {})).get("enabled"):
         say(f"attests  {attest_text(attest)}", fg="yellow" if attest["failed"] else None)
+    if ended := status.get("last_end", {}).get("words"):
+        say(f"start    {printable(ended)}")
     for warning in status.get("warnings", ()):
         say(f"warning: {printable(warning)}", fg="yellow")
     if is_verbose():

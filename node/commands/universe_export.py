@@ -1,7 +1,7 @@
-"""`universe export`: a universe as files that another program opens, or byte for byte.
+"""`universe export`: universes as files that another program opens, or byte for byte.
 
-Files are written anew and never over others; a timeline or index comes last, when all that it names
-is there.
+Files are written anew and never over others, all or none; a timeline or index comes last, when all
+that it names is there.
 """
 
 from __future__ import annotations
@@ -19,160 +19,139 @@ from blake3 import blake3
 
 from node.client import path_of, with_query
 from node.commands.console import node, print_json, say, wants_json
-from node.commands.files import unwritable
+from node.commands.new_files import NewFiles
 from node.commands.progress import Progress
+from node.commands.universe_outgoing import Outgoing, outgoing
 from node.exit_codes import UNVERIFIED
-from node.failure import Failure, Json, failed, failure
+from node.failure import Json, failure
 from node.text import printable, size_text
 
 if TYPE_CHECKING:
-    from universe.event import Event
-    from universe.formats.out import Laid, OutSnapshot, OutUniverse, Written
+    from universe.formats.imported import WorldFormat
+    from universe.formats.out import Laid, OutSnapshot, Written
 
 DOWNLOAD_TIMEOUT_S: Final = 600.0
 FORMATS: Final = ("ai-village", "savefile", "primordium", "raw")
-LISTED_MAX: Final = 10_000
 HEAD_BYTES: Final = 4_096
 
 
 @click.command("export")
-@click.argument("universe", metavar="ID")
+@click.argument("universes", metavar="ID...", nargs=-1, required=True)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--format", "format", type=click.Choice(FORMATS), default="raw", show_default=True)
-def export_command(universe: str, folder: Path, format: str) -> None:
-    """Write universe ID into DIR as files, which `universe import` reads again.
+def export_command(universes: tuple[str, ...], folder: Path, format: str) -> None:
+    """Write universes into DIR as files, which `universe import` reads again.
 
     `ai-village`: the folder of such a server; `savefile`: one SaveFile for each snapshot;
     `primordium`: a save.json and a database of states; `raw`: each snapshot byte for byte, and
-    an index.
+    an index. Passages between the universes and the players whose they are go along, where the
+    format has a place for them. Of several, each gets a folder in DIR, but for `ai-village`.
     """
-    exporting = Exporting(out_of(universe), universe, folder, format)
-    exporting.go()
-    report = exporting.report()
+    from universe.formats.imported import WorldFormat
+
+    outs, passages = outgoing(list(universes))
+    done = export_all(outs, folder, WorldFormat(format))
+    report: dict[str, Any] = {
+        "id": outs[0].universe.id,
+        "ids": [one.universe.id for one in outs],
+        "format": format,
+        "folder": str(folder),
+        "written": sum(len(one.written) for one in done),
+        "bytes": sum(one.size_bytes for one in done),
+        "left": [each for one in done for each in one.left],
+        "passages_left": [
+            {"id": one.id, "source": one.source, "target": one.target} for one in passages
+        ],
+    }
     if wants_json():
         return print_json("universe", report)
-    count = f"{report['written']:,} snapshots"
+    count = f"{report['written']:,} snapshot{'' if report['written'] == 1 else 's'}"
     say(f"wrote {count}, {size_text(report['bytes'])}, to {printable(str(folder))}")
     for one in report["left"]:
         say(printable(f"left out: tick {one['tick']}: {one['reason']}"), dim=True, err=True)
+    for one in report["passages_left"]:
+        why = f"{one['source']} to {one['target']}: name both universes to write it too"
+        say(printable(f"left out: passage {one['id']}, {why}"), dim=True, err=True)
 
 
-def out_of(universe: str) -> OutUniverse:
-    """What the node knows of it. Raises `Failure`."""
-    from universe.formats.imported import ForkOf
-    from universe.formats.out import OutUniverse
+def export_all(outs: Sequence[Outgoing], folder: Path, format: WorldFormat) -> list[Exporting]:
+    """Raises `Failure`, where a file is there already too, and leaves nothing behind then."""
+    from universe.formats.imported import WorldFormat
+    from universe.formats.out import folder_of
+    from universe.formats.server import server_files
 
-    meta = node().get(path_of("/api/universe", universe))["universe"]
-    snapshots: list[OutSnapshot] = []
-    cursor: str | None = None
-    while True:
-        query = {"limit": LISTED_MAX, "cursor": cursor}
-        page = node().get(path_of("/api/universe", universe, "snapshots"), query)
-        snapshots += map(snapshot_of, page["snapshots"])
-        cursor = page["next"]
-        if cursor is None:
-            break
-    fork = meta.get("forkOf")
-    config = meta.get("config")
-    return OutUniverse(
-        id=meta["id"],
-        name=meta["name"],
-        snapshots=tuple(snapshots),
-        events=tuple(dict.fromkeys(one.event for one in snapshots if one.event)),
-        owner=meta["ownerId"],
-        created_us=meta["createdAt"] * 1_000,
-        is_public=meta["isPublic"],
-        config=json_text(config) if config else "",
-        fork_of=ForkOf(fork["universeId"], fork["snapshotTick"]) if fork else None,
-    )
-
-
-def json_text(value: object) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def snapshot_of(entry: dict[str, Any]) -> OutSnapshot:
-    from universe.formats.out import OutSnapshot
-
-    at_us = entry["timestamp"] * 1_000
-    told = entry.get("canonEvent")
-    return OutSnapshot(
-        id=entry["id"],
-        tick=entry["tick"],
-        kind=entry["type"],
-        at_us=at_us,
-        media=entry["media"],
-        day=entry["day"] or None,
-        event=event_of(told, entry["tick"], at_us) if told else None,
-        size=entry["fileSize"],
-        checksum=entry["checksum"],
-    )
-
-
-def event_of(told: dict[str, Any], tick: int, at_us: int) -> Event:
-    from universe.event import Event
-
-    return Event(
-        tick=tick,
-        at_us=at_us,
-        type=told["type"],
-        title=told["title"],
-        description=told.get("description", ""),
-        day=int(told.get("day") or 0) or None,
-        importance=int(told.get("importance", 0)),
-        entities=tuple(told.get("entities") or ()),
-        souls=tuple(told.get("souls") or ()),
-        parents=tuple(told.get("parents") or ()),
-    )
+    is_escaped = os.name == "nt"
+    beside: dict[str, bytes] = {}
+    if format is WorldFormat.AI_VILLAGE:
+        universes = [one.universe for one in outs]
+        beside = server_files(universes, is_escaped=is_escaped)
+    has_folders = len(outs) > 1 and format is not WorldFormat.AI_VILLAGE
+    with NewFiles(folder) as files, Progress() as bars:
+        exporting: list[Exporting] = []
+        for one in outs:
+            top = f"{folder_of(one.universe.id, is_escaped)}/" if has_folders else ""
+            exporting.append(Exporting(one, format, files, top, is_escaped))
+        for path in beside:
+            files.check(path)
+        for each in exporting:
+            each.plan()
+        for each in exporting:
+            each.go(bars)
+        for path, data in beside.items():
+            files.write(path, data)
+    return exporting
 
 
 @dataclass(slots=True)
 class Exporting:
-    universe: OutUniverse
-    named: str
-    """As the person named it, for the node."""
-    folder: Path
-    format: str
+    """One universe on its way out; `top`: what its paths begin with."""
+
+    out: Outgoing
+    format: WorldFormat
+    files: NewFiles
+    top: str
+    is_escaped: bool
+    laid: tuple[Laid, ...] = ()
     written: dict[str, Written] = field(default_factory=dict[str, "Written"])
     left: list[Json] = field(default_factory=list[Json])
     size_bytes: int = 0
+    heard: Callable[[int, int], None] = field(default=lambda done, total: None)
+    """How far one state is, in bytes."""
 
-    def go(self) -> None:
-        """Raises `Failure`, where a file is there already too."""
-        from universe.formats.imported import WorldFormat
-        from universe.formats.out import laid_out, small_files
+    def plan(self) -> None:
+        """Raises `Failure` where a state's file is there already."""
+        from universe.formats.out import laid_out
 
-        format, is_escaped = WorldFormat(self.format), os.name == "nt"
-        laid, left = laid_out(self.universe, format, is_escaped=is_escaped)
+        self.laid, left = laid_out(self.out.universe, self.format, is_escaped=self.is_escaped)
         for one in left:
             self._leave(one, f"{one.media} there has no place in this format: see --format raw")
-        for each in laid:
-            self._refuse_if_there(self.folder / each.path)
-        there: list[Laid] = []
-        self._write_rows([each for each in laid if each.is_row])
-        with Progress() as bars:
-            for number, each in enumerate(laid, 1):
-                if each.is_row or self._write(each):
-                    there.append(each)
-                bars.show({"id": self.universe.id, "done": number, "total": len(laid)})
-        files = small_files(self.universe, format, there, self.written, is_escaped=is_escaped)
-        for path, data in files.items():
-            place = self.folder / path
-            self._refuse_if_there(place)
-            with self._new(place) as file:
-                file.write(data)
+        for path in dict.fromkeys(each.path for each in self.laid):
+            self.files.check(self.top + path)
 
-    def report(self) -> dict[str, Any]:
-        return {
-            "id": self.universe.id,
-            "format": self.format,
-            "folder": str(self.folder),
-            "written": len(self.written),
-            "bytes": self.size_bytes,
-            "left": self.left,
-        }
+    def go(self, bars: Progress) -> None:
+        """Raises `Failure`."""
+        from universe.formats.out import small_files
+
+        total = sum(each.snapshot.size for each in self.laid)
+        done = 0
+
+        def heard(of_this: int, _: int) -> None:
+            bars.show({"id": self.out.universe.id, "done": done + of_this, "total": total})
+
+        self.heard = heard
+        there = [each for each in self.laid if each.is_row]
+        self._write_rows(there)
+        done = sum(each.snapshot.size for each in there)
+        for each in self.laid:
+            if not each.is_row:
+                if self._write(each):
+                    there.append(each)
+                done += each.snapshot.size
+        files = small_files(
+            self.out.universe, self.format, there, self.written, is_escaped=self.is_escaped
+        )
+        for path, data in files.items():
+            self.files.write(self.top + path, data)
 
     def _write_rows(self, rows: Sequence[Laid]) -> None:
         """Those of the one database, as far as there are any. Raises `Failure`."""
@@ -181,28 +160,20 @@ class Exporting:
 
         if not rows:
             return
-        place = self.folder / rows[0].path
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with new_world_table(place) as table:
-                for one in rows:
-                    snapshot = one.snapshot
-                    with table.state(snapshot.tick, snapshot.size) as blob:
-                        sink = Sink(cast("IO[bytes]", blob), lambda _: (b"", b""))
-                        self._fetch(snapshot, sink)
-                    self.written[snapshot.id] = Written(snapshot.size, sink.sha256)
-                    self.size_bytes += snapshot.size
-        except OSError as error:
-            raise unwritable(place, error) from error
-        except Failure:
-            place.unlink(missing_ok=True)
-            raise
+        with self.files.place(self.top + rows[0].path) as place, new_world_table(place) as table:
+            for one in rows:
+                snapshot = one.snapshot
+                with table.state(snapshot.tick, snapshot.size) as blob:
+                    sink = Sink(cast("IO[bytes]", blob), lambda _: (b"", b""))
+                    self._fetch(snapshot, sink)
+                self.written[snapshot.id] = Written(snapshot.size, sink.sha256)
+                self.size_bytes += snapshot.size
 
     def _fetch(self, one: OutSnapshot, sink: Sink) -> None:
         """Its bytes, which are those that were signed. Raises `Failure`."""
-        start = path_of("/api/universe", self.named, "snapshot", str(one.tick))
+        start = path_of("/api/universe", self.out.name, "snapshot", str(one.tick))
         path = with_query(start, {"snapshot": one.id, "raw": "true"})
-        node().download(path, cast("IO[bytes]", sink), unheard, DOWNLOAD_TIMEOUT_S)
+        node().download(path, cast("IO[bytes]", sink), self.heard, DOWNLOAD_TIMEOUT_S)
         sink.finish()
         if sink.checksum != one.checksum:
             detail = f"the bytes of snapshot {one.id} are not those that were signed"
@@ -212,48 +183,31 @@ class Exporting:
         """Whether the format has a place for it, which its first bytes say. Raises `Failure`."""
         from universe.formats.out import Written
 
-        place = self.folder / one.path
-        try:
-            with self._new(place) as file:
-                target: IO[bytes] = file
-                if one.is_packed:
-                    target = cast("IO[bytes]", gzip.GzipFile("", "wb", 6, file, mtime=0))
-                sink = Sink(target, self._around(one.snapshot))
-                self._fetch(one.snapshot, sink)
-                if one.is_packed:
-                    target.close()
-        except OSError as error:
-            raise unwritable(place, error) from error
-        except Failure:
-            place.unlink(missing_ok=True)
-            raise
+        path = self.top + one.path
+        with self.files.file(path) as file:
+            target: IO[bytes] = file
+            if one.is_packed:
+                target = cast("IO[bytes]", gzip.GzipFile("", "wb", 6, file, mtime=0))
+            sink = Sink(target, self._around(one.snapshot))
+            self._fetch(one.snapshot, sink)
+            if one.is_packed:
+                target.close()
         if sink.has_no_place:
-            place.unlink()
+            self.files.leave_out(path)
             self._leave(one.snapshot, "is no SaveFile and no part of one: see --format raw")
             return False
-        size = place.stat().st_size
+        size = self.files.size(path)
         self.written[one.snapshot.id] = Written(size, sink.sha256)
         self.size_bytes += size
         return True
 
     def _around(self, one: OutSnapshot) -> Callable[[bytes], tuple[bytes, bytes] | None]:
+        from universe.formats.imported import WorldFormat
         from universe.formats.out import around
 
-        if self.format == "savefile":
-            return lambda head: around(self.universe, one, head)
+        if self.format is WorldFormat.SAVEFILE:
+            return lambda head: around(self.out.universe, one, head)
         return lambda _: (b"", b"")
-
-    def _new(self, place: Path) -> IO[bytes]:
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            return place.open("xb")
-        except OSError as error:
-            raise unwritable(place, error) from error
-
-    def _refuse_if_there(self, place: Path) -> None:
-        if os.path.lexists(place):
-            detail = f"{printable(str(place))}: name a folder where it is not there"
-            raise failed("file-exists", "The file is there already", detail)
 
     def _leave(self, one: OutSnapshot, reason: str) -> None:
         self.left.append({"id": one.id, "tick": one.tick, "reason": reason})
@@ -305,7 +259,3 @@ class Sink:
         if not self.has_no_place:
             self._sha256.update(data)
             self._target.write(data)
-
-
-def unheard(_: int, __: int) -> None:
-    """One state of many: all of them are one bar."""

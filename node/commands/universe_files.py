@@ -128,7 +128,7 @@ def open_(
     found = node().get(f"{start}/nearest/{at}", {**query, "snapshot": id})
     entry = found["entry"]
     if not found["held"]:
-        held(found["blob"])
+        held(found["blob"], f"{found['universeId']} {entry['tick']}")
     more = {**query, "snapshot": entry["id"], "raw": "true"}
     path = with_query(f"{start}/snapshot/{entry['tick']}", more)
     if to_stdout:
@@ -146,8 +146,8 @@ def open_(
     say(f"tick {entry['tick']:,}{asked}: {size_text(size)} in {printable(str(target))}", fg="green")
 
 
-def held(blob: str) -> Json:
+def held(blob: str, called: str) -> Json:
     """Has the node fetch what is missing of it, and shows how far it is."""
     from node.commands.verify import hold
 
-    return hold(blob)
+    return hold(blob, called=called)

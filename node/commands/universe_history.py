@@ -16,6 +16,7 @@ from node.commands.console import (
     say,
     wants_json,
 )
+from node.commands.petnames import petnames
 from node.commands.universe_line import draw_timeline
 from node.commands.universe_made import config_of
 from node.commands.universe_named import PATH, UNIVERSE, meant
@@ -46,9 +47,11 @@ def timeline(
     found = node().get(path_of(PATH, meant(universe), "timeline"), query)
     if wants_json():
         return print_json("universe", found)
+    if not found["entries"] and (canonical or since is not None or until is not None):
+        return say("Nothing of it there: without --canonical, --from and --to all is shown")
     if not found["entries"]:
         return say("Nothing yet. Keep a state: panspermia universe snapshot UNIVERSE FILE --tick N")
-    for line, style in draw_timeline(found["entries"], is_whole=all_):
+    for line, style in draw_timeline(found["entries"], petnames(), is_whole=all_):
         say(line, **style)
 
 
@@ -132,7 +135,9 @@ def forks(universe: str | None, namespace: str | None) -> None:
 @click.option(
     "--rule", metavar="JSON", help='From now on: {"auto": {"thin": true, "newest": 500}}.'
 )
-@click.option("--keep-all", is_flag=True, help="From now on nothing is dropped.")
+@click.option(
+    "--keep-all", is_flag=True, help="From now on only what has a decay of its own is dropped."
+)
 @DRY_RUN
 @IN_NAMESPACE
 def prune(
@@ -141,7 +146,8 @@ def prune(
     """Drop the snapshots that your universe's rule does not keep.
 
     Without a rule of its own: of autosaves all of the last hour, then the last of each hour, day
-    and week. Canonical ones, the newest, and what forks and events need always stay.
+    and week. Canonical ones, the newest, and what forks and events need always stay. One that was
+    kept with a decay of its own goes by that, whatever the rule says.
     """
     if rule is not None and keep_all:
         raise click.UsageError("--rule and --keep-all: say one")
@@ -160,4 +166,6 @@ def prune(
     word = "would go" if dry_run else "dropped"
     say(f"{len(done['dropped']):,} {word}, {done['kept']:,} kept")
     if done["dropped"] and not dry_run:
-        say("panspermia gc gives their room back", dim=True)
+        say(
+            "panspermia gc gives their room back, an hour after they came at the earliest", dim=True
+        )

@@ -17,7 +17,15 @@ from node.client import path_of
 from node.commands.console import DRY_RUN, node, print_json, print_table, say, wants_json
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
-from node.commands.universe_sending import event_body, send
+from node.commands.universe_beside import (
+    Beside,
+    passage_told,
+    planned_passage,
+    player_told,
+    print_beside,
+    there,
+)
+from node.commands.universe_sending import Heard, event_body, send
 from node.exit_codes import INTERRUPTED, NETWORK, NOT_ALLOWED, NOT_RUNNING
 from node.failure import Failure, Json, failed
 from node.text import printable, size_text
@@ -44,14 +52,22 @@ AGAIN: Final = "What came is kept: the same command goes on, and sends nothing t
     show_default=True,
     help="Who may read it; `as-said` as the files have it.",
 )
+@click.option("--keep-all", is_flag=True, help="Leave out how long states were to be kept.")
 @DRY_RUN
 def import_command(
-    path: Path, format: str | None, id: str | None, visibility: str, dry_run: bool
+    path: Path,
+    format: str | None,
+    id: str | None,
+    visibility: str,
+    keep_all: bool,
+    dry_run: bool,
 ) -> None:
     """Take universes out of PATH: an ai_village server's folder, SaveFiles, a Primordium world.
 
     Duplicates, missing files and checksums that prove nothing are told, and end nothing. What is
-    in a .gz is kept unpacked, for states share what is the same. PATH stays as it is.
+    in a .gz is kept unpacked, for states share what is the same. Players are registered as yours,
+    and passages between universes that come together are open. PATH stays as it is, and what is
+    there already too.
     """
     from node.commands.world_files import world_files
     from registry.formats.errors import InvalidFile
@@ -64,6 +80,8 @@ def import_command(
         raise refused_all(wrong) from wrong
     if id is not None:
         found = named(found, id)
+    if keep_all:
+        found = without_decay(found)
     importing = Importing(files, found, visibility, dry_run)
     with goes_on(AGAIN):
         importing.go()
@@ -89,6 +107,15 @@ def named(found: Plan, id: str) -> Plan:
     return replace(found, universes=(replace(found.universes[0], id=id),))
 
 
+def without_decay(found: Plan) -> Plan:
+    """The same, and no state goes by itself."""
+    universes = tuple(
+        replace(one, snapshots=tuple(replace(each, decay=None) for each in one.snapshots))
+        for one in found.universes
+    )
+    return replace(found, universes=universes)
+
+
 @dataclass(slots=True)
 class Importing:
     """One import: what it has done so far, and what the node refused."""
@@ -98,11 +125,19 @@ class Importing:
     visibility: str
     is_dry: bool
     universes: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    passages: list[Json] = field(default_factory=list[Json])
+    players: list[Json] = field(default_factory=list[Json])
     refused: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    did: str = ""
+    """The author's, who signs for all of it."""
+    places: dict[str, str] = field(default_factory=dict[str, str])
+    """Of universes that are there now, by their ids: in which namespace."""
 
     def go(self) -> None:
         """Raises `Failure` where nothing more would go either."""
-        done, total = 0, sum(len(one.snapshots) for one in self.plan.universes)
+        done, total = 0, sum(one.size for one in self.plan.universes)
+        if not self.is_dry:
+            self.did = node().get("/api/identity")["did"]
         with Progress() as bars:
             for one in self.plan.universes:
                 told = shown(one)
@@ -113,18 +148,47 @@ class Importing:
                     self._make(one, told)
                 except Failure as wrong:
                     self._refuse(wrong, one.id, "")
-                    done += len(one.snapshots)
+                    done += one.size
                     continue
                 for snapshot in one.snapshots:
-                    self._send(one.id, snapshot, told)
-                    done += 1
-                    bars.show({"id": one.id, "done": done, "total": total})
+
+                    def heard(of_this: int, _: int, at: int = done, id: str = one.id) -> None:
+                        bars.show({"id": id, "done": at + of_this, "total": total})
+
+                    self._send(one.id, snapshot, told, heard)
+                    done += snapshot.content.size
                 self._tell_events(one, told)
+        self._go_beside()
+
+    def _go_beside(self) -> None:
+        """Players and passages, once the universes are there."""
+        if self.is_dry:
+            self.players = [player_told(one) for one in self.plan.players]
+            self.passages = [planned_passage(one, self.plan) for one in self.plan.passages]
+            return
+        beside = Beside(self.did, self.plan, self.places)
+        for who in self.plan.players:
+            try:
+                self.players.append(beside.player(who))
+            except Failure as wrong:
+                self._refuse(wrong, "", who.id)
+                self.players.append({**player_told(who), "state": "refused"})
+        for passage in self.plan.passages:
+            try:
+                self.passages.append(beside.passage(passage))
+            except Failure as wrong:
+                self._refuse(wrong, "", passage.id)
+                self.passages.append({**passage_told(passage), "state": "refused"})
 
     def _make(self, one: ImportedUniverse, told: dict[str, Any]) -> None:
         wanted = self.visibility
         if wanted == "as-said":
             wanted = "public" if one.is_public else "private"
+        found = there(path_of("/api/universe", f"{self.did}/{one.id}"))
+        if found is not None and found["universe"]["visibility"] == wanted:
+            self.places[one.id] = found["universe"]["namespace"]
+            told["state"] = "unchanged"
+            return
         # Its autosaves are history: of a world that goes on, none of them is to be thinned.
         keep: Json = {"auto": {}}
         body: dict[str, Any] = {
@@ -132,10 +196,16 @@ class Importing:
         }  # fmt: skip
         if one.owner:
             body["ownerId"] = one.owner
+        if one.created_us:
+            body["createdAt"] = one.created_us // 1_000
+        if one.config:
+            body["config"] = json.loads(one.config)
         if not self._fork(one, body, told):
-            if one.config:
-                body["config"] = json.loads(one.config)
-            told["state"] = node().post("/api/universe", body)["state"]
+            self._made(node().post("/api/universe", body), told)
+
+    def _made(self, answer: Json, told: dict[str, Any]) -> None:
+        told["state"] = answer.get("state", "created")
+        self.places[told["id"]] = answer["universe"]["namespace"]
 
     def _fork(self, one: ImportedUniverse, body: dict[str, Any], told: dict[str, Any]) -> bool:
         """Whether it is a fork of one that came before it, now or in an earlier run."""
@@ -143,24 +213,23 @@ class Importing:
         if fork is None or all(other["id"] != fork.universe for other in self.universes[:-1]):
             return False
         asked = {**body, "snapshotTick": fork.tick}
+        parent = f"{self.did}/{fork.universe}"
         try:
-            node().post(path_of("/api/universe", fork.universe, "fork"), asked)
+            self._made(node().post(path_of("/api/universe", parent, "fork"), asked), told)
         except Failure as wrong:
-            if wrong.exit in ENDS_ALL:
+            if wrong.exit in ENDS_ALL or wrong.problem.get("code") == "universe-exists":
                 raise
-            if wrong.problem.get("code") == "universe-exists":
-                told["state"] = "unchanged"
-                return True
             told["no_fork"] = str(wrong.problem.get("detail", ""))
             return False
-        told["state"] = "created"
         return True
 
-    def _send(self, id: str, snapshot: ImportedSnapshot, told: dict[str, Any]) -> None:
+    def _send(
+        self, id: str, snapshot: ImportedSnapshot, told: dict[str, Any], heard: Heard
+    ) -> None:
         from registry.formats.errors import InvalidFile
 
         try:
-            answer = send(self.files, id, snapshot)
+            answer = send(self.files, f"{self.did}/{id}", snapshot, heard)
         except (Failure, InvalidFile) as wrong:
             self._refuse(wrong, id, snapshot.source.path)
             return
@@ -168,14 +237,14 @@ class Importing:
 
     def _tell_events(self, one: ImportedUniverse, told: dict[str, Any]) -> None:
         """Those that no snapshot was taken for."""
+        path = path_of("/api/universe", f"{self.did}/{one.id}", "timeline")
         taken = {snapshot.event for snapshot in one.snapshots}
         for event in one.events:
             if event not in taken:
                 try:
-                    node().post(path_of("/api/universe", one.id, "timeline"), event_body(event))
+                    node().post(path, event_body(event))
                 except Failure as wrong:
                     self._refuse(wrong, one.id, event.title)
-                    return
 
     def _refuse(self, wrong: Exception, universe: str, what: str) -> None:
         if isinstance(wrong, Failure):
@@ -193,14 +262,8 @@ class Importing:
             "format": self.plan.format.value,
             "dry_run": self.is_dry,
             "universes": self.universes,
-            "passages": [
-                {"id": one.id, "source": one.source, "target": one.target, "type": one.type}
-                for one in self.plan.passages
-            ],
-            "players": [
-                {"id": one.id, "name": one.name, "universes": [*one.universes]}
-                for one in self.plan.players
-            ],
+            "passages": self.passages,
+            "players": self.players,
             "problems": [problem_json(one) for one in report.problems],
             "counts": {about.value: count for about, count in report.counts.items()},
             "refused": self.refused,
@@ -213,7 +276,8 @@ class Importing:
         if not wants_json():
             print_report(report, sum(self.plan.report.counts.values()))
         if lost:
-            detail = f"{lost:,} things that are there could not be imported"
+            some = "thing that is" if lost == 1 else "things that are"
+            detail = f"{lost:,} {some} there could not be imported"
             if not self.is_dry:
                 detail = f"{detail}; the rest is done"
             raise failed("partly-imported", "Not all of it", detail, **report)
@@ -231,6 +295,7 @@ def shown(one: ImportedUniverse) -> dict[str, Any]:
         "canonical": sum(each.kind == "canonical" for each in one.snapshots),
         "events": len(one.events),
         "bytes": one.size,
+        "decaying": sum(each.decay is not None and each.decay.goes for each in one.snapshots),
         "new": 0,
         "known": 0,
         "fork_of": one.fork_of and {"universe": one.fork_of.universe, "tick": one.fork_of.tick},
@@ -265,10 +330,10 @@ def print_report(report: Json, count: int) -> None:
     for one in report["universes"]:
         if "no_fork" in one:
             say(printable(f"{one['id']} is no fork here: {one['no_fork']}"), dim=True, err=True)
-    for kind, names in (("passages", report["passages"]), ("players", report["players"])):
-        if names:
-            shown_names = ", ".join(printable(one["id"]) for one in names[:8])
-            say(f"not imported are {kind}, {len(names)}: {shown_names}", dim=True)
+    if decaying := sum(one["decaying"] for one in report["universes"]):
+        why = "are to be kept for some ticks, and go as the world goes on; --keep-all keeps them"
+        say(f"{decaying:,} of the snapshots {why}", dim=True)
+    print_beside(report)
     for one in sorted(report["problems"], key=lambda one: not one["left_out"])[:TOLD_MAX]:
         parts = [part for part in (one["file"], one["place"], one["reason"]) if part]
         say(printable(f"{one['about']}: {': '.join(parts)}"), dim=True, err=True)

@@ -68,7 +68,7 @@ def create(
 
 def config_of(text: str) -> Json:
     """JSON, or a file of it. Raises `Failure`."""
-    if not text.lstrip().startswith("{"):
+    if not text.lstrip().startswith(("{", "[", '"')):
         try:
             with Path(text).open("rb") as file:
                 text = file.read(CONFIG_BYTES_MAX + 1).decode(errors="replace")

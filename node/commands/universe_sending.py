@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from node.client import path_of
@@ -21,13 +21,19 @@ WRAPPED_BYTES_MAX: Final = 48 << 20
 BOM: Final = b"\xef\xbb\xbf"
 
 
-def send(files: WorldFiles, id: str, snapshot: ImportedSnapshot) -> Json:
+Heard = Callable[[int, int], None]
+"""Of how far one state is: bytes, of all bytes."""
+
+
+def send(files: WorldFiles, id: str, snapshot: ImportedSnapshot, heard: Heard) -> Json:
     """One state to the node, its bytes as they are. Raises `Failure`, `InvalidFile`."""
+    from universe.formats.decays import decay_json
     from universe.formats.taking import pieces_of
 
     about: dict[str, Any] = {"type": snapshot.kind, "at": snapshot.at_us}
     if snapshot.day is not None:
         about["day"] = snapshot.day
+    policy = None if snapshot.decay is None else decay_json(snapshot.decay)
     path = path_of("/api/universe", id, "snapshot")
     checksum = snapshot.content.checksum.hex()
     size = snapshot.content.size
@@ -37,22 +43,25 @@ def send(files: WorldFiles, id: str, snapshot: ImportedSnapshot) -> Json:
             told: dict[str, Any] = {"tick": snapshot.tick, **about}
             if snapshot.event:
                 told["canonEvent"] = event_body(snapshot.event)
+            if policy:
+                told["decayPolicy"] = policy
             body = json.dumps(told)[:-1].encode() + b', "snapshot": ' + data + b"}"
             query = {"checksum": checksum, "at": about["at"]}
-            return upload(path, query, iter([body]), len(body), "application/json")
+            return upload(path, query, iter([body]), len(body), "application/json", heard)
     query = {**about, "tick": snapshot.tick, "checksum": checksum}
     if snapshot.event:
         query["event"] = json.dumps(event_body(snapshot.event), ensure_ascii=False)
-    return upload(path, query, pieces_of(files, snapshot.source), size, snapshot.media)
+    if policy:
+        query["decay"] = json.dumps(policy, ensure_ascii=False)
+    pieces = pieces_of(files, snapshot.source)
+    return upload(path, query, pieces, size, snapshot.media, heard)
 
 
-def upload(path: str, query: Json, pieces: Iterator[bytes], size: int, media: str) -> Json:
+def upload(
+    path: str, query: Json, pieces: Iterator[bytes], size: int, media: str, heard: Heard
+) -> Json:
     file = cast("IO[bytes]", Pieces(pieces))
-    return node().upload(path, query, file, size, unheard, UPLOAD_TIMEOUT_S, media=media)
-
-
-def unheard(_: int, __: int) -> None:
-    """One state of many: all of them are one bar."""
+    return node().upload(path, query, file, size, heard, UPLOAD_TIMEOUT_S, media=media)
 
 
 class Pieces:

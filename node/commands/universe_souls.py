@@ -6,9 +6,10 @@ import click
 
 from node.client import path_of
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
+from node.commands.petnames import Petnames, petnames
 from node.commands.universe_named import PATH
 from node.failure import Json
-from node.text import printable, short_name
+from node.text import printable
 
 
 @click.command("souls")
@@ -24,22 +25,26 @@ def souls(universe: str, name: str | None, namespace: str | None) -> None:
     if name is None:
         for one in found["souls"]:
             say(printable(one))
-        return
+        if not found["souls"]:
+            say("Nothing is told of any soul: panspermia universe event … birth --soul NAME")
+        return tell_rest(found)
+    called = petnames()
     for stay in found["soul"]["stays"]:
-        say(stay_text(stay), bold=stay["until"] is None)
+        say(stay_text(stay, called), bold=stay["until"] is None)
         for event in stay["events"]:
             say(f"  {event['tick']:>12,}  {printable(event['title'])}", dim=True)
     for target in found["soul"]["inTransit"]:
-        say(f"on its way to {printable(short_name(target))}", fg="yellow")
+        say(f"on its way to {printable(called.module(target))}", fg="yellow")
     if not found["soul"]["stays"]:
         say(f"Nothing is told of {printable(name)}.")
+    return tell_rest(found)
 
 
-def stay_text(stay: Json) -> str:
-    came = f" from {short_name(stay['cameFrom'])}" if stay["cameFrom"] else ""
-    line = f"{short_name(stay['universe'])}  {stay['since']:,} {stay['began']}{came}"
+def stay_text(stay: Json, called: Petnames) -> str:
+    came = f" from {called.module(stay['cameFrom'])}" if stay["cameFrom"] else ""
+    line = f"{called.module(stay['universe'])}  {stay['since']:,} {stay['began']}{came}"
     if stay["until"] is not None:
-        went = f" to {short_name(stay['wentTo'])}" if stay["wentTo"] else ""
+        went = f" to {called.module(stay['wentTo'])}" if stay["wentTo"] else ""
         line += f" … {stay['until']:,} {stay['ended'] or 'begun anew'}{went}"
     return printable(line)
 
@@ -54,10 +59,11 @@ def lineage(universe: str, name: str | None, namespace: str | None) -> None:
     found = node().get(path_of(PATH, universe, "lineage"), query)
     if wants_json():
         return print_json("universe", found)
+    called = petnames()
     rows = (
         (
             printable(one["name"]),
-            printable(short_name(one["universe"])),
+            printable(called.module(one["universe"])),
             "" if one["born"] is None else f"{one['born']:,}",
             names(one["parents"]),
             names(one["children"]),
@@ -65,6 +71,14 @@ def lineage(universe: str, name: str | None, namespace: str | None) -> None:
         for one in found["people"]
     )
     print_table(("NAME", "BORN IN", "AT", "PARENTS", "CHILDREN"), rows)
+    if (more := found["total"] - len(found["people"])) > 0:
+        say(f"and {more:,} more: name one of them", dim=True)
+    tell_rest(found)
+
+
+def tell_rest(found: Json) -> None:
+    if not found["whole"]:
+        say("More universes are joined with it than were read: these are the nearest.", fg="yellow")
 
 
 def names(people: list[Json]) -> str:

@@ -33,11 +33,13 @@ def reindex_command() -> None:
 
 @click.command("gc")
 def gc_command() -> None:
-    """Collect blobs that nothing refers to."""
+    """Collect blobs that nothing refers to, an hour after they came at the earliest."""
     answer = node().post("/api/gc", timeout_s=REINDEX_TIMEOUT_S)
     if wants_json():
         return print_json("gc", answer)
     say(f"collected {answer['blobs']:,} blobs, {size_text(answer['bytes'])}")
+    if answer["young"]:
+        say(f"{answer['young']:,} more came within the last hour, and go after it", dim=True)
 
 
 @click.command("scrub")
@@ -73,9 +75,12 @@ def scrub_command(dry_run: bool) -> None:
 
 def scrub_lines(result: Json) -> list[str]:
     """What was read, each blob that was damaged with what it belongs to, and what is to be done."""
-    read = f"read {size_text(result['bytes'])}"
-    parts = f"{counted(result['parts'], 'part')} damaged"
-    lines = [f"{read}: {parts if result['parts'] else 'every part is what it was'}"]
+    found = "every part is what it was"
+    if result["parts"]:
+        found = f"{counted(result['parts'], 'part')} damaged"
+    elif result["blobs"]:  # of an earlier scrub, or a reader, who dropped it
+        found = "every part that is here is what it was; some that were damaged before were missing"
+    lines = [f"read {size_text(result['bytes'])}: {found}"]
     for one in result["blobs"]:
         of = ", ".join(map(use_text, one["of"])) or "nothing that is listed"
         lines.append(f"{one['state']}  {one['id']}  {size_text(one['size'])}, of {of}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from node.client import broken, module_path
+from node.client import Client, broken, module_path
 from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
 from node.commands.files import whole_file
 from node.commands.going_on import goes_on
@@ -197,16 +197,24 @@ def check_is_name(text: str) -> None:
         raise failed("invalid-name", "Invalid name", detail)
 
 
-def hold(blob: str, relative_to: Sequence[str] = ()) -> Json:
-    """Has the node fetch all of a blob from its peers, however large, and shows how far it is."""
+def hold(blob: str, relative_to: Sequence[str] = (), *, called: str = "") -> Json:
+    """Has the node fetch all of a blob from its peers, however large, and shows how far it is.
+
+    `called`: what people read beside the bar; else the blob's id.
+    """
+    return hold_by(node(), blob, relative_to, called=called)
+
+
+def hold_by(by: Client, blob: str, relative_to: Sequence[str] = (), *, called: str = "") -> Json:
+    """The same of this node."""
     with goes_on(AGAIN):
         with Progress() as bars:
             body = {"relative_to": [one.lower() for one in relative_to]}
-            lines = node().post_lines(f"/api/blobs/{blob}/fetch", body, timeout_s=FETCH_TIMEOUT_S)
+            lines = by.post_lines(f"/api/blobs/{blob}/fetch", body, timeout_s=FETCH_TIMEOUT_S)
             for line in lines:
                 if line.get("event") == "result":
                     return line
-                bars.show(line)
+                bars.show({**line, "id": called or line.get("id", "")})
         raise broken("It ended without a result.")
 
 

@@ -54,6 +54,10 @@ MODULES: Final[Mapping[str, Meaning]] = {
     "let-go": Meaning(
         "The record was let go for good: nothing is written there again.", "Take another id."
     ),
+    "scrub-running": Meaning(
+        "A scrub is running already, which reads all there is.",
+        "Wait for its end; whoever began it is told what it finds.",
+    ),
     "not-deleted": Meaning("The record is not deleted.", "`panspermia delete NAME` deletes it."),
     "not-rated": Meaning("This node's author has not rated it.", "There is nothing to take back."),
     "ambiguous-module": Meaning(

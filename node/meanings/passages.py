@@ -28,19 +28,25 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "The gate of that universe does not sign that: the traveller is elsewhere, another device"
         " is the gate, or receipts are missing. Nothing changed.",
         "The detail says which. The gate of a lost device is taken over with"
-        " `panspermia passage gate`.",
+        " `panspermia passage gate`, after `panspermia sync`: what a restored home lacks of its"
+        " own comes from others. Where that is lost for good, `--anyway` goes on without it.",
     ),
     "passage-closed": (
         "Nobody travels through a passage that is not accepted yet, or that one owner closed.",
         "Its other owner accepts it: `panspermia passage accept`; or create another one.",
+    ),
+    "passage-unstable": (
+        "Nobody looked after that passage for so long that it carries nobody. Who is under way"
+        " still arrives.",
+        "Either owner looks after it: `panspermia passage maintain PASSAGE`.",
     ),
     "passage-accepted": (
         "Where a passage leads cannot be changed once the other owner accepted it.",
         "Close it, and propose another one.",
     ),
     "passage-exists": (
-        "This author has another passage of that id, so it cannot accept this one.",
-        "Ask for a proposal under another id.",
+        "This author has another passage of that id, proposed or accepted.",
+        "Take another id, or ask for a proposal under another one.",
     ),
     "own-passage": (
         "Who proposed a passage does not accept it: the other owner does.",

@@ -53,7 +53,7 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "empty-body": ("A snapshot has one byte at least.", "Send its bytes as the body."),
     "cut-off": (
-        "The sender went away in the middle of a body. Nothing was stored.",
+        "The sender went away in the middle of a body, or sent it too slowly. Nothing was stored.",
         "Send it again.",
     ),
     "bad-media-type": (

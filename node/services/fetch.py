@@ -101,7 +101,7 @@ async def hold_blob(
                         urgency=urgency,
                         relative_to=relative_to or [one.blob for one in beside],
                     )
-                await _settle(store, blob, beside)
+                await settle_beside(store, blob, beside)
             finally:  # what was being begun for nobody in the moment in which this asked
                 if kept_for is None:
                     await store.adopt_blob(blob)
@@ -115,8 +115,11 @@ async def hold_blob(
         raise Unreachable(detail, code="blob-unreachable") from error
 
 
-async def _settle(store: Store, blob: BlobId, beside: Sequence[Beside]) -> None:
-    """It lies as what differs from the state after it, or the one before it as from this one."""
+async def settle_beside(store: Store, blob: BlobId, beside: Sequence[Beside]) -> None:
+    """It lies as what differs from the state after it, or the one before it as from this one.
+
+    `beside`: as the store gives them.
+    """
     later = next((one.blob for one in beside if one.is_later), None)
     if later is not None:
         await store.settle_snapshot(blob, later)

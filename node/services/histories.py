@@ -1,13 +1,20 @@
-"""What several universes tell of one past: those of a tree of forks, and those beyond passages."""
+"""What several universes tell of one past: forks, what lies beyond passages, and forks of that.
+
+    level by level from the universe that is asked for:
+    its parent ─▸ where its travellers came from and went ─▸ its forks ─▸ the next level
+
+So it is one view from wherever it is looked at, and many forks by strangers come last.
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from crdt.keys import NamespaceKey
 from node.services.gatebooks import Books
 from node.services.passages import Ferry
-from node.services.timelines import branch_of, family_of
+from node.services.timelines import branch_of, parent_name, universe_named
 from node.services.universes import joined_places
 from storage.listing import EventRow
 from storage.listings import ListedRow
@@ -15,10 +22,10 @@ from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.crossings import crossings_of
 from universe.event import decode_event
+from universe.forks import Branch
 from universe.histories import Crossing, Histories, History
 from universe.lines import Lines
-from universe.names import parse_full_name
-from universe.travel import Story, story_of
+from universe.travel import story_of
 
 UNIVERSES_MAX: Final = 64
 """Whose receipts are read: each is one document."""
@@ -35,44 +42,101 @@ class Told:
 
 
 async def told_around(ferry: Ferry, row: ListedRow) -> Told:
-    """Of the universes in its tree of forks, nearest first, and where their travellers went.
+    """Of all universes that forks and travellers join with this one, the nearest first.
 
-    Raises `Rejected` where receipts lead through too many universes.
+    Of one that was deleted, or is not here, only what receipts say of it.
     """
-    store = ferry.store
-    _, found = await family_of(store, row)
-    rows = dict(list(found.items())[:UNIVERSES_MAX])
-    crossings = await _crossings(ferry, rows)
-    for way in crossings:
-        for name in (way.source, way.target):
-            if name not in rows and len(rows) < UNIVERSES_MAX:
-                rows |= await _named(store, name)
+    around = _Around(ferry, await joined_places(ferry.store))
+    level = [_Near(row.listing.target, row.namespace, row)]
+    while level:
+        level = await around.go_on(level)
     histories, left = list[History](), EVENTS_MAX
-    for one in rows.values():
-        events = await store.events_of(one.number, limit=min(PAGE_MAX, left)) if left else []
+    for one in around.found.values():
+        if one.row is None:
+            histories.append(History(Branch(one.name), {}))
+            continue
+        events = []
+        if left:
+            events = await ferry.store.events_of(one.row.number, limit=min(PAGE_MAX, left))
         left -= len(events)
-        histories.append(await asyncio.to_thread(_history, one, events))
-    is_whole = left > 0 and len(rows) < UNIVERSES_MAX
-    return Told(await asyncio.to_thread(Histories, histories, crossings), is_whole)
+        histories.append(await asyncio.to_thread(_history, one.row, events))
+    is_whole = around.is_whole and left > 0
+    return Told(await asyncio.to_thread(Histories, histories, around.crossings), is_whole)
 
 
-async def _crossings(ferry: Ferry, names: Iterable[str]) -> list[Crossing]:
-    books = Books(ferry)
-    await books.load(names)
-    held = tuple(books.read)
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """A universe that is joined with the one that is asked of."""
 
-    def stories(lines: Lines) -> Sequence[Story]:
-        who = {one.receipt.traveller.who for name in held for one in lines[name].receipts}
-        return [story_of(one, lines) for one in sorted(who)]
+    name: str
+    place: NamespaceKey
+    row: ListedRow | None
+    """None: it is not listed here."""
 
-    return [way for story in await books.ask(stories) for way in crossings_of(story)]
+    @property
+    def parent(self) -> str | None:
+        return None if self.row is None else parent_name(self.row)
 
 
-async def _named(store: Store, name: str) -> dict[str, ListedRow]:
-    author, id = parse_full_name(name)
-    found = await store.universes_called(id, await joined_places(store))
-    theirs = [row for row in found if row.listing.author == author]
-    return {name: theirs[0]} if theirs else {}
+@dataclass(slots=True)
+class _Around:
+    """What was found so far."""
+
+    ferry: Ferry
+    places: Sequence[NamespaceKey]
+    found: dict[str, _Near] = field(default_factory=dict[str, _Near])
+    crossings: list[Crossing] = field(default_factory=list[Crossing])
+    is_whole: bool = True
+
+    @property
+    def store(self) -> Store:
+        return self.ferry.store
+
+    async def go_on(self, level: Sequence[_Near]) -> list[_Near]:
+        """Take these in; those beside them that are new, as many as there is room for."""
+        self.found |= {one.name: one for one in level}
+        beside: dict[str, NamespaceKey] = {}
+        for one in level:
+            if one.parent is not None:
+                beside.setdefault(one.parent, one.place)
+        for place in dict.fromkeys(one.place for one in level):
+            for way in await self._crossings(
+                [one.name for one in level if one.place == place], place
+            ):
+                self.crossings.append(way)
+                beside.setdefault(way.source, place)
+                beside.setdefault(way.target, place)
+        new: dict[str, _Near] = {}
+        for name, place in beside.items():
+            if name not in self.found:
+                row = await universe_named(self.store, name, self.places)
+                new[name] = _Near(name, place if row is None else row.namespace, row)
+        for one in level:
+            for row in await self.store.universes_forked_from(one.name, self.places):
+                name = row.listing.target
+                if name not in self.found:
+                    new.setdefault(name, _Near(name, row.namespace, row))
+        room = UNIVERSES_MAX - len(self.found)
+        self.is_whole = self.is_whole and len(new) <= room
+        return list(new.values())[:room]
+
+    async def _crossings(self, names: Sequence[str], place: NamespaceKey) -> list[Crossing]:
+        """Of all who ever passed these: both ends of a passage lie in one namespace."""
+        ferry = Ferry(self.store, self.ferry.identity, self.ferry.clock_us, place)
+        told = await Books(ferry).ask_each(names, _ways)
+        # Of one whose travellers' stories are too long to read nothing is told.
+        self.is_whole = self.is_whole and len(told) == len(names)
+        return [way for each in told for way in each]
+
+
+def _ways(names: Sequence[str], _: Books, lines: Lines) -> list[list[Crossing]]:
+    return [list(_ways_of(name, lines)) for name in names]
+
+
+def _ways_of(name: str, lines: Lines) -> Iterable[Crossing]:
+    who = {one.receipt.traveller.who for one in lines[name].receipts}
+    for one in sorted(who):
+        yield from crossings_of(story_of(one, lines))
 
 
 def _history(row: ListedRow, events: Sequence[EventRow]) -> History:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from crdt.change import DocumentId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
@@ -25,6 +27,7 @@ from universe.names import parse_full_name, parse_universe_id
 from universe.passage import (
     CLASS,
     KIND,
+    STABILITY_MAX,
     WORD,
     Half,
     Passage,
@@ -80,7 +83,10 @@ async def read_value(by: Ferry, document: DocumentId) -> Plain | None:
 
 
 async def passage_called(by: Ferry, text: str) -> Passage:
-    """Raises `NotFound` (`unknown-passage`), `Conflict` (`ambiguous-passage`), `InvalidName`."""
+    """By what proposes it, or by what accepts it.
+
+    Raises `NotFound` (`unknown-passage`), `Conflict` (`ambiguous-passage`), `InvalidName`.
+    """
     if "/" in text:
         name = full_name(by, text)
     else:
@@ -94,7 +100,8 @@ async def passage_called(by: Ferry, text: str) -> Passage:
             detail = f"{len(found)} authors propose {quoted(text)}; say whose"
             raise Conflict(detail, code="ambiguous-passage", candidates=tuple(found))
         name = found[0] if found else f"{by.did}/{parse_universe_id(text)}"
-    passage = await passage_named(by, name)
+    half = await _half(by, name)
+    passage = None if half is None else await passage_named(by, half.proposal or name)
     if passage is None:
         detail = f"no passage {quoted(text)} is known here; `panspermia sync` may bring it"
         raise NotFound(detail, code="unknown-passage")
@@ -136,10 +143,11 @@ def is_of(passage: Passage, universe: str) -> bool:
 
 
 async def create_passage(by: Ferry, id: str, words: Words, said: Said) -> Passage:
-    """Propose a passage, or say one's own anew.
+    """Propose a passage, or say one's own anew; one's half that was closed is open again.
 
     Raises `NotAllowed` where neither end is this author's, `NotFound` for one's own universe that
-    is not there, `Conflict` where the ends of one that was accepted would change, `InvalidRecord`.
+    is not there, `Conflict` where the ends of one that was accepted would change or the id is that
+    of what this author accepted, `InvalidRecord`.
     """
     name = full_name(by, id)
     before = await passage_named(by, name)
@@ -150,6 +158,14 @@ async def create_passage(by: Ferry, id: str, words: Words, said: Said) -> Passag
             raise Conflict(detail, code="passage-accepted")
     stated = (said.source, said.target) if before is None else before.proposed.ends[:2]
     await _check_own(by, [end for end in stated if end is not None])
+    own = await _half(by, name)
+    if own is not None and own.proposal:
+        detail = f"by {id} you accepted {own.proposal}: take another id, or leave it out"
+        raise Conflict(detail, code="passage-exists")
+    if said.stability is None and own is None:
+        said = msgspec.structs.replace(said, stability=STABILITY_MAX)
+    if own is not None and own.is_closed:
+        said = msgspec.structs.replace(said, closed=False)
     await _say(by, name, words, said)
     return await _after(by, name)
 
@@ -172,7 +188,7 @@ async def accept_passage(by: Ferry, passage: Passage, said: Said) -> Passage:
         source=proposed.source,
         target=proposed.target,
         type=proposed.type,  # type: ignore[arg-type]  # it was read, so it is one of them
-        stability=100 if said.stability is None else said.stability,
+        stability=STABILITY_MAX if said.stability is None and own is None else said.stability,
         maintained_us=by.clock_us(),
         every_us=said.every_us,
         arrivals=said.arrivals,
@@ -181,6 +197,21 @@ async def accept_passage(by: Ferry, passage: Passage, said: Said) -> Passage:
         by=said.by,
     )
     await _say(by, name, Words(proposed.name or None, None, None, None, None), half)
+    return await _after(by, passage.name)
+
+
+async def maintain_passage(by: Ferry, passage: Passage, stability: int | None = None) -> Passage:
+    """Look after it: it is as stable as its owners say again. `stability`: what one says anew.
+
+    Raises `NotAllowed` where this author has no half of it, `Conflict` (`passage-closed`).
+    """
+    half = passage.half_of(by.did)
+    if half is None:
+        raise NotAllowed(f"{passage.name} is not yours to look after", code="not-your-passage")
+    if passage.state == "closed":
+        raise Conflict(f"{passage.name} is closed", code="passage-closed")
+    said = Said(maintained_us=by.clock_us(), stability=stability)
+    await _say(by, half.full_name, Words(None, None, None, None, None), said)
     return await _after(by, passage.name)
 
 

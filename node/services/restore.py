@@ -52,6 +52,7 @@ from node.projection import project
 from node.quotas import quota_of
 from node.services.advise import Withheld, withhold_malicious
 from node.services.devices import GIVEN
+from node.services.fetch import settle_beside
 from node.services.rights import rights_of_device
 from node.settings import load_config
 from registry.errors import RegistryError
@@ -256,6 +257,9 @@ class _Taker:
         try:
             if frame.kind != drops.CHUNK:
                 await self._flush_chunks(store)
+            if frame.kind not in (drops.PAGE, drops.CHUNK) and self._blob:
+                await settle_beside(store, self._blob, await store.beside(self._blob))
+                self._blob = BlobId(b"")
             await self._take(store, frame)
         except CrdtError as error:
             where = f"before byte {frame.end_bytes:,}"

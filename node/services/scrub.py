@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct, to_builtins
 
 from crdt.blob import BLOB_BYTES_MAX, BlobId
+from node.errors import Conflict
 from node.outcomes import problem_of
 from node.ports import Network
 from node.services.a_few import a_few_at_a_time
@@ -64,8 +65,21 @@ async def scrub(
 
     So is what was damaged before and nobody gave. `is_dry_run`: nothing is changed. A disk that is
     full, or a peer who has nothing, leaves a blob damaged. Raises `Corrupt` where a file cannot be
-    read at all.
+    read at all, `Conflict` as `refuse_second` does.
     """
+    refuse_second(store)
+    with store.one_scrub():
+        return await _scrub(store, network, tell, is_dry_run=is_dry_run)
+
+
+def refuse_second(store: Store) -> None:
+    """Raises `Conflict` while one is running: it finds all there is to find."""
+    if store.is_scrubbing:
+        detail = "a scrub is running already, which reads all there is: wait for its end"
+        raise Conflict(detail, code="scrub-running")
+
+
+async def _scrub(store: Store, network: Network, tell: Tell, *, is_dry_run: bool) -> ScrubReport:
     before = await store.blobs_to_mend()
 
     def told(done: int, total: int) -> None:

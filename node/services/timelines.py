@@ -155,15 +155,17 @@ async def forks_of(store: Store, row: ListedRow) -> list[ListedRow]:
 async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, ListedRow]]:
     """The tree that it stands in, with the rows by their names: at most `FAMILY_MAX` universes.
 
-    First what it descends from, then whatever was forked from these, nearest first.
+    First what it descends from, then whatever was forked from these, nearest first; from a parent
+    that is not here too, which may have been deleted.
     """
     places = await joined_places(store)
     found = {row.listing.target: row}
-    at = await _parent(store, row, places)
+    top, at = row, await parent_of(store, row, places)
     while at is not None and at.listing.target not in found and len(found) < FAMILY_MAX:
-        found[at.listing.target] = at
-        at = await _parent(store, at, places)
-    waiting = list(found)
+        found[at.listing.target] = top = at
+        at = await parent_of(store, at, places)
+    above = parent_name(top)
+    waiting = [*found, *([above] if above is not None and at is None else [])]
     while waiting and len(found) < FAMILY_MAX:
         for one in await store.universes_forked_from(waiting.pop(0), places):
             if one.listing.target not in found and len(found) < FAMILY_MAX:
@@ -319,15 +321,26 @@ async def _for_its_readers(
     return given
 
 
-async def _parent(store: Store, row: ListedRow, places: Sequence[NamespaceKey]) -> ListedRow | None:
-    said = _said(row).parent
-    if not said:
-        return None
-    author, id = parse_full_name(said)
-    for one in await store.universes_called(id, places):
-        if one.listing.author == author:
-            return one
-    return None
+async def parent_of(
+    store: Store, row: ListedRow, places: Sequence[NamespaceKey]
+) -> ListedRow | None:
+    """Of a fork; None where it is not here, or this is none."""
+    name = parent_name(row)
+    return None if name is None else await universe_named(store, name, places)
+
+
+async def universe_named(
+    store: Store, name: str, places: Sequence[NamespaceKey]
+) -> ListedRow | None:
+    """By its full name."""
+    author, id = parse_full_name(name)
+    found = await store.universes_called(id, places)
+    return next((one for one in found if one.listing.author == author), None)
+
+
+def parent_name(row: ListedRow) -> str | None:
+    """Full name of what a fork was forked from, here or not."""
+    return _said(row).parent or None
 
 
 def branch_of(row: ListedRow) -> Branch:

@@ -8,43 +8,34 @@ nothing twice. One lock keeps two acts of this node from going on from the same 
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from node.errors import Conflict, NotFound, Rejected
+from node.services.ends import departure_to, missing_at, on_their_way, open_at, to_come_back
 from node.services.gatebooks import KIND, Books
-from node.services.passages import (
-    Ferry,
-    document_of,
-    own_halves,
-    passage_named,
-    read_value,
-)
-from node.services.passengers import MIGRATION_FORMAT, Passenger, who_goes
+from node.services.passages import Ferry, document_of, passage_named, read_value
+from node.services.passengers import Passenger, who_goes
+from node.services.verdicts import half_here, judge_of
 from registry.edits import Edit
-from registry.errors import CannotTravel, RegistryError
-from registry.formats.errors import FormatError
-from registry.formats.primordium_migration import read_migration
+from registry.errors import CannotTravel
+from universe.behind import check_none_missing, given_up_with
 from universe.gate import (
     Found,
-    Judge,
     Now,
     Verdict,
     Wish,
     decide,
     due,
+    gate_of,
     hand_over,
-    is_coming,
-    is_refused,
     send,
-    unanswered,
-    unreturned,
 )
-from universe.gatebook import GateBook, put_hand_over, put_recall, put_receipts
+from universe.gatebook import put_hand_over, put_recall, put_receipts
 from universe.gates import sign_hand_over
 from universe.lines import Lines
 from universe.names import parse_full_name
-from universe.passage import Half, Passage, judge_arrival
+from universe.passage import Passage
 from universe.receipts import (
     INLINE_BYTES_MAX,
     Checked,
@@ -53,6 +44,7 @@ from universe.receipts import (
     check_receipt,
     sign_receipt,
 )
+from universe.record import WORD
 from universe.travel import Story, migration_of, story_of
 
 
@@ -63,6 +55,15 @@ class Sent:
     departure: Checked
     story: Story
     is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of taking a gate."""
+
+    is_changed: bool
+    given_up: tuple[Checked, ...] = ()
+    """Answers of others to receipts that are lost."""
 
 
 @dataclass(slots=True)
@@ -76,31 +77,51 @@ class Gatekeeper:
     def key(self) -> bytes:
         return self.by.identity.device.public
 
-    async def take_gate(self, universe: str, *, only_first: bool = False) -> bool:
-        """Make this device the gate of one's own universe; whether anything changed.
+    async def check_first(self, universe: str, other: str) -> None:
+        """Before a passage to `other` makes this device the first gate: nothing of it is missing.
 
-        `only_first`: only where it has no gate yet. Raises `NotFound`, `CannotTravel`.
+        Raises as `take_gate`.
+        """
+        books = await self._books(universe)
+        if (await books.ask(lambda lines: lines[universe])).gate is None:
+            check_none_missing(universe, await missing_at(self.by, books, universe, other))
+
+    async def take_gate(
+        self, universe: str, *, only_first: bool = False, anyway: bool = False
+    ) -> Taken:
+        """Make this device the gate of one's own universe.
+
+        `only_first`: only where it has no gate yet. `anyway`: also where others answered what is
+        not here; it is given up, and the gate is handed over even to the device that has it.
+        Raises `NotFound`, `CannotTravel` (`gate-behind`).
         """
         async with self.lock:
             books = await self._books(universe)
-            gate = (await books.ask(lambda lines: lines[universe])).gate
-            if gate is not None and (only_first or gate.hand_over.gate == self.key):
-                return False
+            line = await books.ask(lambda lines: lines[universe])
+            if line.gate is not None and only_first:
+                return Taken(is_changed=False)
+            missing = await missing_at(self.by, books, universe)
+            if not anyway:
+                check_none_missing(universe, missing)
+            is_ours = line.gate is not None and line.gate.hand_over.gate == self.key
+            if is_ours and not (anyway and (missing or line.has_gap)):
+                return Taken(is_changed=False)
             now_us = self.by.clock_us()
             said = await books.ask(
-                lambda lines: hand_over(universe, self.key, self.key, lines, now_us)
+                lambda lines: hand_over(universe, self.key, self.key, lines, now_us, anyway=anyway)
             )
             signed = sign_hand_over(said, self.by.identity.device)
-            await self._write(universe, put_hand_over(signed, now_us=now_us))
-            return True
+            given_up = given_up_with(missing, books.read[universe].given_up)
+            await self._write(universe, put_hand_over(signed, now_us=now_us, given_up=given_up))
+            return Taken(is_changed=True, given_up=tuple(missing))
 
     async def send(
-        self, passage: Passage, source: str, migration: bytes, who: Passenger, tick: int
+        self, passage: Passage, source: str, migration: bytes, who: Passenger, tick: int | None
     ) -> Sent:
         """Sign a departure; of a migration that was signed before, that one.
 
-        Raises `Conflict` (`passage-closed`) where it is not open, `Rejected` for what is no
-        traveller, `CannotTravel`, `NotFound`.
+        Raises `Conflict` (`passage-closed`, `passage-unstable`) where nobody travels through it,
+        `Rejected` for what is no traveller, `CannotTravel`, `NotFound`.
         """
         target = _other_end(passage, source)
         if len(who.data) > INLINE_BYTES_MAX:
@@ -109,13 +130,13 @@ class Gatekeeper:
         async with self.lock:
             books = await self._books(source)
             before = await books.ask(lambda lines: migration_of(migration, source, lines))
-            if before is None and not passage.is_open:
-                detail = f"{passage.name} is {passage.state}, not open"
-                raise Conflict(detail, code="passage-closed")
+            if before is None:
+                _check_carries(passage, self.by.clock_us())
+                await self._check_known(books, source)
             named = await books.ask(lambda lines: who_goes(source, who, before, lines))
             traveller = Traveller.of(named, who.data, who.format)
             wish = Wish(migration, passage.name, target, traveller)
-            now = Now(tick, self.by.clock_us())
+            now = await self._now(books, source, tick)
             said = await books.ask(lambda lines: send(source, self.key, wish, lines, now))
             if isinstance(said, Receipt):
                 (said,) = await self._sign(books, source, [said])
@@ -128,25 +149,28 @@ class Gatekeeper:
         """Sign what is due at this gate: arrivals, refusals and returns.
 
         Nothing where this device is not the gate. Into a universe that was deleted nobody is let.
-        Raises `NotFound`, `Rejected`.
+        Raises `NotFound`, `Rejected`; `CannotTravel` (`gate-behind`) where there is something to
+        sign, and others answered what is not here.
         """
         async with self.lock:
             books = await self._books(universe, even_deleted=True)
-            open_ = await self._open(books, universe)
+            open_ = await open_at(self.by, books, universe)
             passages: dict[str, Passage | None] = {}
             for one in open_.coming:
                 name = one.receipt.passage
                 if name not in passages:
                     passages[name] = await passage_named(self.by, name)
             # What came through none of one's own waits, and its story is not even read.
-            own = [one for one in open_.coming if _half(passages[one.receipt.passage], universe)]
-            coming = await books.ask_each(own, _coming)
-            refused = await books.ask_each(open_.refused, _refused)
+            own = [
+                one for one in open_.coming if half_here(passages[one.receipt.passage], universe)
+            ]
+            coming = await books.ask_each(own, on_their_way)
+            refused = await books.ask_each(open_.refused, to_come_back)
             now = await self._now(books, universe, tick)
             found = Found([one for one, _ in coming], refused)
             suspect = {one.id for one, is_suspect in coming if is_suspect}
             is_gone = await self._is_deleted(universe)
-            judge = _judge(passages, suspect, is_gone=is_gone)
+            judge = judge_of(passages, suspect, is_gone=is_gone)
 
             def question(lines: Lines) -> list[Receipt]:
                 try:
@@ -157,7 +181,10 @@ class Gatekeeper:
                 except CannotTravel:
                     return []
 
-            return await self._sign(books, universe, await books.ask(question))
+            said = await books.ask(question)
+            if said:
+                check_none_missing(universe, await missing_at(self.by, books, universe))
+            return await self._sign(books, universe, said)
 
     async def decide(
         self, universe: str, departure: bytes, verdict: Verdict, tick: int | None
@@ -168,10 +195,11 @@ class Gatekeeper:
         """
         async with self.lock:
             books = await self._books(universe)
-            one = await self._departure(books, universe, departure)
+            one = await departure_to(self.by, books, universe, departure)
             if one is None:
                 detail = "nothing of that name is on its way to here"
                 raise NotFound(detail, code="unknown-migration")
+            await self._check_known(books, universe)
             now = await self._now(books, universe, tick)
             said = await books.ask(
                 lambda lines: decide(universe, self.key, one, verdict, lines, now)
@@ -201,8 +229,8 @@ class Gatekeeper:
     async def waiting(self, universe: str) -> list[Checked]:
         """Departures to one's own universe that nobody has answered."""
         books = await self._books(universe, even_deleted=True)
-        open_ = await self._open(books, universe)
-        return [one for one, _ in await books.ask_each(open_.coming, _coming)]
+        open_ = await open_at(self.by, books, universe)
+        return [one for one, _ in await books.ask_each(open_.coming, on_their_way)]
 
     async def stories(self, passage: Passage) -> tuple[list[Story], Lines]:
         """All who ever were to travel through it, as far as is held."""
@@ -222,35 +250,10 @@ class Gatekeeper:
 
         return await books.ask(question), books.lines
 
-    async def _open(self, books: Books, universe: str) -> "_Open":
-        """What the other ends say that this gate has not answered."""
-        ends = sorted(await self._other_ends(universe))
-        recalled: set[bytes] = set()
-
-        def question(ends: Sequence[str], books: Books, lines: Lines) -> list[tuple[bool, Checked]]:
-            found = [(True, one) for end in ends for one in unanswered(universe, end, lines)]
-            found += [(False, one) for end in ends for one in unreturned(universe, end, lines)]
-            recalled.update(books.recalled)
-            return found
-
-        found = await books.ask_each(ends, question)
-        coming = [one for is_coming, one in found if is_coming]
-        return _Open(coming, [one for is_coming, one in found if not is_coming], recalled)
-
-    async def _departure(self, books: Books, universe: str, id: bytes) -> Checked | None:
-        """Of that id to here, counted or not, answered or not."""
-
-        def question(ends: Sequence[str], _: Books, lines: Lines) -> list[Checked]:
-            said = [one for end in ends for one in (*lines[end].receipts, *lines[end].apart)]
-            return [one for one in said if one.id == id and one.receipt.other == universe]
-
-        ends = sorted(await self._other_ends(universe))
-        return next(iter(await books.ask_each(ends, question)), None)
-
-    async def _other_ends(self, universe: str) -> set[str]:
-        """Universes that this author ever joined with it: travellers may be on their way."""
-        halves = [one.ends[:2] for one in await own_halves(self.by)]
-        return {end for ends in halves if universe in ends for end in ends}
+    async def _check_known(self, books: Books, universe: str) -> None:
+        """Raises `CannotTravel` where this device is not the gate, or is behind."""
+        await books.ask(lambda lines: gate_of(universe, self.key, lines))
+        check_none_missing(universe, await missing_at(self.by, books, universe))
 
     async def _is_deleted(self, universe: str) -> bool:
         document = document_of(universe, KIND, self.by.namespace)
@@ -267,10 +270,18 @@ class Gatekeeper:
         return books
 
     async def _now(self, books: Books, universe: str, tick: int | None) -> Now:
-        """Where nobody says the tick: that of the last receipt."""
-        receipts = (await books.ask(lambda lines: lines[universe])).receipts
-        last = receipts[-1].receipt.tick if receipts else 0
-        return Now(last if tick is None else tick, self.by.clock_us())
+        """Where nobody says the tick: the highest of its snapshots and events, or of the last
+        receipt, so that who comes now did not come before them."""
+        if tick is None:
+            receipts = (await books.ask(lambda lines: lines[universe])).receipts
+            last = receipts[-1].receipt.tick if receipts else 0
+            tick = max(last, await self._told_tick(universe))
+        return Now(tick, self.by.clock_us())
+
+    async def _told_tick(self, universe: str) -> int:
+        author, id = parse_full_name(universe)
+        row = await self.by.store.listing(WORD, author, id, self.by.namespace)
+        return 0 if row is None else await self.by.store.last_tick(row.number)
 
     async def _sign(
         self, books: Books, universe: str, receipts: Sequence[Receipt]
@@ -281,7 +292,7 @@ class Gatekeeper:
         await self._write(universe, put_receipts(signed, now_us=self.by.clock_us()))
         checked = [check_receipt(one) for one in signed]
         book = books.read[universe]
-        books.read[universe] = GateBook((*book.receipts, *checked), book.hand_overs, book.recalled)
+        books.read[universe] = replace(book, receipts=(*book.receipts, *checked))
         return checked
 
     async def _write(self, universe: str, edit: Edit) -> None:
@@ -290,58 +301,25 @@ class Gatekeeper:
         await self.by.store.commit(document, edit, signer)
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """What a gate may have to answer, and departures that are wanted back."""
-
-    coming: list[Checked]
-    refused: list[Checked]
-    recalled: set[bytes]
-
-
-def _coming(departures: Sequence[Checked], _: Books, lines: Lines) -> list[tuple[Checked, bool]]:
-    """Those on their way, and whether the gate that sent each is suspect."""
-    return [
-        (one, lines[one.receipt.universe].is_suspect) for one in departures if is_coming(one, lines)
-    ]
-
-
-def _refused(refusals: Sequence[Checked], _: Books, lines: Lines) -> list[Checked]:
-    return [one for one in refusals if is_refused(one, lines)]
-
-
-def _half(passage: Passage | None, universe: str) -> Half | None:
-    """That of the owner of `universe`."""
-    return None if passage is None else passage.half_of(parse_full_name(universe)[0])
-
-
-def _judge(
-    passages: Mapping[str, Passage | None], suspect: Collection[bytes], *, is_gone: bool
-) -> Judge:
-    def judge(departure: Checked) -> Verdict:
-        said = departure.receipt
-        data = said.traveller.inline
-        if data is None:
-            return Verdict("refuse", "its bytes are not told in its departure")
-        if said.traveller.format == MIGRATION_FORMAT:
-            try:
-                read_migration(data, "traveller")
-            except (FormatError, RegistryError):
-                return Verdict("refuse", "it is no MigrateEntity whose checksum holds")
-        is_suspect = departure.id in suspect
-        verdict = judge_arrival(departure, passages.get(said.passage), is_suspect=is_suspect)
-        if is_gone and verdict.word != "wait":
-            return Verdict("refuse", "the universe was deleted")
-        return verdict
-
-    return judge
-
-
 def _check_told(story: Story, source: str) -> None:
     """Of who left `source`. Raises `CannotTravel` where how it came there is not held."""
     if not story.receipts:
         detail = f"how {story.who.soul} came to {source} is not held here"
         raise CannotTravel(detail, "gate-behind")
+
+
+def _check_carries(passage: Passage, now_us: int) -> None:
+    """Raises `Conflict` where nobody is to leave through it."""
+    if not passage.is_open:
+        detail = f"{passage.name} is {passage.state}, not open"
+        raise Conflict(detail, code="passage-closed")
+    if passage.stability_at(now_us) == 0:
+        owners = sorted({parse_full_name(end)[0] for end in passage.proposed.ends[:2]})
+        detail = (
+            f"{passage.name} carries nobody any more, as nobody looked after it:"
+            f" {' or '.join(owners)} can, with `panspermia passage maintain {passage.name}`"
+        )
+        raise Conflict(detail, code="passage-unstable")
 
 
 def _other_end(passage: Passage, source: str) -> str:

@@ -98,12 +98,6 @@ function handInAll(files) {
 byId("place").addEventListener("change", tellPlace);
 tellPlace();
 byId("files").addEventListener("change", () => { handInAll([...byId("files").files]); byId("files").value = ""; });
-for (const kind of ["dragover", "dragleave", "drop"]) {
-  byId("drop").addEventListener(kind, (event) => {
-    event.preventDefault();
-    byId("drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop") handInAll(event.dataTransfer.files);
-  });
-}
+takesFiles(byId("drop"), handInAll);
 // Beside the place for them a browser would open the file and leave this page.
 for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());

@@ -179,6 +179,7 @@ async function showRights() {
     ]);
     show("namespaces", spaces.namespaces.map(namespaceItem), "none");
     showPlaces(spaces.namespaces);
+    showReaders(spaces.namespaces);
     show("given", rights.given.map(rightItem), "Nothing. From a terminal: panspermia cap grant");
     show("held", rights.capabilities.map(rightItem), "Nothing beyond what is yours.");
     show("revocations", said.statements.map(revocationItem), "Nothing.");
@@ -191,6 +192,7 @@ async function showRights() {
 showStatus();
 showPeers();
 showRights();
+showRecord();
 setInterval(() => { if (!document.hidden) showStatus(); }, REFRESH_MS);
 setInterval(() => { if (!document.hidden) showPeers(); }, REFRESH_MS);
 setInterval(() => { if (!document.hidden) showRights(); }, RIGHTS_REFRESH_MS);
@@ -198,7 +200,7 @@ setInterval(() => { if (!document.hidden) showRights(); }, RIGHTS_REFRESH_MS);
 // What happens is told as it happens; what was missed meanwhile, the lists above say.
 const events = new EventSource("/api/events?types=blob,index,invite,peer,letter");
 events.addEventListener("blob", (event) => hearOfBlob(JSON.parse(event.data)));
-events.addEventListener("index", () => { showFoundAgain(); showLifeAgain(); showChallengesAgain(); });
+events.addEventListener("index", () => { showFoundAgain(); showLifeAgain(); showChallengesAgain(); showMultiverseAgain(); });
 events.addEventListener("invite", () => showInvites());
 events.addEventListener("peer", () => showPeers());
 events.addEventListener("letter", () => showStatus());

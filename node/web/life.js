@@ -108,4 +108,3 @@ byId("life-more").addEventListener("click", () => showLife(true));
 byId("life-form").addEventListener("submit", (event) => event.preventDefault());
 showOrders();
 showLife();
-showRecord();

@@ -19,6 +19,14 @@ function button(text, label, act) {
   return made;
 }
 
+// A part of a drawing; its text, too, goes in as text.
+function shape(name, attributes = {}, text) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
 function size(bytes) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;
@@ -33,12 +41,42 @@ function duration(seconds) {
 }
 
 const ago = (seconds) => (seconds === null ? "never" : `${duration(seconds)} ago`);
+const counted = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 const shortKey = (did) => did.replace(/^did:key:(.{6}).*(.{6})$/, "$1…$2");
 
 // What acts is there once somebody let this page act; what says how, until then.
 function fitLock(within) {
   for (const one of within.querySelectorAll("[data-acts]")) one.hidden = !token();
   for (const one of within.querySelectorAll("[data-locked]")) one.hidden = Boolean(token());
+}
+
+// Files that are dropped on `place` are handed to `take`.
+function takesFiles(place, take) {
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    place.addEventListener(kind, (event) => {
+      event.preventDefault();
+      place.classList.toggle("over", kind === "dragover");
+      if (kind === "drop") take(event.dataTransfer.files);
+    });
+  }
+}
+
+// A list that shows so many of `all` at a time, and a button for more.
+function inPortions(all, made, count = 20) {
+  const list = element("ul", undefined, "list");
+  const add = () => {
+    const next = all.slice(list.children.length, list.children.length + count).map(made);
+    list.append(...next);
+    more.hidden = list.children.length >= all.length;
+    return next[0];
+  };
+  const more = button("Show more", "", () => {
+    const first = add();
+    first.tabIndex = -1;
+    first.focus();
+  });
+  add();
+  return [list, more];
 }
 
 function show(list, items, none) {
@@ -58,14 +96,15 @@ class Problem extends Error {
 
 const token = () => sessionStorage.getItem(TOKEN);
 
-async function ask(method, path, body, accept = "application/json") {
+async function ask(method, path, body, accept = "application/json", signal = undefined) {
   const headers = { accept };
   if (token()) headers.authorization = `Bearer ${token()}`;
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer;
   try {
-    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    answer = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
+    if (signal?.aborted) throw new Problem({ detail: "stopped" });
     throw new Problem({ detail: "the node does not answer: is it running?" });
   }
   if (answer.status === 401 && token()) {
@@ -82,21 +121,31 @@ const exact = (key, value, at) => (typeof value === "number" && Math.abs(value) 
 const getExact = async (path) => JSON.parse(await (await ask("GET", path)).text(), exact);
 const post = async (path, body) => (await ask("POST", path, body)).json();
 
-// The lines of a long task: `told` hears how far it is. Gives its result.
-async function story(path, body, told) {
-  const answer = await ask("POST", path, body, "application/x-ndjson");
+// Who this node is; asked once.
+let ownAsked = null;
+function ownDid() {
+  ownAsked ??= get("/api/status").then((status) => status.did);
+  ownAsked.catch(() => { ownAsked = null; });
+  return ownAsked;
+}
+
+// The lines of a long task: `told` hears how far it is, as text and as the line says it. Gives its result.
+async function story(path, body, told, signal = undefined) {
+  const answer = await ask("POST", path, body, "application/x-ndjson", signal);
   if (!answer.headers.get("content-type").includes("ndjson")) return answer.json();
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch((error) => {
+      throw signal?.aborted ? new Problem({ detail: "stopped" }) : error;
+    });
     if (done) throw new Problem({ detail: "the node broke off" });
     const lines = (rest + value).split("\n");
     rest = lines.pop();
     for (const line of lines.map((one) => JSON.parse(one))) {
       if (line.event === "result") return line;
       if (line.event === "error") throw new Problem(line.problem);
-      told(line.text);
+      told(line.text, line);
     }
   }
 }

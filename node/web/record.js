@@ -1,4 +1,4 @@
-// One genome, seed, lineage or challenge, at an address of its own (#genome/…). Text of peers goes in as text.
+// One genome, seed, lineage, challenge, universe, passage or player, at an address of its own (#genome/…). Text of peers goes in as text.
 "use strict";
 
 const RECORDS = { genome: "genomes", seed: "seeds", lineage: "lineages" };
@@ -249,8 +249,15 @@ async function drawRecord(kind, full, namespace) {
   return { one, parts, saves: row };
 }
 
+const DRAWN = {
+  challenge: (full, namespace) => drawChallenge(full, namespace),
+  universe: (full, namespace) => drawUniverse(full, namespace),
+  passage: (full) => drawPassage(full),
+  player: (full, namespace) => drawPlayer(full, namespace),
+};
+
 async function showRecord() {
-  const found = /^#(genome|seed|lineage|challenge)\/([^?]+)(?:\?in=(.+))?$/.exec(location.hash);
+  const found = /^#(genome|seed|lineage|challenge|universe|passage|player)\/([^?]+)(?:\?in=(.+))?$/.exec(location.hash);
   const number = opened.number += 1;
   byId("one").hidden = !found;
   if (!found) return;
@@ -259,11 +266,12 @@ async function showRecord() {
   byId("one").setAttribute("aria-busy", "true");
   try {
     const [kind, full, namespace] = [found[1], decodeURIComponent(found[2]), decodeURIComponent(found[3] || "commons")];
-    const { one, parts, saves } = await (kind === "challenge" ? drawChallenge(full, namespace) : drawRecord(kind, full, namespace));
+    const { one, parts, saves } = await (DRAWN[kind] ? DRAWN[kind](full, namespace) : drawRecord(kind, full, namespace));
     if (number !== opened.number) return; // somebody went on
     byId("one-head").textContent = one.name || one.id;
     const drawn = element("div"); // of this record, whichever is shown by the time it comes
     byId("one-body").replaceChildren(drawn, ...parts);
+    fitLock(byId("one-body"));
     addLargePicture(drawn, saves, kind, one, full);
   } catch (error) {
     if (number !== opened.number) return;

@@ -19,7 +19,7 @@ function marked(text) {
 function foundItem(hit) {
   const item = element("li");
   const name = element("strong");
-  const record = hit.kind === "challenge" ? hit.id.split("/").pop() : Object.hasOwn(RECORDS, hit.kind) ? hit.id : "";
+  const record = hit.kind === "challenge" ? hit.id.split("/").pop() : Object.hasOwn(RECORDS, hit.kind) || Object.hasOwn(DRAWN, hit.kind) ? hit.id : "";
   name.append(record ? recordLink(hit.kind, record, hit.name || record, hit.namespace) : hit.name);
   item.append(name, document.createTextNode(` ${hit.version} `));
   item.append(element("span", hit.kind, "kind"), document.createTextNode(" "));

@@ -66,23 +66,22 @@ class Vault:
     async def read_in_parts(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """As `read`, but for one who reads for so long that nothing could be copied from the log
         meanwhile: `work` itself says what is to be of `one_moment`."""
-        return await self._run(lambda vault, _: work(vault))
+        return await self._begin(lambda vault, _: work(vault))
 
     async def objects(self, hashes: Sequence[bytes]) -> list[bytes | None]:
         """Their bytes, in their order; None where one is not here, or damaged."""
-        return await self.read_cached(lambda vault, cache: in_order(vault, hashes, cache))
+        return await self.objects_soon(hashes)
+
+    def objects_soon(self, hashes: Sequence[bytes]) -> asyncio.Future[list[bytes | None]]:
+        """The same, on its way already: whoever does not await it lets it go."""
+        return self._begin(_at_one_moment(lambda vault, cache: in_order(vault, hashes, cache)))
 
     async def read_cached(self, work: "_Work[T]") -> T:
         """As `read`, with what was unpacked before."""
+        return await self._begin(_at_one_moment(work))
 
-        def at_once(vault: sqlite3.Connection, cache: PlainCache) -> T:
-            with one_moment(vault):
-                return work(vault, cache)
-
-        return await self._run(at_once)
-
-    async def _run(self, work: "_Work[T]") -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
+    def _begin(self, work: "_Work[T]") -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
 
     def _do(self, work: "_Work[T]") -> T:
         reader = self._idle.get()
@@ -121,6 +120,14 @@ class Vault:
         self._threads.shutdown()
         for _ in range(READERS):
             self._idle.get().connection.close()
+
+
+def _at_one_moment(work: _Work[T]) -> _Work[T]:
+    def at_once(vault: sqlite3.Connection, cache: PlainCache) -> T:
+        with one_moment(vault):
+            return work(vault, cache)
+
+    return at_once
 
 
 def used_bytes(vault: sqlite3.Connection) -> int:

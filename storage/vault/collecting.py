@@ -11,12 +11,15 @@ anywhere everything that is named can be read, and the next collection takes the
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from enum import IntEnum
 from typing import Final
 
 from crdt.covering import SPAN_BYTES
 from crdt.delta import decode, encode
+from crdt.digest import payload_digest
 from storage.vault import rows as whole_rows
+from storage.vault.lost import all_lost, forget_lost, last_loss
 from storage.vault.reading import marks, names_of, parts, rows_of
 from storage.vault.unpacking import (
     BASES_MAX,
@@ -60,30 +63,70 @@ class Collection:
     def __init__(self, vault: sqlite3.Connection, *, below: int) -> None:
         self._vault = vault
         self._below = below
+        self._above = 0
         self._phase = Phase.SPLICE
         self._after: bytes | int = 0
         self._cache = PlainCache()
         self.forgotten = 0  # objects
-        vault.execute("CREATE TEMP TABLE IF NOT EXISTS stays (id INTEGER PRIMARY KEY)")
+        self.last_loss = last_loss(vault)
+        """That it knows of."""
+        self._lost = all_lost(vault)
+        self._unnamed = {*self._lost}
+        vault.execute("CREATE TEMP TABLE IF NOT EXISTS stays (id INTEGER PRIMARY KEY, key BLOB)")
         vault.execute("DELETE FROM temp.stays")
 
-    def mark(self, hashes: Iterable[bytes]) -> None:
-        """These stay, as far as they are here: what live blobs name, pages and chunks."""
+    @property
+    def has_lost(self) -> bool:
+        """Whether anything was found damaged and did not come again."""
+        return bool(self._lost)
+
+    def mark(self, hashes: Sequence[bytes]) -> None:
+        """These stay, as far as they are here: what live blobs name, pages and chunks.
+
+        Of what is lost its row stays, and what that leans on: it may be read again.
+        """
         self._vault.executemany(
-            "INSERT OR IGNORE INTO temp.stays SELECT id FROM vault.name WHERE key = ?",
+            "INSERT OR IGNORE INTO temp.stays SELECT id, key FROM vault.name WHERE key = ?",
             ((hash,) for hash in hashes),
         )
+        if self._lost:
+            self._keep_lost(self._lost.keys() & hashes)
+
+    def lack(self, pages: Sequence[bytes]) -> None:
+        """These pages of live blobs are not here, and so it is not known what they name.
+
+        Of one that was lost here nothing goes that was here then: `mark_before` marks it.
+        """
+        below = [self._lost[page].below for page in pages if page in self._lost]
+        self._above = max([self._above, *below])
+
+    def mark_before(self, after: bytes = b"") -> bytes | None:
+        """Some of what may be a part of lost pages stays; gives where to go on, None at the end."""
+        if not self._above:
+            return None
+        rows = self._vault.execute(
+            "SELECT id, key FROM vault.name WHERE key > ? ORDER BY key LIMIT ?", (after, LOOKED_AT)
+        ).fetchall()
+        self._vault.executemany(
+            "INSERT OR IGNORE INTO temp.stays VALUES (?, ?)",
+            [row for row in rows if row[0] < self._above],
+        )
+        if len(rows) == LOOKED_AT:
+            return bytes(rows[-1][1])
+        self._keep_lost([key for key, one in self._lost.items() if one.below <= self._above])
+        return None
 
     def keep(self, hashes: Sequence[bytes]) -> None:
         """These stay with all they lean on: somebody found them here after the marks were made.
 
         In the transaction in which they were found.
         """
-        ids = [name.id for name in names_of(self._vault, hashes).values()]
+        names = names_of(self._vault, hashes)
         self._vault.executemany(
-            "INSERT OR IGNORE INTO temp.stays VALUES (?)",
-            ((id,) for id in {*ids, *(rows_of(self._vault, ids) or ())}),
+            "INSERT OR REPLACE INTO temp.stays VALUES (?, ?)",
+            [(name.id, hash) for hash, name in names.items()],
         )
+        self._keep_all([name.id for name in names.values()])
 
     def step(self) -> bool:
         """Does the next part, in a transaction of the caller's; gives whether there is more."""
@@ -104,6 +147,31 @@ class Collection:
         """The marks take no room any more."""
         self._phase = Phase.DONE
         self._vault.execute("DROP TABLE IF EXISTS temp.stays")
+
+    def _keep_lost(self, keys: Iterable[bytes]) -> None:
+        ids = [(self._lost[key].id, key) for key in keys]
+        self._unnamed.difference_update(keys)
+        self._vault.executemany(
+            "INSERT OR IGNORE INTO temp.stays VALUES (?, ?)", [row for row in ids if row[0]]
+        )
+
+    def _keep_all(self, ids: Sequence[int]) -> None:
+        """With all that they lean on."""
+        self._vault.executemany(
+            "INSERT OR IGNORE INTO temp.stays (id) VALUES (?)",
+            [(id,) for id in {*ids, *(rows_of(self._vault, ids) or ())}],
+        )
+
+    def _keys(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """The hashes of those that stay and have a name."""
+        found: dict[int, bytes] = {}
+        for asked in (
+            "SELECT id, key FROM temp.stays WHERE key IS NOT NULL AND id IN (*)",
+            "SELECT id, key FROM vault.name WHERE id IN (*)",  # of all names: rarely anything left
+        ):
+            for part in parts([id for id in ids if id not in found]):
+                found |= self._vault.execute(asked.replace("*", marks(part)), part).fetchall()
+        return found
 
     def _go_on(self, phase: Phase) -> None:
         self._phase = phase
@@ -140,14 +208,24 @@ class Collection:
     def _splice(self, ids: Sequence[int]) -> None:
         rows = rows_of(self._vault, ids) or {}
         staying = self._staying([*rows])
+        behind = {id: _middle(_behind(id, rows, staying)) for id in ids}
+        keys = self._keys([*{*ids, *(base for some in behind.values() for base in some)}])
         unpacking = Unpacking(rows, self._cache)
-        for id in ids:
-            try:
+
+        def plain_of(id: int) -> bytes | None:
+            """None where it is damaged: what is written against other bytes is damaged for good."""
+            with suppress(Damaged):
                 plain = unpacking.plain(id)
-                behind = _behind(id, rows, staying)
-                base_of = {base: unpacking.plain(base) for base in _middle(behind)}
-            except Damaged:
-                continue  # to be fetched again: whoever reads it is told
+                if payload_digest(plain) == keys.get(id):
+                    return plain
+            return None
+
+        for id in ids:
+            plain = plain_of(id)
+            if plain is None:  # once what of it is damaged came again it can be read
+                self._keep_all([id])
+                continue
+            base_of = {base: data for base in behind[id] if (data := plain_of(base)) is not None}
             self._write(id, plain, _chosen(base_of, plain))
 
     def _write(self, id: int, plain: bytes, base_of: Mapping[int, bytes]) -> None:
@@ -176,6 +254,7 @@ class Collection:
         if len(rows) == LOOKED_AT:
             self._after = rows[-1][0]
         else:
+            forget_lost(self._vault, [self._lost[key].number for key in self._unnamed])
             self._go_on(Phase.WHOLE)
 
     def _drop_some(self, table: str, following: Phase) -> None:

@@ -7,7 +7,7 @@ What does not come out as its hash says is damaged, and nothing that is damaged 
 """
 
 import sqlite3
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
@@ -52,11 +52,24 @@ class Gathered(NamedTuple):
     rows: dict[int, Row]
 
     def plain(self, cache: PlainCache) -> Found:
-        """The objects. What is in `cache` makes them cheaper, and afterwards the next ones."""
+        """The objects. What is in `cache` makes them cheaper, and afterwards the next ones.
+
+        What an object leans on is held before anybody knows that these are the right bytes. So what
+        comes out damaged is unpacked once more without it.
+        """
+        found = self._plain(self.names, cache)
+        if not found.damaged:
+            return found
+        cache.forget(self.rows)
+        again = self._plain([*found.damaged], PlainCache(cache.bytes_max))
+        return Found(found.objects | again.objects, again.damaged)
+
+    def _plain(self, hashes: Iterable[bytes], cache: PlainCache) -> Found:
         unpacking = Unpacking(self.rows, cache)
         objects: dict[bytes, bytes] = {}
         damaged: set[bytes] = set()
-        for hash, name in self.names.items():
+        for hash in hashes:
+            name = self.names[hash]
             try:
                 data = unpacking.plain(name.id)
             except Damaged:

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 import zstandard
 
+from storage.vault.ids import next_id
+from storage.vault.lost import put_back
+from storage.vault.unpacking import PACKED, PLAIN
+
 LEVEL = 3  # of zstd: higher ones cost several times as much for a few percent
 VARIABLES = 256  # `?` in one statement, so that few different ones are compiled
-PLAIN, PACKED = b"\x00", b"\x01"
-"""The first byte of what lies in `whole`: the plain bytes follow, or one zstd frame of them."""
 
 
 class Encoded(NamedTuple):
@@ -43,7 +45,7 @@ def held(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> set[bytes]:
 def put(
     vault: sqlite3.Connection, objects: Iterable[Encoded], *, promote: bool = False
 ) -> list[bytes]:
-    """Keeps those that are new; gives their hashes.
+    """Keeps those that are new; gives their hashes. What was lost lies under its old id again.
 
     With `promote` those that lie here as deltas are written whole again: they belong to what is
     newest now, which is to be read fast.
@@ -54,14 +56,15 @@ def put(
         _promote(vault, [todo[hash] for hash in known])
     new = [one for hash, one in todo.items() if hash not in known]
     if new:
+        back = put_back(vault, new)
         first = next_id(vault)
+        rows = [*enumerate((one for one in new if one.hash not in back), first)]
         vault.executemany(
-            "INSERT INTO vault.whole (id, data) VALUES (?, ?)",
-            ((id, one.data) for id, one in enumerate(new, first)),
+            "INSERT INTO vault.whole (id, data) VALUES (?, ?)", ((id, one.data) for id, one in rows)
         )
         vault.executemany(
             "INSERT INTO vault.name (key, id, size) VALUES (?, ?, ?)",
-            ((one.hash, id, one.size) for id, one in enumerate(new, first)),
+            ((one.hash, id, one.size) for id, one in rows),
         )
     return [one.hash for one in new]
 
@@ -77,12 +80,6 @@ def deltas_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> Mapping[byt
             part,
         )
     }
-
-
-def next_id(vault: sqlite3.Connection) -> int:
-    """Above all that were ever given."""
-    row = vault.execute("SELECT seq FROM vault.sqlite_sequence WHERE name = 'whole'").fetchone()
-    return int(row[0]) + 1 if row else 1
 
 
 def _promote(vault: sqlite3.Connection, known: Sequence[Encoded]) -> None:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Final
 
 from crdt.digest import payload_digest
+from storage.vault.lost import lose
 from storage.vault.reading import marks, parts, read, rows_of
 from storage.vault.rows import held
 from storage.vault.unpacking import Damaged, PlainCache, Unpacking
@@ -110,10 +111,10 @@ class Scrub:
 def drop_damaged(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]:
     """Forgets those that are damaged indeed and gives them: they are not here now.
 
-    In a transaction of the caller's. Their rows go with the next collection.
+    In a transaction of the caller's. See `storage.vault.lost`.
     """
     damaged = damaged_of(vault, hashes)
-    vault.executemany("DELETE FROM vault.name WHERE key = ?", [(hash,) for hash in damaged])
+    lose(vault, damaged)
     return damaged
 
 
@@ -121,7 +122,9 @@ def drop_lost(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]
     """As `drop_damaged`; gives all of these that are not here now, also what nothing names."""
     drop_damaged(vault, hashes)
     here = held(vault, hashes)
-    return [hash for hash in dict.fromkeys(hashes) if hash not in here]
+    lost = [hash for hash in dict.fromkeys(hashes) if hash not in here]
+    lose(vault, lost)
+    return lost
 
 
 def damaged_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]:

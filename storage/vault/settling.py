@@ -65,22 +65,25 @@ def covers_of(
 ) -> Iterator[Sequence[Cover]]:
     """What of `older` can be written anew against `newer`, some at a time.
 
-    Nothing where a page of either is not here. Reads the vault before it gives the first ones.
+    Nothing where a page of either is not here. Reads the vault before it gives the first ones. Of
+    one that lies at neighbouring places again and again the first counts.
     """
     first, second = _chunks_of(vault, older), _chunks_of(vault, newer)
     if first is None or second is None:
         return
     for chunks, others in ((first, second), (_pages_of(older), _pages_of(newer))):
-        some: list[Cover] = []
+        before: dict[bytes, Cover] = {}
+        some: dict[bytes, Cover] = {}
         for number, run in covering(chunks, others):
-            bases = dict.fromkeys(others[at][0] for at in run)
-            if bases:
-                some.append(Cover(chunks[number][0], tuple(bases)))
+            hash = chunks[number][0]
+            if hash in some or hash in before or not run:
+                continue
+            some[hash] = Cover(hash, tuple(dict.fromkeys(others[at][0] for at in run)))
             if len(some) == BATCH:
-                yield some
-                some = []
+                yield [*some.values()]
+                before, some = some, {}
         if some:
-            yield some
+            yield [*some.values()]
 
 
 def rewrites_of(

@@ -7,7 +7,7 @@ What is in the rows may be anything: a disk forgets. It costs no more than the b
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import zstandard
@@ -15,8 +15,10 @@ import zstandard
 from crdt.delta import BASE_BYTES_MAX, DATA_BYTES_MAX, decode
 from crdt.errors import Malformed
 from crdt.leb128 import uleb, unsigned
-from storage.vault.rows import PACKED, PLAIN
 
+PLAIN: Final = b"\x00"
+PACKED: Final = b"\x01"
+"""The first byte of what lies in `whole`: the plain bytes follow, or one zstd frame of them."""
 CACHE_BYTES: Final = 64 << 20
 """Of plain bytes that others lean on. The bases of neighbours are the same: without it an old
 snapshot would be unpacked many times over."""
@@ -45,7 +47,7 @@ class PlainCache:
     def __init__(self, bytes_max: int = CACHE_BYTES) -> None:
         self._held: OrderedDict[int, bytes] = OrderedDict()
         self._bytes = 0
-        self._bytes_max = bytes_max
+        self.bytes_max = bytes_max
 
     def get(self, id: int) -> bytes | None:
         """What was put there, if it is held yet."""
@@ -58,8 +60,13 @@ class PlainCache:
         """Holds it until others are wanted more."""
         self._bytes += len(data) - len(self._held.pop(id, b""))
         self._held[id] = data
-        while self._bytes > self._bytes_max:
+        while self._bytes > self.bytes_max:
             self._bytes -= len(self._held.popitem(last=False)[1])
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """One of these may be held as bytes that it is not."""
+        for id in ids:
+            self._bytes -= len(self._held.pop(id, b""))
 
 
 class Unpacking:

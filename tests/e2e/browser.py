@@ -83,6 +83,7 @@ class Page:
     def press(self, key: str) -> None:
         """`Tab`, `Enter`."""
         codes = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " "), "/": (191, "/")}
+        codes |= {"PageUp": (33, ""), "Home": (36, ""), "ArrowLeft": (37, "")}
         code, text = codes[key]
         about: dict[str, object] = {"key": key, "code": key, "windowsVirtualKeyCode": code}
         if key == "Space":

@@ -29,7 +29,7 @@ def test_the_demo_holds() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     *steps, result = map(json.loads, done.stdout.splitlines())
     assert all(step["ok"] for step in steps)
-    assert (len(steps), result["schema"], result["ok"]) == (14, "panspermia.demo/1", True)
+    assert (len(steps), result["schema"], result["ok"]) == (18, "panspermia.demo/1", True)
 
 
 def test_the_expected_number_is_that_of_life() -> None:

@@ -293,9 +293,72 @@ def test_the_page_shows_how_far_a_blob_is_and_how_it_ended(
         page.wait("the other's end", "!!document.querySelector('#transfers .bad')")
         assert "peer does not hold it" in page.text("#transfers .bad")
         assert page.illegible() == []
+        opens_a_state_of(alice, bob, page, shell, tmp_path)
+        accepts_a_passage_of(alice, bob, page)
         page.do("Page.navigate", url=f"{bob.client.url}/docs")
         page.wait("the other page", "document.querySelectorAll('#operations *').length > 20")
         assert page.illegible() == []
+
+
+def opens_a_state_of(
+    alice: LocalNode, bob: LocalNode, page: Page, shell: Shell, tmp_path: Path
+) -> None:
+    """Of a universe of alice's, which is fetched as bob asks for it, and told as it comes."""
+    world = tmp_path / "world.bin"
+    world.write_bytes(os.urandom(12 << 20))  # more than a node fetches unasked
+    done(shell(alice, "universe", "create", "Meadow", "--id", "universe:meadow", "--public"))
+    done(shell(alice, "universe", "snapshot", str(world), "--tick", "1200"))
+    page.do("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    let_act(page, bob)
+    link = "[...document.querySelectorAll('#universes a')].find((one) => one.text === 'Meadow')"
+    page.wait("her universe", f"!!{link}")
+    page.wait("its snapshot", "byId('universes').innerText.includes('last tick 1,200')")
+    page.value(f"{link}.click()")
+    page.wait("it to be open", "document.activeElement.id === 'one-head'")
+    assert "universe of " in page.text("#one")
+    assert not page.value("document.querySelector('#one form.drop')"), "it is not his"
+    page.value("document.querySelector('#one form.fields input').focus()")
+    page.type("5000")
+    page.press("Enter")
+    page.wait(
+        "how far it is", "document.querySelector('#one form.fields progress')?.checkVisibility()"
+    )
+    told = "byId('one').innerText"
+    page.wait("in words", f"/of 12\\.0 MiB are here/.test({told})")
+    assert page.nameless() == []
+    assert page.illegible() == []
+    page.wait("all of it", f"{told}.includes('Tick 1,200, the last before it: 12.0 MiB.')")
+    got = tmp_path / "universe_meadow-1200.bin"
+    wait_for("its bytes", ARRIVE_S, lambda: is_same(got, world))
+
+
+def accepts_a_passage_of(alice: LocalNode, bob: LocalNode, page: Page) -> None:
+    """From her universe into one of his; then it is open for both."""
+    own = {"id": "universe:reef", "name": "Reef", "visibility": "public"}
+    reef = bob.client.post("/api/universe", own)["universe"]["fullName"]
+    wish = {"sourceUniverseId": "universe:meadow", "targetUniverseId": reef, "name": "Over the sea"}
+    alice.client.post("/api/passage", wish)
+    link = "[...document.querySelectorAll('#passages a')].find((one) => one.text.includes('sea'))"
+    page.wait("her proposal", f"!!{link}")
+    assert "proposed" in page.text("#passages")
+    page.value(f"{link}.click()")
+    page.wait("it to be open", "byId('one-head').textContent === 'Over the sea'")
+    assert page.value("[...document.querySelectorAll('#one button')].map((one) => one.innerText)")[
+        1:2
+    ] == ["Accept it"]
+    page.value("document.querySelector('#one-body form button').focus()")
+    page.press("Enter")
+    page.wait("it to be accepted", "byId('one').innerText.includes('It is accepted.')")
+    assert page.nameless() == []
+    assert page.illegible() == []
+    opened = "byId('passages').querySelector('.kind')?.textContent === 'open'"
+    page.wait("the list to say so", opened)
+    (passage,) = bob.client.get("/api/passages")["passages"]
+    assert (passage["state"], passage["acceptedBy"]) == ("open", bob.did)
+
+
+def is_same(got: Path, wanted: Path) -> bool | None:
+    return (got.exists() and got.read_bytes() == wanted.read_bytes()) or None
 
 
 @contextmanager

@@ -1,25 +1,29 @@
-"""Genomes, seeds and lineages on the node's page: files dropped, looked at, rated, downloaded.
+"""Genomes, seeds, lineages and universes on the node's page: dropped, looked at, downloaded.
 
 Chromium loads it from a running node, and is used as by a person, with the keyboard alone but for
 the drop.
 """
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx2
 import pytest
 
-from node.commands.nodes import LocalNode, wait_for
+from node.commands.nodes import LocalNode, start_node, stop_all, wait_for
 from tests.e2e.browser import Page, opened
-from tests.e2e.story import ARRIVE_S, StartNode
+from tests.e2e.story import ARRIVE_S
 from tests.e2e.test_life import LINEAGES
 from tests.e2e.test_page import browser, let_act
 
 __all__ = ["browser"]
 
-pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("browser")]
+pytestmark = [
+    pytest.mark.nodes, pytest.mark.usefixtures("browser"), pytest.mark.xdist_group("page records"),
+]  # fmt: skip
 
 HOSTILE = "<img src=x onerror=document.body.remove()>"
 GLIDER = f"#N {HOSTILE}\n#O Richard K. Guy\nx = 3, y = 3, rule = B3/S23\nbob$2bo$3o!\n"
@@ -28,14 +32,21 @@ FILES = {"glider.rle": GLIDER, "broken.rle": BROKEN, "lineages.json": json.dumps
 NARROW = 320
 
 
-def drop(page: Page, files: dict[str, str]) -> None:
+@pytest.fixture(scope="module")
+def alice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNode]:
+    made = start_node("alice", tmp_path_factory.mktemp("records"), "--no-mdns")
+    yield made
+    stop_all([made])
+
+
+def drop(page: Page, files: dict[str, str], on: str = "#drop") -> None:
     """As whoever drags them there from a folder."""
     page.value(
         f"""(() => {{
             const dropped = new DataTransfer();
             for (const [name, text] of Object.entries({json.dumps(files)}))
                 dropped.items.add(new File([text], name));
-            byId('drop').dispatchEvent(new DragEvent(
+            document.querySelector({json.dumps(on)}).dispatchEvent(new DragEvent(
                 'drop', {{ dataTransfer: dropped, bubbles: true, cancelable: true }}));
         }})()"""
     )
@@ -85,8 +96,32 @@ def enter(page: Page, at: LocalNode, genome: str, result: int) -> None:
     is_well_made(page)
 
 
-def test_a_person_drops_files_and_looks_at_what_is_in_them(node: StartNode, tmp_path: Path) -> None:
-    alice = node("alice")
+def focus_on(page: Page, text: str, within: str = "#one") -> None:
+    """The first button, link or summary there that is called so."""
+    these = f"[...document.querySelectorAll('{within} :is(button, a, summary)')]"
+    called = f"{these}.find((one) => one.textContent.startsWith({json.dumps(text)}))"
+    page.wait(text, f"{called}?.checkVisibility()")
+    page.value(f"{called}.focus()")
+
+
+def follow(page: Page, text: str, within: str = "#one") -> None:
+    """As who goes there by the keyboard."""
+    focus_on(page, text, within)
+    page.press("Enter")
+
+
+def fill(page: Page, label: str, text: str) -> None:
+    """The field of what is open."""
+    labels = "[...document.querySelectorAll('#one label')]"
+    page.value(
+        f"{labels}.find((one) => one.textContent.startsWith({json.dumps(label)})).control.select()"
+    )
+    page.type(text)
+
+
+def test_a_person_drops_files_and_looks_at_what_is_in_them(
+    alice: LocalNode, tmp_path: Path
+) -> None:
     with opened(str(alice.ready["api"]), tmp_path / "profile") as page:
         page.do(
             "Emulation.setDeviceMetricsOverride", width=NARROW, height=800, deviceScaleFactor=1,
@@ -203,3 +238,245 @@ def test_a_person_drops_files_and_looks_at_what_is_in_them(node: StartNode, tmp_
             " && !byId('found').innerText.includes('Boaster')",
         )
         assert page.value("document.querySelectorAll('main script, main [onerror]').length") == 0
+
+
+def keep(at: LocalNode, universe: str, tick: int, body: bytes, type: str = "auto") -> str:
+    """A snapshot as a game sends it; its id."""
+    answer = httpx2.post(
+        f"{at.client.url}/api/universe/{universe}/snapshot",
+        params={"tick": tick, "type": type},
+        content=body,
+        headers={"authorization": f"Bearer {(at.home / 'token').read_text().strip()}"},
+        timeout=ARRIVE_S,
+    )
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def happened(at: LocalNode, universe: str, **event: object) -> None:
+    at.client.post(f"/api/universe/{universe}/timeline", event)
+
+
+def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
+    alice: LocalNode, tmp_path: Path
+) -> None:
+    with opened(str(alice.ready["api"]), tmp_path / "profile") as page:
+        page.do(
+            "Emulation.setDeviceMetricsOverride", width=NARROW, height=800, deviceScaleFactor=1,
+            mobile=False,
+        )  # fmt: skip
+        page.do("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+        page.wait("no universe", "byId('universes-said').textContent.startsWith('None is known')")
+        assert not page.value("byId('universe-form').checkVisibility()"), "nobody let it act yet"
+        let_act(page, alice)
+        is_well_made(page)
+
+        # Made by the form, and open at once.
+        follow(page, "Make a universe", "main")
+        page.tab_to("universe-name")
+        page.type(HOSTILE)
+        page.tab_to("universe-id")
+        page.type("universe:main")
+        page.press("Enter")
+        page.wait("it to be open", "document.activeElement.id === 'one-head'")
+        assert page.text("#one-head") == HOSTILE
+        assert "Nothing was saved here yet." in page.text("#one")
+        one = alice.client.get("/api/universe/universe:main")["universe"]
+        assert (one["name"], one["visibility"]) == (HOSTILE, "public")
+        is_well_made(page)
+
+        # A file that is dropped is kept at the tick that its name says.
+        world = json.dumps({"foxes": 7}).encode()
+        page.value("document.querySelector('#one form.drop').scrollIntoView(), 0")
+        drop(page, {"world-400.json": world.decode()}, "#one form.drop")
+        page.wait("it to be kept", "byId('one').innerText.includes('Tick 400 is kept: 12 B.')")
+        drop(page, {"world-400.json": world.decode()}, "#one form.drop")
+        page.wait("no second", "byId('one').innerText.includes('Tick 400 was there already')")
+        got = httpx2.get(f"{alice.client.url}/api/universe/universe:main/snapshot/400")
+        assert (got.content, got.headers["content-type"]) == (world, "application/json")
+
+        # What happened is in the picture with its type, and told to whoever cannot see it.
+        keep(alice, "universe:main", 900, b"later")
+        happened(alice, "universe:main", tick=500, type="crisis", title=HOSTILE, importance=9)
+        born = {"entities": ["Cain"], "souls": ["soul:cain"]}
+        happened(alice, "universe:main", tick=100, type="birth", title="Cain", **born)
+        page.value("showRecord(), 0")
+        page.wait("all of it", "document.querySelectorAll('.timeline circle.event').length === 2")
+        labels = page.value(
+            "[...document.querySelectorAll('.timeline .label')].map((one) => one.textContent)"
+        )
+        assert sorted(one[:6] for one in labels) == ["born: ", "crisis"]
+        assert page.value("document.querySelectorAll('.timeline rect.save').length") == 2
+        page.value("document.querySelector('.timeline').focus()")
+        told = "document.querySelector('.timeline').getAttribute('aria-valuetext')"
+        assert page.value(told) == "tick 900, autosave"
+        page.press("ArrowLeft")
+        assert page.value(told) == f"tick 500, crisis: {HOSTILE}"
+        assert "Nothing was saved here: the state before it opens." in page.text(".chosen")
+        focus_on(page, "Download", ".chosen")
+        page.value("document.querySelector('.timeline').focus()")
+        page.press("ArrowLeft")
+        assert page.value(told) == "tick 400, saved"
+        assert page.text(".chosen h4") == "saved"
+        follow(page, "As a list: 4 entries")
+        page.wait("the list", "document.querySelectorAll('#one details li').length === 4")
+        is_well_made(page)
+
+        # A tick between two opens what was before it.
+        fill(page, "Open a tick", "899")
+        page.press("Enter")
+        page.wait(
+            "what was opened", "byId('one').innerText.includes('Tick 400, the last before it')"
+        )
+        file = tmp_path / "universe_main-400.json"
+        wait_for("its bytes", ARRIVE_S, lambda: holds(file))
+        assert file.read_bytes() == world
+        fill(page, "Open a tick", "99")
+        page.press("Enter")
+        page.wait("why not", "byId('one').innerText.includes('no snapshot at or before tick 99')")
+        is_well_made(page)
+
+        # Forked there by the keyboard; its tree is drawn, and leads back.
+        follow(page, "Fork here")
+        fill(page, "What to call the fork", "Foxes alone")
+        page.press("Enter")
+        page.wait("the fork", "byId('one-head').textContent === 'Foxes alone'")
+        page.wait("its tree", "document.querySelectorAll('.tree a').length === 2")
+        fork = alice.client.get("/api/universe/universe:main/forks")["forks"][0]
+        assert (fork["name"], fork["forkOf"]["snapshotTick"]) == ("Foxes alone", 400)
+        assert page.value("document.querySelector('.tree a[aria-current]').ariaLabel") == (
+            "Foxes alone, from tick 400"
+        )
+        follow(page, "Souls, followed")
+        follow(page, "soul:cain")
+        page.wait("its stays", "byId('one').innerText.includes('there when it was forked')")
+        follow(page, "Parents and children")
+        page.wait("who was born", "byId('one').innerText.includes('born at tick 100')")
+        is_well_made(page)
+        main = f"{alice.did}/universe:main"
+        page.value("document.querySelector('.tree a').focus()")
+        page.press("Enter")
+        page.wait("its parent", f"byId('one-head').textContent === {json.dumps(HOSTILE)}")
+
+        # What comes meanwhile is told, and shown once it is wanted.
+        keep(alice, "universe:main", 2000, b"later still")
+        page.wait("the news", "byId('one').innerText.includes('More has come')")
+        follow(page, "More has come")
+        page.wait("it", "byId('one').innerText.includes('3 snapshots')")
+        assert page.value(told) == "tick 2,000, autosave"
+
+        # What nobody knows, or no address names, is told and ends nothing.
+        for hash in ("#universe/universe:none", "#universe/%zz"):
+            page.value(f"location.hash = '{hash}'")
+            page.wait("why not", "byId('one-head').textContent === 'It cannot be shown'")
+            assert page.text("#one-body .bad")
+            page.value(f"location.hash = '#universe/' + encodeURIComponent({json.dumps(main)})")
+            page.wait("the other", f"byId('one-head').textContent === {json.dumps(HOSTILE)}")
+
+        # A passage between the two, by whom it is travelled, and its end.
+        passes(page, alice, str(fork["fullName"]))
+        looks_at_a_player(page, alice)
+        assert page.value("document.querySelectorAll('main script, main [onerror]').length") == 0
+
+
+def passes(page: Page, at: LocalNode, target: str) -> None:
+    follow(page, "Propose a passage")
+    fill(page, "To which universe", target)
+    waits = "[...document.querySelectorAll('#one option')].find((one) => one.value === 'ask')"
+    page.value(f"{waits}.selected = true")
+    page.press("Enter")
+    page.wait("it to be open", "byId('one').innerText.includes('It is open.')")
+    (passage,) = at.client.get("/api/passages")["passages"]
+    wish = {"data": "e30=", "soul": "soul:cain", "from": passage["source"], "tick": 950}
+    at.client.post(f"/api/passage/{quote(passage['fullName'], safe='')}/travel", wish)
+    page.value(f"location.hash = '#passage/' + encodeURIComponent('{passage['fullName']}')")
+    page.wait("its traveller", "byId('one').innerText.includes('soul:cain')")
+    assert "soul:cain is on its way from universe:main to " in page.text("#one")
+    assert page.value("document.querySelectorAll('.crossing .traveller.in-transit').length") == 1
+    is_well_made(page)
+    follow(page, "Let in")
+    page.wait("it to be let in", "byId('one').innerText.includes('soul:cain is let in.')")
+    assert "soul:cain is in " in page.text("#one")
+    page.wait("its place", "!!document.querySelector('.crossing .traveller.in')")
+    follow(page, "Close it")
+    page.wait("it to be closed", "byId('one').innerText.includes('It is closed.')")
+    assert at.client.get("/api/passages")["passages"][0]["state"] == "closed"
+    is_well_made(page)
+
+
+def looks_at_a_player(page: Page, at: LocalNode) -> None:
+    links = ["https://example.org/a", "http://example.org/b"]
+    player = {"id": "player:alice", "displayName": HOSTILE, "links": links}
+    at.client.post("/api/player", player)
+    page.wait("the player", "byId('players').innerText.includes('player:alice')")
+    page.value("document.querySelector('#players a').focus()")
+    page.press("Enter")
+    page.wait("the profile", "byId('one').innerText.includes('What others signed of them')")
+    told = page.text("#one")
+    for said in ("you, as others see you in games", "Universes: 2", "Foxes alone", "Nothing."):
+        assert said in told
+    assert page.value("document.querySelector('#one a[rel*=noreferrer]').href") == links[0]
+    is_well_made(page)
+
+
+# What a picture of a year of autosaves is made of, in the browser.
+MANY = """(() => {
+    const entries = Array.from({ length: 10000 }, (_, at) => ({
+        tick: 10 * at, timestamp: 1, type: at % 50 ? 'auto' : 'birth', word: at % 50 ? 'autosave' : 'born', title: `Nr ${at}`,
+        event: at % 50 ? undefined : 'ab', snapshot: `${at}`, hasSnapshot: true, canFork: true, importance: at % 7, fileSize: 9,
+    }));
+    window.chosen = [];
+    window.many = new Timeline(entries, (one) => window.chosen.push(one.tick), () => {});
+    byId('one').hidden = false;
+    byId('one-body').replaceChildren(window.many.place);
+})()"""  # noqa: E501 - a script
+
+
+def test_a_picture_of_ten_thousand_saves_has_few_parts_and_shows_each(
+    alice: LocalNode, tmp_path: Path
+) -> None:
+    with opened(str(alice.ready["api"]), tmp_path / "profile") as page:
+        page.wait("the lists", "byId('universes-said').textContent")
+        page.value(MANY)
+        parts = page.wait("the picture", "document.querySelectorAll('.timeline svg *').length")
+        assert 100 < parts < 700
+        labels = "[...document.querySelectorAll('.timeline .label')].map((one) => one.textContent)"
+        assert any(" +" in one for one in page.value(labels)), "heaps say how many"
+        page.value("document.querySelector('.timeline').focus()")
+        for _ in range(20):  # until single saves stand apart
+            page.value("(() => { const one = window.many; one.zoom(2, one.x(50000)); })()")
+        seen = page.value("[window.many.from, window.many.to]")
+        assert seen[1] - seen[0] < 10
+        assert seen[0] <= 50_000 <= seen[1]
+        assert page.value("window.many.inSight().map((one) => one.tick)") == [50_000]
+        page.press("Home")
+        assert page.value("window.chosen.at(-1)") == 0
+        page.press("PageUp")
+        assert page.value("window.chosen.at(-1)") == 100
+        page.value("window.many.show(...window.many.ends), 0")
+        # A heap that is pressed is looked into.
+        box = page.value(
+            "(({ x, y, width }) => [x + width / 2, y + AT_Y.axis + 10])"
+            "(document.querySelector('.timeline').getBoundingClientRect())"
+        )
+        page.value("document.querySelector('.timeline').scrollIntoView(), 0")
+        box = page.value(
+            "(({ x, y, width }) => [x + width / 2, y + AT_Y.axis + 10])"
+            "(document.querySelector('.timeline').getBoundingClientRect())"
+        )
+        for type in ("mousePressed", "mouseReleased"):
+            page.do(
+                "Input.dispatchMouseEvent", type=type, x=box[0], y=box[1], button="left",
+                clickCount=1,
+            )  # fmt: skip
+        assert page.wait("a closer look", "many.to - many.from < 5000 && many.to - many.from")
+        assert page.value("window.many.from <= chosen.at(-1) && chosen.at(-1) <= window.many.to")
+        # Ticks beyond what JavaScript counts exactly are drawn all the same.
+        page.value(
+            "many = new Timeline([0, 1, '9223372036854775807'].map((tick) => ({ tick, timestamp: 1,"
+            " type: 'auto', word: 'autosave', title: '', importance: 0 })), () => {}, () => {}),"
+            " byId('one-body').replaceChildren(many.place)"
+        )
+        last = page.wait("the last", "document.querySelector('.timeline').ariaValueText")
+        assert last == "tick 9,223,372,036,854,775,807, autosave"
+        assert page.wait("both", "document.querySelectorAll('.timeline rect.save').length === 2")

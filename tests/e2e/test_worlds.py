@@ -15,13 +15,25 @@ from tests.universe.formats.memory import as_json
 from tests.universe.formats.saves import save, universe_part
 from tests.universe.formats.test_out import EVENT
 from tests.universe.formats.test_primordium import LEGEND, LIVE, SAVED, lines
-from tests.universe.formats.villages import entry, state, village
+from tests.universe.formats.villages import SECOND_MS, entry, state, village
 from universe.formats import plan
 
 pytestmark = pytest.mark.nodes
 
 MAIN = "universe:main"
 LARGE = state(4, 40_000)
+DECAY = {"decayAfterTicks": 24_000}
+PASSAGE = {
+    "id": "passage:a",
+    "sourceUniverseId": MAIN,
+    "targetUniverseId": "universe:fork",
+    "type": "bridge",
+    "active": True,
+    "createdAt": SECOND_MS,
+    "createdBy": "player:1",
+    "stability": 80,
+    "lastMaintenance": SECOND_MS + 7,
+}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +62,7 @@ def server(top: Path) -> Path:
         entry(0, 1),
         entry(0, 2),
         entry(0, 3),
-        entry(4, 4, type="manual"),
+        entry(4, 4, type="manual", decayPolicy=DECAY),
         entry(9, 5),
         entry(7, 6, type="canonical", canonEvent=EVENT, day=3),
     ]
@@ -59,6 +71,14 @@ def server(top: Path) -> Path:
     files = village(MAIN, entries, states, config={"timeScale": 2}) | village(
         "universe:fork", [entry(4, 20), entry(5, 30)], {"5.json.gz": state(5)}, forkOf=fork
     )
+    player = {"id": "player:1", "displayName": "Ada", "createdAt": SECOND_MS, "lastSeen": SECOND_MS}
+    files |= {
+        "passages/a.json": as_json(PASSAGE),
+        "passages/b.json": as_json({**PASSAGE, "id": "passage:b", "active": False}),
+        "passages/c.json": as_json({**PASSAGE, "id": "passage:c", "sourceUniverseId": "u:lost"}),
+        "players/player:1/profile.json": as_json(player),
+        "players/player:1/universes.json": as_json({"universes": [MAIN, "universe:fork"]}),
+    }
     return laid(top, files)
 
 
@@ -75,6 +95,30 @@ def test_a_server_goes_in_once_and_comes_out_as_it_was(
         ("universe:fork", "created", 1),
     ]
     assert done["counts"] == planned["counts"]
+    for kind in ("passages", "players"):
+        there = [(one["id"], one["state"]) for one in done[kind]]
+        told_before = [(one["id"], one["state"]) for one in planned[kind]]
+        assert [(id, state.replace("created", "planned")) for id, state in there] == told_before
+    assert {one["id"]: one["state"] for one in done["passages"]} == {
+        "passage:a": "created",
+        "passage:b": "created",
+        "passage:c": "left",
+    }
+    get = alice.client.get
+    assert get(f"/api/universe/{MAIN}")["universe"]["createdAt"] == SECOND_MS
+    passage = get("/api/passage/passage:a")["passage"]
+    assert {key: passage[key] for key in PASSAGE} == PASSAGE
+    assert passage["state"] == "open"
+    assert get("/api/passage/passage:b")["passage"]["state"] == "closed"
+    (ada,) = done["players"]
+    player = get("/api/player/player:1", {"namespace": ada["namespace"]})["player"]
+    assert (player["displayName"], player["createdAt"], player["universeCount"]) == (
+        "Ada",
+        SECOND_MS,
+        2,
+    )
+    # Who plays is nobody else's matter: the player is where the universes are.
+    assert ada["namespace"] == get(f"/api/universe/{MAIN}")["universe"]["namespace"] != "commons"
     fork = alice.client.get("/api/universe/universe:fork")["universe"]
     assert (fork["forkOf"]["universeId"], fork["forkOf"]["snapshotTick"]) == (MAIN, 4)
     assert {"overwritten", "missing", "order", "checksum"} <= done["counts"].keys()
@@ -83,6 +127,8 @@ def test_a_server_goes_in_once_and_comes_out_as_it_was(
         ("unchanged", 0, 3),
         ("unchanged", 0, 1),
     ]
+    assert [one["state"] for one in again["passages"]] == ["unchanged", "unchanged", "left"]
+    assert [one["state"] for one in again["players"]] == ["unchanged"]
     out = tmp_path / "out"
     for format in ("ai-village", "raw"):
         report = told(shell, alice, "export", MAIN, str(out / format), "--format", format)
@@ -97,6 +143,19 @@ def test_a_server_goes_in_once_and_comes_out_as_it_was(
     assert "regenerated" not in timeline.read_text()
     refused = shell(alice, "universe", "export", MAIN, str(out / "raw"))
     assert (refused.code, refused.answer["code"]) == (1, "file-exists")
+    for format in ("ai-village", "raw"):
+        both = out / f"both-{format}"
+        line = ["export", MAIN, "universe:fork", str(both), "--format", format]
+        assert told(shell, alice, *line)["passages_left"] == []
+        first, second = plan(world_files(top)), plan(world_files(both))
+        assert second.passages == first.passages[:2]
+        assert [(one.id, one.name, one.created_us) for one in second.players] == [
+            ("player:1", "Ada", SECOND_MS * 1_000)
+        ]
+        assert [one.created_us for one in second.universes] == [SECOND_MS * 1_000] * 2
+        assert [each.decay for each in second.universes[0].snapshots] == [
+            each.decay for each in first.universes[0].snapshots
+        ]
 
 
 def test_saves_and_worlds_go_in_and_what_is_broken_is_told(

@@ -14,6 +14,7 @@ from node.gates import PAUSE_MAX_S, PAUSE_S, Gates
 from node.services.passages import Ferry, document_of
 from registry.head import touch
 from tests.node.services.test_travel import Person, opened, opened_people, sends
+from tests.storage.full_disk import largest_file
 from tests.storage.people import NOW_US
 from universe.travel import In
 
@@ -67,6 +68,40 @@ async def test_what_came_before_the_start_is_answered_and_nothing_twice(
     assert await gates.answer(COMMONS) == 1
     assert await gates.answer(COMMONS) == 0
     assert await gates_of(alice, Events()).answer(COMMONS) == 0
+
+
+async def test_what_a_full_disk_keeps_from_being_signed_is_signed_once_there_is_room(
+    people: tuple[Person, Person], caplog: pytest.LogCaptureFixture
+) -> None:
+    alice, bob = people
+    sent = await sends(alice, await opened(alice, bob))
+    await bob.hears(alice)
+    events, tries = Events(), asyncio.Semaphore(0)
+
+    async def rest(seconds: float) -> None:
+        assert seconds >= PAUSE_S
+        tries.release()
+
+    told = events.follow(0, ("traveller",))
+    gates = gates_of(bob, events)
+    with largest_file(4096):
+        task = asyncio.create_task(gates.run(rest, again_s=0.01))
+        async with asyncio.timeout(60):
+            for _ in range(3):  # by itself: nothing else comes
+                await tries.acquire()
+    async with asyncio.timeout(60):
+        event = await anext(told)
+    assert b'"kind":"arrival"' in event.data
+    await told.aclose()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert caplog.messages
+    assert all("the gate of" in said for said in caplog.messages)
+    pairs = zip(caplog.messages, caplog.messages[1:], strict=False)
+    assert all(one != next_one for one, next_one in pairs), "told once, not at each try"
+    assert await gates.answer(COMMONS) == 0
+    await alice.hears(bob)
+    assert await alice.sees(sent) == In(bob.universe("universe:reef"))
 
 
 class Busy(Gates):

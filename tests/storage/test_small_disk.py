@@ -88,7 +88,8 @@ async def test_an_upload_leaves_what_is_to_stay_free_and_gives_its_room_back(dis
         kept = await store.put_blob(LARGE)
         with pytest.raises(OverQuota, match=r"quota\.disk_free.*try again"):
             await store.put_blob(NOISE, chunking=Chunking.CONTENT)
-        assert (await store.counts()).blob_bytes == len(LARGE)
+        await store.put_blob(b"the next one finds the room again")
+        assert (await store.counts()).blob_bytes == len(LARGE) + 33
         assert DiskRoom(disk).left_bytes() > DISK_BYTES // 3
         assert await store.read_blob(kept) == LARGE
         assert await store.put_blob(NOISE[: 15 << 20])
@@ -203,6 +204,19 @@ async def test_a_collection_on_a_full_disk_loses_nothing(
         assert (await store.counts()).blob_bytes == (2 << 20) + 1
         sizes = [file.stat().st_size for file in (disk / "blobs").iterdir()]
         assert sum(sizes) <= 2 * (2 << 20) + 2
+
+
+async def test_a_start_on_a_disk_without_any_room_says_so_and_changes_nothing(disk: Path) -> None:
+    async with opened(disk) as store:
+        kept = await store.put_blob(LARGE, chunking=Chunking.CONTENT)
+    other = fill(disk, leave=0)
+    with pytest.raises(OverQuota, match="disk is full"):
+        async with opened(disk):
+            pass
+    other.unlink()
+    async with opened(disk) as store:
+        assert not store.mended
+        assert await store.read_blob(kept) == LARGE
 
 
 def test_of_a_small_disk_a_part_is_kept_free(disk: Path) -> None:

@@ -16,6 +16,7 @@ from storage.sqlite_errors import as_ours
         (sqlite3.SQLITE_CORRUPT_VTAB, Corrupt),
         (sqlite3.SQLITE_NOTADB, Corrupt),
         (sqlite3.SQLITE_FULL, OverQuota),
+        (sqlite3.SQLITE_IOERR_SHMSIZE, OverQuota),
         (sqlite3.SQLITE_IOERR_WRITE, StorageError),
         (sqlite3.SQLITE_BUSY, StorageError),
         (sqlite3.SQLITE_ERROR, type(None)),

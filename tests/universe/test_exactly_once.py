@@ -26,6 +26,7 @@ from tests.universe.passengers import (
     handed,
     key_of,
 )
+from universe.behind import check_none_missing, given_up_with, missing_of
 from universe.gate import Verdict, Wish, due, send
 from universe.gates import CheckedHandOver, HandOver, check_hand_over, sign_hand_over
 from universe.lines import Lines
@@ -59,6 +60,21 @@ class Node:
     receipts: dict[bytes, Checked] = field(default_factory=dict[bytes, Checked])
     gates: dict[bytes, CheckedHandOver] = field(default_factory=dict[bytes, CheckedHandOver])
     recalled: set[bytes] = field(default_factory=set[bytes])
+    given_up: dict[str, int] = field(default_factory=dict[str, int])
+
+    def copied(self) -> "Node":
+        """Its home, as a copy of the disk has it."""
+        held = (dict(self.receipts), dict(self.gates), set(self.recalled), dict(self.given_up))
+        return Node(self.universe, self.key, *held)
+
+    def missing(self) -> list[Checked]:
+        """What honest others answered, and it does not hold: what mallory says may stop a gate."""
+        lines, known = self.lines, self.receipts.keys()
+        return [
+            one
+            for other in HONEST
+            for one in missing_of(self.universe, other, lines, known=known, given_up=self.given_up)
+        ]
 
     @property
     def lines(self) -> Lines:
@@ -92,8 +108,10 @@ class Gates(RuleBasedStateMachine):
         for gate in (*GATES, carols_gate()):
             for node in self.nodes.values():
                 node.gates[gate.id] = gate
+        self.copies = {name: [self.nodes[name].copied()] for name in HONEST}
         self.truth: dict[Who, Place] = {one.who: In(one.who.origin) for one in TRAVELLERS}
         self.tainted: set[Who] = set()
+        self.went_back: set[str] = set()
         self.count = 0
 
     def note(self, one: Checked) -> None:
@@ -118,6 +136,7 @@ class Gates(RuleBasedStateMachine):
         node = self.nodes[source]
         wish = Wish(self.count.to_bytes(16, "big"), PASSAGE, to, one)
         try:
+            check_none_missing(source, node.missing())
             said = send(source, node.key.public, wish, node.lines, NOW)
         except CannotTravel:
             return
@@ -145,10 +164,15 @@ class Gates(RuleBasedStateMachine):
     def answer(self, universe: str, verdict: Verdict, written: int) -> None:
         """Killed after `written` of them: what was not written nobody ever saw."""
         node = self.nodes[universe]
-        found = due(
-            universe, node.key.public, node.lines, NOW,
-            judge=lambda one: verdict, recalled=node.recalled,
-        )  # fmt: skip
+        try:
+            check_none_missing(universe, node.missing())
+            found = due(
+                universe, node.key.public, node.lines, NOW,
+                judge=lambda one: verdict, recalled=node.recalled,
+            )  # fmt: skip
+        except CannotTravel:  # only ever after it went back
+            assert universe in self.went_back
+            return
         for said in found[:written]:
             self.note(node.write(said))
 
@@ -159,6 +183,10 @@ class Gates(RuleBasedStateMachine):
         if held:
             chosen = data.draw(st.lists(st.sampled_from(held), max_size=6))
             self.nodes[to].receipts |= {one.id: one for one in chosen}
+            # Who goes back has one thing from others in order: its own document.
+            own = {id: one for id, one in self.nodes[source].gates.items()
+                   if one.hand_over.universe == to}  # fmt: skip
+            self.nodes[to].gates |= own
 
     @rule(source=st.sampled_from(EVERYWHERE), to=st.sampled_from(EVERYWHERE))
     def sync(self, source: str, to: str) -> None:
@@ -178,9 +206,63 @@ class Gates(RuleBasedStateMachine):
     def take_a_new_gate(self, universe: str) -> None:
         self.count += 1
         node = self.nodes[universe]
-        node.key = SigningKey.from_seed(self.count.to_bytes(32, "big"))
-        said = handed(universe, node.key, node.lines)
+        key = SigningKey.from_seed(self.count.to_bytes(32, "big"))
+        try:
+            check_none_missing(universe, node.missing())
+            said = handed(universe, key, node.lines)
+        except CannotTravel:
+            assert universe in self.went_back
+            return
+        node.key = key
         node.gates[said.id] = said
+
+    @rule(universe=universes)
+    def copy_the_home(self, universe: str) -> None:
+        self.copies[universe].append(self.nodes[universe].copied())
+
+    @rule(universe=universes, data=st.data())
+    def go_back_to_an_older_home(self, universe: str, data: st.DataObject) -> None:
+        """What was signed last was answered, and it hears all that others say of themselves."""
+        node = self.nodes[universe]
+        chain = [one for one in node.receipts.values() if one.receipt.universe == universe]
+        last = max(chain, key=lambda one: one.receipt.seq, default=None)
+        answered = {
+            one.receipt.answers for name in HONEST if name != universe
+            for one in self.nodes[name].receipts.values() if one.receipt.universe == name
+        }  # fmt: skip
+        if last is None or last.id not in answered or node.missing():
+            return
+        copies = self.copies[universe]
+        back = data.draw(st.sampled_from(copies)).copied()
+        del copies[1:]  # of this life
+        self.nodes[universe] = back
+        self.went_back.add(universe)
+        for name in {*HONEST} - {universe}:
+            for one in self.nodes[name].receipts.values():
+                if one.receipt.universe != universe:
+                    back.receipts[one.id] = one
+            for gate in self.nodes[name].gates.values():
+                if gate.hand_over.universe != universe:
+                    back.gates[gate.id] = gate
+
+    @rule(universe=universes)
+    def go_on_without_what_is_lost(self, universe: str) -> None:
+        """Whoever left or came by it is not in one place any more, and everybody else is."""
+        node = self.nodes[universe]
+        hand_overs = {gate.id for each in self.nodes.values() for gate in each.gates.values()
+                      if gate.hand_over.universe == universe}  # fmt: skip
+        missing = node.missing()
+        if not missing or not hand_overs <= node.gates.keys() or self.count >= 200:
+            return
+        self.count += 1
+        lost = {id: one for each in self.nodes.values() for id, one in each.receipts.items()
+                if one.receipt.universe == universe and id not in node.receipts}  # fmt: skip
+        self.tainted |= {one.receipt.traveller.who for one in (*lost.values(), *missing)}
+        node.key = SigningKey.from_seed(self.count.to_bytes(32, "big"))
+        said = handed(universe, node.key, node.lines, anyway=True)
+        node.gates[said.id] = said
+        node.given_up = given_up_with(missing, node.given_up)
+        assert not node.missing()
 
     @rule(
         data=st.data(),
@@ -223,6 +305,16 @@ class Gates(RuleBasedStateMachine):
                 )
             )
 
+    def is_behind(self, universe: str) -> bool:
+        """So its gate signs nothing."""
+        node = self.nodes[universe]
+        if universe not in self.went_back:
+            return False
+        line = node.lines[universe]
+        assert line.gate is not None
+        is_gate = line.gate.hand_over.gate == node.key.public
+        return bool(node.missing()) or line.has_gap or not line.is_whole or not is_gate
+
     def union(self) -> Lines:
         receipts = {id: one for node in self.nodes.values() for id, one in node.receipts.items()}
         gates = {id: one for node in self.nodes.values() for id, one in node.gates.items()}
@@ -247,10 +339,10 @@ class Gates(RuleBasedStateMachine):
                 story = story_of(one.who, self.nodes[name].lines)
                 told = [each.id for each in story.receipts]
                 assert told == whole[: len(told)]
-                having += story.place == In(name)
+                having += story.place == In(name) and not self.is_behind(name)
             assert having <= 1
             place = self.truth[one.who]
-            if isinstance(place, In):
+            if isinstance(place, In) and not self.went_back:
                 assert having == 1
 
     @invariant()

@@ -30,6 +30,31 @@ def test_a_child_that_is_born_beyond_a_passage_has_its_family_here() -> None:
     assert set(view.people[CAIN].told_in) == {MAIN, ISLE}
 
 
+def test_a_traveller_may_be_named_after_its_soul() -> None:
+    """Cain leaves as soul:c, has a child on the isle, goes on to a fork of it and has another."""
+    isle = [told(95, "birth", "enoch", parents="cain"), told(97, "birth", "irad", parents="soul:c")]
+    deep = [told(7, "birth", "lamech", parents="soul:c")]
+    universes = [
+        history(MAIN, [*BIRTHS, told(110, "birth", "abel", parents="soul:c")]),
+        history(ISLE, isle),
+        history(FORK, deep, ISLE, 96),
+    ]
+    ways = [crossing(MAIN, ISLE, 650, 90, "soul:c", "soul:c")]
+    view = Lineages(Histories(universes, ways))
+    assert set(view.people[CAIN].children) == {
+        Creature(MAIN, "abel"), ENOCH, Creature(ISLE, "irad"), Creature(FORK, "lamech"),
+    }  # fmt: skip
+    assert {one.name for one in view.people} == {
+        "eve", "adam", "cain", "abel", "enoch", "irad", "lamech",
+    }  # fmt: skip
+
+
+def test_souls_that_name_one_another_end() -> None:
+    said = [told(1, "milestone", "a", soul="b"), told(2, "milestone", "b", soul="a")]
+    view = Lineages(Histories([history(MAIN, said)]))
+    assert {one.universe for one in view.people} == {MAIN}
+
+
 def test_one_may_die_in_a_fork_and_live_on_in_the_other() -> None:
     assert set(Lineages(FAMILY).people[EVE].died) == {FORK}
 

@@ -100,6 +100,32 @@ def test_it_is_open_once_both_owners_say_so_and_until_one_closes_it() -> None:
         assert [one.state for one in passages_of(each)] == ["closed"]
 
 
+def test_what_nobody_looks_after_wears_down_by_shares_to_nothing() -> None:
+    day = 86_400_000_000
+    proposed = replace(PROPOSED, stability=90, every_us=2 * day)
+    (one,) = passages_of([proposed, replace(ACCEPTED, stability=70)])
+    assert one.every_us == 2 * day
+
+    def left(days: float) -> int:
+        return one.stability_at(NOON_US + int(days * day))
+
+    assert [left(days) for days in (-5, 0, 1.99, 2, 3.99, 10, 18, 19.99, 20, 9_000)] == [
+        70, 70, 70, 63, 63, 35, 7, 7, 0, 0,
+    ]  # fmt: skip
+    # Either owner looks after it for both; the shorter interval counts.
+    both = [proposed, replace(ACCEPTED, every_us=day, maintained_us=NOON_US + 4 * day)]
+    (one,) = passages_of(both)
+    assert (left(4), left(5), left(14)) == (70, 63, 0)
+    (never,) = passages_of([PROPOSED, ACCEPTED])
+    assert never.stability_at(NOON_US + 10**6 * day) == 70
+
+
+def test_a_passage_whose_owner_says_nothing_of_it_is_stable() -> None:
+    said = value(PROPOSED)
+    del said["body"]["stability"]
+    assert half_of(document(PROPOSED), said).stability == 100
+
+
 def test_one_owner_of_both_ends_needs_nobody() -> None:
     (one,) = passages_of([MINE])
     assert one.is_open

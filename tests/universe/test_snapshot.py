@@ -134,7 +134,7 @@ def test_ids_that_are_taken(id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "id", ["", " ", "a/b", "x" * 129, "ü" * 65, "a\nb", "a\u202eb", ALICE_DID, "\ud800"]
+    "id", ["", " ", ".", "..", "a/b", "x" * 129, "ü" * 65, "a\nb", "a\u202eb", ALICE_DID, "\ud800"]
 )
 def test_ids_that_are_not(id: str) -> None:
     with pytest.raises(InvalidName):

@@ -55,6 +55,23 @@ def test_who_was_dead_or_not_yet_born_at_the_fork_is_not_in_it() -> None:
     assert follow("eve", forked).present == (FORK,)
 
 
+def test_who_leaves_under_the_name_of_its_soul_is_followed_under_its_own() -> None:
+    universes = [
+        history(MAIN, LIFE),
+        history(FORK, [], MAIN, 400),
+        history(ISLE, [told(95, "harvest", "eva", soul="s")]),
+    ]
+    ways = [crossing(FORK, ISLE, 700, 90, "s", "s"), crossing(ISLE, MAIN, 99, None, "s", "s")]
+    for name in ("eve", "s"):
+        found = follow(name, Histories(universes, ways))
+        assert spans(found) == [
+            (MAIN, 100, None, "born", None),
+            (ISLE, 90, 99, "arrived", "left"),
+            (FORK, 400, 700, "forked", "left"),
+        ]
+        assert [one.target for one in found.in_transit] == [MAIN]
+
+
 def test_a_passage_takes_it_out_of_one_universe_and_into_the_other() -> None:
     universes = [history(MAIN, LIFE), history(ISLE, [told(95, "harvest", "eve")])]
     there = follow("eve", Histories(universes, [crossing(MAIN, ISLE, 700, 90)]))

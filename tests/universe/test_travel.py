@@ -22,6 +22,12 @@ from tests.universe.passengers import (
     signed,
     wish_of,
 )
+from universe.behind import (
+    check_none_missing,
+    given_up_with,
+    missing_of,
+    place_in_chain,
+)
 from universe.gate import SENT_BYTES_MAX, SENT_MAX, Verdict, decide, due, send, where
 from universe.gates import CheckedHandOver, HandOver, check_hand_over, sign_hand_over
 from universe.receipts import Checked, Receipt, Traveller, Who, id_of
@@ -243,6 +249,40 @@ def test_a_new_gate_waits_for_the_receipts_that_its_hand_over_names() -> None:
     with pytest.raises(CannotTravel) as behind:
         send(MEADOW, new.public, wish_of(FOX, REEF, 2), lines_of(gates=gates), NOW)
     assert behind.value.why == "gate-behind"
+
+
+def test_a_gate_that_lacks_what_others_answered_signs_nothing() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    (arrived,) = answered(REEF, left)
+    lines = lines_of(arrived)  # an older home of the meadow, and what the reef said
+    missing = missing_of(MEADOW, REEF, lines, known=(), given_up={})
+    assert missing == [arrived]
+    with pytest.raises(CannotTravel, match=r"universe:reef answered 1 .* about fox") as behind:
+        check_none_missing(MEADOW, missing)
+    assert behind.value.why == "gate-behind"
+    assert missing_of(MEADOW, REEF, lines, known={left.id}, given_up={}) == []
+    assert missing_of(REEF, MEADOW, lines_of(left, arrived), known=(), given_up={}) == []
+    marks = given_up_with(missing, {VOID: 7})
+    assert marks == {VOID: 7, REEF: place_in_chain(arrived.receipt)}
+    assert missing_of(MEADOW, REEF, lines, known=(), given_up=marks) == []
+    later = replace(arrived.receipt, seq=2, prev=arrived.id, answers=bytes([5]) * 32)
+    more = lines_of(arrived, signed(later))
+    assert missing_of(MEADOW, REEF, more, known=(), given_up=marks) == [signed(later)]
+
+
+def test_a_gate_that_holds_its_later_receipts_and_not_all_before_signs_nothing() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    other = Traveller.of(Who(MEADOW, "hen"), b"{}", "json")
+    later = sent(other, MEADOW, REEF, left, migration=2)
+    lines = lines_of(later)
+    with pytest.raises(CannotTravel, match="after its number 0 are missing") as behind:
+        send(MEADOW, KEYS[MEADOW].public, wish_of(FOX, REEF, 3), lines, NOW)
+    assert behind.value.why == "gate-behind"
+    with pytest.raises(CannotTravel):
+        handed(MEADOW, key_of(77), lines)
+    new = handed(MEADOW, key_of(77), lines, anyway=True)
+    line = lines_of(later, gates=(*GATES, new))[MEADOW]
+    assert (line.is_whole, line.has_gap, line.tip.seq) == (True, False, 0)
 
 
 def test_a_second_first_gate_voids_nothing_that_others_answered() -> None:

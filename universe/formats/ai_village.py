@@ -16,6 +16,7 @@ from registry.errors import InvalidName
 from registry.formats.errors import InvalidFile, Place
 from registry.manifest import NAME_CHARACTERS_MAX
 from registry.plain import as_list
+from universe.formats.between import each_once, passage_of, player_of
 from universe.formats.claims import OWNER_CHARACTERS_MAX, Claims, object_of
 from universe.formats.file_names import unescaped
 from universe.formats.imported import (
@@ -40,8 +41,6 @@ UNIVERSES: Final = "universes"
 PASSAGES: Final = "passages"
 PLAYERS: Final = "players"
 INDEX: Final = "index.json"
-PASSAGE_TYPES: Final = ("thread", "bridge", "gate", "confluence")
-STABILITY_MAX: Final = 100
 
 
 def universe_folders(listing: Listing) -> dict[str, list[str]]:
@@ -83,7 +82,7 @@ def plan_ai_village(files: Files) -> Plan:
     passages = [one for root in sorted(roots) for one in _passages(files, root, report)]
     players = [one for root in sorted(roots) for one in _players(files, root, report)]
     ordered = parents_first([*universes.values()])
-    return Plan(WorldFormat.AI_VILLAGE, ordered, report, tuple(passages), tuple(players))
+    return Plan(WorldFormat.AI_VILLAGE, ordered, report, *each_once(passages, players, report))
 
 
 def read_universe(
@@ -165,30 +164,6 @@ def _passages(files: Files, root: str, report: Report) -> list[ImportedPassage]:
     return found
 
 
-def passage_of(told: Claims) -> ImportedPassage:
-    """Of its file, or of a SaveFile. Raises `InvalidFile`."""
-    ends = [told.fields.get(key) for key in ("sourceUniverseId", "targetUniverseId")]
-    id, type = told.fields.get("id"), told.fields.get("type")
-    for key, value in zip(("sourceUniverseId", "targetUniverseId", "id"), [*ends, id], strict=True):
-        if not isinstance(value, str) or not 0 < len(value) <= OWNER_CHARACTERS_MAX:
-            reason = f"must be a text of 1 to {OWNER_CHARACTERS_MAX} characters"
-            raise InvalidFile(told.file, told.at(key), reason)
-    if type not in PASSAGE_TYPES:
-        raise InvalidFile(told.file, told.at("type"), f"is none of {', '.join(PASSAGE_TYPES)}")
-    stability = told.whole("stability", STABILITY_MAX)
-    return ImportedPassage(
-        id=str(id),
-        source=str(ends[0]),
-        target=str(ends[1]),
-        type=type,
-        is_active=told.fields.get("active") is not False,
-        created_us=told.time_us("createdAt"),
-        by=told.line("createdBy", OWNER_CHARACTERS_MAX),
-        stability=STABILITY_MAX if stability is None else stability,
-        maintained_us=told.time_us("lastMaintenance"),
-    )
-
-
 def _players(files: Files, root: str, report: Report) -> list[ImportedPlayer]:
     below = _below(root, PLAYERS)
     found: list[ImportedPlayer] = []
@@ -199,26 +174,21 @@ def _players(files: Files, root: str, report: Report) -> list[ImportedPlayer]:
         try:
             told = Claims(object_of(files, path, PART_BYTES_MAX), path, "", report)
             universes = _universes_of(files, f"{folder}/universes.json", report)
+            found.append(player_of(told, universes, unescaped(folder.rpartition("/")[2])))
         except InvalidFile as wrong:
             report.refuse(wrong)
-            continue
-        id = told.line("id", OWNER_CHARACTERS_MAX) or unescaped(folder.rpartition("/")[2])
-        found.append(
-            ImportedPlayer(
-                id=id,
-                name=told.line("displayName", NAME_CHARACTERS_MAX) or id,
-                universes=universes,
-                created_us=told.time_us("createdAt"),
-                seen_us=told.time_us("lastSeen"),
-            )
-        )
     return found
 
 
 def _universes_of(files: Files, path: str, report: Report) -> tuple[str, ...]:
+    """What the player's own list names; a list that cannot be read takes no player with it."""
     if path not in files.listing.files:
         return ()
-    listed = as_list(object_of(files, path, PART_BYTES_MAX).get("universes"))
+    try:
+        listed = as_list(object_of(files, path, PART_BYTES_MAX).get("universes"))
+    except InvalidFile as wrong:
+        report.refuse(wrong)
+        return ()
     texts = [each for each in listed or () if isinstance(each, str)]
     if listed is None or len(texts) != len(listed):
         report.tell(About.CLAIM, path, "must be a list of texts", Place(pointer="/universes"))

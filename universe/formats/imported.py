@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from registry.formats.errors import InvalidFile, Place, shown_file
 from universe.event import Event
 from universe.formats.limits import PROBLEMS_MAX
+from universe.snapshot import Decay
 
 JSON_MEDIA: Final = "application/json"
 BINARY_MEDIA: Final = "application/octet-stream"
@@ -175,6 +176,8 @@ class ImportedSnapshot:
     """For which it was taken; one of its universe's."""
     is_wrapped: bool = False
     """Its program uploads and reads it inside of a JSON body."""
+    decay: Decay | None = None
+    """How long it was to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,8 @@ class ImportedUniverse:
 
 @dataclass(frozen=True, slots=True)
 class ImportedPassage:
+    """Between universes by their ids, as its file says."""
+
     id: str
     source: str
     target: str
@@ -221,6 +226,8 @@ class ImportedPassage:
 
 @dataclass(frozen=True, slots=True)
 class ImportedPlayer:
+    """`universes`: those that the player's own list names."""
+
     id: str
     name: str
     universes: tuple[str, ...] = ()

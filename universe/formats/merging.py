@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from universe.formats.imported import About, ImportedSnapshot, ImportedUniverse, Report
+from universe.parts import SNAPSHOTS_MAX
 from universe.snapshot import KINDS
 
 
@@ -14,7 +15,14 @@ def once(found: Sequence[ImportedSnapshot], report: Report) -> tuple[ImportedSna
         if (same := kept.setdefault(one.content.checksum, one)) is not one:
             reason = f"the same bytes as {same.source.path}, which says tick {same.tick}"
             report.tell(About.DUPLICATE, one.source.path, f"tick {one.tick}: {reason}")
-    return tuple(sorted(kept.values(), key=taken))
+    wanted = [*kept.values()]
+    if len(wanted) > SNAPSHOTS_MAX:
+        wanted.sort(key=lambda one: (-KINDS.index(one.kind), -one.at_us, -one.tick))
+        reason = f"{len(wanted):,} snapshots, and a universe has {SNAPSHOTS_MAX:,} at most"
+        last = wanted[SNAPSHOTS_MAX].source.path
+        why = "canonical ones are taken, then those by hand, then the newest"
+        report.tell(About.TOO_MUCH, last, f"{reason}: {why}; this one and others are left out")
+    return tuple(sorted(wanted[:SNAPSHOTS_MAX], key=taken))
 
 
 def taken(one: ImportedSnapshot) -> tuple[int, int, str]:

@@ -18,12 +18,22 @@ from typing import Any, Final
 from blake3 import blake3
 
 from universe.event import Event
+from universe.formats.between import list_json, passage_json, player_json
 from universe.formats.canonical import sha256_of
+from universe.formats.decays import decay_json
 from universe.formats.file_names import escaped
-from universe.formats.imported import BINARY_MEDIA, JSON_MEDIA, ForkOf, WorldFormat
+from universe.formats.imported import (
+    BINARY_MEDIA,
+    JSON_MEDIA,
+    ForkOf,
+    ImportedPassage,
+    ImportedPlayer,
+    WorldFormat,
+)
 from universe.formats.primordium import DATABASES, LOGS, SAVE
 from universe.formats.raw import INDEX, TYPE
 from universe.formats.savefile import PART, UNIVERSE_SCHEMA, VERSION, is_savefile
+from universe.snapshot import Decay
 
 NAME_BYTES_MAX: Final = 180
 """Of a name that is made of an id: most systems take 255 with what is added to it."""
@@ -45,6 +55,7 @@ class OutSnapshot:
     is_wrapped: bool = False
     checksum: str = ""
     """BLAKE3 of its bytes, hex, for whoever writes it."""
+    decay: Decay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,10 @@ class OutUniverse:
     is_public: bool = False
     config: str = ""
     fork_of: ForkOf | None = None
+    passages: tuple[ImportedPassage, ...] = ()
+    """Those that lead from it or to it, and that go out with it."""
+    players: tuple[ImportedPlayer, ...] = ()
+    """Whose it is, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +162,11 @@ def small_files(
                 "lastUpdated": max((one["timestamp"] for one in entries), default=0),
             }
             return {
-                f"{folder}/metadata.json": _json(_metadata(universe, entries)),
-                f"{folder}/timeline.json": _json(timeline),
+                f"{folder}/metadata.json": as_text(_metadata(universe, entries)),
+                f"{folder}/timeline.json": as_text(timeline),
             }
         case WorldFormat.RAW:
-            return {INDEX: _json(_index(universe, laid, written))}
+            return {INDEX: as_text(_index(universe, laid, written))}
         case _:
             return {}
 
@@ -217,6 +232,8 @@ def _entry(one: Laid, written: Written) -> dict[str, Any]:
             "importance": event.importance,
             "entities": [*event.entities],
         }
+    if snapshot.decay:
+        found["decayPolicy"] = decay_json(snapshot.decay)
     return found | {
         "fileSize": written.size,
         "checksum": written.sha256.hex(),
@@ -251,9 +268,12 @@ def _index(
                 "size": written[one.snapshot.id].size,
                 "sha256": written[one.snapshot.id].sha256.hex(),
                 "event": one.snapshot.event and _event(one.snapshot.event),
+                "decay": one.snapshot.decay and decay_json(one.snapshot.decay),
             }
             for one in laid
         ],
+        "passages": [passage_json(one) for one in universe.passages],
+        "players": [{**player_json(one), **list_json(one)} for one in universe.players],
     }
 
 
@@ -272,7 +292,8 @@ def _event(event: Event) -> dict[str, Any]:
     }
 
 
-def _json(value: object) -> bytes:
+def as_text(value: object) -> bytes:
+    """As it lies in a file."""
     return json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
@@ -307,5 +328,6 @@ def around(universe: OutUniverse, one: OutSnapshot, head: bytes) -> tuple[bytes,
     told = {"$schema": f"{schema}/savefile/v1", "$version": VERSION, "header": header}
     before = json.dumps({**told, "multiverse": multiverse}, ensure_ascii=False)[:-1]
     sums: dict[str, Any] = {"overall": "", "universes": {}, "multiverse": sha256_of(multiverse)}
-    behind = json.dumps({"passages": [], "checksums": sums})[1:]
+    passages = [passage_json(one) for one in universe.passages]
+    behind = json.dumps({"passages": passages, "checksums": sums})[1:]
     return f'{before}, "universes": ['.encode(), f"], {behind}\n".encode()

@@ -2,7 +2,8 @@
 
 ```
 universe.json     {"type": "panspermia.universe-export/1", id, name, …, events: […],
-                   snapshots: [{file, tick, kind, at_us, day, media, size, sha256, event}]}
+                   snapshots: [{file, tick, kind, at_us, day, media, size, sha256, event, decay}],
+                   passages: […], players: […]}                         as ai_village has them
 states/…          what the index names
 ```
 """
@@ -22,7 +23,9 @@ from universe.event import (
     Event,
     event_problems,
 )
+from universe.formats.between import each_once, passages_of, player_of
 from universe.formats.claims import OWNER_CHARACTERS_MAX, TICK_MAX, Claims, object_of, whole_of
+from universe.formats.decays import decay_of
 from universe.formats.events import described, names_of, type_of
 from universe.formats.file_names import path_below
 from universe.formats.imported import (
@@ -31,12 +34,15 @@ from universe.formats.imported import (
     About,
     Files,
     ForkOf,
+    ImportedPassage,
+    ImportedPlayer,
     ImportedSnapshot,
     ImportedUniverse,
     Plan,
     Report,
     Source,
     WorldFormat,
+    parents_first,
 )
 from universe.formats.limits import CONFIG_BYTES_MAX, EVENTS_MAX, INDEX_BYTES_MAX
 from universe.formats.merging import once
@@ -52,23 +58,43 @@ def plan_raw(files: Files, folders: list[str]) -> Plan:
     """Each of the folders that holds an index; the rest is in the report."""
     report = Report()
     universes: dict[str, ImportedUniverse] = {}
+    passages: list[ImportedPassage] = []
+    players: list[ImportedPlayer] = []
     for path, why in files.listing.passed_over:
         report.tell(About.OUTSIDE, path, why)
     for folder in folders:
+        path = f"{folder}/{INDEX}" if folder else INDEX
         try:
-            one = _universe(files, folder, report)
+            told = Claims(object_of(files, path, INDEX_BYTES_MAX), path, "", report)
+            one = _universe(files, folder, told)
         except InvalidFile as wrong:
             report.refuse(wrong)
             continue
         if universes.setdefault(one.id, one) is not one:
             report.tell(About.SAME_ID, folder, f"another folder before it is {one.id} too")
-    return Plan(WorldFormat.RAW, tuple(universes.values()), report)
+            continue
+        passages += passages_of(told)
+        players += _players(told)
+    ordered = parents_first([*universes.values()])
+    return Plan(WorldFormat.RAW, ordered, report, *each_once(passages, players, report))
 
 
-def _universe(files: Files, folder: str, report: Report) -> ImportedUniverse:
+def _players(told: Claims) -> list[ImportedPlayer]:
+    found: list[ImportedPlayer] = []
+    for number, value in enumerate(as_list(told.fields.get("players")) or ()):
+        fields = as_map(value) or {}
+        inner = Claims(fields, told.file, f"/players/{number}", told.report)
+        universes = [one for one in as_list(fields.get("universes")) or () if isinstance(one, str)]
+        try:
+            found.append(player_of(inner, tuple(dict.fromkeys(universes))))
+        except InvalidFile as wrong:
+            told.report.refuse(wrong)
+    return found
+
+
+def _universe(files: Files, folder: str, told: Claims) -> ImportedUniverse:
     """Raises `InvalidFile`."""
-    path = f"{folder}/{INDEX}" if folder else INDEX
-    told = Claims(object_of(files, path, INDEX_BYTES_MAX), path, "", report)
+    path, report = told.file, told.report
     if told.fields.get("type") != TYPE:
         raise InvalidFile(path, told.at("type"), f"is not {TYPE}")
     try:
@@ -140,6 +166,7 @@ def _snapshot(files: Files, folder: str, told: Claims) -> ImportedSnapshot:
         reason = f"is not that of {file}: {content.sha256.hex()}"
         raise InvalidFile(told.file, told.at("sha256"), f"{str(sum)[:64]} {reason}")
     kind, media = told.fields.get("kind"), told.fields.get("media")
+    policy = told.inside("decay")
     is_media = isinstance(media, str) and media_problem(media) is None
     return ImportedSnapshot(
         source=source,
@@ -151,6 +178,7 @@ def _snapshot(files: Files, folder: str, told: Claims) -> ImportedSnapshot:
         media=str(media) if is_media else BINARY_MEDIA,
         event=_event(told.fields.get("event"), told),
         is_wrapped=told.fields.get("wrapped") is True and media == JSON_MEDIA,
+        decay=decay_of(policy) if policy else None,
     )
 
 

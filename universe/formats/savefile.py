@@ -17,8 +17,7 @@ from typing import Final
 from registry.errors import InvalidName
 from registry.formats.errors import InvalidFile, Place
 from registry.manifest import NAME_CHARACTERS_MAX
-from registry.plain import as_list, as_map
-from universe.formats.ai_village import passage_of
+from universe.formats.between import each_once, passages_of
 from universe.formats.claims import TICK_MAX, Claims, whole_of
 from universe.formats.events import at_of
 from universe.formats.imported import (
@@ -60,7 +59,7 @@ def plan_savefiles(files: Files, paths: list[str]) -> Plan:
     for path, why in files.listing.passed_over:
         report.tell(About.OUTSIDE, path, why)
     universes: list[ImportedUniverse] = []
-    passages: dict[str, ImportedPassage] = {}
+    passages: list[ImportedPassage] = []
     for path in paths:
         try:
             found, between = read_savefile(files, path, report)
@@ -68,9 +67,9 @@ def plan_savefiles(files: Files, paths: list[str]) -> Plan:
             report.refuse(wrong)
             continue
         universes += found
-        passages |= {one.id: one for one in between}
+        passages += between
     ordered = parents_first(merged(universes, report))
-    return Plan(WorldFormat.SAVEFILE, ordered, report, tuple(passages.values()))
+    return Plan(WorldFormat.SAVEFILE, ordered, report, *each_once(passages, (), report))
 
 
 def read_savefile(
@@ -102,7 +101,7 @@ def read_savefile(
                 reason = "belongs to none of the universes: it stays in the file"
                 report.tell(About.LEFT, path, reason, Place(pointer=f"/{key}"))
     check_sums(data, file, universes, path, report)
-    return found, _passages(file, path, report)
+    return found, passages_of(Claims(file.small, path, "", report))
 
 
 def _universe(
@@ -162,20 +161,3 @@ def _fork_of(identity: Claims, time: Claims | None) -> ForkOf | None:
         (point or identity).doubt("", "says not of which universe and tick it is a fork")
         return None
     return ForkOf(parent, tick)
-
-
-def _passages(file: Outline, path: str, report: Report) -> list[ImportedPassage]:
-    found: list[ImportedPassage] = []
-    told = file.small.get("passages")
-    listed = as_list(told)
-    if listed is None and told is not None:
-        report.tell(About.CLAIM, path, "must be a list", Place(pointer="/passages"))
-    for number, value in enumerate(listed or ()):
-        pointer = f"/passages/{number}"
-        try:
-            if (fields := as_map(value)) is None:
-                raise InvalidFile(path, Place(pointer=pointer), "must be an object")
-            found.append(passage_of(Claims(fields, path, pointer, report)))
-        except InvalidFile as wrong:
-            report.refuse(wrong)
-    return found

@@ -3,7 +3,7 @@
 ```
 <folder>/metadata.json      {id, name, ownerId, createdAt, snapshotCount, isPublic, forkOf?, …}
 <folder>/timeline.json      {universeId, snapshots: [{tick, timestamp, day, type, canonEvent?,
-                             fileSize, checksum, filename}], lastUpdated}
+                             fileSize, checksum, filename, decayPolicy?}], lastUpdated}
 <folder>/snapshots/<tick>.json.gz
 <folder>/snapshots/canonical/<type>_<day>_<ms>.json.gz
 ```
@@ -22,6 +22,7 @@ from registry.formats.errors import InvalidFile, Place
 from registry.plain import as_list, as_map
 from universe.event import Event
 from universe.formats.claims import TICK_MAX, Claims, Plain, object_of, whole_of
+from universe.formats.decays import decay_of
 from universe.formats.events import at_of, canon_event
 from universe.formats.file_names import Names, path_below, unescaped
 from universe.formats.imported import About, Files, ImportedSnapshot, Report, Source
@@ -29,7 +30,7 @@ from universe.formats.limits import EVENTS_MAX, INDEX_BYTES_MAX
 from universe.formats.merging import once
 from universe.formats.sums import SHA256
 from universe.formats.taking import content_of
-from universe.snapshot import KINDS
+from universe.snapshot import KINDS, Decay
 
 TIMELINE: Final = "timeline.json"
 SNAPSHOTS: Final = "snapshots"
@@ -51,6 +52,7 @@ class Entry:
     size: int | None = None
     checksum: str = ""
     event: Event | None = None
+    decay: Decay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def _entry(number: int, fields: Plain, path: str, pointer: str, report: Report) 
         kind = "auto"
     day, at_us = claims.whole("day"), claims.time_us("timestamp")
     told = claims.inside("canonEvent")
-    checksum = fields.get("checksum")
+    checksum, policy = fields.get("checksum"), claims.inside("decayPolicy")
     return Entry(
         number=number,
         tick=tick,
@@ -137,6 +139,7 @@ def _entry(number: int, fields: Plain, path: str, pointer: str, report: Report) 
         size=claims.whole("fileSize"),
         checksum=checksum if isinstance(checksum, str) else "",
         event=canon_event(told, tick=tick, at_us=at_us, day=day) if told else None,
+        decay=decay_of(policy) if policy else None,
     )
 
 
@@ -187,6 +190,7 @@ def _snapshot(
         day=entry.day,
         event=entry.event,
         is_wrapped=True,
+        decay=entry.decay,
     )
 
 

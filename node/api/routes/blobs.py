@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BLOB_BYTES_MAX, BlobId, Chunking
+from node.api.arriving import pieces_arriving
 from node.api.endpoint import Call, Endpoint, deletes, reads
 from node.api.models import NoQuery, PageQuery
 from node.api.problems import ENCODER, ProblemError
@@ -111,7 +112,7 @@ async def add_blob(node: Node, call: Call[AddQuery, None]) -> BlobShown:
     if call.request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ProblemError(415, "content-encoding", "send the body as it is, without an encoding")
     blob = await node.store.put_blob(
-        (piece async for piece in call.request.stream() if piece),
+        pieces_arriving(call.request),
         chunking=CHUNKS[call.query.chunks],
         size_bytes=length_of(call.request),
     )

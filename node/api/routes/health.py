@@ -93,6 +93,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         found_relays=await named_relays(node.store, node.relays),
         transfers=transfers,
         attest=node.attesting.state,
+        last_end=node.left_over.shown,
         warnings=(
             *_alarms(standing, ages),
             *_warnings(node, counts, waiting, len(peers)),

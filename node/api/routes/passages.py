@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from crdt.keys import NamespaceKey
 from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
-from node.api.models import NoQuery
+from node.api.models import NoQuery, micros
 from node.api.passage_models import (
     Acceptance,
     Decision,
     GateTaken,
+    Maintenance,
     NewGate,
     NewPassage,
     OnePassage,
@@ -36,6 +37,7 @@ from node.services.passages import (
     accept_passage,
     close_passage,
     create_passage,
+    maintain_passage,
     passage_called,
     passages_held,
 )
@@ -44,12 +46,13 @@ from node.services.places import places_meant
 from node.services.travel import Gatekeeper
 from node.services.universes import universe_meant
 from node.wiring import Node
-from registry.errors import UnknownRecord, quoted
+from registry.errors import CannotTravel, UnknownRecord, quoted
 from registry.head import Words
 from universe.gate import Verdict
 from universe.names import parse_full_name
 from universe.passage import PREFIX, Passage, Said
-from universe.receipts import MIGRATION_BYTES
+from universe.receipts import ARRIVAL, MIGRATION_BYTES, REFUSAL, Checked, Who
+from universe.travel import Story
 
 
 async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> PassageDone:
@@ -70,16 +73,18 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
         target=target.name,
         type=body.type,
         stability=body.stability,
-        maintained_us=node.clock_us(),
-        every_us=None if body.every is None else body.every * 1_000,
+        maintained_us=node.clock_us() if body.maintained is None else micros(body.maintained),
+        every_us=micros(body.every),
         arrivals=body.arrivals,
         by=body.by,
     )
     id = body.id or f"{PREFIX}{uuid.UUID(bytes=os.urandom(16), version=4)}"
-    words = Words(body.name, description=None, license=None, tags=None)
+    made_us = micros(body.created_at)
+    words = Words(body.name, description=None, license=None, tags=None, created_us=made_us)
+    await _check_own_gates(node, by, source.name, target.name)
     passage = await create_passage(by, id, words, said)
     await _take_own_gates(node, by, passage)
-    return PassageDone(success=True, passage=show_passage(passage))
+    return PassageDone(success=True, passage=show_passage(passage, node.clock_us()))
 
 
 async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone:
@@ -87,28 +92,39 @@ async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone
     body = call.body
     by, passage = await _called(node, call.path["passage"], body.namespace)
     said = Said(stability=body.stability, arrivals=body.arrivals, by=body.by)
+    await _check_own_gates(node, by, *passage.proposed.ends[:2])
     accepted = await accept_passage(by, passage, said)
     await _take_own_gates(node, by, accepted)
-    return PassageDone(success=True, passage=show_passage(accepted))
+    return PassageDone(success=True, passage=show_passage(accepted, node.clock_us()))
 
 
 async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages:
     """Passages that are known here, or those of one universe; the first thousand."""
     places = await places_meant(node.store, call.query.namespace)
-    found = [await passages_held(_ferry(node, one), call.query.universe) for one in places]
-    return Passages(tuple(show_passage(one) for each in found for one in each))
+    said = call.query.universe
+    universe = None if said is None else await _named(node, said)
+    now_us = node.clock_us()
+    found = [await passages_held(_ferry(node, one), universe) for one in places]
+    return Passages(tuple(show_passage(one, now_us) for each in found for one in each))
 
 
 async def get_passage(node: Node, call: Call[PassageQuery, None]) -> OnePassage:
     """One passage, by its id, one's own first, or its full name."""
     _, passage = await _called(node, call.path["passage"], call.query.namespace)
-    return OnePassage(show_passage(passage))
+    return OnePassage(show_passage(passage, node.clock_us()))
+
+
+async def maintain_one(node: Node, call: Call[NoQuery, Maintenance]) -> PassageDone:
+    """Look after a passage of this author's: it carries travellers as its owners say again."""
+    by, passage = await _called(node, call.path["passage"], call.body.namespace)
+    kept = await maintain_passage(by, passage, call.body.stability)
+    return PassageDone(success=True, passage=show_passage(kept, node.clock_us()))
 
 
 async def close_one(node: Node, call: Call[PassageQuery, None]) -> PassageClosed:
     """Close one's own half: who is under way comes back, nobody else leaves."""
     by, passage = await _called(node, call.path["passage"], call.query.namespace)
-    closed = show_passage(await close_passage(by, passage))
+    closed = show_passage(await close_passage(by, passage), node.clock_us())
     return PassageClosed(success=True, passage=closed, message="closed; nobody else leaves by it")
 
 
@@ -116,17 +132,23 @@ async def send_traveller(node: Node, call: Call[NoQuery, Travel]) -> TravelDone:
     """Send a traveller: its departure is signed, and the other gate answers when it hears of it."""
     body = call.body
     gates, passage = await _gates(node, call.path["passage"], body.namespace)
-    source = await _end(gates.by, passage, body.source)
+    source = await _end(node, passage, body.source)
+    origin = None if body.origin is None else await _named(node, body.origin)
     if body.format == MIGRATION_FORMAT:
-        migration, who = migration_passenger(body.data, body.soul, body.origin)
+        migration, who = migration_passenger(body.data, body.soul, origin)
     elif not body.soul:
         raise Rejected("who travels? `soul` names it", code="invalid-body")
     else:
         given = None if body.migration is None else bytes.fromhex(body.migration)
         migration = given or os.urandom(MIGRATION_BYTES)
-        who = Passenger(body.data, body.soul, body.format, body.origin)
+        who = Passenger(body.data, body.soul, body.format, origin)
     sent = await gates.send(passage, source, migration, who, body.tick)
-    return TravelDone(success=True, migration=migration.hex(), traveller=show_traveller(sent.story))
+    return TravelDone(
+        success=True,
+        migration=migration.hex(),
+        traveller=show_traveller(sent.story),
+        known=not sent.is_new,
+    )
 
 
 async def list_travellers(node: Node, call: Call[TravellersQuery, None]) -> Travellers:
@@ -147,30 +169,29 @@ async def recall_traveller(node: Node, call: Call[NoQuery, Recall]) -> TravelDon
     """Ask for a traveller back: it comes unless the other gate let it in before it hears of it."""
     body = call.body
     gates, passage = await _gates(node, call.path["passage"], body.namespace)
-    source = await _end(gates.by, passage, body.source)
+    source = await _end(node, passage, body.source)
     story = await gates.recall(source, bytes.fromhex(body.migration))
     return TravelDone(success=True, migration=body.migration, traveller=show_traveller(story))
 
 
 async def decide_traveller(node: Node, call: Call[NoQuery, Decision]) -> TravelDone:
-    """Let a traveller in that waits at one's own gate, or send it back."""
+    """Let a traveller in that waits at one's own gate, or send it back. Said again it is known."""
     body = call.body
     gates, passage = await _gates(node, call.path["passage"], body.namespace)
-    for end in passage.proposed.ends[:2]:
-        if parse_full_name(end)[0] != gates.by.did:
-            continue
-        for one in await gates.waiting(end):
-            if one.receipt.migration.hex() == body.migration:
-                verdict = Verdict("accept" if body.accept else "refuse", body.reason)
-                await gates.decide(end, one.id, verdict, body.tick)
-                stories, _ = await gates.stories(passage)
-                who = one.receipt.traveller.who
-                story = next(each for each in stories if each.who == who)
-                return TravelDone(
-                    success=True, migration=body.migration, traveller=show_traveller(story)
-                )
-    detail = f"nobody waits under {body.migration} at a gate of this author's"
-    raise NotFound(detail, code="unknown-migration")
+    known = await _decided(gates, passage, body)
+    if known is None:
+        end, departure = await _waiting(gates, passage, body.migration)
+        verdict = Verdict("accept" if body.accept else "refuse", body.reason)
+        await gates.decide(end, departure.id, verdict, body.tick)
+        story = await _story(gates, passage, departure.receipt.traveller.who)
+    else:
+        story = known
+    return TravelDone(
+        success=True,
+        migration=body.migration,
+        traveller=show_traveller(story),
+        known=known is not None,
+    )
 
 
 async def take_gate(node: Node, call: Call[NoQuery, NewGate]) -> GateTaken:
@@ -181,8 +202,14 @@ async def take_gate(node: Node, call: Call[NoQuery, NewGate]) -> GateTaken:
     if row.listing.author != node.identity.did:
         raise NotAllowed(f"{universe} is not this author's", code="not-your-passage")
     gates = Gatekeeper(_ferry(node, row.namespace), node.gating)
-    changed = await gates.take_gate(universe)
-    return GateTaken(success=True, universe=universe, gate=gates.key.hex(), changed=changed)
+    taken = await gates.take_gate(universe, anyway=call.body.anyway)
+    return GateTaken(
+        success=True,
+        universe=universe,
+        gate=gates.key.hex(),
+        changed=taken.is_changed,
+        lost=len(taken.given_up),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,17 +270,67 @@ async def _universe(node: Node, text: str, place: str | None) -> _Universe:
     return _Universe(row.listing.target, row.namespace)
 
 
-async def _end(by: Ferry, passage: Passage, text: str | None) -> str:
-    """The end that is meant: where none is named, the one that is this author's."""
+async def _end(node: Node, passage: Passage, text: str | None) -> str:
+    """The end that is meant: of two of one id, and where none is named, this author's."""
     ends = passage.proposed.ends[:2]
+    own = [end for end in ends if parse_full_name(end)[0] == node.identity.did]
     if text is not None:
-        return next((end for end in ends if text in (end, end.partition("/")[2])), text)
-    own = [end for end in ends if parse_full_name(end)[0] == by.did]
+        name = await _named(node, text)
+        same = [end for end in (*own, *ends) if name in (end, end.partition("/")[2])]
+        if not same:
+            detail = f"{passage.name} does not lead from {quoted(text)}"
+            raise Rejected(detail, code="not-an-end")
+        return same[0]
     if not own:
         raise NotAllowed("neither universe is yours", code="not-your-passage")
     if len(own) == 2:
         raise Rejected("both ends are yours: say `from` which it leaves", code="not-an-end")
     return own[0]
+
+
+async def _check_own_gates(node: Node, by: Ferry, source: str, target: str) -> None:
+    """Before anything is written: this device may become their gate, where they have none yet."""
+    gates = Gatekeeper(by, node.gating)
+    for end, other in ((source, target), (target, source)):
+        if parse_full_name(end)[0] == by.did:
+            await gates.check_first(end, other)
+
+
+async def _waiting(gates: Gatekeeper, passage: Passage, migration: str) -> tuple[str, Checked]:
+    """(one's own universe, the departure to it). Raises `NotFound` (`unknown-migration`)."""
+    for end in passage.proposed.ends[:2]:
+        if parse_full_name(end)[0] != gates.by.did:
+            continue
+        for one in await gates.waiting(end):
+            said = one.receipt
+            if (said.migration.hex(), said.passage) == (migration, passage.name):
+                return end, one
+    detail = f"nobody waits under {migration} at a gate of this author's"
+    raise NotFound(detail, code="unknown-migration")
+
+
+async def _decided(gates: Gatekeeper, passage: Passage, wanted: Decision) -> Story | None:
+    """Of whom a gate of this author's answered so before. Raises `CannotTravel` if otherwise."""
+    stories, _ = await gates.stories(passage)
+    for story in stories:
+        for one in story.receipts:
+            said = one.receipt
+            is_own = parse_full_name(said.universe)[0] == gates.by.did
+            is_answer = said.kind in (ARRIVAL, REFUSAL)
+            if not is_own or not is_answer or said.migration.hex() != wanted.migration:
+                continue
+            if said.passage != passage.name:
+                continue
+            if (said.kind == ARRIVAL) == wanted.accept:
+                return story
+            did = "let in" if said.kind == ARRIVAL else "refused"
+            raise CannotTravel(f"{story.who.soul} was {did} before", "was-decided")
+    return None
+
+
+async def _story(gates: Gatekeeper, passage: Passage, who: Who) -> Story:
+    stories, _ = await gates.stories(passage)
+    return next(one for one in stories if one.who == who)
 
 
 async def _take_own_gates(node: Node, by: Ferry, passage: Passage) -> None:
@@ -273,6 +350,7 @@ ENDPOINTS = (
     reads("/api/passages", list_passages, Passages, query=PassagesQuery, problems=(404, 422)),
     writes("/api/gate", take_gate, GateTaken, body=NewGate, problems=(403, 404)),
     writes(f"{ONE}/accept", accept_one, PassageDone, body=Acceptance, problems=(403, 404)),
+    writes(f"{ONE}/maintain", maintain_one, PassageDone, body=Maintenance, problems=(403, 404)),
     writes(f"{ONE}/travel", send_traveller, TravelDone, body=Travel, problems=(403, 404)),
     writes(f"{ONE}/recall", recall_traveller, TravelDone, body=Recall, problems=(403, 404)),
     writes(f"{ONE}/decide", decide_traveller, TravelDone, body=Decision, problems=(403, 404)),

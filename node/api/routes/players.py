@@ -6,7 +6,7 @@ import msgspec
 
 from node.api.asked import page_of
 from node.api.endpoint import Call, reads, writes
-from node.api.models import InNamespace, NoQuery
+from node.api.models import InNamespace, NoQuery, micros
 from node.api.player_models import (
     NewPlayer,
     OnePlayer,
@@ -40,7 +40,13 @@ async def register_as(node: Node, call: Call[NoQuery, NewPlayer]) -> PlayerDone:
     if call.has_no_token and body.namespace != COMMONS_NAME:  # unread: which there are is private
         raise NotAllowed("without a token players are registered in commons alone")
     by = Curator(node.signers, await place_meant(node.store, body.namespace))
-    edit = register_player(body.display_name, body.about, body.links, now_us=node.clock_us())
+    edit = register_player(
+        body.display_name,
+        body.about,
+        body.links,
+        now_us=node.clock_us(),
+        created_us=micros(body.created_at),
+    )
     met, entry = await register(by, body.id, edit, dry_run=body.dry_run)
     return PlayerDone(
         success=True,

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from crdt.blob import BlobId
 from node.api.endpoint import Call, Endpoint, reads, writes
+from node.api.models import micros
 from node.api.problems import ENCODER
 from node.api.requests import answer_cached
 from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, universe_called
@@ -49,6 +50,7 @@ from node.services.universes import (
     ID_BYTES,
     LATEST,
     Given,
+    config_text,
     events_for,
     parse_tick,
     snapshot_meant,
@@ -95,7 +97,7 @@ async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> Timeline
         fullName=row.listing.target,
         lastUpdated=max(own, default=0) // 1_000,
         entries=tuple(map(timeline_entry, page)),
-        snapshots=shown,
+        snapshots=() if query.bare else shown,
         canonicalEvents=canonical if query.canonicalOnly else None,
         next=node.cursors.seal(where, more),
     )
@@ -157,10 +159,11 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
     parent = await universe_called(node, call)
     tags = tags_split(body.tags) if isinstance(body.tags, str) else body.tags
     given = Given(
-        Words(body.name, body.description, None, None, tags),
+        Words(body.name, body.description, None, None, tags, micros(body.createdAt)),
         Facts(
             owner=body.ownerId,
             visibility=body.visibility,
+            config=config_text(body.config),
             retention=rule_text(body.retention),
         ),
         body.id or "",
@@ -246,6 +249,8 @@ def timeline_entry(one: Entry) -> TimelineEntry:
         entities=one.entities,
         souls=one.souls,
         parents=one.parents,
+        other=one.other or None,
+        migration=None if one.migration is None else one.migration.hex(),
     )
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from crdt.keys import COMMONS, NamespaceKey
 from node.api.cleaned import cleaned_list
 from node.api.endpoint import UNIVERSE_REF, Call, Endpoint, Opening, reads, writes
-from node.api.models import NoQuery
+from node.api.models import NoQuery, micros
 from node.api.problems import ENCODER
 from node.api.requests import answer_cached
 from node.api.universe_models import (
@@ -28,7 +28,7 @@ from node.errors import NotAllowed
 from node.services.names import author_meant
 from node.services.namespaces import Keeper
 from node.services.places import place_meant
-from node.services.timelines import rule_text
+from node.services.timelines import rule_of, rule_text
 from node.services.universes import (
     ID_BYTES,
     Given,
@@ -44,6 +44,7 @@ from registry.head import Words
 from registry.published import tags_split
 from storage.listings import ListedRow
 from universe.record import WORD, Facts
+from universe.retention import policy_words
 
 OPENED: Final[tuple[Opening, ...]] = ("compat",)
 THEIRS_MAX: Final = 1_000
@@ -65,7 +66,7 @@ async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Respo
     if tags is not None:
         tags = tags_split(tags) if isinstance(tags, str) else tuple(dict.fromkeys(tags))
     given = Given(
-        Words(body.name, body.description, body.license, body.card, tags),
+        Words(body.name, body.description, body.license, body.card, tags, micros(body.createdAt)),
         Facts(
             owner=body.ownerId,
             visibility=visibility,
@@ -89,7 +90,8 @@ async def create_in_multiverse(node: Node, call: Call[NoQuery, NewUniverse]) -> 
 
 async def get_universe(node: Node, call: Call[UniverseQuery, None]) -> dict[str, Any]:
     """One universe. Of a bare id one's own first."""
-    return {"universe": await meta_of(node.store, await universe_called(node, call))}
+    row = await universe_called(node, call)
+    return {"universe": await meta_of(node.store, row), "rule": policy_words(rule_of(row))}
 
 
 async def remove_universe(node: Node, call: Call[UniverseQuery, None]) -> UniverseDeleted:

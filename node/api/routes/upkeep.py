@@ -8,7 +8,7 @@ from node.api.endpoint import Call, Endpoint, writes
 from node.api.models import Collected, NoQuery, Nothing, Reindexed, Request, Stopping
 from node.api.problems import ENCODER
 from node.api.story import NDJSON, Story, TellLine, told
-from node.services.scrub import ScrubReport, scrub
+from node.services.scrub import ScrubReport, refuse_second, scrub
 from node.wiring import Node
 
 
@@ -35,7 +35,7 @@ async def collect_blobs(node: Node, call: Call[NoQuery, Nothing]) -> Collected:
     await node.store.drop()
     await node.keeping.look()
     collected = await node.store.gc()
-    return Collected(collected.blobs, collected.bytes)
+    return Collected(collected.blobs, collected.bytes, collected.young)
 
 
 async def scrub_blobs(node: Node, call: Call[NoQuery, ScrubBody]) -> Response:
@@ -45,7 +45,7 @@ async def scrub_blobs(node: Node, call: Call[NoQuery, ScrubBody]) -> Response:
     `{"event": "damaged", "id", "size", "of"}`, `{"stage": "fetch", "id", "done", "total"}` while it
     comes, and `{"event": "mended" | "lost", …}`; then `{"event": "result", …}` or
     `{"event": "error", …}`. Who stops reading stops it; what was dropped is fetched by
-    the next one.
+    the next one. One at a time: of a second one 409 `scrub-running`.
     """
 
     async def work(tell: TellLine) -> ScrubReport:
@@ -54,6 +54,7 @@ async def scrub_blobs(node: Node, call: Call[NoQuery, ScrubBody]) -> Response:
 
         return await scrub(node.store, node.network, tell_line, is_dry_run=call.body.dry_run)
 
+    refuse_second(node.store)
     return Story(told("a scrub", work))
 
 
@@ -68,7 +69,7 @@ ENDPOINTS = (
     writes("/api/gc", collect_blobs, Collected, body=Nothing, is_replayable=False),
     Endpoint(
         "POST", "/api/scrub", scrub_blobs, "write", {200: NDJSON}, NoQuery, ScrubBody,
-        problems=(413, 415, 422),
+        problems=(409, 413, 415, 422),
     ),
     writes("/api/shutdown", shut_down, Stopping, body=Nothing, access="admin", is_replayable=False),
 )  # fmt: skip

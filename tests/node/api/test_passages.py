@@ -1,5 +1,6 @@
 """Passages and travel over HTTP: the requests of multiverse clients, and ours beside them."""
 
+import asyncio
 import base64
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -13,6 +14,7 @@ from crdt.document import Editor
 from crdt.keys import COMMONS
 from node.config import ApiConfig, Config
 from node.services.passages import document_of
+from node.wiring import clock_us
 from registry.head import Words, put_head, touch
 from tests.node.parts import Alice, open_alice
 from tests.registry.formats.files import MIGRATION
@@ -47,8 +49,18 @@ def ok(answer: httpx2.Response, status: int = 200) -> Any:  # noqa: ANN401 - of 
     return answer.json()
 
 
+def ends(target: str = FAR) -> dict[str, Any]:
+    return {"sourceUniverseId": MAIN, "targetUniverseId": target, "type": "bridge"}
+
+
+def passed(until_ms: int) -> None:
+    """The clock of the node is a real one: by then it says so."""
+    while clock_us() < until_ms * 1_000:
+        pass
+
+
 async def proposed(alice: Alice, target: str = FAR, **said: Any) -> dict[str, Any]:  # noqa: ANN401 - of a JSON body
-    body = {"sourceUniverseId": MAIN, "targetUniverseId": target, "type": "bridge"} | said
+    body = ends(target) | said
     shown: dict[str, Any] = ok(await alice.client.post(PASSAGE, json=body), 201)["passage"]
     return shown
 
@@ -70,6 +82,29 @@ async def test_a_passage_of_ones_own_is_open_and_closes(alice: Alice) -> None:
     assert (done["success"], done["passage"]["active"]) == (True, False)
 
 
+async def test_a_passage_wears_and_is_looked_after(alice: Alice) -> None:
+    one = await proposed(alice, maintenanceEvery=1)  # each ms
+    path = f"{PASSAGE}/{one['id']}"
+    await asyncio.to_thread(passed, one["lastMaintenance"] + 10)
+    worn = ok(await alice.client.get(path))["passage"]
+    assert (worn["stability"], worn["stabilityNow"], worn["active"]) == (100, 0, True)
+    wish = {"soul": "fox", "data": FOX, "from": MAIN}
+    answer = await alice.client.post(f"{path}/travel", json=wish)
+    assert (answer.status_code, answer.json()["code"]) == (409, "passage-unstable")
+    ok(
+        await alice.client.post(
+            PASSAGE, json=ends() | {"id": one["id"], "maintenanceEvery": 10**12}
+        ),
+        201,
+    )
+    done = ok(await alice.client.post(f"{path}/maintain", json={"stability": 80}))["passage"]
+    assert (done["stability"], done["stabilityNow"]) == (80, 80)
+    assert done["lastMaintenance"] >= one["lastMaintenance"] + 10
+    assert ok(await alice.client.post(f"{path}/travel", json=wish))["success"]
+    nobody = await alice.client.post(f"{PASSAGE}/passage:none/maintain", json={})
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "unknown-passage")
+
+
 async def test_a_traveller_goes_there_and_is_told_with_its_bytes(alice: Alice) -> None:
     one = await proposed(alice)
     path = f"{PASSAGE}/{one['id']}"
@@ -77,11 +112,13 @@ async def test_a_traveller_goes_there_and_is_told_with_its_bytes(alice: Alice) -
     done = ok(await alice.client.post(f"{path}/travel", json=wish))
     assert (done["success"], done["traveller"]["state"]) == (True, "in-transit")
     again = ok(await alice.client.post(f"{path}/travel", json=wish))
-    assert again == done
+    assert again == done | {"known": True}
     timeline = ok(await alice.client.get(f"/api/universe/{MAIN}/timeline"))
     (entry,) = timeline["entries"]
     assert (entry["type"], entry["word"], entry["tick"]) == ("passage:departure", "left", 7)
     assert (entry["title"], entry["canFork"]) == (f"fox left for {FAR}", False)
+    assert entry["other"] == f"{alice.node.identity.did}/{FAR}"
+    assert entry["migration"] == "01" * 16
     other = await alice.client.post(f"{path}/travel", json=wish | {"migration": "02" * 16})
     assert (other.status_code, other.json()["code"]) == (409, "cannot-travel")
     shown = ok(await alice.client.get(f"{path}/travellers"))
@@ -107,10 +144,53 @@ async def test_a_person_lets_in_who_waits(alice: Alice) -> None:
     no = {"migration": f"{2:032x}", "accept": False, "reason": "no room"}
     done = ok(await alice.client.post(f"{path}/decide", json=no))
     assert (done["traveller"]["state"], done["traveller"]["reason"]) == ("refused", "no room")
-    gone = await alice.client.post(f"{path}/decide", json=no)
+    again = ok(await alice.client.post(f"{path}/decide", json=no))
+    assert again == done | {"known": True}
+    other = await alice.client.post(f"{path}/decide", json=no | {"accept": True})
+    assert (other.status_code, other.json()["code"]) == (409, "cannot-travel")
+    assert "hen was refused before" in other.json()["detail"]
+    gone = await alice.client.post(f"{path}/decide", json=no | {"migration": "03" * 16})
     assert (gone.status_code, gone.json()["code"]) == (404, "unknown-migration")
     recall = {"migration": f"{2:032x}", "from": MAIN}
     assert ok(await alice.client.post(f"{path}/recall", json=recall))["success"]
+
+
+async def test_who_waits_is_let_in_by_the_passage_that_it_came_through(alice: Alice) -> None:
+    one, other = await proposed(alice, arrivals="ask"), await proposed(alice, arrivals="ask")
+    wish = {"soul": "fox", "data": FOX, "from": MAIN, "migration": "01" * 16}
+    ok(await alice.client.post(f"{PASSAGE}/{one['id']}/travel", json=wish))
+    yes = {"migration": "01" * 16, "accept": True}
+    wrong = await alice.client.post(f"{PASSAGE}/{other['id']}/decide", json=yes)
+    assert (wrong.status_code, wrong.json()["code"]) == (404, "unknown-migration")
+    done = ok(await alice.client.post(f"{PASSAGE}/{one['id']}/decide", json=yes))
+    assert (done["traveller"]["state"], done["traveller"]["passage"]) == ("in", one["fullName"])
+
+
+async def test_a_half_that_is_said_again_keeps_what_was_said_before(alice: Alice) -> None:
+    one = await proposed(alice, id="passage:1", arrivals="ask", stability=40)
+    await alice.client.delete(f"{PASSAGE}/{one['id']}")
+    again = await proposed(alice, id="passage:1", name="Gap")
+    assert (again["stability"], set(again["arrivals"].values())) == (40, {"ask"})
+    assert (again["name"], again["state"]) == ("Gap", "open")
+    fresh = await proposed(alice, id="passage:2")
+    assert (fresh["stability"], set(fresh["arrivals"].values())) == (100, {"accept"})
+
+
+async def test_who_travels_at_no_tick_travels_at_the_last_that_was_told_of(alice: Alice) -> None:
+    one = await proposed(alice, arrivals="ask")
+    for universe, tick in ((MAIN, 900), (FAR, 40)):
+        event = {"tick": tick, "type": "milestone"}
+        answer = await alice.client.post(f"/api/universe/{universe}/timeline", json=event)
+        assert answer.status_code == 201, answer.text
+    path = f"{PASSAGE}/{one['id']}"
+    wish = {"soul": "fox", "data": FOX, "from": MAIN, "migration": "01" * 16}
+    ok(await alice.client.post(f"{path}/travel", json=wish))
+    yes = {"migration": "01" * 16, "accept": True}
+    fox = ok(await alice.client.post(f"{path}/decide", json=yes))["traveller"]
+    assert [one["tick"] for one in fox["receipts"]] == [900, 40]
+    back = wish | {"from": FAR, "migration": "02" * 16, "tick": 3}
+    fox = ok(await alice.client.post(f"{path}/travel", json=back))["traveller"]
+    assert [one["tick"] for one in fox["receipts"]] == [900, 40, 3]
 
 
 async def test_a_migrate_entity_is_its_own_migration(alice: Alice) -> None:
@@ -161,6 +241,9 @@ async def test_the_gate_is_taken_once(alice: Alice) -> None:
     done = ok(await alice.client.post("/api/gate", json={"universe": MAIN}))
     assert done["changed"]
     assert not ok(await alice.client.post("/api/gate", json={"universe": MAIN}))["changed"]
+    anyway = {"universe": MAIN, "anyway": True}  # nothing is missing, so nothing is lost
+    done = ok(await alice.client.post("/api/gate", json=anyway))
+    assert (done["changed"], done["lost"]) == (False, 0)
 
 
 async def test_a_client_of_the_original_server_needs_no_token(tmp_path: Path) -> None:

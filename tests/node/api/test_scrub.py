@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from blake3 import blake3
 
 from crdt.blob import BlobId, Chunking
 from crdt.chunking import content_manifest_of
+from node.errors import Conflict
+from node.services.scrub import scrub
 from p2p.protocol.errors import PeerLeft
 from tests.node.parts import Alice, Wish, Wishes, open_alice
 
@@ -142,3 +145,14 @@ async def test_what_the_disk_damaged_is_told_and_comes_again_from_a_peer(
     *_, result = await scrubbed(alice)
     assert (result["parts"], result["damaged"], result["mended"]) == (1, 1, 1)
     assert network.given == 3
+
+
+async def test_there_is_one_at_a_time(alice: Alice) -> None:
+    await add(alice)
+    with alice.node.store.one_scrub():
+        answer = await alice.client.post("/api/scrub", json={})
+        assert (answer.status_code, answer.json()["code"]) == (409, "scrub-running")
+        with pytest.raises(Conflict):  # who looked before the other began
+            await scrub(alice.node.store, alice.network, lambda _: None)
+    *_, result = await scrubbed(alice)
+    assert result["event"] == "result"

@@ -83,7 +83,7 @@ async def test_any_bytes_come_back_as_they_were(alice: Alice) -> None:
     )
     meta = (await alice.client.get(PLACE)).json()["universe"]
     assert (meta["snapshotCount"], meta["bytes"]) == (1, len(WORLD))
-    assert meta["lastSnapshotAt"] == entry["timestamp"]
+    assert (meta["lastSnapshotAt"], meta["lastTick"]) == (entry["timestamp"], 1200)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
@@ -341,12 +341,12 @@ async def test_null_is_as_nothing_in_whatever_multiverse_clients_send(alice: Ali
     assert nothing.status_code == 200, nothing.text
     fork = dict.fromkeys(
         ("ownerId", "snapshotTick", "snapshot", "id", "visibility", "namespace", "retention",
-         "description", "tags")
+         "description", "tags", "config", "createdAt")
     )  # fmt: skip
     assert (await alice.client.post(f"{PLACE}/fork", json=fork | {"name": "F"})).status_code == 201
     universe = dict.fromkeys(
         ("id", "ownerId", "isPublic", "visibility", "namespace", "config", "retention",
-         "description", "tags", "license", "card")
+         "description", "tags", "license", "card", "createdAt")
     )  # fmt: skip
     made = await alice.client.post("/api/universe", json=universe | {"name": "N"})
     assert made.status_code == 201, made.text

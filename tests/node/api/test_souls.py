@@ -44,3 +44,49 @@ async def test_a_soul_and_its_family_are_followed_into_a_fork(alice: Alice) -> N
         assert (await answer(alice, f"{at}/lineage"))["total"] == 2
     nobody = await answer(alice, "universe:main/souls?name=nobody")
     assert nobody["soul"]["stays"] == []
+
+
+async def post(alice: Alice, path: str, **body: object) -> dict[str, Any]:
+    got = await alice.client.post(path, json=body)
+    assert got.status_code in (200, 201), got.text
+    done: dict[str, Any] = got.json()
+    return done
+
+
+async def test_one_view_from_wherever_forks_and_passages_lead(alice: Alice) -> None:
+    """Main, the fork of main that is nobody else's, far beyond a passage, and a fork of that."""
+    did = alice.node.identity.did
+    await post(alice, "/api/universe", id="universe:far", name="Far", isPublic=True)
+    await told(alice, tick=1, type="birth", entities=["eve"], souls=["soul:e"])
+    await put(alice, b"at 100", "tick=100")
+    fork = (await forked(alice, visibility="private"))["universe"]["id"]
+    ends = {"sourceUniverseId": "universe:main", "targetUniverseId": "universe:far"}
+    passage = (await post(alice, "/api/passage", **ends, arrivals="ask"))["passage"]["id"]
+    wish = {"soul": "soul:e", "data": "e30=", "from": "universe:main", "migration": "01" * 16}
+    await post(alice, f"/api/passage/{passage}/travel", **wish, tick=200)
+    yes = {"migration": "01" * 16, "accept": True, "tick": 7}
+    await post(alice, f"/api/passage/{passage}/decide", **yes)
+    far = "/api/universe/universe:far"
+    child = {"type": "birth", "entities": ["enoch"], "parents": ["eve"]}
+    await post(alice, f"{far}/timeline", **child, tick=8)
+    kept = await alice.client.post(f"{far}/snapshot?tick=9", content=b"at 9")
+    assert kept.status_code == 201, kept.text
+    other = (await post(alice, f"{far}/fork", name="Farther"))["universe"]["id"]
+    places = ("universe:main", "universe:far", fork, other)
+    views = [await answer(alice, f"{at}/souls?name=soul:e") for at in places]
+    assert views[1:] == views[:1] * 3
+    assert views[0]["whole"]
+    stays = views[0]["soul"]["stays"]
+    assert {
+        (one["universe"].partition("/")[2], one["since"], one["began"], one["until"])
+        for one in stays
+    } == {
+        ("universe:main", 1, "born", 200),
+        (fork, 100, "forked", None),
+        ("universe:far", 7, "arrived", None),
+        (other, 9, "forked", None),
+    }
+    for at in places:
+        (eve,) = (await answer(alice, f"{at}/lineage?name=soul:e"))["people"]
+        assert (eve["universe"], eve["name"]) == (f"{did}/universe:main", "eve")
+        assert eve["children"] == [{"universe": f"{did}/universe:far", "name": "enoch"}]

@@ -1,5 +1,6 @@
 """Timelines, forks and rules of keeping over HTTP."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -66,6 +67,9 @@ async def test_snapshots_and_events_are_one_line_by_tick(alice: Alice) -> None:
         True,
     )
 
+    bare = await timeline(alice, "?bare=true")
+    assert (bare["entries"], bare["snapshots"]) == (shown["entries"], [])
+
     canonical = await timeline(alice, "?canonicalOnly=true")
     assert [one["tick"] for one in canonical["entries"]] == [100, 400, 500]
     assert canonical["canonicalEvents"] == [union["entry"]]
@@ -131,6 +135,7 @@ async def test_a_fork_opens_what_it_began_with_and_goes_on_by_itself(alice: Alic
         "snapshot": first["id"],
     }
     assert (universe["forkOf"]["snapshotTick"], universe["snapshotCount"]) == (100, 0)
+    assert universe["lastTick"] == 100
     assert (universe["ownerId"], universe["visibility"]) == ("p", "public")
     place = f"/api/universe/{universe['id']}"
     assert (await alice.client.get(f"{place}/snapshot/100")).content == b"a world at 100"
@@ -249,6 +254,36 @@ async def test_what_the_rule_does_not_keep_goes_with_the_next_upload(alice: Alic
     assert [one["tick"] for one in (await timeline(alice))["entries"]] == [2, 3]
 
 
+async def test_a_snapshot_goes_when_its_own_decay_says_so_and_not_before(alice: Alice) -> None:
+    """Whatever the rule is: one that keeps all is for those that say nothing."""
+    everything: dict[str, Any] = {"retention": {"auto": {}}}
+    assert (await alice.client.post(f"{PLACE}/prune", json=everything)).status_code == 200
+
+    async def keep(tick: int, kind: str, **decay: object) -> None:
+        query = f"tick={tick}&type={kind}&decay={json.dumps(decay)}" if decay else f"tick={tick}"
+        await put(alice, f"{tick} {kind}".encode(), query)
+
+    async def ticks() -> list[tuple[int, str]]:
+        found = (await alice.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
+        return [(one["tick"], one["type"]) for one in found]
+
+    dear = [(0, "auto"), (0, "canonical"), (2, "auto")]
+    await keep(0, "auto", decayAfterTicks=10, neverDecay=True)
+    await keep(0, "canonical", decayAfterTicks=10)
+    await keep(1, "auto", decayAfterTicks=10)
+    await keep(1, "manual", decayAfterTicks=10)
+    await keep(2, "auto", preservationReason="the first house")
+    await keep(11, "manual")
+    first = [(0, "auto"), (0, "canonical"), (1, "auto"), (1, "manual"), (2, "auto"), (11, "manual")]
+    assert sorted(await ticks()) == first
+    await keep(12, "manual")
+    shown = (await alice.client.post(f"{PLACE}/prune?dryRun=true", json={})).json()
+    assert [(one["tick"], one["type"]) for one in shown["dropped"]] == [(1, "auto"), (1, "manual")]
+    assert "its author keeps it for 10" in shown["dropped"][0]["why"]
+    await keep(13, "manual")
+    assert sorted(await ticks()) == [*dear, *((tick, "manual") for tick in (11, 12, 13))]
+
+
 async def test_of_many_that_are_to_go_some_go_in_each_change(
     alice: Alice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,3 +338,20 @@ async def test_a_universe_may_have_its_rule_from_the_beginning(alice: Alice) -> 
         assert answer.status_code == code, answer.text
     shown = (await alice.client.post("/api/universe/kept/prune?dryRun=true", json={})).json()
     assert shown["rule"][0] == "auto: all are kept"
+
+
+async def test_forks_of_a_deleted_universe_are_still_drawn_beside_each_other(alice: Alice) -> None:
+    await put(alice, b"at 100", "tick=100")
+    one, other = [
+        (await forked(alice, id=f"universe:{name}"))["universe"]["fullName"] for name in "ab"
+    ]
+    assert (await alice.client.delete(PLACE)).status_code == 200
+    for id in ("universe:a", "universe:b"):
+        answer = await alice.client.get(f"/api/universe/{id}/forks?tree=true")
+        tree = answer.json()["tree"]
+        gone = f"{alice.node.identity.did}/universe:main"
+        assert [(place["universe"], place["isKnown"], place["parent"]) for place in tree] == [
+            (gone, False, None),
+            (one, True, gone),
+            (other, True, gone),
+        ]

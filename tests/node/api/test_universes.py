@@ -22,6 +22,12 @@ MAIN: dict[str, Any] = {
     "config": {"timeScale": 1.5, "magicLevel": 3, "techLevel": "low"},
 }  # fmt: skip
 
+RULE = [
+    "auto: all of the last hour, then the last of each hour, day, week",
+    "manual: all are kept",
+    "canonical: all are kept",
+]
+
 
 @pytest_asyncio.fixture
 async def games(tmp_path: Path) -> AsyncGenerator[Alice]:
@@ -58,10 +64,11 @@ async def test_a_universe_is_made_shown_listed_and_deleted_without_a_token(
     universe = made["universe"]
     assert {key: universe[key] for key in MAIN} == MAIN
     assert (universe["snapshotCount"], universe["lastSnapshotAt"]) == (0, 0)
+    assert universe["lastTick"] is None
     assert (universe["canonicalEventCount"], universe["createdAt"] > 1_600_000_000_000) == (0, True)
     for name in ("universe:main", f"{games.node.identity.did}%2Funiverse:main"):
         shown = (await games.client.get(f"/api/universe/{name}")).json()
-        assert shown == {"universe": universe}
+        assert shown == {"universe": universe, "rule": RULE}
     for query in ("", "?publicOnly=true", "?ownerId=player:alice"):
         listed = (await games.client.get(f"/api/universes{query}")).json()
         assert listed["universes"] == [universe], query

@@ -1,6 +1,16 @@
 """How the place of a traveller reads, whatever a stranger wrote into it."""
 
-from node.commands.passage import place_text, travellers_text
+import click
+import pytest
+
+from node.commands.passage import (
+    MIGRATION,
+    end_text,
+    place_text,
+    stability_text,
+    travellers_text,
+    waiting_text,
+)
 from node.commands.petnames import Petnames
 
 BOB, CAROL = (f"did:key:z6Mk{name * 44}" for name in ("b", "c"))
@@ -26,3 +36,36 @@ def test_what_a_stranger_wrote_moves_no_cursor() -> None:
     (line,) = travellers_text({"travellers": [{**FOX, "soul": "\x1b[2Jfox"}]}, CALLED)
     assert "\x1b" not in line
     assert line.endswith(f"(migration {'01' * 16})")
+
+
+def test_ones_own_end_is_told_from_the_other_of_the_same_id() -> None:
+    assert end_text(f"{BOB}/universe:main", CALLED, BOB) == "universe:main (yours)"
+    assert end_text(f"{BOB}/universe:main", CALLED, CAROL).startswith("bob (z6Mk")
+
+
+def test_a_person_is_told_how_to_decide_of_who_waits() -> None:
+    passage = {"fullName": f"{CAROL}/p", "state": "open", "arrivals": {BOB: "ask", CAROL: "accept"}}
+    found = {"travellers": [{**FOX, "passage": f"{CAROL}/p"}, {**FOX, "passage": f"{CAROL}/q"}]}
+    (line,) = waiting_text(passage, found, BOB)
+    assert line.startswith("fox waits for you: panspermia passage decide did:key:")
+    assert line.endswith(f"/p {'01' * 16} --accept|--refuse")
+    assert list(waiting_text(passage, found, CAROL)) == []
+    assert list(waiting_text(passage | {"state": "closed"}, found, BOB)) == []
+
+
+def test_a_migration_is_taken_as_games_write_it() -> None:
+    written = "D4E3F0A0-bf8c-5780-853c-86fa3b63ad31"
+    assert MIGRATION.convert(written, None, None) == "d4e3f0a0bf8c5780853c86fa3b63ad31"
+    assert MIGRATION.convert("01" * 16, None, None) == "01" * 16
+    for wrong in ("", "01", "xyz", "01" * 17):
+        with pytest.raises(click.BadParameter, match="32 hex digits"):
+            MIGRATION.convert(wrong, None, None)
+
+
+def test_what_is_left_of_a_passage_is_said_with_how_often_one_looks_after_it() -> None:
+    one = {"stability": 90, "stabilityNow": 90, "maintenanceEvery": 0}
+    assert stability_text(one) == "90 of 100"
+    worn = {**one, "stabilityNow": 63, "maintenanceEvery": 43_200_000}
+    assert stability_text(worn) == (
+        "63 of 100, 90 when looked after; one means to look after it each 0.5 days"
+    )

@@ -41,6 +41,17 @@ def test_what_came_back_and_what_nobody_has_is_told_with_what_it_belongs_to() ->
     ]
 
 
+def test_what_an_earlier_one_dropped_is_not_said_to_be_what_it_was() -> None:
+    for state, ending in (("mended", "1 blob is whole again"), ("damaged", "1 blob stays damaged")):
+        first, shown, *rest = scrub_lines({**READ, "blobs": [blob("a", state)], state: 1})
+        assert first == (
+            "read 3.0 MiB: every part that is here is what it was;"
+            " some that were damaged before were missing"
+        )
+        assert shown.startswith(state)
+        assert rest[0].startswith(ending)
+
+
 def test_a_dry_run_says_that_it_changed_nothing() -> None:
     many = {**READ, "parts": 1, "blobs": [blob("a", "damaged")], "left_off": 1_200}
     lines = scrub_lines({**many, "damaged": 1_201, "dry_run": True})

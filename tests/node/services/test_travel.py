@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crdt.document import Editor
-from crdt.keys import COMMONS
+from crdt.keys import COMMONS, AuthorKey
 from node.errors import Conflict, NotAllowed, NotFound, Rejected
 from node.home import Home
 from node.identity import load_or_create
@@ -22,6 +22,7 @@ from node.services.passages import (
     close_passage,
     create_passage,
     document_of,
+    maintain_passage,
     passage_called,
     passages_held,
 )
@@ -69,10 +70,10 @@ class Person:
         document = document_of(name, "uni", COMMONS)
         await self.ferry.store.commit(document, delete(now_us=NOW_US), self.ferry.identity.signer)
 
-    async def hears(self, other: "Person") -> None:
-        """Everything the other holds, as a sync brings it."""
+    async def hears(self, other: "Person", about: "Person | None" = None) -> None:
+        """Everything the other holds of itself, or of somebody, as a sync brings it."""
         store = other.ferry.store
-        entries, _ = await store.entries_after(other.ferry.identity.author, 0)
+        entries, _ = await store.entries_after((about or other).ferry.identity.author, 0)
         received = await self.ferry.store.receive(entries, source="sync")
         assert not received.refused
 
@@ -228,6 +229,45 @@ async def test_through_what_is_closed_nobody_leaves_and_who_is_under_way_comes_b
         await sends(alice, passage, migration=2)
 
 
+async def test_what_nobody_looks_after_carries_nobody_and_strands_nobody(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    hour = 3_600_000_000
+    await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    again = Said(source=meadow, target=reef, every_us=hour)
+    passage = await create_passage(alice.ferry, "passage:1", Words(None), again)
+    sent = await sends(alice, passage)
+    later = replace(alice.ferry, clock_us=lambda: NOW_US + 10 * hour)
+    gates = Gatekeeper(later)
+    with pytest.raises(Conflict, match="panspermia passage maintain") as worn:
+        await gates.send(passage, meadow, bytes([2]) * 16, Passenger(b"{}", "hen"), 0)
+    assert (worn.value.reason, bob.ferry.did in worn.value.detail) == ("passage-unstable", True)
+    # Who had left is no wish anew, and is let in whatever bob's clock says.
+    assert not (await gates.send(passage, meadow, bytes([1]) * 16, FOX, 7)).is_new
+    await bob.hears(alice)
+    late = Gatekeeper(replace(bob.ferry, clock_us=lambda: NOW_US + 99 * hour))
+    (arrived,) = await late.answer(reef)
+    assert arrived.receipt.kind == "arrival"
+    assert await bob.sees(sent) == In(reef)
+    # Either owner may: bob's clock is his own.
+    at = replace(bob.ferry, clock_us=lambda: NOW_US + 5 * hour)
+    kept = await maintain_passage(at, await passage_called(bob.ferry, "passage:1"), 60)
+    assert (kept.stability, kept.stability_at(NOW_US + 10 * hour)) == (60, 30)
+    await alice.hears(bob)
+    passage = await passage_called(alice.ferry, "passage:1")
+    hen = await gates.send(passage, meadow, bytes([2]) * 16, Passenger(b"{}", "hen"), 0)
+    assert hen.is_new
+    mallory = replace(
+        alice.ferry, identity=replace(alice.ferry.identity, author=AuthorKey(bytes(32)))
+    )
+    with pytest.raises(NotAllowed, match="not yours to look after"):
+        await maintain_passage(mallory, passage)
+    with pytest.raises(Conflict, match="closed"):
+        await maintain_passage(alice.ferry, await close_passage(alice.ferry, passage))
+
+
 async def test_what_is_asked_at_once_is_signed_once(people: tuple[Person, Person]) -> None:
     alice, bob = people
     passage = await opened(alice, bob)
@@ -244,8 +284,8 @@ async def test_another_device_of_the_owner_takes_the_gate_only_when_told(
 ) -> None:
     alice, bob = people
     reef = bob.universe("universe:reef")
-    assert await bob.gates.take_gate(reef)
-    assert not await bob.gates.take_gate(reef)
+    assert (await bob.gates.take_gate(reef)).is_changed
+    assert not (await bob.gates.take_gate(reef)).is_changed
     with pytest.raises(NotFound):
         await bob.gates.take_gate(bob.universe("universe:none"))
     with pytest.raises(NotFound):
@@ -256,7 +296,7 @@ async def test_another_device_of_the_owner_takes_the_gate_only_when_told(
     passage = await create_passage(alice.ferry, "passage:1", Words(None), ends)
     with pytest.raises(CannotTravel, match="no gate yet"):  # nor by sending
         await alice.gates.send(passage, meadow, bytes(16), FOX, 0)
-    assert await alice.gates.take_gate(meadow, only_first=True)
+    assert (await alice.gates.take_gate(meadow, only_first=True)).is_changed
 
 
 async def test_what_is_not_ones_own_nobody_proposes_accepts_or_closes(

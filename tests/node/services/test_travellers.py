@@ -119,9 +119,9 @@ async def test_what_a_gate_says_of_who_never_left_is_in_nobodys_story(
         traveller=Traveller(Who(meadow, "ghost"), bytes([1]) * 32, 1, "json"),
         tick=0, at_us=NOW_US, answers=bytes([3]) * 32,
     )  # fmt: skip
+    sent = await sends(alice, passage)
     await bob.signs(ghost)
     await alice.hears(bob)
-    sent = await sends(alice, passage)
     told, _ = await alice.gates.stories(passage)
     assert [one.who for one in told] == [sent.story.who]
     assert [show_traveller(one).soul for one in told] == ["fox"]

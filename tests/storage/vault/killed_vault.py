@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from storage.vault.collecting import Collection, give_back
-from storage.vault.rows import next_id
+from storage.vault.ids import next_id
 from tests.storage import killed
 from tests.storage.vault.worlds import World, objects_of, open_vault, settle, store
 

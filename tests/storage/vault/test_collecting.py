@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from crdt.blob import BlobRoot
 from crdt.digest import payload_digest
 from storage.vault.collecting import Collection, give_back
+from storage.vault.ids import next_id
 from storage.vault.reading import read
-from storage.vault.rows import encode, next_id, put
+from storage.vault.rows import encode, put
 from storage.vault.unpacking import PlainCache, encode_bases
 from tests.storage.vault.worlds import (
     World,
@@ -196,7 +197,8 @@ def test_rows_that_lean_on_each_other_or_on_nothing_do_not_stop_it(
         pass
 
     assert [restored(vault, root) for root in roots] == SERIES[:3]
-    assert read(vault, hashes, PlainCache()).damaged == {*hashes[::2]}
+    # The second one stays with the first, which leans on it: that may be read again some day.
+    assert read(vault, hashes, PlainCache()).damaged == {*hashes[:3]}
 
 
 def test_what_is_damaged_stays_damaged_and_the_rest_is_read(vault: sqlite3.Connection) -> None:

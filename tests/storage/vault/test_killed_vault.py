@@ -9,7 +9,7 @@ import pytest
 
 from crdt.chunking import content_manifest_of
 from storage.vault.collecting import Collection
-from storage.vault.rows import next_id
+from storage.vault.ids import next_id
 from tests.storage.killed import run_forks, told
 from tests.storage.vault.killed_vault import KEPT, SERIES, VAULT
 from tests.storage.vault.worlds import count, objects_of, open_vault, restored, settle

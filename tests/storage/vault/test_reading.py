@@ -14,10 +14,12 @@ from crdt.delta import encode as against
 from crdt.digest import payload_digest
 from storage.vault import reading
 from storage.vault.reading import gather, names_of, read
-from storage.vault.rows import PACKED, PLAIN, encode, held, put
+from storage.vault.rows import encode, held, put
 from storage.vault.unpacking import (
     BASES_MAX,
     HEIGHT_MAX,
+    PACKED,
+    PLAIN,
     Damaged,
     PlainCache,
     decode_bases,

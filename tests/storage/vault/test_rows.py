@@ -8,8 +8,10 @@ import pytest
 import zstandard
 
 from crdt.digest import payload_digest
+from storage.vault.ids import next_id
 from storage.vault.opening import make_vault, vault_beside
-from storage.vault.rows import PACKED, PLAIN, deltas_of, encode, held, next_id, put
+from storage.vault.rows import deltas_of, encode, held, put
+from storage.vault.unpacking import PACKED, PLAIN
 
 TEXT = b"a world in which much is said again and again " * 300
 NOISE = random.Random(7).randbytes(9_000)

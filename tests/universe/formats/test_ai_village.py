@@ -12,6 +12,7 @@ from tests.universe.formats.memory import CHANGED_US, MemoryFiles, as_json, pack
 from tests.universe.formats.villages import SECOND_MS, entry, state, village
 from universe.formats import REFUSED, About, ForkOf, ImportedUniverse, Plan, plan_ai_village
 from universe.formats.file_names import escaped, unescaped
+from universe.snapshot import Decay
 
 MAIN = "universe:main"
 
@@ -285,3 +286,64 @@ def test_of_very_many_problems_those_that_left_something_out_are_told_too() -> N
     assert plan.report.counts[About.MISSING] == 2_999
     assert len(plan.report.problems) == 1_001
     assert len(told(plan, About.UNREADABLE)) == 1
+
+
+def test_how_long_a_state_was_to_be_kept_is_taken_as_far_as_it_can_be() -> None:
+    policies: list[Any] = [
+        {"decayAfterTicks": 1_728_000},
+        {"neverDecay": True, "preservationReason": "fork\norigin" + "x" * 300},
+        {"decayAfterTicks": -1, "neverDecay": "yes"},
+        {},
+        "soon",
+        {"decayAfterTicks": 1 << 60},
+    ]
+    entries = [entry(tick, tick, decayPolicy=told) for tick, told in enumerate(policies)]
+    states = {f"{tick}.json.gz": state(tick) for tick in range(len(policies))}
+    plan = planned(village(MAIN, entries, states))
+    first, second, *rest = (one.decay for one in only(plan).snapshots)
+    assert first == Decay(1_728_000)
+    assert second is not None
+    assert (second.is_never, len(second.reason)) == (True, 200)
+    assert "\n" not in second.reason
+    assert rest == [None] * 4
+    assert plan.report.counts[About.CLAIM] == 4
+
+
+def test_passages_that_cannot_be_and_players_without_an_id_are_refused_alone() -> None:
+    files = village(MAIN, [], {})
+    good = {"id": "p", "sourceUniverseId": MAIN, "targetUniverseId": "universe:b", "type": "gate"}
+    files |= {
+        "passages/a.json": as_json(good),
+        "passages/b.json": as_json({**good, "targetUniverseId": MAIN}),
+        "passages/c.json": as_json({**good, "id": "x/y"}),
+        "passages/d.json": as_json({**good, "stability": 7}),
+        "players/%2E%2E/profile.json": as_json({"displayName": "Dots"}),
+        "players/%2E%2E/universes.json": b"[" * 100_000,
+        "players/b/profile.json": as_json({"id": "x/y"}),
+    }
+    plan = planned(files)
+    assert [one.id for one in plan.passages] == ["p"]
+    assert [(one.id, one.name) for one in plan.players] == [("..", "Dots")]
+    assert [line.split(": ")[:2] for line in told(plan, About.UNREADABLE)] == [
+        ["passages/b.json", "/targetUniverseId"],
+        ["passages/c.json", "/id"],
+        ["players/%2E%2E/universes.json", "line 1, column 33"],
+        ["players/b/profile.json", "/id"],
+    ]
+    assert plan.report.counts[About.SAME_ID] == 1
+
+
+def test_of_more_states_than_a_universe_has_the_important_and_the_newest_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("universe.formats.merging.SNAPSHOTS_MAX", 3)
+    entries = [
+        entry(0, 0, type="canonical"),
+        entry(1, 1, type="manual"),
+        *(entry(tick, tick) for tick in (2, 3, 4)),
+    ]
+    states = {f"{tick}.json.gz": state(tick) for tick in range(5)}
+    plan = planned(village(MAIN, entries, states))
+    assert [one.tick for one in only(plan).snapshots] == [0, 1, 4]
+    assert "5 snapshots, and a universe has 3 at most" in told(plan, About.TOO_MUCH)[0]
+    assert plan.report.refused == 1

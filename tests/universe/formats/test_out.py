@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.universe.formats.memory import MemoryFiles, as_json, packed
 from tests.universe.formats.saves import save, universe_part
 from tests.universe.formats.villages import entry, state, village
 from universe.formats import ImportedUniverse, WorldFormat, plan
-from universe.formats.imported import ForkOf
+from universe.formats.imported import ForkOf, ImportedPassage, ImportedPlayer
 from universe.formats.out import (
     OutSnapshot,
     OutUniverse,
@@ -21,8 +22,11 @@ from universe.formats.out import (
     laid_out,
     small_files,
 )
+from universe.formats.server import server_files
+from universe.snapshot import Decay
 
 MAIN = "universe:main"
+NEVER = {"neverDecay": True, "preservationReason": "canonical event"}
 EVENT = {
     "type": "agent:born",
     "title": "Ada",
@@ -49,6 +53,7 @@ def going_out(one: ImportedUniverse) -> OutUniverse:
                 each.event,
                 each.content.size,
                 each.is_wrapped,
+                decay=each.decay,
             )
             for each in one.snapshots
         ),
@@ -88,8 +93,8 @@ def test_a_universe_goes_to_a_server_and_comes_back(is_escaped: bool) -> None:
     """Two states at one tick, a canonical one, a fork, settings: and nothing to complain of."""
     entries = [
         entry(0, 1, filename="a.json.gz"),
-        entry(0, 2, filename="b.json.gz", type="manual"),
-        entry(7, 3, type="canonical", canonEvent=EVENT, day=3),
+        entry(0, 2, filename="b.json.gz", type="manual", decayPolicy={"decayAfterTicks": 24_000}),
+        entry(7, 3, type="canonical", canonEvent=EVENT, day=3, decayPolicy=NEVER),
     ]
     states = {"a.json.gz": state(0), "b.json.gz": state(0, 9), "7.json.gz": state(7)}
     more: dict[str, Any] = {
@@ -109,6 +114,11 @@ def test_a_universe_goes_to_a_server_and_comes_back(is_escaped: bool) -> None:
     assert not found.report.problems
     assert [each.content for each in same.snapshots] == [each.content for each in one.snapshots]
     assert going_out(same) == going_out(one)
+    assert [each.decay for each in same.snapshots] == [
+        None,
+        Decay(24_000),
+        Decay(None, True, "canonical event"),
+    ]
     # What the program looks for: a file of each entry's name, whose JSON is the state.
     timeline = json.loads(out[f"{folder}/timeline.json"])
     for told in timeline["snapshots"]:
@@ -172,7 +182,14 @@ def test_primordium_has_room_for_the_newest_save_and_a_state_a_tick() -> None:
     assert {each.id[:2] for each in left} == {"00", "01", "05"}
 
 
-@pytest.mark.parametrize("id", ["..", ".", "a\\b", "%2e", "x" * 128, "é" * 64, "con", "a b"])
+@pytest.mark.parametrize("id", [".", "..", "...", "con"])
+@pytest.mark.parametrize("is_escaped", [False, True])
+def test_an_id_of_a_player_becomes_a_folder_that_leads_nowhere(id: str, is_escaped: bool) -> None:
+    """Dots alone are no id of a universe."""
+    assert folder_of(id, is_escaped) not in ("", ".", "..")
+
+
+@pytest.mark.parametrize("id", ["..a", "a\\b", "%2e", "x" * 128, "é" * 64, "con", "a b"])
 @pytest.mark.parametrize("is_escaped", [False, True])
 def test_an_id_becomes_a_folder_that_leads_nowhere(id: str, is_escaped: bool) -> None:
     name = folder_of(id, is_escaped)
@@ -220,3 +237,59 @@ def test_an_index_that_says_something_else_is_refused(
     found = plan(MemoryFiles({**out, "universe.json": as_json(index)}))
     assert not found.universes[0].snapshots
     assert reason in str(found.report.problems[0])
+
+
+PASSAGE = ImportedPassage(
+    "passage:1", MAIN, "universe:b", "gate", False, 1_000_000, "player:1", 90, 2_000_000
+)
+PLAYER = ImportedPlayer("player:1", "Ada", (MAIN, "universe:b"), 3_000_000, 4_000_000)
+
+
+def pair() -> tuple[MemoryFiles, list[ImportedUniverse]]:
+    files = village(MAIN, [entry(1, 1)], {"1.json.gz": as_json(universe_part(MAIN, 1))})
+    part = as_json(universe_part("universe:b", 2))
+    files |= village("universe:b", [entry(2, 2)], {"2.json.gz": part})
+    memory = MemoryFiles(files)
+    return memory, [*plan(memory).universes]
+
+
+@pytest.mark.parametrize("is_escaped", [False, True])
+def test_passages_and_players_go_to_a_server_and_come_back(is_escaped: bool) -> None:
+    files, universes = pair()
+    out: dict[str, bytes] = {}
+    for one in universes:
+        out |= written_out(files, one, WorldFormat.AI_VILLAGE, is_escaped=is_escaped)
+    both = [replace(going_out(one), passages=(PASSAGE,), players=(PLAYER,)) for one in universes]
+    out |= server_files(both, is_escaped=is_escaped)
+    found = plan(MemoryFiles(out))
+    assert not found.report.problems
+    assert (found.passages, found.players) == ((PASSAGE,), (PLAYER,))
+    assert json.loads(out["passages/index.json"]) == {"passages": ["passage:1"]}
+    assert json.loads(out["players/index.json"]) == {"players": ["player:1"]}
+    assert server_files([going_out(universes[0])]) == {}
+
+
+def test_a_passage_called_index_is_no_index() -> None:
+    one = replace(going_out(pair()[1][0]), passages=(replace(PASSAGE, id="index"),))
+    files = server_files([one])
+    assert json.loads(files["passages/index.json"]) == {"passages": ["index"]}
+    assert len(files) == 2
+
+
+@pytest.mark.parametrize("format", [WorldFormat.RAW, WorldFormat.SAVEFILE])
+def test_a_passage_stands_with_both_its_universes_and_is_one(format: WorldFormat) -> None:
+    files, universes = pair()
+    out: dict[str, bytes] = {}
+    for one in universes:
+        whole = replace(going_out(one), passages=(PASSAGE,), players=(PLAYER,))
+        laid, _ = laid_out(whole, format)
+        data = files.taken(one.snapshots[0].source)
+        if format is WorldFormat.SAVEFILE:
+            data = data.join(around(whole, laid[0].snapshot, data[:4_096]) or ())
+        written = {laid[0].snapshot.id: Written(len(data), hashlib.sha256(data).digest())}
+        files_of_one = {laid[0].path: data, **small_files(whole, format, laid, written)}
+        out |= {f"{one.id}/{path}": text for path, text in files_of_one.items()}
+    found = plan(MemoryFiles(out))
+    assert {one.id for one in found.universes} == {MAIN, "universe:b"}
+    assert found.passages == (PASSAGE,)
+    assert found.players == ((PLAYER,) if format is WorldFormat.RAW else ())

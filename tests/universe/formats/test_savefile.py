@@ -133,7 +133,7 @@ def test_what_is_wrong_with_one_universe_leaves_the_others() -> None:
         "/universes/1/identity/id",
         "/universes/2/identity",
         "/universes/3/time/universeTick",
-        "/passages/0/sourceUniverseId",
+        "/passages/0/id",
         "/passages/1",
     ]
 

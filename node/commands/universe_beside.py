@@ -1,0 +1,138 @@
+"""What an import brings beside universes: players, and passages between what came with them.
+
+All of it is this node's own: its author signs for the players, as their server did, and both ends
+of a passage are this author's, so it is open at once. What is there already stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from node.client import path_of, with_query
+from node.commands.console import node, say
+from node.exit_codes import NOT_FOUND
+from node.failure import Failure, Json
+from node.text import printable
+
+if TYPE_CHECKING:
+    from universe.formats import ImportedPassage, ImportedPlayer, Plan
+
+PLAYER: Final = "/api/player"
+PASSAGE: Final = "/api/passage"
+COMMONS: Final = "commons"
+SHOWN_MAX: Final = 20
+"""Of each, on a screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """`places`: the universes that are there now, by their ids, each with where it lies."""
+
+    did: str
+    plan: Plan
+    places: Mapping[str, str]
+
+    def passage(self, one: ImportedPassage) -> Json:
+        """Makes it; what became of it. Raises `Failure`."""
+        from universe.formats.between import why_not
+
+        told = passage_told(one)
+        if reason := why_not(one, self.places):
+            return {**told, "state": "left", "reason": f"{reason} that are imported"}
+        if self.places[one.source] != self.places[one.target]:
+            reason = "its ends have different readers, who could not tell who is at the other"
+            return {**told, "state": "left", "reason": reason}
+        name = f"{self.did}/{one.id}"
+        found = there(path_of(PASSAGE, name))
+        is_new = found is None
+        if found is None:
+            found = node().post(PASSAGE, self._body(one))
+        if found["passage"]["active"] and not one.is_active:
+            node().delete(path_of(PASSAGE, name))
+            return {**told, "state": "created" if is_new else "closed"}
+        return {**told, "state": "created" if is_new else "unchanged"}
+
+    def player(self, one: ImportedPlayer) -> Json:
+        """Registers who it is; what became of it. Raises `Failure`."""
+        told, place = player_told(one), self._place(one)
+        path = path_of(PLAYER, f"{self.did}/{one.id}")
+        if there(with_query(path, {"namespace": place})) is not None:
+            return {**told, "state": "unchanged", "namespace": place}
+        body: Json = {
+            "id": one.id, "displayName": one.name, "namespace": place,
+            "createdAt": one.created_us // 1_000 or None,
+        }  # fmt: skip
+        node().post(PLAYER, body)
+        return {**told, "state": "created", "namespace": place}
+
+    def _body(self, one: ImportedPassage) -> Json:
+        body: dict[str, Any] = {
+            "id": one.id,
+            "sourceUniverseId": f"{self.did}/{one.source}",
+            "targetUniverseId": f"{self.did}/{one.target}",
+            "type": one.type,
+            "createdBy": one.by or None,
+            "stability": one.stability,
+            "createdAt": one.created_us // 1_000 or None,
+            "lastMaintenance": one.maintained_us // 1_000 or None,
+        }
+        return {key: value for key, value in body.items() if value is not None}
+
+    def _place(self, one: ImportedPlayer) -> str:
+        """Where the player's universes are: in commons where one of them is; else no wider."""
+        own = {each.id for each in self.plan.universes if each.owner == one.id}
+        places = [self.places[id] for id in (*own, *one.universes) if id in self.places]
+        if COMMONS in places:
+            return COMMONS
+        every = places or [*self.places.values()]
+        return next((each for each in every if each != COMMONS), COMMONS)
+
+
+def there(path: str) -> Json | None:
+    """What is at that address; None where nothing is."""
+    try:
+        return node().get(path)
+    except Failure as wrong:
+        if wrong.exit != NOT_FOUND:
+            raise
+        return None
+
+
+def passage_told(one: ImportedPassage) -> Json:
+    return {
+        "id": one.id,
+        "source": one.source,
+        "target": one.target,
+        "type": one.type,
+        "active": one.is_active,
+        "state": "planned",
+    }
+
+
+def player_told(one: ImportedPlayer) -> Json:
+    return {"id": one.id, "name": one.name, "universes": [*one.universes], "state": "planned"}
+
+
+def planned_passage(one: ImportedPassage, plan: Plan) -> Json:
+    """The same before anything is made, and without a node."""
+    from universe.formats.between import why_not
+
+    told = passage_told(one)
+    reason = why_not(one, {each.id for each in plan.universes})
+    return {**told, "state": "left", "reason": f"{reason} that are imported"} if reason else told
+
+
+def print_beside(report: Json) -> None:
+    for one in report["passages"][:SHOWN_MAX]:
+        why = f": {one['reason']}" if "reason" in one else ""
+        closed = "" if one["active"] else ", closed"
+        line = f"passage {one['id']}, {one['source']} to {one['target']}{closed}: {one['state']}"
+        say(printable(f"{line}{why}"), dim=one["state"] != "created")
+    for one in report["players"][:SHOWN_MAX]:
+        line = f"player {one['id']}, {one['name']}: {one['state']}"
+        say(printable(line), dim=one["state"] != "created")
+    for kind in ("passages", "players"):
+        if (more := len(report[kind]) - SHOWN_MAX) > 0:
+            say(f"and {more:,} more {kind}: --json has them", dim=True)

@@ -1,0 +1,162 @@
+"""What the node knows of a universe that is to go out as files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from node.client import path_of
+from node.commands.console import node
+from node.exit_codes import NOT_FOUND
+from node.failure import Failure, Json
+
+if TYPE_CHECKING:
+    from universe.event import Event
+    from universe.formats.imported import ImportedPassage, ImportedPlayer
+    from universe.formats.out import OutSnapshot, OutUniverse
+    from universe.snapshot import Decay
+
+LISTED_MAX: Final = 10_000
+NOBODY: Final = frozenset({"invalid-name", "unknown-player", "unknown-petname"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    name: str
+    """Full, for the node."""
+    universe: OutUniverse
+
+
+def outgoing(universes: list[str]) -> tuple[list[Outgoing], list[ImportedPassage]]:
+    """They, with the passages between them; and those that lead elsewhere. Raises `Failure`."""
+    metas = [node().get(path_of("/api/universe", one))["universe"] for one in universes]
+    by_name = {meta["fullName"]: meta for meta in metas}
+    left: dict[str, ImportedPassage] = {}
+    outs: list[Outgoing] = []
+    for name, meta in by_name.items():
+        inside: list[ImportedPassage] = []
+        for one, ends in _passages(name):
+            if ends <= by_name.keys():
+                inside.append(one)
+            else:
+                left[one.id] = one
+        alike = {one["id"] for one in metas if one["ownerId"] == meta["ownerId"]}
+        owners = tuple(_players(meta, alike))
+        one_of = replace(_universe(name, meta), passages=tuple(inside), players=owners)
+        outs.append(Outgoing(name, one_of))
+    return outs, [*left.values()]
+
+
+def _universe(name: str, meta: Json) -> OutUniverse:
+    from universe.formats.imported import ForkOf
+    from universe.formats.out import OutUniverse
+
+    snapshots: list[OutSnapshot] = []
+    cursor: str | None = None
+    while True:
+        query = {"limit": LISTED_MAX, "cursor": cursor}
+        page = node().get(path_of("/api/universe", name, "snapshots"), query)
+        snapshots += map(snapshot_of, page["snapshots"])
+        cursor = page["next"]
+        if cursor is None:
+            break
+    fork, config = meta.get("forkOf"), meta.get("config")
+    return OutUniverse(
+        id=meta["id"],
+        name=meta["name"],
+        snapshots=tuple(snapshots),
+        events=tuple(dict.fromkeys(one.event for one in snapshots if one.event)),
+        owner=meta["ownerId"],
+        created_us=meta["createdAt"] * 1_000,
+        is_public=meta["isPublic"],
+        config=json.dumps(config, ensure_ascii=False, separators=(",", ":")) if config else "",
+        fork_of=ForkOf(fork["universeId"], fork["snapshotTick"]) if fork else None,
+    )
+
+
+def snapshot_of(entry: dict[str, Any]) -> OutSnapshot:
+    from universe.formats.out import OutSnapshot
+
+    at_us = entry["timestamp"] * 1_000
+    told, policy = entry.get("canonEvent"), entry.get("decayPolicy")
+    return OutSnapshot(
+        id=entry["id"],
+        tick=entry["tick"],
+        kind=entry["type"],
+        at_us=at_us,
+        media=entry["media"],
+        day=entry["day"] or None,
+        event=event_of(told, entry["tick"], at_us) if told else None,
+        size=entry["fileSize"],
+        checksum=entry["checksum"],
+        decay=decay_of(policy) if policy else None,
+    )
+
+
+def event_of(told: dict[str, Any], tick: int, at_us: int) -> Event:
+    from universe.event import Event
+
+    return Event(
+        tick=tick,
+        at_us=at_us,
+        type=told["type"],
+        title=told["title"],
+        description=told.get("description", ""),
+        day=int(told.get("day") or 0) or None,
+        importance=int(told.get("importance", 0)),
+        entities=tuple(told.get("entities") or ()),
+        souls=tuple(told.get("souls") or ()),
+        parents=tuple(told.get("parents") or ()),
+    )
+
+
+def decay_of(told: Json) -> Decay:
+    from universe.snapshot import Decay
+
+    after, reason = told.get("decayAfterTicks"), told.get("preservationReason", "")
+    return Decay(after, bool(told.get("neverDecay")), reason)
+
+
+def _passages(name: str) -> Iterator[tuple[ImportedPassage, set[str]]]:
+    """Each with the full names of its ends."""
+    from universe.formats.imported import ImportedPassage
+
+    for one in node().get("/api/passages", {"universeId": name})["passages"]:
+        passage = ImportedPassage(
+            id=one["id"],
+            source=one["sourceUniverseId"],
+            target=one["targetUniverseId"],
+            type=one["type"],
+            is_active=one["active"],
+            created_us=one["createdAt"] * 1_000,
+            by=one["createdBy"],
+            stability=one["stability"],
+            maintained_us=one["lastMaintenance"] * 1_000,
+        )
+        yield passage, {one["source"], one["target"]}
+
+
+def _players(meta: Json, universes: Collection[str]) -> Iterator[ImportedPlayer]:
+    """The universe's owner, where that is a player of its author's."""
+    from universe.formats.imported import ImportedPlayer
+
+    if not meta["ownerId"] or "/" in meta["ownerId"]:
+        return
+    path = path_of("/api/player", f"{meta['author']}/{meta['ownerId']}")
+    for place in dict.fromkeys((meta["namespace"], "commons")):
+        try:
+            one = node().get(path, {"namespace": place})["player"]
+        except Failure as wrong:
+            if wrong.exit != NOT_FOUND and wrong.problem.get("code") not in NOBODY:
+                raise
+            continue
+        yield ImportedPlayer(
+            id=one["id"],
+            name=one["displayName"],
+            universes=tuple(sorted(universes)),
+            created_us=one["createdAt"] * 1_000,
+            seen_us=one["lastSeen"] * 1_000,
+        )
+        return

@@ -1,0 +1,160 @@
+// Relatives of a universe: its tree of forks as a picture and as a list, who lives in it, and who descends from whom.
+"use strict";
+
+const TREE_ROWS_MAX = 60; // that are drawn; a list beneath has the others
+const ROW_PX = 48;
+const TREE_PAD = 12;
+
+// The place itself with all it descends from, and of the others the first: each after its parent.
+function rowsOf(tree, full) {
+  const by = new Map(tree.map((one) => [one.universe, one]));
+  const kept = new Set();
+  for (let at = by.get(full); at && !kept.has(at); at = by.get(at.parent)) kept.add(at);
+  for (const one of tree) if (kept.size < TREE_ROWS_MAX) kept.add(one);
+  return tree.filter((one) => kept.has(one));
+}
+
+const placeText = (one) => one.name || shortOf(one.universe);
+
+function placeLabel(one) {
+  if (!one.isKnown) return `${shortOf(one.universe)}, not known here`;
+  const from = one.parent ? `, from tick ${numberText(one.tick)}` : "";
+  return `${placeText(one)}${from}${one.isCut ? ", says it descends from itself" : ""}`;
+}
+
+// Each universe is a line from the tick at which it begins; a fork leaves the line of its parent there.
+function treePicture(rows, full, width) {
+  const last = Math.max(1, ...rows.map((one) => Number(one.tick)));
+  const x = (one) => TREE_PAD + (one.parent ? 14 + (Number(one.tick) / last) * (width * 0.62 - 14) : 0);
+  const y = new Map(rows.map((one, at) => [one.universe, 30 + at * ROW_PX]));
+  const height = rows.length * ROW_PX + 6;
+  const picture = shape("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Tree of forks" });
+  const end = width - TREE_PAD;
+  for (const one of rows) {
+    const [at, row] = [x(one), y.get(one.universe)];
+    const above = y.get(one.parent);
+    const start = above === undefined ? `M${at} ${row}` : `M${at} ${above}V${row - 12}Q${at} ${row} ${at + 12} ${row}`;
+    const kind = ["branch", one.universe === full ? "here" : "", one.isKnown && !one.isCut ? "" : "unsure"].filter(Boolean).join(" ");
+    picture.append(shape("path", { class: kind, d: `${start}H${end}` }));
+    if (above !== undefined) picture.append(shape("circle", { class: `${kind} joint`, cx: at, cy: above, r: 4 }));
+    picture.append(shape("path", { class: `${kind} tip`, d: `M${end - 6} ${row - 5}L${end + 2} ${row}L${end - 6} ${row + 5}z` }));
+  }
+  for (const one of rows) { // above the lines
+    const row = y.get(one.universe);
+    const text = [...placeLabel(one)];
+    const longest = Math.max(8, Math.floor((width - 2 * TREE_PAD) / 7));
+    const shown = text.length > longest ? `${text.slice(0, longest - 1).join("")}…` : text.join("");
+    const isLeft = x(one) + 18 + [...shown].length * 7 > width;
+    const link = shape("a", { href: recordHash("universe", one.universe), "aria-label": placeLabel(one) });
+    if (one.universe === full) link.setAttribute("aria-current", "page");
+    link.append(shape("text", { class: one.universe === full ? "here" : "", x: isLeft ? end : x(one) + (one.parent ? 16 : 2), y: row - 8, "text-anchor": isLeft ? "end" : "start" }, shown));
+    picture.append(one.isKnown ? link : link.firstChild);
+  }
+  return picture;
+}
+
+function treeItem(one) {
+  const item = element("li");
+  item.append(one.isKnown ? recordLink("universe", one.universe, placeLabel(one)) : placeLabel(one));
+  item.append(element("div", one.depth ? `fork of ${one.parent ? shortOf(one.parent) : "one that is not known here"}, ${one.depth} deep` : "the first of them", "soft"));
+  return item;
+}
+
+async function drawForks(of, place) {
+  const { tree } = await get(`${of.path}/forks${inNamespace(of.namespace, { tree: true })}`);
+  if (tree.length < 2) return place.replaceChildren(element("p", "It is no fork, and nobody forked it yet.", "soft"));
+  const rows = rowsOf(tree, of.one.fullName);
+  const frame = element("div", undefined, "tree");
+  const more = element("details");
+  more.append(element("summary", `As a list: ${counted(tree.length, "universe")}${tree.length > rows.length ? `, of which ${rows.length} are drawn` : ""}`), ...inPortions(tree, treeItem));
+  let width = 0;
+  new ResizeObserver(() => {
+    if (!frame.clientWidth || frame.clientWidth === width) return;
+    width = frame.clientWidth;
+    frame.replaceChildren(treePicture(rows, of.one.fullName, width));
+  }).observe(frame);
+  return place.replaceChildren(frame, more);
+}
+
+// ── souls, and parents and children ──
+
+const BEGAN = { born: "born", told: "first told of", forked: "there when it was forked", arrived: "arrived", returned: "came back" };
+const ENDED = { died: "died", left: "left" };
+
+function stayItem(one) {
+  const item = element("li");
+  const [came, went] = [one.cameFrom ? ` from ${shortOf(one.cameFrom)}` : "", one.wentTo ? ` for ${shortOf(one.wentTo)}` : ""];
+  const until = one.until === null ? "and is there" : `${ENDED[one.ended] || "gone"} at tick ${numberText(one.until)}${went}`;
+  item.append(recordLink("universe", one.universe, shortOf(one.universe)), `: ${BEGAN[one.began] || one.began} at tick ${numberText(one.since)}${came}, ${until}`);
+  if (one.events.length) item.append(element("div", one.events.slice(0, 8).map((each) => `tick ${numberText(each.tick)} ${each.title}`).join(" · "), "soft"));
+  return item;
+}
+
+async function drawSoul(of, name, place) {
+  try {
+    const { soul } = await get(`${of.path}/souls${inNamespace(of.namespace, { name })}`);
+    const where = soul.present.length ? `is in ${soul.present.map(shortOf).join(" and in ")}` : soul.inTransit.length ? `is on its way to ${soul.inTransit.map(shortOf).join(", ")}` : "is nowhere any more";
+    place.replaceChildren(element("h4", name), element("p", `${name} ${where}.`), ...inPortions(soul.stays, stayItem));
+  } catch (error) {
+    place.replaceChildren(element("p", error.message, "bad"));
+  }
+}
+
+function drawSouls(of, found) {
+  if (!found.souls.length) return [element("p", "Nobody is told of as a soul yet.", "soft")];
+  const one = element("div");
+  one.setAttribute("role", "status");
+  const made = (name) => {
+    const item = element("li");
+    item.append(button(name, `Follow ${name}`, () => drawSoul(of, name, one)));
+    return item;
+  };
+  return [...inPortions(found.souls, made, 60), one].map((part) => (part.tagName === "UL" ? Object.assign(part, { className: "list names" }) : part));
+}
+
+function personItem(one) {
+  const item = element("li");
+  const died = Object.values(one.died);
+  const life = [one.born === null ? "" : `born at tick ${numberText(one.born)}`, died.length ? `died at tick ${died.map(numberText).join(", ")}` : ""];
+  item.append(element("strong", one.name), ` ${life.filter(Boolean).join(", ")}`);
+  const names = (list) => list.slice(0, 8).map((each) => each.name).join(", ") + (list.length > 8 ? ` and ${list.length - 8} more` : "");
+  const kin = [
+    `of ${shortOf(one.universe)}`, one.parents.length ? `child of ${names(one.parents)}` : "", one.children.length ? `parent of ${names(one.children)}` : "",
+    one.ancestors ? counted(one.ancestors, "ancestor") : "", one.descendants ? counted(one.descendants, "descendant") : "",
+  ];
+  item.append(element("div", kin.filter(Boolean).join(" · "), "soft"));
+  return item;
+}
+
+function drawPeople(of, found) {
+  if (!found.people.length) return [element("p", "Of nobody a birth is told yet.", "soft")];
+  const more = found.total > found.people.length ? [element("p", `${found.total} are told of; these are the first.`, "soft")] : [];
+  return [...inPortions(found.people, personItem), ...more];
+}
+
+// Read when somebody opens it: all universes of the family are gone through for it.
+function whenOpened(title, path, made) {
+  const more = element("details");
+  more.append(element("summary", title));
+  more.addEventListener("toggle", async () => {
+    const said = element("p", "reading …", "soft");
+    more.append(said);
+    try {
+      const found = await get(path);
+      said.replaceWith(...made(found), ...(found.whole ? [] : [element("p", "More is known here than was read.", "bad")]));
+    } catch (error) {
+      tell(said, error.message, true);
+    }
+  }, { once: true });
+  return more;
+}
+
+function familyParts(of) {
+  const place = element("div");
+  drawForks(of, place).catch((error) => place.replaceChildren(element("p", error.message, "bad")));
+  return [
+    element("h3", "Forks"), place, element("h3", "Who lives in it and in its relatives"),
+    whenOpened("Souls, followed through forks and passages", `${of.path}/souls${inNamespace(of.namespace)}`, (found) => drawSouls(of, found)),
+    whenOpened("Parents and children", `${of.path}/lineage${inNamespace(of.namespace)}`, (found) => drawPeople(of, found)),
+  ];
+}

@@ -1,0 +1,213 @@
+// Passages between universes: lists of them, and one with who travels through it. Text of peers goes in as text.
+"use strict";
+
+const PASSAGE_STATES = { proposed: "proposed: the other owner has not accepted it", open: "open", closed: "closed" };
+const PASSAGE_TYPES = ["thread", "bridge", "gate", "confluence"];
+const PASSAGES_SHOWN = 10;
+const DOTS_MAX = 12; // travellers that are drawn in one place
+
+const passagePath = (full) => `/api/passage/${encodeURIComponent(full)}`;
+const endText = (full, me) => (ownerOf(full) === me ? `your ${shortOf(full)}` : `${shortOf(full)} of ${personName(ownerOf(full))}`);
+
+// Both ends, and between them what joins them: as thick as it is stable, broken where nobody may go.
+function passagePicture(one, width, travellers = []) {
+  const middle = width > 200 ? 44 : 14;
+  const radius = width > 200 ? 30 : 9;
+  const [left, right] = [radius + 4, width - radius - 4];
+  const picture = shape("svg", { viewBox: `0 0 ${width} ${2 * middle}`, width, height: 2 * middle, class: `passage ${one.state}`, "aria-hidden": "true" });
+  picture.append(
+    shape("path", { class: "way", d: `M${left} ${middle}H${right}`, "stroke-width": Math.max(1.5, (one.stability / 100) * (radius / 3)) }),
+    ...planetParts(one.source, left, middle, radius), ...planetParts(one.target, right, middle, radius),
+  );
+  const spots = { source: left, way: (left + right) / 2, target: right };
+  for (const [where, at] of Object.entries(spots)) {
+    const those = travellers.filter((each) => spotOf(each, one) === where);
+    those.slice(0, DOTS_MAX).forEach((each, nth) => {
+      const x = at + (nth - (Math.min(those.length, DOTS_MAX) - 1) / 2) * 9;
+      picture.append(shape("circle", { class: `traveller ${each.state}`, cx: x, cy: where === "way" ? middle : middle + radius + 7, r: 4 }));
+    });
+  }
+  return picture;
+}
+
+function spotOf(one, passage) {
+  if (one.state !== "in") return "way";
+  return one.universe === passage.source ? "source" : one.universe === passage.target ? "target" : "";
+}
+
+function passageItem(one, me) {
+  const item = element("li");
+  const told = element("div");
+  const name = element("strong");
+  name.append(recordLink("passage", one.fullName, one.name || `${shortOf(one.source)} – ${shortOf(one.target)}`));
+  told.append(name, " ", element("span", one.state, `kind ${one.state}`));
+  told.append(element("div", `${endText(one.source, me)} – ${endText(one.target, me)}`));
+  told.append(element("div", [one.type, `stability ${one.stability} of 100`, one.lastMaintenance ? `looked after ${minute(one.lastMaintenance)}` : ""].filter(Boolean).join(" · "), "soft"));
+  item.append(passagePicture(one, 96), told);
+  return item;
+}
+
+async function showPassages() {
+  try {
+    const [{ passages }, me] = await Promise.all([get("/api/passages"), ownDid(), learnNames()]);
+    const text = JSON.stringify([passages, [...PERSONS]]);
+    if (text === byId("passages").dataset.text) return; // nothing is new, and somebody may be reading
+    byId("passages").dataset.text = text;
+    const [list, more] = inPortions(passages, (one) => passageItem(one, me), PASSAGES_SHOWN);
+    list.className = "list pictured";
+    byId("passages").replaceChildren(...(passages.length ? [list, more] : [element("p", "None is known here yet. On the page of your universe you propose one.", "soft")]));
+  } catch (error) {
+    byId("passages").replaceChildren(element("p", error.message, "bad"));
+  }
+}
+
+// ── of one universe ──
+
+function passagesOf(of) {
+  const place = element("div");
+  const draw = async () => {
+    const { passages } = await get(`/api/passages?${new URLSearchParams({ universeId: of.one.fullName })}`);
+    const [list, more] = inPortions(passages, (one) => passageItem(one, of.me), PASSAGES_SHOWN);
+    list.className = "list pictured";
+    place.replaceChildren(...(passages.length ? [list, more] : [element("p", "None leads out of it yet.", "soft")]));
+  };
+  const again = () => draw().catch((error) => place.replaceChildren(element("p", error.message, "bad")));
+  again();
+  return [element("h3", "Passages"), place, ...(of.one.author === of.me ? [proposeForm(of, again)] : [])];
+}
+
+function proposeForm(of, again) {
+  const more = element("details");
+  const form = element("form");
+  more.dataset.acts = "";
+  more.append(element("summary", "Propose a passage from here"), form);
+  const target = field(form, "To which universe: its id, or its owner’s name, a slash and the id", element("input"));
+  Object.assign(target, { required: true, maxLength: 256, autocomplete: "off", spellcheck: false });
+  const type = field(form, "What it is", element("select"));
+  type.append(...PASSAGE_TYPES.map((text) => element("option", text)));
+  const arrivals = arrivalsField(form);
+  const row = element("p");
+  row.append(element("button", "Propose it"));
+  const said = saidLine();
+  form.append(row, said);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const body = { sourceUniverseId: of.one.fullName, targetUniverseId: target.value.trim(), type: type.value, arrivals: arrivals.value };
+    try {
+      const { passage } = await post("/api/passage", body);
+      tell(said, passage.state === "open" ? "It is open." : "It is proposed: its other owner hears of it, and may accept.");
+      target.value = "";
+      again();
+      showPassages();
+    } catch (error) {
+      tell(said, error.message, true);
+    }
+  });
+  return more;
+}
+
+function arrivalsField(form) {
+  const arrivals = field(form, "Who comes to you", element("select"));
+  arrivals.append(...[["accept", "is let in"], ["ask", "waits until you decide"], ["refuse", "is sent back"]].map(([value, text]) => Object.assign(element("option", text), { value })));
+  return arrivals;
+}
+
+// ── one passage ──
+
+function travellerWords(one) {
+  if (one.state === "in") return `is in ${shortOf(one.universe)}`;
+  if (one.state === "in-transit") return `is on its way from ${shortOf(one.source)} to ${shortOf(one.universe)}`;
+  return `was refused by ${shortOf(one.universe)}${one.reason ? `: ${one.reason}` : ""}, and goes back to ${shortOf(one.source)}`;
+}
+
+function travellerItem(one, of) {
+  const item = element("li");
+  item.append(element("strong", one.soul), ` ${travellerWords(one)}`);
+  item.append(element("div", [`of ${shortOf(one.origin)}`, one.format, size(one.size)].join(" · "), "soft"));
+  const steps = one.receipts.map((each) => `${each.kind}, ${shortOf(each.universe)} at tick ${numberText(each.tick)}`);
+  item.append(element("div", steps.join(" → "), "soft"));
+  if (one.state !== "in-transit") return item;
+  const act = (path, more, done) => async () => {
+    try {
+      await post(`${of.path}/${path}`, { migration: one.migration, ...more });
+      await of.again(done);
+    } catch (error) {
+      tell(of.said, error.message, true);
+    }
+  };
+  const row = element("p", undefined, "row");
+  row.dataset.acts = "";
+  const mayDecide = ownerOf(one.universe) === of.me && (of.passage.arrivals[of.me] === "ask" || of.doubtful);
+  if (mayDecide) {
+    row.append(button("Let in", `Let ${one.soul} in`, act("decide", { accept: true }, `${one.soul} is let in.`)));
+    row.append(button("Send back", `Send ${one.soul} back`, act("decide", { accept: false, reason: "sent back" }, `${one.soul} is sent back.`)));
+  }
+  if (ownerOf(one.source) === of.me) row.append(button("Call back", `Call ${one.soul} back`, act("recall", { from: one.source }, `${one.soul} is called back: it comes unless it was let in before that is heard.`)));
+  if (row.children.length) item.append(row);
+  return item;
+}
+
+function passageActs(of) {
+  const one = of.passage;
+  const owners = new Set([one.source, one.target].map(ownerOf));
+  const row = element("form");
+  row.dataset.acts = "";
+  const act = (method, path, body, done) => async (event) => {
+    event.preventDefault();
+    try {
+      await ask(method, path, body());
+      await of.again(done);
+      showPassages();
+    } catch (error) {
+      tell(of.said, error.message, true);
+    }
+  };
+  if (!owners.has(of.me)) return [];
+  const hasSaid = ownerOf(one.fullName) === of.me || one.acceptedBy === of.me;
+  if (one.state === "proposed" && !hasSaid) {
+    const arrivals = arrivalsField(row);
+    const line = element("p");
+    line.append(element("button", "Accept it"));
+    row.append(line);
+    row.addEventListener("submit", act("POST", `${of.path}/accept`, () => ({ arrivals: arrivals.value }), "It is accepted."));
+  } else if (one.state !== "closed" && hasSaid) {
+    row.append(element("button", "Close it"), element("p", "Who is under way comes back then, and nobody else leaves.", "soft"));
+    row.addEventListener("submit", act("DELETE", of.path, () => undefined, "It is closed."));
+  }
+  return row.children.length ? [row] : [];
+}
+
+async function passageParts(of) {
+  const [{ passage: one }, found] = await Promise.all([get(of.path), get(`${of.path}/travellers`), learnNames()]);
+  Object.assign(of, { passage: one, doubtful: found.doubtful.length > 0 });
+  const places = element("p", undefined, "ends");
+  places.append(recordLink("universe", one.source, endText(one.source, of.me)), recordLink("universe", one.target, endText(one.target, of.me)));
+  const under = (state) => found.travellers.filter((each) => each.state === state).length;
+  const words = [`${counted(found.travellers.length, "traveller")}`, under("in-transit") ? `${under("in-transit")} on the way` : "", under("refused") ? `${under("refused")} refused` : ""];
+  const drawing = element("div", undefined, "crossing");
+  drawing.append(passagePicture(one, 320, found.travellers), places);
+  const [list, more] = inPortions(found.travellers, (each) => travellerItem(each, of));
+  return [
+    element("p", `${one.type}, ${PASSAGE_STATES[one.state]}`, "soft"), drawing,
+    listedFacts([
+      ["stability", `${one.stability} of 100`], ["looked after", minute(one.lastMaintenance)], ["made", `${minute(one.createdAt)}${one.createdBy ? ` by ${one.createdBy}` : ""}`],
+      ["proposed by", personName(ownerOf(one.fullName))], ["accepted by", one.acceptedBy ? personName(one.acceptedBy) : ""], ["id", one.id],
+    ]),
+    ...passageActs(of), of.said,
+    ...found.doubtful.map((full) => element("p", `The gate of ${shortOf(full)} signed two receipts with one number: whoever comes from it waits until somebody decides.`, "bad")),
+    element("h3", "Travellers"), element("p", words.filter(Boolean).join(", "), "soft"), list, more,
+  ];
+}
+
+async function drawPassage(full) {
+  const place = element("div");
+  const of = { path: passagePath(full), me: await ownDid(), said: saidLine() };
+  of.again = async (done) => {
+    place.replaceChildren(...await passageParts(of));
+    fitLock(place);
+    tell(of.said, done);
+  };
+  place.append(...await passageParts(of));
+  const one = of.passage;
+  return { one: { ...one, name: one.name || `${shortOf(one.source)} – ${shortOf(one.target)}` }, parts: [place] };
+}

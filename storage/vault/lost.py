@@ -1,0 +1,161 @@
+"""What was found damaged has no name, and comes back under the id by which others lean on it.
+
+    named ──found damaged──▸ lost ──put again──────────────────▸ named, whole, of the same id
+                               └──what it leans on came back──▸ named, as it lies there
+
+Of a page that is lost nobody knows what it names, so nothing is collected that may be that.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from crdt.digest import payload_digest
+from storage.vault.ids import next_id
+from storage.vault.reading import marks, parts, rows_of
+from storage.vault.unpacking import Damaged, PlainCache, Unpacking
+
+LOOKED_AT: Final = 16
+"""In one step: some milliseconds, or some tens where they lean on much."""
+
+
+LAST_LOSS: Final = "SELECT seq FROM vault.sqlite_sequence WHERE name = 'lost'"
+"""While it gives the same nothing was lost."""
+IS_ANY_BACK: Final = "SELECT 1 FROM vault.lost WHERE is_back LIMIT 1"
+"""What `note_back` would say."""
+
+
+class Lost(NamedTuple):
+    """A row of `lost` of what did not come back. `id`: None where it had no name."""
+
+    number: int
+    id: int | None
+    height: int
+    below: int
+
+
+def lose(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> None:
+    """These are not here any more, whether they have a name or not. In a transaction of the
+    caller's."""
+    below = next_id(vault)
+    names = {
+        hash: (id, height)
+        for part in parts(hashes)
+        for hash, id, height in vault.execute(
+            f"SELECT key, id, height FROM vault.name WHERE key IN ({marks(part)})", part
+        )
+    }
+    known = lost_of(vault, hashes)
+    vault.executemany(
+        "INSERT OR REPLACE INTO vault.lost (key, id, height, below) VALUES (?, ?, ?, ?)",
+        [
+            (hash, *names.get(hash, (None, 0)), below)
+            for hash in dict.fromkeys(hashes)
+            if hash in names or hash not in known
+        ],
+    )
+    vault.executemany("DELETE FROM vault.name WHERE key = ?", [(hash,) for hash in names])
+
+
+def lost_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> dict[bytes, Lost]:
+    """Those of them that are lost and did not come back."""
+    return {
+        key: Lost(*row)
+        for part in parts(hashes)
+        for key, *row in vault.execute(
+            "SELECT key, number, id, height, below FROM vault.lost"
+            f" WHERE NOT is_back AND key IN ({marks(part)})",
+            part,
+        )
+    }
+
+
+def all_lost(vault: sqlite3.Connection) -> dict[bytes, Lost]:
+    """Of all that did not come back."""
+    rows = vault.execute("SELECT key, number, id, height, below FROM vault.lost WHERE NOT is_back")
+    return {key: Lost(*row) for key, *row in rows}
+
+
+def forget_lost(vault: sqlite3.Connection, numbers: Sequence[int]) -> None:
+    """Nobody wants them any more."""
+    vault.executemany("DELETE FROM vault.lost WHERE number = ?", [(one,) for one in numbers])
+
+
+def last_loss(vault: sqlite3.Connection) -> int:
+    """What `LAST_LOSS` gives; 0 where nothing was ever lost."""
+    row = vault.execute(LAST_LOSS).fetchone()
+    return int(row[0]) if row else 0
+
+
+def put_back(vault: sqlite3.Connection, objects: Sequence[tuple[bytes, int, bytes]]) -> set[bytes]:
+    """Writes those of them that were lost, as (hash, size, what lies in `whole`), under the ids
+    that they had; gives their hashes."""
+    lost = lost_of(vault, [hash for hash, _, _ in objects])
+    if not lost:
+        return set()
+    first = next_id(vault)
+    back: set[bytes] = set()
+    for hash, size, data in objects:
+        one = lost.get(hash)
+        if one is None:
+            continue
+        vault.execute("UPDATE vault.lost SET is_back = 1 WHERE number = ?", (one.number,))
+        if one.id is None or not 0 < one.id < first or _is_of_another(vault, one.id):
+            continue
+        for table in ("whole", "delta"):
+            vault.execute(f"DELETE FROM vault.{table} WHERE id = ?", (one.id,))
+        vault.execute("INSERT INTO vault.whole (id, data) VALUES (?, ?)", (one.id, data))
+        vault.execute(
+            "INSERT INTO vault.name (key, id, size, height) VALUES (?, ?, ?, ?)",
+            (hash, one.id, size, one.height),
+        )
+        back.add(hash)
+    return back
+
+
+def name_again(vault: sqlite3.Connection, after: int = 0) -> tuple[int | None, int]:
+    """Of the next ones behind a number those that can be read again have their names again.
+
+    Gives where to go on, None at the end, and how many they were. In a transaction of the caller's.
+    """
+    rows = vault.execute(
+        "SELECT number, key, id, height FROM vault.lost WHERE NOT is_back AND number > ?"
+        " ORDER BY number LIMIT ?",
+        (after, LOOKED_AT),
+    ).fetchall()
+    read = _read(vault, {key: id for _, key, id, _ in rows if id is not None})
+    vault.executemany(
+        "INSERT OR IGNORE INTO vault.name (key, id, size, height) VALUES (?, ?, ?, ?)",
+        [(key, id, len(read[key]), height) for _, key, id, height in rows if key in read],
+    )
+    forget_lost(vault, [number for number, key, *_ in rows if key in read])
+    return rows[-1][0] if len(rows) == LOOKED_AT else None, len(read)
+
+
+def note_back(vault: sqlite3.Connection) -> bool:
+    """Whether something came back since the last time: now who leans on it is looked for."""
+    return vault.execute("DELETE FROM vault.lost WHERE is_back").rowcount > 0
+
+
+def _read(vault: sqlite3.Connection, ids: Mapping[bytes, int]) -> dict[bytes, bytes]:
+    """By their hashes those that lie under these ids."""
+    unpacking = Unpacking(rows_of(vault, [*ids.values()]) or {}, PlainCache())
+    found: dict[bytes, bytes] = {}
+    for hash, id in ids.items():
+        try:
+            plain = unpacking.plain(id)
+        except Damaged:
+            continue
+        if payload_digest(plain) == hash:
+            found[hash] = plain
+    return found
+
+
+def _is_of_another(vault: sqlite3.Connection, id: int) -> bool:
+    """A name that was damaged itself may have led to what another one means."""
+    try:
+        plain = Unpacking(rows_of(vault, [id]) or {}, PlainCache()).plain(id)
+    except Damaged:
+        return False
+    asked = "SELECT 1 FROM vault.name WHERE key = ? AND id = ?"
+    return vault.execute(asked, (payload_digest(plain), id)).fetchone() is not None

@@ -1,0 +1,241 @@
+"""Uploads over real sockets: of whoever lies, drips, changes its mind or just goes away."""
+
+import asyncio
+import gzip
+import json
+import socket
+import struct
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import zstandard
+from blake3 import blake3
+
+from node.api import arriving
+from node.daemon import (
+    EmbeddedServer,
+    _uvicorn_config,  # pyright: ignore[reportPrivateUsage]  # the server as a node has it
+)
+from node.services import uploads
+from tests.node.parts import PORT, Alice
+
+AT = "/api/universe/universe:main/snapshot"
+WORLD = blake3(b"a world").digest(length=(6 << 20) + 7)
+SUM = f"X-Checksum: {blake3(WORLD).hexdigest()}"
+GOOD = (f"Content-Length: {len(WORLD)}", SUM)
+CHUNKED = "Transfer-Encoding: chunked"
+WAIT_S = 60
+SMALL = b"a small world"
+
+
+@dataclass
+class Line:
+    """One connection to the node, whose other end says what it likes."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    token: str
+
+    async def begins(self, *headers: str, query: str = "?tick=1") -> None:
+        head = [f"POST {AT}{query} HTTP/1.1", f"Host: 127.0.0.1:{PORT}"]
+        head += [f"Authorization: {self.token}", *headers, "", ""]
+        self.writer.write("\r\n".join(head).encode())
+        await self.writer.drain()
+
+    async def says(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    def hangs_up(self) -> None:
+        """At once, as where the cable is pulled and put back."""
+        raw = self.writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    async def hears(self) -> tuple[int, dict[str, Any]]:
+        """The next answer; 0 where the node just closes."""
+        try:
+            async with asyncio.timeout(WAIT_S):
+                head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+                status = int(head.split(" ")[1])
+                size = [line for line in head.lower().split("\r\n") if "content-length:" in line]
+                body = await self.reader.readexactly(int(size[0].partition(":")[2]) if size else 0)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return 0, {}
+        return status, json.loads(body) if body.startswith(b"{") else {}
+
+
+@dataclass
+class Door:
+    """Where a node listens."""
+
+    alice: Alice
+    port: int
+
+    @asynccontextmanager
+    async def line(self) -> AsyncGenerator[Line]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield Line(reader, writer, self.alice.bearer()["Authorization"])
+        finally:
+            writer.close()
+
+    async def asks(self, headers: Sequence[str], body: bytes = b"") -> tuple[int, str]:
+        async with self.line() as line:
+            await line.begins(*headers)
+            try:
+                await line.says(body)
+            except ConnectionError:
+                return 0, ""
+            status, said = await line.hears()
+            return status, said.get("code", "")
+
+    async def keeps_nothing(self) -> None:
+        """Nothing is listed, and the room is given back; and whoever comes next is served."""
+        store = self.alice.node.store
+        async with asyncio.timeout(WAIT_S):
+            while store.has_left_over or (await store.counts()).blob_bytes:  # noqa: ASYNC110 - no event says it
+                await asyncio.sleep(0.01)
+        listed = await self.alice.client.get(AT.replace("/snapshot", "/snapshots"))
+        assert listed.json()["snapshots"] == []
+
+
+@pytest_asyncio.fixture
+async def door(alice: Alice) -> AsyncIterator[Door]:
+    body = {"id": "universe:main", "name": "Main"}
+    assert (await alice.client.post("/api/universe", json=body)).status_code == 201
+    await alice.node.store.give_back()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = EmbeddedServer(_uvicorn_config(alice.app))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        await server.accepts.wait()
+        yield Door(alice, listener.getsockname()[1])
+        server.should_exit = True
+        await serving
+
+
+async def test_what_is_not_what_was_said_is_refused(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "SWELLS_BYTES_MIN", 1 << 20)
+    length = f"Content-Length: {len(WORLD)}"
+    turned = bytearray(WORLD)
+    turned[-1] ^= 1
+    assert await door.asks(GOOD, bytes(turned)) == (422, "checksum-mismatch")
+    await door.keeps_nothing()
+    for pack, encoding in ((gzip.compress, "gzip"), (zstandard.compress, "zstd")):
+        packed = (bomb := pack(bytes(16 << 20)), pack(WORLD)[:-9])
+        said = [(f"Content-Length: {len(one)}", f"Content-Encoding: {encoding}") for one in packed]
+        assert await door.asks(said[0], bomb) == (422, "swells-too-much")
+        assert await door.asks(said[1], packed[1]) == (422, "bad-encoding")
+        await door.keeps_nothing()
+    assert await door.asks((length, "Content-Encoding: gzip"), WORLD) == (422, "bad-encoding")
+    # More than was said to come is no part of it, and nothing else that could be meant.
+    async with door.line() as line:
+        await line.begins(f"Content-Length: {len(WORLD) - 10}", SUM)
+        await line.says(WORLD)
+        assert (await line.hears())[0] in (0, 400, 422)
+    await door.keeps_nothing()
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        ("Content-Length: -1",), ("Content-Length: x",), ("Content-Length: 13, 14",),
+        ("Content-Length: 13", "Content-Length: 14"), ("Content-Length: 13", CHUNKED),
+        (CHUNKED, "Content-Length: 13"), ("Content-Length: 99999999999999999999999",),
+        ("Transfer-Encoding: gzip, chunked, identity",),
+    ],
+)  # fmt: skip
+async def test_a_length_that_is_none_or_two_is_no_request(
+    door: Door, lengths: tuple[str, ...]
+) -> None:
+    status, _ = await door.asks(lengths, SMALL)
+    assert status in (0, 400)
+    await door.keeps_nothing()
+
+
+@pytest.mark.parametrize("how", ["ends", "resets"])
+@pytest.mark.parametrize("said", [GOOD, (CHUNKED, SUM)], ids=["length", "chunked"])
+async def test_who_goes_away_in_the_middle_leaves_nothing(
+    door: Door, how: str, said: tuple[str, ...]
+) -> None:
+    async with door.line() as line:
+        await line.begins(*said)
+        await line.says(b"600000\r\n" if CHUNKED in said else b"")
+        await line.says(WORLD[: 5 << 20])
+        if how == "resets":
+            line.hangs_up()
+        else:
+            line.writer.write_eof()
+            assert (await line.hears())[0] in (0, 400)
+    await door.keeps_nothing()
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [b"zz\r\nabc", b"ffffffffffffffffff\r\nabc", b"-3\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n"],
+)
+async def test_chunks_that_are_none_are_refused(door: Door, chunks: bytes) -> None:
+    assert (await door.asks((CHUNKED,), chunks))[0] in (0, 400)
+    await door.keeps_nothing()
+
+
+async def test_who_falls_silent_or_drips_is_given_up(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else no room could be given back any more, for as long as they like."""
+    monkeypatch.setattr(arriving, "SILENT_S_MAX", 0.3)
+    for said in (GOOD, (CHUNKED, SUM)):
+        async with door.line() as line:
+            await line.begins(*said)
+            status, told = await line.hears()
+            assert (status, told["code"]) == (400, "cut-off")
+            assert "too slowly" in told["detail"]
+    await door.keeps_nothing()
+    async with door.line() as line:
+
+        async def drips() -> None:
+            while True:
+                await line.says(b"1\r\na\r\n")
+                await asyncio.sleep(0.02)
+
+        await line.begins(CHUNKED)
+        drip = asyncio.create_task(drips())
+        status, told = await line.hears()
+        drip.cancel()
+        await asyncio.gather(drip, return_exceptions=True)
+        assert (status, told["code"]) == (400, "cut-off")
+    await door.keeps_nothing()
+    blob = await door.alice.client.post("/api/blobs", content=in_time())
+    assert blob.status_code == 201, "what comes at all, and fast enough, is kept"
+
+
+async def in_time() -> AsyncGenerator[bytes]:
+    for at in range(0, len(WORLD), 1 << 20):
+        yield WORLD[at : at + (1 << 20)]
+
+
+async def test_who_asks_first_hears_whether_to_go_on(door: Door) -> None:
+    expects = ("Expect: 100-continue", *GOOD)
+    async with door.line() as line:
+        await line.begins(*expects, query="?tick=none")
+        status, told = await line.hears()
+        assert (status, told["code"]) == (400, "bad-tick"), "without a byte of it"
+    async with door.line() as line:
+        await line.begins(*expects)
+        assert (await line.hears())[0] == 100
+        await line.says(WORLD[:1000])
+        line.hangs_up()  # it changed its mind
+    await door.keeps_nothing()
+    async with door.line() as line:
+        await line.begins(*expects)
+        assert (await line.hears())[0] == 100
+        await line.says(WORLD)
+        status, told = await line.hears()
+        assert (status, told["checksum"]) == (201, blake3(WORLD).hexdigest())
+    assert (await door.alice.client.get(f"{AT}/1")).content == WORLD

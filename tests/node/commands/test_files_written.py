@@ -1,0 +1,52 @@
+"""Files that people name to be written: a device or a pipe stays what it is."""
+
+import os
+import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from node.commands.files import keep_what_is_there, whole_file, write_whole
+from node.failure import Failure
+
+
+def by_block(path: Path, content: bytes) -> None:
+    with whole_file(path) as file:
+        file.write(content)
+
+
+def at_once(path: Path, content: bytes) -> None:
+    write_whole(path, content)
+
+
+@pytest.mark.parametrize("write", [by_block, at_once])
+def test_a_pipe_is_written_to_and_not_replaced(
+    write: Callable[[Path, bytes], None], tmp_path: Path
+) -> None:
+    """As root even /dev/null would be: then everybody's output is kept, and read again."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        write(pipe, b"state")
+        assert read.result(timeout=60) == b"state"
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert os.listdir(tmp_path) == ["pipe"]
+    keep_what_is_there(pipe, force=False)
+
+
+@pytest.mark.parametrize("write", [by_block, at_once])
+def test_a_file_is_replaced_when_the_new_one_is_whole(
+    write: Callable[[Path, bytes], None], tmp_path: Path
+) -> None:
+    place = tmp_path / "state"
+    place.write_bytes(b"before")
+    write(place, b"after")
+    assert place.read_bytes() == b"after"
+    with pytest.raises(Failure):
+        keep_what_is_there(place, force=False)
+    with pytest.raises(Failure):
+        write(tmp_path, b"a folder")
+    assert os.listdir(tmp_path) == ["state"]

@@ -1,0 +1,175 @@
+"""Gates of homes that lack what they signed: restored from a backup, or another device."""
+
+import io
+import os
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from node.home import Home
+from node.identity import load_or_create
+from node.projection import project
+from node.services.backup import backup_pieces, prepare_backup
+from node.services.gatebooks import Books
+from node.services.namespaces import Keeper
+from node.services.passages import Ferry, passage_called
+from node.services.passengers import Passenger
+from node.services.restore import restore
+from registry.errors import CannotTravel
+from storage.store import open_store
+from tests.node.services.test_travel import FOX, Person, opened, opened_people, sends
+from tests.storage.people import NOW_US
+from universe.gate import Verdict
+from universe.passage import Passage
+from universe.receipts import Receipt
+from universe.travel import In
+
+PASSPHRASE = "correct horse battery"
+HEN = Passenger(b'{"legs":2}', "hen")
+
+
+class World:
+    """alice, whose home is backed up and restored, and bob."""
+
+    def __init__(self, stack: AsyncExitStack, path: Path, alice: Person, bob: Person) -> None:
+        self.stack, self.path, self.alice, self.bob = stack, path, alice, bob
+
+    async def backed_up(self) -> bytes:
+        by = self.alice.ferry
+        keeper = Keeper(Home(self.path / "alice"), by.identity, by.store, os.urandom)
+        backup = await prepare_backup(keeper, PASSPHRASE, 1, is_everything=False)
+        return b"".join([piece async for piece in backup_pieces(keeper, backup)])
+
+    async def restored(self, data: bytes) -> Person:
+        """alice again, as she was, with a device of its own; it knows nothing of bob yet."""
+        home = Home(self.path / "restored")
+        await restore(
+            home, io.BytesIO(data), len(data), PASSPHRASE,
+            entropy=os.urandom, clock_us=lambda: NOW_US, progress=lambda done, total: None,
+        )  # fmt: skip
+        identity = load_or_create(home, os.urandom)
+        store = await self.stack.enter_async_context(
+            open_store(home.database, project=project, clock_us=lambda: NOW_US)
+        )
+        return Person(Ferry(store, identity, lambda: NOW_US))
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncGenerator[World]:
+    async with AsyncExitStack() as stack:
+        alice, bob = await opened_people(stack, tmp_path)
+        yield World(stack, tmp_path, alice, bob)
+
+
+async def left_after_the_backup(world: World) -> tuple[Passage, Person]:
+    """The fox left after the backup, bob let it in, and alice's home is gone and restored."""
+    alice, bob = world.alice, world.bob
+    passage = await opened(alice, bob)
+    backup = await world.backed_up()
+    await sends(alice, passage)
+    await bob.hears(alice)
+    (arrived,) = await bob.gates.answer(bob.universe("universe:reef"))
+    assert arrived.receipt.kind == "arrival"
+    again = await world.restored(backup)
+    await again.hears(bob)  # what bob says, and not yet what he holds of alice
+    return await passage_called(again.ferry, passage.name), again
+
+
+async def test_who_restores_an_old_home_doubles_nobody(world: World) -> None:
+    passage, alice = await left_after_the_backup(world)
+    bob, meadow = world.bob, alice.universe("universe:meadow")
+    with pytest.raises(CannotTravel, match="panspermia passage gate") as another:
+        await sends(alice, passage, migration=2)  # it is a device of its own
+    assert another.value.why == "not-the-gate"
+    with pytest.raises(CannotTravel, match=r"fox.*panspermia sync.*--anyway") as behind:
+        await alice.gates.take_gate(meadow)
+    assert (behind.value.why, bob.universe("universe:reef") in behind.value.detail) == (
+        "gate-behind", True,
+    )  # fmt: skip
+    # bob holds what alice signed: with it the home knows where the fox is.
+    await alice.hears(bob, about=world.alice)
+    assert (await alice.gates.take_gate(meadow)).is_changed
+    with pytest.raises(CannotTravel, match="universe:reef") as gone:
+        await sends(alice, passage, migration=2)
+    assert gone.value.why == "not-here"
+    sent = await alice.gates.send(passage, meadow, bytes([3]) * 16, HEN, 9)
+    await bob.hears(alice)
+    await bob.gates.answer(bob.universe("universe:reef"))
+    assert await bob.sees(sent) == In(bob.universe("universe:reef"))
+
+
+async def test_what_is_lost_for_good_is_gone_without(world: World) -> None:
+    passage, alice = await left_after_the_backup(world)
+    bob, meadow, reef = world.bob, alice.universe("universe:meadow"), "universe:reef"
+    taken = await alice.gates.take_gate(meadow, anyway=True)
+    assert [one.receipt.kind for one in taken.given_up] == ["arrival"]
+    assert not (await alice.gates.take_gate(meadow)).is_changed
+    # The new line is good for everybody else: a hen goes there and back.
+    sent = await alice.gates.send(passage, meadow, bytes([3]) * 16, HEN, 9)
+    await bob.hears(alice)
+    await bob.gates.answer(bob.universe(reef))
+    assert await bob.sees(sent) == In(bob.universe(reef))
+    await alice.hears(bob)
+    assert await alice.sees(sent) == In(bob.universe(reef))
+    # The fox is in the meadow for all who read its line, and bob's gate sends it nowhere.
+    with pytest.raises(CannotTravel, match="not here"):
+        await bob.gates.send(passage, bob.universe(reef), bytes([4]) * 16, FOX, 9)
+    assert (await sends(alice, passage, migration=5)).is_new
+    # What was lost and comes after all stays outside, and hinders nothing.
+    await alice.hears(bob, about=world.alice)
+    assert not (await alice.gates.take_gate(meadow)).is_changed
+    line = await Books(alice.ferry).ask(lambda lines: lines[meadow])
+    assert [one.receipt.epoch for one in line.apart] == [1]
+    assert (line.is_whole, line.has_gap, line.equivocations) == (True, False, ())
+
+
+async def test_a_gate_that_finds_itself_behind_lets_nobody_in(world: World) -> None:
+    """The device is the same, and its home an older one: a copy of its disk."""
+    alice, bob = world.alice, world.bob
+    passage = await opened(alice, bob, arrivals="ask")
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    left = await bob.gates.send(passage, reef, bytes([1]) * 16, Passenger(b"{}", "eel"), 1)
+    # bob's own gate says that it answered what alice's never signed, as far as is held here.
+    said = replace(
+        left.departure.receipt, kind="arrival", answers=bytes([9]) * 32,
+        traveller=replace(left.departure.receipt.traveller.told), migration=bytes([9]) * 16,
+    )  # fmt: skip
+    assert isinstance(said, Receipt)
+    await bob.signs(said)
+    await alice.hears(bob)
+    for act in (
+        lambda: alice.gates.answer(meadow),
+        lambda: alice.gates.decide(meadow, left.departure.id, Verdict("accept"), 1),
+        lambda: sends(alice, passage, migration=2),
+        lambda: alice.gates.take_gate(meadow),
+    ):
+        with pytest.raises(CannotTravel) as behind:
+            await act()
+        assert behind.value.why == "gate-behind"
+    # Of somebody who lies so the owner need not believe it.
+    taken = await alice.gates.take_gate(meadow, anyway=True)
+    assert (taken.is_changed, len(taken.given_up)) == (True, 1)
+    (arrived,) = await alice.gates.answer(meadow)
+    assert (arrived.receipt.kind, arrived.receipt.epoch) == ("arrival", 2)
+    assert await alice.sees(left) == In(meadow)
+
+
+async def test_a_home_from_before_its_first_gate_becomes_none_unseen(world: World) -> None:
+    alice, bob = world.alice, world.bob
+    backup = await world.backed_up()
+    await sends(alice, await opened(alice, bob))
+    await bob.hears(alice)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    await bob.gates.answer(reef)
+    again = await world.restored(backup)
+    await again.gates.check_first(meadow, reef)  # nothing is known yet
+    await again.hears(bob)
+    with pytest.raises(CannotTravel, match="fox") as behind:
+        await again.gates.check_first(meadow, reef)
+    assert behind.value.why == "gate-behind"
+    await again.hears(bob, about=alice)
+    await again.gates.check_first(meadow, reef)
+    assert not (await again.gates.take_gate(meadow, only_first=True)).is_changed  # it has one

@@ -1,0 +1,51 @@
+"""What an upload left that failed goes without whoever is told of it waiting for that."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from crdt.blob import Chunking
+from storage.store import Store
+from tests.storage.test_folding import NOISE, opened, rows
+
+
+def names(home: Path) -> int:
+    ((count,),) = rows(home, "SELECT count(*) FROM vault.name")
+    return int(str(count))
+
+
+def pieces() -> Iterator[bytes]:
+    yield from (blake3(b"%d" % at).digest(length=1 << 20) for at in range(9))
+    raise OSError("the file cannot be read any further")
+
+
+async def fail(store: Store) -> None:
+    with pytest.raises(OSError, match="any further"):
+        await store.put_blob(pieces(), chunking=Chunking.CONTENT)
+
+
+async def test_the_next_upload_finds_its_room_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        kept = await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        before = names(tmp_path)
+        await fail(store)
+        assert names(tmp_path) > before + 100  # nobody waited for it
+        await store.put_blob(NOISE[:5_000], chunking=Chunking.CONTENT)
+        assert names(tmp_path) <= before + 2
+        assert await store.read_blob(kept) == NOISE
+
+
+async def test_who_waits_for_what_is_left_over_hears_of_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        before = names(tmp_path)
+        async with asyncio.timeout(60):
+            for _ in range(2):
+                await fail(store)
+                await store.until_left_over(3_600)
+                assert (await store.give_back()).parts > 100
+                assert names(tmp_path) == before
+        await store.until_left_over(0.001)  # nothing is
