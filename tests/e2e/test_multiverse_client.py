@@ -174,7 +174,7 @@ def it_saves_and_loads(client: Browser) -> None:
         "type": "union:formed", "title": "Two by two", "description": "Ann and Bob.", "day": 3,
         "importance": 8, "entities": ["ann", "bob"],
     }  # fmt: skip
-    later = SAVE | {"universes": []}
+    later: dict[str, Any] = SAVE | {"universes": []}
     packed = base64.b64encode(gzip.compress(json.dumps(later).encode(), mtime=0)).decode()
     canonical = {
         "compressedSnapshot": packed, "tick": 2400, "day": 3, "type": "canonical",
