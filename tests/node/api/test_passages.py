@@ -276,6 +276,18 @@ async def test_a_client_of_the_original_server_needs_no_token(tmp_path: Path) ->
         one = await proposed(alice, createdBy="player:1", more={"x": 1})
         shown = ok(await alice.client.get(f"{PASSAGE}/{one['id']}"))["passage"]
         assert shown["active"]
+        path = f"{PASSAGE}/{one['id']}"
+        wish = {"soul": "fox", "data": FOX, "from": MAIN, "migration": "01" * 16}
+        done = ok(await alice.client.post(f"{path}/travel", json=wish))
+        assert (done["success"], done["traveller"]["state"]) == (True, "in-transit")
+        (fox,) = ok(await alice.client.get(f"{path}/travellers"))["travellers"]
+        assert fox == done["traveller"]
+        decision = {"migration": "01" * 16, "accept": True}
+        for act, said in (
+            ("accept", {}), ("decide", decision), ("recall", wish), ("maintain", {}),
+        ):  # fmt: skip
+            answer = await alice.client.post(f"{path}/{act}", json=said)
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), act
         assert ok(await alice.client.delete(f"{PASSAGE}/{one['id']}"))["success"]
 
 

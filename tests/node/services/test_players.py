@@ -109,12 +109,11 @@ async def test_universes_that_she_makes_hide_nothing_that_others_signed(
     assert await kinds(bob, her) == await kinds(carol, her) == (refused, True)
     monkeypatch.setattr("node.services.journeys.LEFT_MAX", 1)
     # A passage of her own, with a traveller: both ends have receipts, and are newer.
-    ends = {"source": alice.universe("universe:z1"), "target": alice.universe("universe:z2")}
-    own = await create_passage(
-        alice.ferry, "passage:own", Words("Own"), Said(type="bridge", maintained_us=NOW_US, **ends)
-    )
-    await alice.gates.send(own, ends["source"], bytes([9]) * 16, FOX, 1)
-    await alice.gates.answer(ends["target"])
+    one, other = alice.universe("universe:z1"), alice.universe("universe:z2")
+    said = Said(source=one, target=other, type="bridge", maintained_us=NOW_US)
+    own = await create_passage(alice.ferry, "passage:own", Words("Own"), said)
+    await alice.gates.send(own, one, bytes([9]) * 16, FOX, 1)
+    await alice.gates.answer(other)
     await told()
     assert await kinds(bob, her) == await kinds(carol, her) == (refused, False)
     await alice.deletes(meadow)
