@@ -2,9 +2,10 @@
 
 import click
 import pytest
+from blake3 import blake3
 
-from node.commands.passage import (
-    MIGRATION,
+from node.commands.passage import MIGRATION, checked
+from node.commands.passage_text import (
     end_text,
     place_text,
     stability_text,
@@ -12,6 +13,8 @@ from node.commands.passage import (
     waiting_text,
 )
 from node.commands.petnames import Petnames
+from node.exit_codes import NOT_FOUND, UNVERIFIED
+from node.failure import Failure
 
 BOB, CAROL = (f"did:key:z6Mk{name * 44}" for name in ("b", "c"))
 CALLED = Petnames({"bob": BOB})
@@ -69,3 +72,14 @@ def test_what_is_left_of_a_passage_is_said_with_how_often_one_looks_after_it() -
     assert stability_text(worn) == (
         "63 of 100, 90 when looked after; one means to look after it each 0.5 days"
     )
+
+
+def test_bytes_that_are_taken_are_those_that_left() -> None:
+    data = b'{"legs":4}'
+    other = {"soul": "hen", "size": len(data), "hash": "00" * 32}
+    fox = {"soul": "fox", "size": len(data), "hash": blake3(data).hexdigest()}
+    assert checked([other, fox], "01" * 16, data) is fox
+    for found, ends in (([other], UNVERIFIED), ([], NOT_FOUND)):
+        with pytest.raises(Failure) as failed:
+            checked(found, "01" * 16, data)
+        assert failed.value.exit == ends
