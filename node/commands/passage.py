@@ -32,7 +32,7 @@ from node.commands.passage_text import (
 from node.commands.petnames import Petnames, petnames
 from node.commands.reading import read_named, shown_errors
 from node.exit_codes import NOT_FOUND, UNVERIFIED
-from node.failure import Json, failed, failure
+from node.failure import Failure, Json, failed, failure
 from node.text import printable, size_text
 
 PATH = "/api/passage"
@@ -190,14 +190,15 @@ def send(
     namespace: str | None,
 ) -> None:
     """Send a traveller, whose bytes FILE has, through a passage."""
+    path = Path(file)
+    if path.is_file() and (size := path.stat().st_size) > TRAVELLER_BYTES_MAX:
+        raise too_large(file, size)  # before it is read
     with shown_errors():
         data = read_named(file).data
     if not data:
         raise failed("traveller-too-large", "No traveller", f"{printable(file)} is empty")
     if len(data) > TRAVELLER_BYTES_MAX:
-        most = f"a traveller at most {TRAVELLER_BYTES_MAX:,}"
-        detail = f"{printable(file)} has {len(data):,} bytes; {most}"
-        raise failed("traveller-too-large", "Traveller too large", detail)
+        raise too_large(file, len(data))
     if format is None:
         format = MIGRATE_ENTITY if b'"MigrateEntity"' in data else "json"
     if not soul and format != MIGRATE_ENTITY:
@@ -362,6 +363,11 @@ def print_travel(done: Json) -> None:
     if done["known"]:
         say("That was said before: nothing new was signed.", fg="yellow")
     return say(f"migration {done['migration']}", dim=True)
+
+
+def too_large(file: str, size: int) -> Failure:
+    detail = f"{printable(file)} has {size:,} bytes; a traveller at most {TRAVELLER_BYTES_MAX:,}"
+    return failed("traveller-too-large", "Traveller too large", detail)
 
 
 def checked(found: Sequence[Json], migration: str, data: bytes) -> Json:

@@ -1,10 +1,12 @@
 """How the place of a traveller reads, whatever a stranger wrote into it."""
 
+from pathlib import Path
+
 import click
 import pytest
 from blake3 import blake3
 
-from node.commands.passage import MIGRATION, checked
+from node.commands.passage import MIGRATION, checked, send
 from node.commands.passage_text import (
     end_text,
     place_text,
@@ -72,6 +74,16 @@ def test_what_is_left_of_a_passage_is_said_with_how_often_one_looks_after_it() -
     assert stability_text(worn) == (
         "63 of 100, 90 when looked after; one means to look after it each 0.5 days"
     )
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(80_000_000)
+    with pytest.raises(Failure) as failed:
+        send.main(["p", str(large), "--soul", "fox"], standalone_mode=False)
+    assert failed.value.problem["code"] == "traveller-too-large"
+    assert "80,000,000 bytes; a traveller at most 8,388,608" in failed.value.problem["detail"]
 
 
 def test_bytes_that_are_taken_are_those_that_left() -> None:
