@@ -19,7 +19,7 @@ def test_limits_quoted_are_the_constants_and_all_of_them() -> None:
         module, _, constant = name.rpartition(".")
         assert getattr(importlib.import_module(module), constant) == most, name
     limited = (
-        "universe.player", "universe.reputation", "storage.signed_of", "node.services.players",
+        "universe.player", "universe.reputation", "storage.signed_of", "node.services.journeys",
     )  # fmt: skip
     limits = {name for module in limited for name in integers(module) if name.endswith("_MAX")}
     assert limits == set(table)

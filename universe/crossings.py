@@ -33,4 +33,6 @@ def _crossing(departure: Checked, end: Checked | None) -> Crossing:
         arrived_tick=end.receipt.tick if end is not None and kind == ARRIVAL else None,
         soul=said.traveller.who.soul,
         is_returned=kind == RETURN,
+        left_seq=said.seq,
+        ended_seq=end.receipt.seq if end is not None and kind in (ARRIVAL, RETURN) else 0,
     )

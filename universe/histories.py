@@ -39,6 +39,10 @@ class Crossing:
     soul: str = ""
     is_returned: bool = False
     """It was refused, and is in the source again."""
+    left_seq: int = 0
+    """Number of the departure among the receipts of the source; 0 where nobody knows it."""
+    ended_seq: int = 0
+    """Of the arrival among those of the target, or of the return among those of the source."""
 
     @property
     def name_there(self) -> str:

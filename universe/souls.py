@@ -7,11 +7,13 @@ bob/isle                                                            90 arrives â
 ```
 A soul is an identity that outlasts bodies; who has none is followed by the name of the creature. At
 a fork it goes on in both universes, and from there on these are two lives. A passage takes it out
-of one universe and into another: it is never in both by one and the same migration.
+of one universe and into another: it is never in both by one and the same migration. It comes and
+goes in the order in which a universe's gate signed that, whatever ticks it gave.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Final, Literal, TypeAlias
 
 from universe.event import DEATH, event_kind
@@ -122,12 +124,14 @@ def souls_in(histories: Histories) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """What happens to it at one tick. At one tick it comes before it goes."""
+    """What happens to it at one tick."""
 
     tick: int
     rank: int
     happening: Happening | None = None
     crossing: Crossing | None = None
+    seq: int = 0
+    """Of a crossing: number of its receipt in this universe."""
 
 
 _COMES, _IS, _GOES, _RETURNS = range(4)
@@ -137,18 +141,9 @@ def _stays_in(
     universe: str, own: Sequence[Happening], crossings: Sequence[Crossing], since: int = 0
 ) -> list[Stay]:
     """`since`: the tick of a fork. What came before is its parent's to tell."""
-    turns = [_Turn(one.event.tick, _rank(one), one) for one in own]
-    for one in crossings:
-        if one.source == universe:
-            turns.append(_Turn(one.left_tick, _GOES, crossing=one))
-            if one.is_returned:
-                turns.append(_Turn(one.left_tick, _RETURNS, crossing=one))
-        elif one.target == universe and one.arrived_tick is not None and not one.is_returned:
-            turns.append(_Turn(one.arrived_tick, _COMES, crossing=one))
+    told = [_Turn(one.event.tick, _rank(one), one) for one in own if one.event.tick >= since]
     stays: list[Stay] = []
-    for turn in sorted(turns, key=lambda turn: (turn.tick, turn.rank)):
-        if turn.tick < since:
-            continue
+    for turn in _in_order(told, _ways(universe, crossings, since)):
         is_open = bool(stays) and stays[-1].until is None
         if not is_open and not (stays and _is_told_after(turn)):
             stays.append(_opened(universe, turn))
@@ -158,6 +153,40 @@ def _stays_in(
         if is_open and turn.rank == _GOES:
             stays[-1] = _closed(stays[-1], turn)
     return stays
+
+
+def _ways(universe: str, crossings: Sequence[Crossing], since: int) -> list[_Turn]:
+    """How it came and went, in the order of the receipts; none is before the one before it."""
+    ways: list[_Turn] = []
+    for one in crossings:
+        if one.source == universe:
+            ways.append(_Turn(one.left_tick, _GOES, crossing=one, seq=one.left_seq))
+            if one.is_returned:
+                ways.append(_Turn(one.left_tick, _RETURNS, crossing=one, seq=one.ended_seq))
+        elif one.target == universe and one.arrived_tick is not None and not one.is_returned:
+            ways.append(_Turn(one.arrived_tick, _COMES, crossing=one, seq=one.ended_seq))
+    ordered: list[_Turn] = []
+    for way in sorted(ways, key=lambda way: (way.seq, way.tick, way.rank)):
+        since = max(since, way.tick)
+        ordered.append(replace(way, tick=since))
+    return ordered
+
+
+def _in_order(told: Sequence[_Turn], ways: Sequence[_Turn]) -> list[_Turn]:
+    """By tick. At one tick a birth comes first, a death where it is there for the last time, and
+    all else where it is there for the first time."""
+    ordered: list[_Turn] = []
+    turns = sorted((*told, *ways), key=lambda turn: turn.tick)
+    for _, at_one in groupby(turns, key=lambda turn: turn.tick):
+        each = list(at_one)
+        moves = [turn for turn in each if turn.crossing is not None]
+        first = 0 if not moves or moves[0].rank == _GOES else 1
+        last = len(moves) if not moves or moves[-1].rank != _GOES else len(moves) - 1
+        by_rank = [[one for one in each if one.happening and one.rank == rank] for rank in range(3)]
+        # Where it left and did not come again, whatever is told of it was before that.
+        ordered += [*by_rank[_COMES], *moves[:first], *by_rank[_IS], *moves[first:last]]
+        ordered += [*by_rank[_GOES], *moves[last:]]
+    return ordered
 
 
 def _is_told_after(turn: _Turn) -> bool:

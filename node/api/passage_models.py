@@ -209,7 +209,7 @@ class TravellerShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     """Why it was refused."""
     passage: str
-    """Full name of the one that its last journey went through."""
+    """Full name of the one that its last journey went through, or the one that was asked for."""
     migration: str
     """Of that journey, hex."""
     format: str
@@ -218,7 +218,7 @@ class TravellerShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     receipts: tuple[ReceiptShown, ...]
     """All that count of it, in their order."""
     data: bytes | None = None
-    """Its bytes as it last left, base64; where its migration was asked for."""
+    """Its bytes as it left, base64; where its migration was asked for and they are here."""
 
 
 class Travellers(Struct, frozen=True):
@@ -229,7 +229,11 @@ class Travellers(Struct, frozen=True):
 
 class TravellersQuery(Struct, frozen=True):
     migration: Migration | None = None
-    """Only who travels or travelled under it, and its bytes."""
+    """Only who travels or travelled under it, that journey, and the bytes that went on it."""
+    soul: Annotated[str, Meta(max_length=SOUL_CHARACTERS_MAX)] | None = None
+    """Of several under one migration the one that is meant."""
+    raw: bool = False
+    """The bytes alone, of one migration; fetched from a peer if they are not here."""
     namespace: Place | None = None
 
 
@@ -294,9 +298,14 @@ def last_departure(story: Story) -> Checked:
     return [one for one in story.receipts if one.receipt.kind == DEPARTURE][-1]
 
 
-def show_traveller(story: Story, data: bytes | None = None) -> TravellerShown:
-    """Of a story with a departure at least; `data`: its bytes, where they are to be shown."""
-    last = last_departure(story)
+def show_traveller(
+    story: Story, journey: Checked | None = None, data: bytes | None = None
+) -> TravellerShown:
+    """Of a story with a departure at least. `journey`: that of one, else the last one is shown.
+
+    `data`: its bytes, where they are to be shown.
+    """
+    last = last_departure(story) if journey is None else journey
     traveller = last.receipt.traveller
     state, universe, source, reason = _place(story)
     return TravellerShown(

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import base64
+import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from node.client import path_of, with_query
-from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
+from node.commands.console import (
+    IN_NAMESPACE,
+    is_terminal,
+    node,
+    print_json,
+    print_table,
+    say,
+    wants_json,
+)
+from node.commands.files import whole_file
+from node.commands.passage_text import (
+    end_text,
+    place_text,
+    stability_text,
+    travellers_text,
+    universe_text,
+    waiting_text,
+)
 from node.commands.petnames import Petnames, petnames
 from node.commands.reading import read_named, shown_errors
-from node.failure import Json, failed
-from node.text import printable
+from node.exit_codes import NOT_FOUND, UNVERIFIED
+from node.failure import Failure, Json, failed, failure
+from node.text import printable, size_text
 
 PATH = "/api/passage"
 TYPES = ["thread", "bridge", "gate", "confluence"]
@@ -41,6 +61,7 @@ class MigrationId(click.ParamType[str]):
 
 
 MIGRATION = MigrationId()
+TAKE_TIMEOUT_S = 330.0  # the node itself gives a fetch 300 s
 TRAVELLER_BYTES_MAX = 8 << 20  # `universe.receipts` takes no more
 MIGRATE_ENTITY = "primordium-migration"
 COLORS = {"open": "green", "proposed": "yellow", "closed": None}
@@ -169,14 +190,15 @@ def send(
     namespace: str | None,
 ) -> None:
     """Send a traveller, whose bytes FILE has, through a passage."""
+    path = Path(file)
+    if path.is_file() and (size := path.stat().st_size) > TRAVELLER_BYTES_MAX:
+        raise too_large(file, size)  # before it is read
     with shown_errors():
         data = read_named(file).data
     if not data:
         raise failed("traveller-too-large", "No traveller", f"{printable(file)} is empty")
     if len(data) > TRAVELLER_BYTES_MAX:
-        most = f"a traveller at most {TRAVELLER_BYTES_MAX:,}"
-        detail = f"{printable(file)} has {len(data):,} bytes; {most}"
-        raise failed("traveller-too-large", "Traveller too large", detail)
+        raise too_large(file, len(data))
     if format is None:
         format = MIGRATE_ENTITY if b'"MigrateEntity"' in data else "json"
     if not soul and format != MIGRATE_ENTITY:
@@ -187,6 +209,44 @@ def send(
         "namespace": namespace,
     }  # fmt: skip
     return print_travel(node().post(path_of(PATH, passage, "travel"), body))
+
+
+@passage_command.command("take")
+@click.argument("passage")
+@click.argument("migration", type=MIGRATION)
+@click.option("-o", "--output", metavar="FILE|-", help="Where its bytes go; - is stdout.")
+@click.option("--soul", help="Who is meant, where several left under that migration.")
+@IN_NAMESPACE
+def take(
+    passage: str, migration: str, output: str | None, soul: str | None, namespace: str | None
+) -> None:
+    """Write the bytes of a traveller to a file, as it left; what is not here comes from peers.
+
+    MIGRATION is what `passage show` says of it. It moves nobody: whoever may read the passage may
+    take a copy, and where the traveller is the receipts say.
+    """
+    to_stdout = output in (None, "-")
+    if to_stdout and (wants_json() or is_terminal(sys.stdout)):
+        raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
+    query = {"migration": migration, "soul": soul, "namespace": namespace}
+    path = path_of(PATH, passage, "travellers")
+    found = node().get(path, query)["travellers"]
+    data = node().get_bytes(with_query(path, {**query, "raw": "true"}), timeout_s=TAKE_TIMEOUT_S)
+    one = checked(found, migration, data)
+    if to_stdout:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    target = Path(str(output))
+    with whole_file(target) as file:
+        file.write(data)
+    shown = {name: value for name, value in one.items() if name != "data"}
+    if wants_json():
+        body = {"traveller": shown, "file": str(target), "size": len(data)}
+        return print_json("passage", body)
+    say(f"{printable(one['soul'])}, {one['format']}, {size_text(len(data))}", fg="green", nl=False)
+    say(f" in {printable(str(target))}", fg="green")
+    return say(place_text(one, petnames()))
 
 
 @passage_command.command("recall")
@@ -295,15 +355,6 @@ def print_passage(one: Json, called: Petnames, own: str) -> None:
         say(f"Accept it with: {command}", dim=True)
 
 
-def stability_text(one: Json) -> str:
-    """What is left, and how often somebody means to look after it."""
-    now, said, every = one["stabilityNow"], one["stability"], one["maintenanceEvery"]
-    text = f"{now} of 100" + (f", {said} when looked after" if now != said else "")
-    if every:
-        text += f"; one means to look after it each {every / 86_400_000:g} days"
-    return text
-
-
 def print_travel(done: Json) -> None:
     if wants_json():
         return print_json("passage", done)
@@ -314,42 +365,21 @@ def print_travel(done: Json) -> None:
     return say(f"migration {done['migration']}", dim=True)
 
 
-def waiting_text(passage: Json, found: Json, own: str) -> Iterator[str]:
-    """What a person can do for those who wait at a gate of theirs."""
-    if passage["arrivals"].get(own) != "ask" or passage["state"] != "open":
-        return
-    for one in found["travellers"]:
-        is_coming = one["state"] == "in-transit" and one["universe"].startswith(f"{own}/")
-        if is_coming and one["passage"] == passage["fullName"]:
-            command = f"panspermia passage decide {passage['fullName']} {one['migration']}"
-            yield f"{printable(one['soul'])} waits for you: {printable(command)} --accept|--refuse"
+def too_large(file: str, size: int) -> Failure:
+    detail = f"{printable(file)} has {size:,} bytes; a traveller at most {TRAVELLER_BYTES_MAX:,}"
+    return failed("traveller-too-large", "Traveller too large", detail)
 
 
-def end_text(name: str, called: Petnames, own: str) -> str:
-    """Of two of one id it says which is one's own."""
-    author, _, id = name.partition("/")
-    return f"{id} (yours)" if author == own else f"{called.author(author)}/{id}"
+def checked(found: Sequence[Json], migration: str, data: bytes) -> Json:
+    """The traveller whose bytes these are. Raises `Failure`."""
+    from crdt.digest import payload_digest
 
-
-def travellers_text(found: Json, called: Petnames) -> Iterator[str]:
-    for one in found["travellers"]:
-        yield f"{place_text(one, called)}  (migration {one['migration']})"
-
-
-def place_text(one: Json, called: Petnames) -> str:
-    soul = printable(one["soul"])
-    where = printable(universe_text(one["universe"], called))
-    match one["state"]:
-        case "in":
-            return f"{soul} is in {where}"
-        case "refused":
-            why = f": {printable(one['reason'])}" if one.get("reason") else ""
-            return f"{soul} is on its way back to {where}, refused{why}"
-        case _:
-            left = printable(universe_text(one["source"], called))
-            return f"{soul} is on its way from {left} to {where}"
-
-
-def universe_text(name: str, called: Petnames) -> str:
-    """As it may be typed, where its author has a petname."""
-    return called.module(name)
+    if not found:
+        detail = f"nobody left through this passage under {migration}"
+        raise failure("unknown-migration", "No such traveller", detail, NOT_FOUND)
+    hash = payload_digest(data).hex()
+    for one in found:
+        if (one["size"], one["hash"]) == (len(data), hash):
+            return one
+    detail = f"its receipts say {found[0]['hash']}; the node gave bytes of {hash}"
+    raise failure("hash-mismatch", "Other bytes than those that left", detail, UNVERIFIED)

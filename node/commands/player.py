@@ -197,7 +197,10 @@ def reputation_lines(found: Json, called: Petnames) -> Iterator[Told]:
             if (more := line["count"] - FACTS_SHOWN) > 0:
                 yield Told(f"    and {more:,} more", is_dim=True)
     if not any(found[part] for part in ("proofs", "followed", "strangers")):
-        yield Told("Nobody else signed anything of this author that is known here.")
+        if found["whole"]:
+            yield Told("Nobody else signed anything of this author that is known here.")
+        else:
+            yield Told("What was looked at has nothing that anybody else signed of this author.")
     if not found["whole"]:
         yield Told("More is held than was looked at; whom you follow comes first.", "yellow")
 

@@ -24,6 +24,10 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "No traveller left or is on its way under that id.",
         "`panspermia passage show` names those of a passage.",
     ),
+    "ambiguous-migration": (
+        "Several travellers left under that id.",
+        "`candidates` names their souls: say which one.",
+    ),
     "cannot-travel": (
         "The gate of that universe does not sign that: the traveller is elsewhere, another device"
         " is the gate, or receipts are missing. Nothing changed.",

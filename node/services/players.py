@@ -15,7 +15,7 @@ from crdt.did import encode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.errors import Conflict, NotFound
 from node.services.curate import Curator
-from node.services.gatebooks import Books
+from node.services.journeys import journeys_of
 from node.services.names import author_meant
 from node.services.passages import Ferry
 from registry.advisory import Advisory
@@ -25,10 +25,7 @@ from storage.forks import Fork
 from storage.listings import ListedRow
 from storage.signed_of import SignedOf
 from storage.store import Store
-from universe.journeys import journey_facts, left_for
-from universe.names import parse_full_name
 from universe.player import CLASS, KIND, WORD, Player, listed_player, parse_player_id
-from universe.record import WORD as UNIVERSE
 from universe.reputation import (
     Fact,
     Proof,
@@ -40,10 +37,6 @@ from universe.reputation import (
 )
 
 CANDIDATES_SHOWN: Final = 10
-LEFT_MAX: Final = 8
-"""Universes of an author whose gates' books are read: those that changed last."""
-ANSWERING_MAX: Final = 16
-"""Of others, to which travellers went from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +102,10 @@ async def reputation(by: Ferry, author: str) -> Reputation:
     """What is held here, in one namespace, of what others sign of `author` (a did:key)."""
     counting = await by.store.followed_authors()
     signed = await by.store.signed_of(author, counting, by.namespace)
-    journeys, is_whole = await _journeys(by, author, counting)
+    journeys, is_whole = await journeys_of(by, author, counting)
     facts = [*journeys, *await asyncio.to_thread(_facts, signed)]
     proofs = map(_proof, signed.forks)
     return reputation_of(author, facts, counting, proofs, is_whole=signed.is_whole and is_whole)
-
-
-async def _journeys(by: Ferry, author: str, counting: frozenset[str]) -> tuple[list[Fact], bool]:
-    """What gates answered, and whether all that are known were read: followed authors' first."""
-    own = await by.store.listings(
-        UNIVERSE, author=author, limit=LEFT_MAX, namespaces=[by.namespace]
-    )
-    left = [row.listing.target for row in own.rows]
-    books = Books(by)
-    await books.load(left)
-    lines = await asyncio.to_thread(lambda: books.lines)
-
-    def place(name: str) -> tuple[bool, str]:
-        return parse_full_name(name)[0] not in counting, name
-
-    others = sorted(left_for(left, lines), key=place)
-    await books.load(others[:ANSWERING_MAX])
-    facts = await asyncio.to_thread(lambda: list(journey_facts(left, books.lines)))
-    return facts, own.next is None and len(others) <= ANSWERING_MAX
 
 
 def _facts(signed: SignedOf) -> list[Fact]:

@@ -18,6 +18,7 @@ from node.services.gatebooks import KIND, Books
 from node.services.passages import Ferry, document_of, passage_named, read_value
 from node.services.passengers import MIGRATION_FORMAT, Passenger, who_goes
 from node.services.verdicts import by_its_blob, half_here, judge_of
+from registry.deletion import is_deleted
 from registry.edits import Edit
 from registry.errors import CannotTravel
 from universe.behind import check_none_missing, given_up_with
@@ -139,6 +140,7 @@ class Gatekeeper:
             before = await books.ask(lambda lines: migration_of(migration, source, lines))
             if before is None:
                 _check_carries(passage, self.by.clock_us())
+                await self._check_there(target)
                 await self._check_known(books, source)
             named = await books.ask(lambda lines: who_goes(source, who, before, lines))
             traveller = await self._traveller(named, who)
@@ -286,6 +288,13 @@ class Gatekeeper:
         await books.ask(lambda lines: gate_of(universe, self.key, lines))
         check_none_missing(universe, await missing_at(self.by, books, universe))
 
+    async def _check_there(self, universe: str) -> None:
+        """Raises `Conflict` where its owner deleted it; one that is not here may be there."""
+        state = await self.by.store.read(document_of(universe, KIND, self.by.namespace))
+        if state is not None and is_deleted(state.value):
+            detail = f"{universe} was deleted by its owner: nobody is let in there"
+            raise Conflict(detail, code="passage-closed")
+
     async def _is_deleted(self, universe: str) -> bool:
         document = document_of(universe, KIND, self.by.namespace)
         return await read_value(self.by, document) is None
@@ -350,6 +359,13 @@ def _check_carries(passage: Passage, now_us: int) -> None:
             f"{passage.name} carries nobody any more, as nobody looked after it:"
             f" {' or '.join(owners)} can, with `panspermia passage maintain {passage.name}`"
         )
+        if passage.stability == 0:  # it would not help to say no number
+            halves = [one for one in (passage.proposed, passage.accepted) if one is not None]
+            said = sorted({one.author for one in halves if one.stability == 0})
+            detail = (
+                f"{passage.name} carries nobody, as {' and '.join(said)} gave it a stability of 0;"
+                f" another one: `panspermia passage maintain {passage.name} --stability 100`"
+            )
         raise Conflict(detail, code="passage-unstable")
 
 

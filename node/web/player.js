@@ -31,8 +31,8 @@ function factItem(kind, one) {
   return item;
 }
 
-function circleParts(title, lines, why) {
-  if (!lines.length) return [element("h4", title), element("p", "Nothing.", "soft")];
+function circleParts(title, lines, why, whole) {
+  if (!lines.length) return [element("h4", title), element("p", whole ? "Nothing." : "Nothing in what was looked at.", "soft")];
   return [element("h4", title), element("p", why, "soft"), ...lines.map((line) => {
     const more = element("details");
     const average = line.average === null ? "" : `, ${line.average.toFixed(1)} of 5 on average`;
@@ -54,8 +54,8 @@ function reputationParts(found) {
   return [
     element("h3", "What others signed of them"),
     ...(found.proofs.length ? [element("h4", "Proofs: these need nobody’s word"), ...inPortions(found.proofs, proofItem)] : []),
-    ...circleParts("By you and whom you follow", found.followed, "Nothing that strangers sign changes this."),
-    ...circleParts("By others", found.strangers, "Keys are free: a thousand of these may be one person."),
+    ...circleParts("By you and whom you follow", found.followed, "Nothing that strangers sign changes this.", found.whole),
+    ...circleParts("By others", found.strangers, "Keys are free: a thousand of these may be one person.", found.whole),
     ...(found.whole ? [] : [element("p", "More is held here than was looked at.", "bad")]),
   ];
 }

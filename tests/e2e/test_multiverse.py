@@ -3,7 +3,6 @@
 Alice's and Bob's games both call their universe `universe:main`. Everybody is connected.
 """
 
-import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,14 +195,21 @@ def test_travellers_go_come_back_and_are_answered_by_commands(
     wish = (str(whale), "--soul", "whale", "--format", "bin", "--from", MAIN)
     sent = told(alice, "passage", "send", "p", *wish, "--tick", "200")
     told.wait_for(bob, "p", "whale", "in-transit", bob.did)
+    taken = tmp_path / "taken"  # who is to decide may look at it before
+    take = ("passage", "take", "p", sent["migration"], "-o", str(taken))
+    assert told(bob, *take)["traveller"]["soul"] == "whale"
+    assert taken.read_bytes() == whale.read_bytes()
     yes = ("passage", "decide", "p", sent["migration"], "--accept", "--tick", "201")
     assert told(bob, *yes)["traveller"]["state"] == "in"
     whale.write_bytes(Random(2).randbytes(300_000))  # it has grown
     sent = told(bob, "passage", "send", "p", *wish, "--tick", "300")
     told.wait_for(bob, "p", "whale", "in", alice.did)
-    query = {"migration": sent["migration"]}
-    (there,) = alice.client.get("/api/passage/p/travellers", query)["travellers"]
-    assert base64.b64decode(there["data"]) == whale.read_bytes()
+    done = told(alice, "passage", "take", "p", sent["migration"], "-o", str(taken))
+    assert (done["file"], done["size"]) == (str(taken), 300_000)
+    assert taken.read_bytes() == whale.read_bytes()
+    told(alice, "passage", "take", "p", "0f" * 16, "-o", str(taken), exit=5)
+    told(alice, "passage", "take", "p", sent["migration"], exit=2)
+    assert taken.read_bytes() == whale.read_bytes()
 
 
 def test_a_soul_is_followed_by_all_through_a_passage_and_into_forks_of_what_is_deleted(

@@ -8,7 +8,7 @@ ONE, TWO = bytes([1]) * 16, bytes([2]) * 16
 
 def test_each_departure_is_a_crossing_as_far_as_it_came() -> None:
     left = sent(FOX, MEADOW, REEF)
-    under_way = Crossing(ONE, MEADOW, REEF, NOW.tick, "fox", soul="fox")
+    under_way = Crossing(ONE, MEADOW, REEF, NOW.tick, "fox", soul="fox", left_seq=1)
     assert [*crossings_of(story_of(FOX.who, lines_of(left)))] == [under_way]
     (refused,) = answered(REEF, left, verdict=NO_ROOM)
     assert [*crossings_of(story_of(FOX.who, lines_of(left, refused)))] == [under_way]
@@ -19,6 +19,7 @@ def test_each_departure_is_a_crossing_as_far_as_it_came() -> None:
     first, second = crossings_of(story_of(FOX.who, lines))
     assert (first.migration, first.is_returned, first.arrived_tick) == (ONE, True, None)
     assert (second.migration, second.is_returned, second.arrived_tick) == (TWO, False, NOW.tick)
+    assert [(one.left_seq, one.ended_seq) for one in (first, second)] == [(1, 2), (3, 2)]
 
 
 def test_who_never_left_crossed_nothing() -> None:

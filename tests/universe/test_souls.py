@@ -6,10 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.universe.families import FAMILY, FORK, ISLE, MAIN, crossing, history, told
+from tests.universe.passengers import (
+    ACCEPT,
+    FOX,
+    MEADOW,
+    NO_ROOM,
+    REEF,
+    VOID,
+    answered,
+    lines_of,
+    sent,
+)
+from universe.crossings import crossings_of
 from universe.event import Event
 from universe.forks import Branch
 from universe.histories import Crossing, Histories, History
+from universe.receipts import Checked
 from universe.souls import Soul, follow, souls_in
+from universe.travel import In, story_of
 
 LIFE = [told(100, "birth", "eve", soul="s"), told(300, "union:formed", "eve", "adam")]
 
@@ -89,6 +103,85 @@ def test_a_passage_takes_it_out_of_one_universe_and_into_the_other() -> None:
     assert back.in_transit == ()
 
 
+def received(steps: list[tuple[str, bool]]) -> list[Checked]:
+    """What gates sign of the fox, who goes on from where it is; all of it at one tick."""
+    held, at = list[Checked](), MEADOW
+    for number, (target, is_let_in) in enumerate(steps, 1):
+        if target == at:
+            continue
+        held.append(sent(FOX, at, target, *held, migration=number))
+        held += answered(target, *held, verdict=ACCEPT if is_let_in else NO_ROOM)
+        held += answered(at, *held)  # a return, where it was refused
+        at = target if is_let_in else at
+    return held
+
+
+def followed(held: list[Checked]) -> Soul:
+    ways = crossings_of(story_of(FOX.who, lines_of(*held)))
+    return follow("fox", Histories([history(name, []) for name in (MEADOW, REEF, VOID)], ways))
+
+
+def test_who_comes_back_at_the_tick_of_leaving_is_there() -> None:
+    out_and_home = followed(received([(REEF, True), (MEADOW, True)]))
+    assert spans(out_and_home) == [
+        (REEF, 100, 100, "arrived", "left"),
+        (MEADOW, 100, 100, "told", "left"),
+        (MEADOW, 100, None, "arrived", None),
+    ]
+    assert out_and_home.present == (MEADOW,)
+    refused = followed(received([(REEF, False), (REEF, False)]))
+    assert [one[3:] for one in spans(refused)] == [
+        ("told", "left"), ("returned", "left"), ("returned", None),
+    ]  # fmt: skip
+    assert refused.present == (MEADOW,)
+
+
+JOURNEYS = st.lists(st.tuples(st.sampled_from([MEADOW, REEF, VOID]), st.booleans()), max_size=5)
+
+
+@given(JOURNEYS, st.integers(0, 15))
+def test_it_is_where_its_story_says_whatever_the_ticks(
+    steps: list[tuple[str, bool]], count: int
+) -> None:
+    held = received(steps)[:count]
+    found, story = followed(held), story_of(FOX.who, lines_of(*held))
+    if not held:
+        assert found == Soul("fox", (), ())
+    elif isinstance(story.place, In):
+        assert (found.present, found.in_transit) == ((story.place.universe,), ())
+    else:
+        (way,) = found.in_transit
+        assert (found.present, way.source, way.target) == (
+            (), story.place.source, story.place.target,
+        )  # fmt: skip
+
+
+def test_a_gate_that_gives_an_earlier_tick_than_before_loses_nobody() -> None:
+    came = replace(crossing(MAIN, FORK, 700, 40), left_seq=1, ended_seq=1)
+    went = replace(crossing(FORK, ISLE, 3, 90), left_seq=2, ended_seq=1)
+    home = replace(crossing(ISLE, FORK, 91, 2), left_seq=2, ended_seq=3)
+    for past, tick in (([], 40), (LIFE, 400)):  # at 400 it was forked: nothing here was before
+        universes = [history(MAIN, past), history(FORK, [], MAIN, 400), history(ISLE, [])]
+        found = follow("eve", Histories(universes, [came, went, home]))
+        assert spans(found)[-2:] == [
+            (FORK, tick, tick, "arrived", "left"), (FORK, tick, None, "arrived", None),
+        ]  # fmt: skip
+        assert found.present == (FORK,)
+
+
+def test_what_is_told_of_a_tick_is_told_of_a_stay_that_has_it() -> None:
+    events = [told(100, "harvest", "fox"), told(100, "death", "fox")]
+    lines = lines_of(*received([(REEF, True), (MEADOW, True)]))
+    ways = [*crossings_of(story_of(FOX.who, lines))]
+    away = follow("fox", Histories([history(REEF, events[:1]), history(MEADOW, [])], ways))
+    (there,) = [one for one in away.stays if one.universe == REEF]
+    assert [one.event.type for one in there.events] == ["harvest"]
+    home = follow("fox", Histories([history(MEADOW, events), history(REEF, [])], ways))
+    first, last = [one for one in home.stays if one.universe == MEADOW]
+    assert [one.event.type for one in first.events] == ["harvest"]
+    assert ([one.event.type for one in last.events], last.ended) == (["death"], "died")
+
+
 def test_who_was_forked_before_leaving_stays_in_the_fork() -> None:
     universes = [history(MAIN, LIFE), history(FORK, [], MAIN, 400), history(ISLE, [])]
     found = follow("eve", Histories(universes, [crossing(MAIN, ISLE, 700, 90)]))
@@ -145,7 +238,9 @@ def histories_told(draw: st.DrawFn) -> History:
 
 @st.composite
 def crossings_made(draw: st.DrawFn) -> Crossing:
-    return crossing(draw(NAMES), draw(NAMES), draw(TICKS), draw(st.none() | TICKS))
+    made = crossing(draw(NAMES), draw(NAMES), draw(TICKS), draw(st.none() | TICKS))
+    is_returned = draw(st.booleans())
+    return replace(made, left_seq=draw(TICKS), ended_seq=draw(TICKS), is_returned=is_returned)
 
 
 HISTORIES = st.lists(histories_told(), unique_by=lambda one: one.branch.universe)

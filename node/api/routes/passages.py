@@ -5,6 +5,8 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 
+from starlette.responses import Response
+
 from crdt.keys import NamespaceKey
 from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
 from node.api.models import NoQuery, micros
@@ -28,11 +30,10 @@ from node.api.passage_models import (
     TravellerShown,
     TravellersQuery,
     cleaned_passage,
-    last_departure,
     show_passage,
     show_traveller,
 )
-from node.errors import Conflict, NotAllowed, NotFound, Rejected
+from node.errors import BadRequest, Conflict, NotAllowed, NotFound, Rejected
 from node.services.fetch import hold_blob
 from node.services.names import author_meant
 from node.services.passages import (
@@ -46,6 +47,7 @@ from node.services.passages import (
 )
 from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_passenger
 from node.services.places import places_meant
+from node.services.taking import bytes_brought, departures_under, only_one
 from node.services.travel import Gatekeeper
 from node.services.universes import universe_meant
 from node.services.verdicts import bytes_told
@@ -155,18 +157,29 @@ async def send_traveller(node: Node, call: Call[NoQuery, Travel]) -> TravelDone:
     )
 
 
-async def list_travellers(node: Node, call: Call[TravellersQuery, None]) -> Travellers:
-    """Who ever was to go through a passage, and where each is by the receipts held."""
+async def list_travellers(node: Node, call: Call[TravellersQuery, None]) -> Travellers | Response:
+    """Who ever was to go through a passage, and where each is by the receipts held.
+
+    With a migration that journey and its bytes; with `raw` these alone, and `X-Checksum`.
+    """
     gates, passage = await _gates(node, call.path["passage"], call.query.namespace)
-    stories, lines = await gates.stories(passage)
     wanted = call.query.migration
+    if wanted is None and call.query.raw:
+        raise BadRequest("whose bytes? `migration` says it", code="bad-query")
+    stories, lines = await gates.stories(passage)
     shown: list[TravellerShown] = []
-    for one in stories:
-        if wanted is None:
-            shown.append(show_traveller(one))
-        elif any(wanted == each.receipt.migration.hex() for each in one.receipts):
-            traveller = last_departure(one).receipt.traveller
-            shown.append(show_traveller(one, await bytes_told(node.store, traveller)))
+    if wanted is None:
+        shown += map(show_traveller, stories)
+    else:
+        found = departures_under(wanted, stories, call.query.soul)
+        if call.query.raw:
+            traveller = only_one(wanted, found)
+            data = await bytes_brought(node.store, node.network, traveller)
+            checksum = {"X-Checksum": traveller.hash.hex()}
+            return Response(data, 200, checksum, "application/octet-stream")
+        for story, one in found:
+            data_here = await bytes_told(node.store, one.receipt.traveller)
+            shown.append(show_traveller(story, one, data_here))
     ends = passage.proposed.ends[:2]
     return Travellers(tuple(shown), tuple(end for end in ends if lines[end].equivocations))
 
@@ -362,13 +375,13 @@ ENDPOINTS = (
     writes(f"{ONE}/maintain", maintain_one, PassageDone, body=Maintenance, problems=(403, 404)),
     writes(
         f"{ONE}/travel", send_traveller, TravelDone, body=Travel, problems=(403, 404),
-        body_bytes_max=2 * TRAVELLER_BYTES_MAX,
+        body_bytes_max=2 * TRAVELLER_BYTES_MAX, opened_by=("compat",),
     ),
     writes(f"{ONE}/recall", recall_traveller, TravelDone, body=Recall, problems=(403, 404)),
     writes(f"{ONE}/decide", decide_traveller, TravelDone, body=Decision, problems=(403, 404, 504)),
     reads(
         f"{ONE}/travellers", list_travellers, Travellers, query=TravellersQuery,
-        problems=(409, 422),
+        problems=(409, 422, 504, 507),
     ),
     reads(ONE, get_passage, OnePassage, query=PassageQuery, problems=(409, 422)),
     Endpoint(

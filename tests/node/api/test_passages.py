@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
+from blake3 import blake3
 
 from crdt.document import Editor
 from crdt.keys import COMMONS
@@ -133,6 +134,36 @@ async def test_a_traveller_goes_there_and_is_told_with_its_bytes(alice: Alice) -
     assert base64.b64decode(fox["data"]) == b'{"legs":4}'
 
 
+async def test_the_bytes_of_each_journey_are_taken_out(alice: Alice) -> None:
+    one = await proposed(alice, arrivals="ask")
+    path, older = f"{PASSAGE}/{one['id']}", b'{"legs":4,"age":3}'
+    wish = {"soul": "fox", "data": FOX, "from": MAIN, "migration": "01" * 16, "tick": 7}
+    ok(await alice.client.post(f"{path}/travel", json=wish))
+    ok(await alice.client.post(f"{path}/decide", json={"migration": "01" * 16, "accept": True}))
+    back = {"from": FAR, "migration": "02" * 16, "data": base64.b64encode(older).decode()}
+    ok(await alice.client.post(f"{path}/travel", json=wish | back))
+    hen = {"soul": "hen", "migration": "02" * 16, "data": base64.b64encode(b"hen").decode()}
+    ok(await alice.client.post(f"{path}/travel", json=wish | hen))
+    for query, data in (
+        ({"migration": "01" * 16}, b'{"legs":4}'),
+        ({"migration": "02" * 16, "soul": "fox"}, older),
+        ({"migration": "02" * 16, "soul": "hen"}, b"hen"),
+    ):
+        told = ok(await alice.client.get(f"{path}/travellers", params=query))["travellers"]
+        assert [base64.b64decode(one["data"]) for one in told] == [data]
+        assert told[0]["migration"] == query["migration"]
+        raw = await alice.client.get(f"{path}/travellers", params={**query, "raw": "true"})
+        assert (raw.status_code, raw.content) == (200, data)
+        assert raw.headers["X-Checksum"] == told[0]["hash"] == blake3(data).hexdigest()
+    for query, status, code in (
+        ({"migration": "02" * 16}, 409, "ambiguous-migration"),
+        ({"migration": "03" * 16}, 404, "unknown-migration"),
+        ({}, 400, "bad-query"),
+    ):
+        answer = await alice.client.get(f"{path}/travellers", params={**query, "raw": "true"})
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
 async def test_a_large_traveller_is_a_blob_that_its_universe_keeps(alice: Alice) -> None:
     one = await proposed(alice)
     path, whale = f"{PASSAGE}/{one['id']}", Random(1).randbytes(100_000)
@@ -148,6 +179,8 @@ async def test_a_large_traveller_is_a_blob_that_its_universe_keeps(alice: Alice)
     params = {"migration": "01" * 16}
     (told,) = ok(await alice.client.get(f"{path}/travellers", params=params))["travellers"]
     assert (base64.b64decode(told["data"]), told["size"]) == (whale, 100_000)
+    raw = await alice.client.get(f"{path}/travellers", params={**params, "raw": "true"})
+    assert raw.content == whale
     much = wish | {"data": base64.b64encode(bytes((8 << 20) + 1)).decode(), "migration": "02" * 16}
     answer = await alice.client.post(f"{path}/travel", json=much)
     assert (answer.status_code, answer.json()["code"]) == (422, "traveller-too-large")
@@ -276,6 +309,18 @@ async def test_a_client_of_the_original_server_needs_no_token(tmp_path: Path) ->
         one = await proposed(alice, createdBy="player:1", more={"x": 1})
         shown = ok(await alice.client.get(f"{PASSAGE}/{one['id']}"))["passage"]
         assert shown["active"]
+        path = f"{PASSAGE}/{one['id']}"
+        wish = {"soul": "fox", "data": FOX, "from": MAIN, "migration": "01" * 16}
+        done = ok(await alice.client.post(f"{path}/travel", json=wish))
+        assert (done["success"], done["traveller"]["state"]) == (True, "in-transit")
+        (fox,) = ok(await alice.client.get(f"{path}/travellers"))["travellers"]
+        assert fox == done["traveller"]
+        decision = {"migration": "01" * 16, "accept": True}
+        for act, said in (
+            ("accept", {}), ("decide", decision), ("recall", wish), ("maintain", {}),
+        ):  # fmt: skip
+            answer = await alice.client.post(f"{path}/{act}", json=said)
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), act
         assert ok(await alice.client.delete(f"{PASSAGE}/{one['id']}"))["success"]
 
 

@@ -1,10 +1,13 @@
 """How the place of a traveller reads, whatever a stranger wrote into it."""
 
+from pathlib import Path
+
 import click
 import pytest
+from blake3 import blake3
 
-from node.commands.passage import (
-    MIGRATION,
+from node.commands.passage import MIGRATION, checked, send
+from node.commands.passage_text import (
     end_text,
     place_text,
     stability_text,
@@ -12,6 +15,8 @@ from node.commands.passage import (
     waiting_text,
 )
 from node.commands.petnames import Petnames
+from node.exit_codes import NOT_FOUND, UNVERIFIED
+from node.failure import Failure
 
 BOB, CAROL = (f"did:key:z6Mk{name * 44}" for name in ("b", "c"))
 CALLED = Petnames({"bob": BOB})
@@ -69,3 +74,24 @@ def test_what_is_left_of_a_passage_is_said_with_how_often_one_looks_after_it() -
     assert stability_text(worn) == (
         "63 of 100, 90 when looked after; one means to look after it each 0.5 days"
     )
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(80_000_000)
+    with pytest.raises(Failure) as failed:
+        send.main(["p", str(large), "--soul", "fox"], standalone_mode=False)
+    assert failed.value.problem["code"] == "traveller-too-large"
+    assert "80,000,000 bytes; a traveller at most 8,388,608" in failed.value.problem["detail"]
+
+
+def test_bytes_that_are_taken_are_those_that_left() -> None:
+    data = b'{"legs":4}'
+    other = {"soul": "hen", "size": len(data), "hash": "00" * 32}
+    fox = {"soul": "fox", "size": len(data), "hash": blake3(data).hexdigest()}
+    assert checked([other, fox], "01" * 16, data) is fox
+    for found, ends in (([other], UNVERIFIED), ([], NOT_FOUND)):
+        with pytest.raises(Failure) as failed:
+            checked(found, "01" * 16, data)
+        assert failed.value.exit == ends

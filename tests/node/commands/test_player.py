@@ -38,6 +38,9 @@ def printed(**said: Any) -> list[str]:  # noqa: ANN401 - of JSON
 
 def test_nobody_signed_anything() -> None:
     assert printed() == ["Nobody else signed anything of this author that is known here."]
+    nothing, more = printed(whole=False)
+    assert nothing == "What was looked at has nothing that anybody else signed of this author."
+    assert more.startswith("More is held than was looked at")
 
 
 def test_each_fact_has_its_signer_and_the_command_that_shows_it() -> None:

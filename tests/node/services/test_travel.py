@@ -229,6 +229,38 @@ async def test_through_what_is_closed_nobody_leaves_and_who_is_under_way_comes_b
         await sends(alice, passage, migration=2)
 
 
+async def test_who_is_to_leave_for_what_was_deleted_stays_here(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    sent = await sends(alice, passage)  # who left before it was heard of comes back
+    await bob.deletes(reef)
+    await bob.hears(alice)
+    (refused,) = await bob.gates.answer(reef)
+    assert refused.receipt.reason == "the universe was deleted"
+    await alice.hears(bob)
+    await alice.gates.answer(meadow)
+    assert await alice.sees(sent) == In(meadow)
+    with pytest.raises(Conflict, match="was deleted by its owner") as gone:
+        await sends(alice, passage, migration=2)
+    assert gone.value.reason == "passage-closed"
+    assert not (await sends(alice, passage)).is_new
+
+
+async def test_who_may_mend_a_passage_of_no_stability_is_told_how(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    worn = await maintain_passage(alice.ferry, passage, 0)
+    with pytest.raises(Conflict, match=f"as {alice.ferry.did} gave .*--stability 100"):
+        await sends(alice, worn)
+    mended = await maintain_passage(alice.ferry, worn, 100)
+    assert isinstance((await sends(alice, mended)).story.place, InTransit)
+
+
 async def test_what_nobody_looks_after_carries_nobody_and_strands_nobody(
     people: tuple[Person, Person],
 ) -> None:

@@ -1,0 +1,59 @@
+"""How passages and travellers read in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from node.commands.petnames import Petnames
+from node.failure import Json
+from node.text import printable
+
+
+def stability_text(one: Json) -> str:
+    """What is left, and how often somebody means to look after it."""
+    now, said, every = one["stabilityNow"], one["stability"], one["maintenanceEvery"]
+    text = f"{now} of 100" + (f", {said} when looked after" if now != said else "")
+    if every:
+        text += f"; one means to look after it each {every / 86_400_000:g} days"
+    return text
+
+
+def waiting_text(passage: Json, found: Json, own: str) -> Iterator[str]:
+    """What a person can do for those who wait at a gate of theirs."""
+    if passage["arrivals"].get(own) != "ask" or passage["state"] != "open":
+        return
+    for one in found["travellers"]:
+        is_coming = one["state"] == "in-transit" and one["universe"].startswith(f"{own}/")
+        if is_coming and one["passage"] == passage["fullName"]:
+            command = f"panspermia passage decide {passage['fullName']} {one['migration']}"
+            yield f"{printable(one['soul'])} waits for you: {printable(command)} --accept|--refuse"
+
+
+def end_text(name: str, called: Petnames, own: str) -> str:
+    """Of two of one id it says which is one's own."""
+    author, _, id = name.partition("/")
+    return f"{id} (yours)" if author == own else f"{called.author(author)}/{id}"
+
+
+def travellers_text(found: Json, called: Petnames) -> Iterator[str]:
+    for one in found["travellers"]:
+        yield f"{place_text(one, called)}  (migration {one['migration']})"
+
+
+def place_text(one: Json, called: Petnames) -> str:
+    soul = printable(one["soul"])
+    where = printable(universe_text(one["universe"], called))
+    match one["state"]:
+        case "in":
+            return f"{soul} is in {where}"
+        case "refused":
+            why = f": {printable(one['reason'])}" if one.get("reason") else ""
+            return f"{soul} is on its way back to {where}, refused{why}"
+        case _:
+            left = printable(universe_text(one["source"], called))
+            return f"{soul} is on its way from {left} to {where}"
+
+
+def universe_text(name: str, called: Petnames) -> str:
+    """As it may be typed, where its author has a petname."""
+    return called.module(name)
