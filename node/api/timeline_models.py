@@ -158,6 +158,8 @@ class TreePlace(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """False: others were forked from it, and it is not here."""
     isCut: bool
     """It says it descends from itself."""
+    isDeleted: bool = False
+    """It is not here because its author deleted it."""
 
 
 class ForksQuery(UniverseQuery, frozen=True):

@@ -4,7 +4,7 @@ A fork is one signed change of the forker's own: no byte of a state is read, cop
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,6 +13,7 @@ import msgspec
 from crdt.change import DocumentId
 from crdt.keys import COMMONS, NamespaceKey
 from node.errors import Conflict, NotAllowed, NotFound
+from node.services.gone import deleted_universe
 from node.services.places import place_meant, place_text
 from node.services.universes import (
     LATEST,
@@ -32,7 +33,7 @@ from storage.listings import ListedRow
 from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.event import Event, decode_event, encode_event, event_id
-from universe.forks import Branch, Forks
+from universe.forks import Branch, Forks, Place
 from universe.gatebook import gatebook_of, name_of
 from universe.lines import Lines
 from universe.names import parse_full_name
@@ -186,6 +187,20 @@ async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
     document = document_of(row)
     signer = await by.signers.for_document(document)
     await by.store.commit(document, add_event(encoded, now_us=by.clock_us()), signer)
+async def with_deleted(store: Store, places: Iterable[Place]) -> list[Place]:
+    """A tree, of which only the root may be unknown here: that is looked for."""
+    joined = await joined_places(store)
+
+    async def seen(one: Place) -> Place:
+        if one.is_known:
+            return one
+        author, id = parse_full_name(one.branch.universe)
+        gone = await deleted_universe(store, author, id, joined)
+        return replace(one, is_deleted=gone is not None)
+
+    return [await seen(one) for one in places]
+
+
     return event_id(encoded), event
 
 

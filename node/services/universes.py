@@ -18,6 +18,7 @@ from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.errors import BadRequest, Conflict, NotFound, Rejected
 from node.services.deleting import refuse_deleted
+from node.services.gone import refuse_gone
 from node.services.names import author_meant
 from node.services.namespaces import Keeper, create_namespace, is_admin
 from node.services.places import place_meant
@@ -138,6 +139,7 @@ async def universe_meant(
         own = await store.own_authors()
         found = [row for row in found if row.listing.author in own] or found
     if not found:
+        await refuse_gone(store, text, places)
         raise UnknownRecord(f"no universe {text} is known here; `panspermia sync` may bring it")
     if len(found) > 1:
         names = tuple(dict.fromkeys(row.listing.target for row in found))

@@ -46,6 +46,7 @@ from node.services.timelines import (
     tell,
     timeline_of,
 )
+    with_deleted,
 from node.services.universes import (
     ID_BYTES,
     LATEST,
@@ -200,7 +201,7 @@ async def list_forks(node: Node, call: Call[ForksQuery, None]) -> dict[str, Any]
     }
     if call.query.tree:
         forks, _ = await family_of(node.store, row)
-        places = list(forks.whole_tree(row.listing.target))
+        places = await with_deleted(node.store, forks.whole_tree(row.listing.target))
         answer["tree"] = [_tree_place(forks, one) for one in places]
         answer["lines"] = list(drawn(places, row.listing.target))
     return answer
@@ -266,6 +267,7 @@ def _tree_place(forks: Forks, one: Place) -> TreePlace:
     )
 
 
+        isDeleted=one.is_deleted,
 def _gone(one: Dropped) -> Gone:
     taken = one.snapshot
     id, at_ms = taken.id.hex(), taken.at_us // 1_000
