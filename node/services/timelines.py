@@ -71,6 +71,13 @@ FAMILY_MAX: Final = 1_000
 """Universes in one tree of forks: as many as a list has."""
 
 
+FOR_ONESELF: Final = (
+    "To read it is enough for a fork that nobody else reads: panspermia universe fork … --private,"
+    ' or `"visibility": "private"` in the body.'
+)
+"""Beside a refusal to write where a universe lies that others share."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A universe's snapshots and events, as rows and as one line."""
@@ -144,7 +151,12 @@ async def fork(
                 detail = f"you have a universe {given.id} already: take another id for the fork"
                 raise Conflict(detail, code="universe-exists")
     given = replace(given, origin=(parent.listing.target, decode_signed(signed)))
-    made, _ = await make_universe(by, given, drawn)
+    try:
+        made, _ = await make_universe(by, given, drawn)
+    except NotAllowed as error:
+        if is_own or parent.namespace == COMMONS or given.facts.visibility == "private":
+            raise
+        raise NotAllowed(f"{error.detail}\n{FOR_ONESELF}", code=error.reason) from error
     return made, row
 
 
@@ -175,18 +187,6 @@ async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, List
     return Forks(branch_of(one) for one in found.values()), found
 
 
-async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
-    """Add an event to one's own universe; the same said twice is one. Its id.
-
-    Raises `InvalidRecord`, `NotAllowed`, `NotFound` for a snapshot that it has not.
-    """
-    encoded = encode_event(event)
-    if event.snapshot and await by.store.snapshot(row.number, event.snapshot) is None:
-        detail = f"{row.listing.record} has no snapshot {event.snapshot.hex()[:16]}…"
-        raise NotFound(detail, code="unknown-snapshot")
-    document = document_of(row)
-    signer = await by.signers.for_document(document)
-    await by.store.commit(document, add_event(encoded, now_us=by.clock_us()), signer)
 async def with_deleted(store: Store, places: Iterable[Place]) -> list[Place]:
     """A tree, of which only the root may be unknown here: that is looked for."""
     joined = await joined_places(store)
@@ -201,6 +201,18 @@ async def with_deleted(store: Store, places: Iterable[Place]) -> list[Place]:
     return [await seen(one) for one in places]
 
 
+async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
+    """Add an event to one's own universe; the same said twice is one. Its id.
+
+    Raises `InvalidRecord`, `NotAllowed`, `NotFound` for a snapshot that it has not.
+    """
+    encoded = encode_event(event)
+    if event.snapshot and await by.store.snapshot(row.number, event.snapshot) is None:
+        detail = f"{row.listing.record} has no snapshot {event.snapshot.hex()[:16]}…"
+        raise NotFound(detail, code="unknown-snapshot")
+    document = document_of(row)
+    signer = await by.signers.for_document(document)
+    await by.store.commit(document, add_event(encoded, now_us=by.clock_us()), signer)
     return event_id(encoded), event
 
 
@@ -330,7 +342,7 @@ async def _for_its_readers(
         who = mine if is_own else "shared with you and not with everybody"
         detail = (
             f"{parent.listing.target} is {who}: fork it for those who may read it, without a"
-            " `namespace` and a `visibility`, or as `private`"
+            " `namespace` and a `visibility`, or as `private` (--private in the shell)"
         )
         raise NotAllowed(detail)
     return given
