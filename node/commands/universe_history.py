@@ -20,6 +20,7 @@ from node.commands.petnames import petnames
 from node.commands.universe_line import draw_timeline
 from node.commands.universe_made import config_of
 from node.commands.universe_named import PATH, UNIVERSE, meant
+from node.commands.universe_states import state_meant
 from node.failure import Json
 from node.text import printable, short_name, size_text
 
@@ -66,11 +67,17 @@ def timeline(
 @click.option("--entity", "entities", multiple=True, help="Whom it happened to; may be repeated.")
 @click.option("--soul", "souls", multiple=True, help="May be repeated.")
 @click.option("--parent", "parents", multiple=True, help="Of a birth; may be repeated.")
-@click.option("--snapshot", metavar="ID", help="What was taken for it, 64 hex digits.")
+@click.option("--snapshot", metavar="ID", help="What was taken for it; 8 digits may do.")
 @IN_NAMESPACE
 def event(universe: str, namespace: str | None, **said: Any) -> None:  # noqa: ANN401 - click gives them
     """Tell what happened: TYPE is birth, death, union, founded, … or a word of your own."""
-    path = with_query(path_of(PATH, universe, "timeline"), {"namespace": namespace})
+    if not said["type"]:
+        raise click.UsageError(
+            "TYPE is empty: say what happened, as birth, union, or your own word"
+        )
+    place = path_of(PATH, universe)
+    said["snapshot"] = state_meant(place, namespace, said["snapshot"])
+    path = with_query(path_of(place, "timeline"), {"namespace": namespace})
     done = node().post(path, {key: one for key, one in said.items() if one not in (None, "", ())})
     if wants_json():
         return print_json("universe", done)
@@ -81,7 +88,7 @@ def event(universe: str, namespace: str | None, **said: Any) -> None:  # noqa: A
 @UNIVERSE
 @click.option("--name", required=True, help="What the fork is called.")
 @click.option("--tick", type=click.IntRange(0), help="At the last snapshot at or before it.")
-@click.option("--snapshot", metavar="ID", help="At this very one, 64 hex digits.")
+@click.option("--snapshot", metavar="ID", help="At this very one; 8 digits may do.")
 @click.option("--id", help="As programs call it; else one is made up.")
 @click.option("--owner", help="The player whose it is, in free text.")
 @click.option("--private", is_flag=True, help="For nobody else; else it is as its parent.")
@@ -102,7 +109,9 @@ def fork(
 
     Nothing is copied, and it stays whole when its parent is deleted.
     """
-    path = with_query(path_of(PATH, meant(universe), "fork"), {"namespace": namespace})
+    start = path_of(PATH, meant(universe))
+    path = with_query(path_of(start, "fork"), {"namespace": namespace})
+    state = state_meant(start, namespace, snapshot)
     body: Json = {
         "name": name, "snapshotTick": tick, "snapshot": snapshot, "id": id, "ownerId": owner,
         "visibility": "private" if private else None, "namespace": place,
