@@ -34,6 +34,7 @@ from node.api.timeline_models import (
 from node.api.universe_models import UniverseQuery
 from node.api.universes_shown import entries_of, entry_of, meta_of, metas_of
 from node.errors import NotAllowed
+from node.services.mended import is_damaged
 from node.services.timelines import (
     due,
     family_of,
@@ -45,8 +46,8 @@ from node.services.timelines import (
     set_retention,
     tell,
     timeline_of,
-)
     with_deleted,
+)
 from node.services.universes import (
     ID_BYTES,
     LATEST,
@@ -113,13 +114,16 @@ async def show_nearest(node: Node, call: Call[NearestQuery, None]) -> Nearest:
     else:
         found = await open_at(node.store, row, parse_tick(at))
     events = await events_for(node.store, row, [found])
-    state = await node.store.blob_state(BlobId(found.blob))
+    blob = BlobId(found.blob)
+    state = await node.store.blob_state(blob)
+    is_held = state is not None and state.is_complete
     return Nearest(
         row.listing.record,
         row.listing.target,
         entry_of(found, events.get(found.event or b"")),
         found.blob.hex(),
-        state is not None and state.is_complete,
+        is_held,
+        not is_held and await is_damaged(node.store, blob),
     )
 
 
@@ -263,11 +267,11 @@ def _tree_place(forks: Forks, one: Place) -> TreePlace:
         tick=one.branch.tick if one.depth else 0,
         parent=forks.parent(one.branch.universe),
         isKnown=one.is_known,
+        isDeleted=one.is_deleted,
         isCut=one.is_cut,
     )
 
 
-        isDeleted=one.is_deleted,
 def _gone(one: Dropped) -> Gone:
     taken = one.snapshot
     id, at_ms = taken.id.hex(), taken.at_us // 1_000
