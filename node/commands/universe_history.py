@@ -113,7 +113,7 @@ def fork(
     path = with_query(path_of(start, "fork"), {"namespace": namespace})
     state = state_meant(start, namespace, snapshot)
     body: Json = {
-        "name": name, "snapshotTick": tick, "snapshot": snapshot, "id": id, "ownerId": owner,
+        "name": name, "snapshotTick": tick, "snapshot": state, "id": id, "ownerId": owner,
         "visibility": "private" if private else None, "namespace": place,
     }  # fmt: skip
     done = node().post(path, {key: one for key, one in body.items() if one is not None})
