@@ -15,7 +15,7 @@ from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, s
 from node.commands.files import whole_file
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
-from node.commands.universe_named import PATH, UNIVERSE, meant
+from node.commands.universe_named import PATH, TICK, UNIVERSE, meant
 from node.commands.universe_opened import Opening
 from node.commands.universe_states import state_meant
 from node.failure import Json
@@ -29,7 +29,7 @@ AGAIN = "It is kept when its id is printed: until then nothing of it is, so send
 
 @click.command("snapshot")
 @click.argument("names", nargs=-1, required=True, metavar="[UNIVERSE] FILE|-")
-@click.option("--tick", type=click.IntRange(0), required=True, help="In the time of its world.")
+@click.option("--tick", type=TICK, required=True, help="In the time of its world.")
 @click.option(
     "--type",
     type=click.Choice(["auto", "manual", "canonical"]),
@@ -105,7 +105,7 @@ def sent(
 
 @click.command("open")
 @UNIVERSE
-@click.option("--tick", type=click.IntRange(0), help="The last snapshot at or before it.")
+@click.option("--tick", type=TICK, help="The last snapshot at or before it.")
 @click.option("--snapshot", "id", metavar="ID", help="This very one; 8 digits may do.")
 @click.option("-o", "--output", metavar="FILE|-", help="Where its bytes go; - is stdout.")
 @IN_NAMESPACE

@@ -234,8 +234,8 @@ async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
     Raises as `Store.commit`.
     """
     document = document_of(row)
+    signer = await by.signers.for_document(document)  # also where nothing is to go
     for at in range(0, len(dropped), DROPPED_MAX):
-        signer = await by.signers.for_document(document)
         ids = tuple(one.snapshot.id for one in dropped[at : at + DROPPED_MAX])
         await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
 

@@ -150,6 +150,8 @@ async def test_an_id_alone_is_ones_own_and_of_strangers_only_where_it_is_the_onl
     await alice.client.put("/api/names/bob", json={"author": BOB.did})
     called = (await alice.client.get("/api/universe/bob%2Funiverse:main")).json()["universe"]
     assert called["fullName"] == bobs
+    bare = await alice.client.post(f"/api/universe/{bobs.replace('/', '%2F')}/prune", json={})
+    assert (bare.status_code, bare.json()["code"]) == (403, "no-capability")
     for query in ("", "?dryRun=true"):
         refused = await alice.client.delete(f"/api/universe/{bobs.replace('/', '%2F')}{query}")
         assert (refused.status_code, refused.json()["code"]) == (403, "no-capability")

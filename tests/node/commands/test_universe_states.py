@@ -110,3 +110,21 @@ async def test_what_cannot_be_imported_is_left_and_a_plan_foresees_it(
     _, printed = await asyncio.to_thread(imported, is_json=False)
     assert "left: universe:main is there already for other readers" in printed
     assert "planned" not in printed
+
+
+@pytest.mark.parametrize("tick", ["-1", str(1 << 63), "x"])
+def test_what_is_no_tick_is_a_slip_of_the_line(tick: str) -> None:
+    with pytest.raises(click.BadParameter) as wrong:
+        universe_history.event.main(["universe:main", "x", "--tick", tick], standalone_mode=False)
+    assert wrong.value.param is not None
+    assert wrong.value.param.opts == ["--tick"]
+
+
+@pytest.mark.parametrize("rule", ["{bad", "[]"])
+@pytest.mark.usefixtures("client")
+async def test_a_rule_that_is_no_json_is_called_a_rule(rule: str) -> None:
+    line = ["universe:main", "--rule", rule]
+    with pytest.raises(Failure) as failed:
+        universe_history.prune.main(line, standalone_mode=False)
+    assert (failed.value.exit, failed.value.problem["code"]) == (2, "not-json")
+    assert failed.value.problem["detail"].startswith("the rule: ")
