@@ -49,7 +49,7 @@ async def make(alice: Alice, id: str = "universe:main") -> None:
 @pytest.mark.usefixtures("client")
 async def test_some_digits_name_a_snapshot(alice: Alice, monkeypatch: pytest.MonkeyPatch) -> None:
     await make(alice)
-    ids = []
+    ids = list[str]()
     for tick in range(5):
         sent = await alice.client.post(f"{PLACE}/snapshot?tick={tick}", content=b"%d" % tick)
         ids.append(sent.json()["id"])
