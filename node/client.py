@@ -40,6 +40,7 @@ PATH_CHARACTERS_MAX = 32 << 10
 
 STATUS = "/api/status"
 
+
 Query = Mapping[str, "str | int | tuple[str, ...] | None"]
 
 
@@ -101,14 +102,23 @@ class Client:
         return done
 
     def download(
-        self, path: str, file: IO[bytes], progress: Callable[[int, int], None], timeout_s: float
+        self,
+        path: str,
+        file: IO[bytes],
+        progress: Callable[[int, int], None],
+        timeout_s: float,
+        start: int = 0,
     ) -> int:
-        """Writes an answer of a known length to `file`; gives how many bytes. Raises `Failure`."""
-        done = 0
-        with self._exchange("GET", path, None, timeout_s, "*/*") as got:
-            total = int(got.headers.get("content-length", "0"))
+        """Writes an answer of a known length to `file`; gives how many bytes. Raises `Failure`.
+
+        `start`: so many of them are in `file` already.
+        """
+        more = {"Range": f"bytes={start}-"} if start else None
+        with self._exchange("GET", path, None, timeout_s, "*/*", more) as got:
+            done = start if got.status == 206 else 0
+            total = done + int(got.headers.get("content-length", "0"))
             while piece := got.read(PIECE_BYTES):
-                file.write(piece)
+                file.write(piece[max(0, start - done) :])
                 done += len(piece)
                 progress(done, total)
         if done < total:

@@ -30,6 +30,7 @@ from node.errors import BadSetting
 from node.home import Home, NodeFile, write_private
 from node.logs import logging_to
 from node.notify import sd_notify
+from node.outcomes import problem_of
 from node.tasks import background_tasks
 from node.wiring import Node, open_node
 
@@ -164,12 +165,24 @@ def relay_url(node: Node) -> str:
     return f"relay://{node.identity.device_did.removeprefix(DID)}@{node.network.address}"
 
 
+class _Told(logging.Filter):
+    """An error of ours that ended a body in the middle is no bug, and `node.api.app` told of it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, Exception) or problem_of(error) is None
+
+
+TOLD: Final = _Told()
+
+
 class EmbeddedServer(uvicorn.Server):
     """Leaves signals to the daemon (the base class raises them again), and says when it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.accepts = asyncio.Event()
+        logging.getLogger("uvicorn.error").addFilter(TOLD)  # once, however often
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:

@@ -38,6 +38,7 @@ BY_CODE: Final[Mapping[str, int]] = {
     "drop-damaged": UNVERIFIED,
     "drop-newer": UNVERIFIED,
     "mismatch": UNVERIFIED,
+    "snapshot-damaged": UNVERIFIED,
     "invalid-statement": UNVERIFIED,
 }
 

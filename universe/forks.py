@@ -5,8 +5,8 @@ did/main                                  ada's first world
 ├─ tick 400  did/harder      Harder
 │  └─ tick 900  bob/hardest  Hardest      a fork of a fork
 └─ tick 400  eve/other       Other
-did/gone                                  (not known here)
-└─ tick 7    did/orphan      Orphan       its parent was deleted
+did/gone                                  (deleted)
+└─ tick 7    did/orphan      Orphan
 ```
 What a stranger's universe says of its parent may be a lie. A universe has one parent at most, so
 all a lie can do is to close a circle; it is cut at one place, the same on every node.
@@ -47,6 +47,8 @@ class Place:
     """It says it was forked from one of its own forks, which cannot be; here it begins anew."""
     is_last: bool = True
     """Of its siblings."""
+    is_deleted: bool = False
+    """Of one that is not known: its author deleted it."""
 
 
 class Forks:
@@ -154,7 +156,7 @@ def _line(place: Place, here: str | None) -> str:
     if branch.name:
         parts.append(branch.name)
     if not place.is_known:
-        parts.append("(not known here)")
+        parts.append("(deleted)" if place.is_deleted else "(not known here)")
     if place.is_cut:
         parts.append(f"(says it is a fork of its own fork {branch.parent})")
     if branch.universe == here:

@@ -216,6 +216,10 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
+    if (known := problem_of(error)) is not None:  # out of a body that had begun: it ends there
+        said = known.problem.detail.replace("\n", " ")
+        log.warning("%s %s ended early: %s", request.method, request.scope["path"], said)
+        return answer_problem(known, request.url.path)
     log.error("a bug answered %s %s", request.method, request.scope["path"], exc_info=error)
     problem = ProblemError(500, "internal-error", "a bug; the node's log tells more")
     return answer_problem(problem, request.url.path)

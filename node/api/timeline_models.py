@@ -84,6 +84,8 @@ class Nearest(Struct, frozen=True):
     """Id of its bytes: what is missing of them here can be fetched."""
     held: bool
     """Whether all of them are here."""
+    damaged: bool
+    """They were, and the disk lost some of them, which nobody gave again yet."""
 
 
 class NewEvent(Struct, frozen=True, kw_only=True):
@@ -156,6 +158,8 @@ class TreePlace(Struct, frozen=True, kw_only=True, omit_defaults=True):
     parent: str | None
     isKnown: bool
     """False: others were forked from it, and it is not here."""
+    isDeleted: bool = False
+    """It is not here because its author deleted it."""
     isCut: bool
     """It says it descends from itself."""
 

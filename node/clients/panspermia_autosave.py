@@ -153,6 +153,8 @@ class Autosave:
         """
         if kind not in KINDS or tick < 0:
             raise ValueError(f"a save is one of {', '.join(KINDS)}, of a tick that is 0 or more")
+        if not state:
+            raise ValueError("a save has one byte at least")
         head: dict[str, Any] = {
             "tick": tick, "kind": kind, "at_ms": time.time_ns() // 1_000_000, "size": len(state),
             "key": uuid.uuid4().hex, "day": day, "event": event, "media": self._media,

@@ -158,6 +158,7 @@ export class Autosave {
     }
     if (this.#isClosed) throw new Error("these saves were closed");
     const bytes = typeof state === "string" ? new TextEncoder().encode(state) : state.slice();
+    if (!bytes.length) throw new RangeError("a save has one byte at least");
     const head: Head = {
       tick, kind, at_ms: Date.now(), size: bytes.length, key: randomKey(), day, event,
       media: this.#options.media,

@@ -9,13 +9,15 @@ from typing import IO, Any
 
 import click
 
-from node.client import path_of, with_query
+from node.client import path_of
 from node.commands.blob import stat_size, unreadable
 from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
 from node.commands.files import whole_file
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
-from node.commands.universe_named import PATH, UNIVERSE, meant
+from node.commands.universe_named import PATH, TICK, UNIVERSE, meant
+from node.commands.universe_opened import Opening
+from node.commands.universe_states import state_meant
 from node.failure import Json
 from node.text import printable, size_text
 
@@ -23,12 +25,11 @@ TIMEOUT_S = 600.0
 STDIO = "-"
 KINDS = ["auto", "manual", "canonical"]
 AGAIN = "It is kept when its id is printed: until then nothing of it is, so send it again."
-GET_AGAIN = "What came is kept: ask again, and it goes on where it stopped."
 
 
 @click.command("snapshot")
 @click.argument("names", nargs=-1, required=True, metavar="[UNIVERSE] FILE|-")
-@click.option("--tick", type=click.IntRange(0), required=True, help="In the time of its world.")
+@click.option("--tick", type=TICK, required=True, help="In the time of its world.")
 @click.option(
     "--type",
     type=click.Choice(["auto", "manual", "canonical"]),
@@ -104,8 +105,8 @@ def sent(
 
 @click.command("open")
 @UNIVERSE
-@click.option("--tick", type=click.IntRange(0), help="The last snapshot at or before it.")
-@click.option("--snapshot", "id", metavar="ID", help="This very one, 64 hex digits.")
+@click.option("--tick", type=TICK, help="The last snapshot at or before it.")
+@click.option("--snapshot", "id", metavar="ID", help="This very one; 8 digits may do.")
 @click.option("-o", "--output", metavar="FILE|-", help="Where its bytes go; - is stdout.")
 @IN_NAMESPACE
 def open_(
@@ -125,29 +126,18 @@ def open_(
     which, query = meant(universe), {"namespace": namespace}
     at = "latest" if tick is None else str(tick)
     start = path_of(PATH, which)
+    id = state_meant(start, namespace, id)
     found = node().get(f"{start}/nearest/{at}", {**query, "snapshot": id})
-    entry = found["entry"]
-    if not found["held"]:
-        held(found["blob"], f"{found['universeId']} {entry['tick']}")
-    more = {**query, "snapshot": entry["id"], "raw": "true"}
-    path = with_query(f"{start}/snapshot/{entry['tick']}", more)
+    entry, opening = found["entry"], Opening(start, query, found)
     if to_stdout:
-        with goes_on(GET_AGAIN):
-            node().download(path, sys.stdout.buffer, lambda done, total: None, TIMEOUT_S)
+        opening.write(sys.stdout.buffer, "")
         sys.stdout.buffer.flush()
         return
     target = Path(str(output))
-    with whole_file(target) as file, goes_on(GET_AGAIN), Progress() as bars:
-        size = node().download(path, file, bars.bytes_of(target.name), TIMEOUT_S)
+    with whole_file(target) as file:
+        size = opening.write(file, target.name)
     if wants_json():
         body = {"universe": found["fullName"], "entry": entry, "file": str(target), "size": size}
         return print_json("universe", body)
     asked = "" if tick in (None, entry["tick"]) else f", the last before tick {tick:,}"
     say(f"tick {entry['tick']:,}{asked}: {size_text(size)} in {printable(str(target))}", fg="green")
-
-
-def held(blob: str, called: str) -> Json:
-    """Has the node fetch what is missing of it, and shows how far it is."""
-    from node.commands.verify import hold
-
-    return hold(blob, called=called)

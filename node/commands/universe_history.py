@@ -19,7 +19,8 @@ from node.commands.console import (
 from node.commands.petnames import petnames
 from node.commands.universe_line import draw_timeline
 from node.commands.universe_made import config_of
-from node.commands.universe_named import PATH, UNIVERSE, meant
+from node.commands.universe_named import PATH, TICK, UNIVERSE, meant
+from node.commands.universe_states import state_meant
 from node.failure import Json
 from node.text import printable, short_name, size_text
 
@@ -27,8 +28,8 @@ from node.text import printable, short_name, size_text
 @click.command("timeline")
 @UNIVERSE
 @click.option("--canonical", is_flag=True, help="Only events, and what was taken for them.")
-@click.option("--from", "since", type=click.IntRange(0), help="From this tick on.")
-@click.option("--to", "until", type=click.IntRange(0), help="Up to this tick.")
+@click.option("--from", "since", type=TICK, help="From this tick on.")
+@click.option("--to", "until", type=TICK, help="Up to this tick.")
 @click.option("--all", "all_", is_flag=True, help="Every autosave; else rows of them are one line.")
 @IN_NAMESPACE
 def timeline(
@@ -59,18 +60,24 @@ def timeline(
 @click.argument("universe")
 @click.argument("type")
 @click.argument("title", required=False)
-@click.option("--tick", type=click.IntRange(0), required=True)
+@click.option("--tick", type=TICK, required=True)
 @click.option("--description", default="")
 @click.option("--day", type=click.IntRange(0))
 @click.option("--importance", type=click.IntRange(0, 1000), default=0)
 @click.option("--entity", "entities", multiple=True, help="Whom it happened to; may be repeated.")
 @click.option("--soul", "souls", multiple=True, help="May be repeated.")
 @click.option("--parent", "parents", multiple=True, help="Of a birth; may be repeated.")
-@click.option("--snapshot", metavar="ID", help="What was taken for it, 64 hex digits.")
+@click.option("--snapshot", metavar="ID", help="What was taken for it; 8 digits may do.")
 @IN_NAMESPACE
 def event(universe: str, namespace: str | None, **said: Any) -> None:  # noqa: ANN401 - click gives them
     """Tell what happened: TYPE is birth, death, union, founded, … or a word of your own."""
-    path = with_query(path_of(PATH, universe, "timeline"), {"namespace": namespace})
+    if not said["type"]:
+        raise click.UsageError(
+            "TYPE is empty: say what happened, as birth, union, or your own word"
+        )
+    place = path_of(PATH, universe)
+    said["snapshot"] = state_meant(place, namespace, said["snapshot"])
+    path = with_query(path_of(place, "timeline"), {"namespace": namespace})
     done = node().post(path, {key: one for key, one in said.items() if one not in (None, "", ())})
     if wants_json():
         return print_json("universe", done)
@@ -80,8 +87,8 @@ def event(universe: str, namespace: str | None, **said: Any) -> None:  # noqa: A
 @click.command("fork")
 @UNIVERSE
 @click.option("--name", required=True, help="What the fork is called.")
-@click.option("--tick", type=click.IntRange(0), help="At the last snapshot at or before it.")
-@click.option("--snapshot", metavar="ID", help="At this very one, 64 hex digits.")
+@click.option("--tick", type=TICK, help="At the last snapshot at or before it.")
+@click.option("--snapshot", metavar="ID", help="At this very one; 8 digits may do.")
 @click.option("--id", help="As programs call it; else one is made up.")
 @click.option("--owner", help="The player whose it is, in free text.")
 @click.option("--private", is_flag=True, help="For nobody else; else it is as its parent.")
@@ -102,9 +109,11 @@ def fork(
 
     Nothing is copied, and it stays whole when its parent is deleted.
     """
-    path = with_query(path_of(PATH, meant(universe), "fork"), {"namespace": namespace})
+    start = path_of(PATH, meant(universe))
+    path = with_query(path_of(start, "fork"), {"namespace": namespace})
+    state = state_meant(start, namespace, snapshot)
     body: Json = {
-        "name": name, "snapshotTick": tick, "snapshot": snapshot, "id": id, "ownerId": owner,
+        "name": name, "snapshotTick": tick, "snapshot": state, "id": id, "ownerId": owner,
         "visibility": "private" if private else None, "namespace": place,
     }  # fmt: skip
     done = node().post(path, {key: one for key, one in body.items() if one is not None})
@@ -152,7 +161,7 @@ def prune(
     if rule is not None and keep_all:
         raise click.UsageError("--rule and --keep-all: say one")
     everything: Json = {"auto": {}}
-    said = config_of(rule) if rule is not None else everything if keep_all else None
+    said = config_of(rule, "the rule") if rule is not None else everything if keep_all else None
     query = {"dryRun": "true" if dry_run else None, "namespace": namespace}
     path = with_query(path_of(PATH, meant(universe), "prune"), query)
     done = node().post(path, {} if said is None else {"retention": said})

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from universe.formats import ImportedSnapshot, ImportedUniverse, Plan, Problem
 
 FORMATS: Final = ("ai-village", "savefile", "primordium", "raw")
+TAKEN: Final = frozenset({"universe-elsewhere", "universe-exists", "deleted"})
+"""What another id helps against."""
 TOLD_MAX: Final = 50
 """Of what is wrong, on a screen; in the JSON stand more."""
 ENDS_ALL: Final = frozenset({INTERRUPTED, NETWORK, NOT_ALLOWED, NOT_RUNNING})
@@ -136,18 +138,18 @@ class Importing:
     def go(self) -> None:
         """Raises `Failure` where nothing more would go either."""
         done, total = 0, sum(one.size for one in self.plan.universes)
-        if not self.is_dry:
-            self.did = node().get("/api/identity")["did"]
+        self.did = self._author()
         with Progress() as bars:
             for one in self.plan.universes:
                 told = shown(one)
                 self.universes.append(told)
                 if self.is_dry:
+                    self._foresee(one, told)
                     continue
                 try:
                     self._make(one, told)
                 except Failure as wrong:
-                    self._refuse(wrong, one.id, "")
+                    self._leave(wrong, told)
                     done += one.size
                     continue
                 for snapshot in one.snapshots:
@@ -180,10 +182,45 @@ class Importing:
                 self._refuse(wrong, "", passage.id)
                 self.passages.append({**passage_told(passage), "state": "refused"})
 
+    def _author(self) -> str:
+        """The node's; "" where a plan is made without one."""
+        try:
+            return str(node().get("/api/identity")["did"])
+        except Failure as wrong:
+            if self.is_dry and wrong.exit == NOT_RUNNING:
+                return ""
+            raise
+
+    def _wanted(self, one: ImportedUniverse) -> str:
+        if self.visibility != "as-said":
+            return self.visibility
+        return "public" if one.is_public else "private"
+
+    def _foresee(self, one: ImportedUniverse, told: dict[str, Any]) -> None:
+        """What is there already, as far as a node says: without one nothing is known of it."""
+        if not self.did:
+            return
+        found = there(path_of("/api/universe", f"{self.did}/{one.id}"))
+        if found is None:
+            return
+        told["state"] = "unchanged"
+        if found["universe"]["visibility"] != self._wanted(one):
+            detail = f"{one.id} is there already for other readers, and they cannot be changed"
+            self._leave(failed("universe-elsewhere", "It is there already", detail), told)
+
+    def _leave(self, wrong: Failure, told: dict[str, Any]) -> None:
+        """This universe is not taken. Raises `wrong` where no other would be either."""
+        self._refuse(wrong, told["id"], "")
+        said = self.refused[-1]
+        if said["code"] in TAKEN:
+            single = (
+                "with --id NEW" if len(self.plan.universes) == 1 else "its folder alone, --id NEW"
+            )
+            said["detail"] += f"; to import it under another id: {single}"
+        told["state"], told["why"] = "left", said["detail"]
+
     def _make(self, one: ImportedUniverse, told: dict[str, Any]) -> None:
-        wanted = self.visibility
-        if wanted == "as-said":
-            wanted = "public" if one.is_public else "private"
+        wanted = self._wanted(one)
         found = there(path_of("/api/universe", f"{self.did}/{one.id}"))
         if found is not None and found["universe"]["visibility"] == wanted:
             self.places[one.id] = found["universe"]["namespace"]
@@ -314,6 +351,12 @@ def problem_json(one: Problem) -> Json:
     }
 
 
+def state_text(one: Json, *, is_dry: bool) -> str:
+    if "why" in one:
+        return f"left: {printable(one['why'])}"
+    return str(one["state"]) if is_dry else f"{one['state']}, {one['new']} new"
+
+
 def print_report(report: Json, count: int) -> None:
     rows = (
         (
@@ -321,7 +364,7 @@ def print_report(report: Json, count: int) -> None:
             one["snapshots"],
             size_text(one["bytes"]),
             one["events"],
-            one["state"] if report["dry_run"] else f"{one['state']}, {one['new']} new",
+            state_text(one, is_dry=report["dry_run"]),
             one["name"],
         )
         for one in report["universes"]

@@ -20,7 +20,8 @@ from node.commands.console import (
     wants_json,
 )
 from node.commands.universe_named import PATH, UNIVERSE, meant
-from node.failure import Json, failed
+from node.exit_codes import USAGE
+from node.failure import Json, failed, failure
 from node.text import printable, size_text
 
 EVERYTHING = 10_000
@@ -67,7 +68,7 @@ def create(
     )
 
 
-def config_of(text: str) -> Json:
+def config_of(text: str, what: str = "the config") -> Json:
     """JSON, or a file of it. Raises `Failure`."""
     if not text.lstrip().startswith(("{", "[", '"')):
         try:
@@ -79,9 +80,9 @@ def config_of(text: str) -> Json:
     try:
         found: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise failed("not-json", "That is no JSON", f"the config: {error}") from error
+        raise failure("not-json", "That is no JSON", f"{what}: {error}", USAGE) from error
     if not isinstance(found, dict):
-        raise failed("not-json", "That is no JSON object", "the config: write {…}")
+        raise failure("not-json", "That is no JSON object", f"{what}: write {{…}}", USAGE)
     return cast("dict[str, Any]", found)
 
 

@@ -12,6 +12,7 @@ from node.text import printable
 PATH: Final = "/api/universe"
 UNIVERSE = click.argument("universe", required=False)
 SHOWN_MAX: Final = 10
+TICK: Final = click.IntRange(0, (1 << 63) - 1)
 
 
 def meant(universe: str | None) -> str:

@@ -9,7 +9,7 @@ LIFE: Final[Mapping[str, tuple[str, str]]] = {
         "Each of `errors` names a field, and what is wrong with it.",
     ),
     "ambiguous-digits": (
-        "Several genomes, seeds or challenges have an id that begins with these digits.",
+        "Several genomes, seeds, challenges or snapshots have an id that begins with these digits.",
         "`candidates` names them, what was here first before the rest: give more digits, or all.",
     ),
     "interrupted": (

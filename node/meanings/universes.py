@@ -35,6 +35,10 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
         "The id of a snapshot is 64 lower-case hex digits.",
         "Take it as the upload or the list gave it.",
     ),
+    "snapshot-damaged": (
+        "The disk lost a part of this snapshot, and nobody who is connected gives it again.",
+        "Connect to somebody who has it, then: panspermia scrub",
+    ),
     "bad-checksum": (
         "A checksum is the BLAKE3 of the plain bytes, 64 hex digits.",
         "Compute it over the snapshot before it is compressed, or leave it out.",

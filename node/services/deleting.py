@@ -6,6 +6,7 @@ go at its next `gc`.
 """
 
 from dataclasses import dataclass
+from shlex import quote
 
 from crdt.change import DocumentId
 from crdt.did import encode_did_key
@@ -83,13 +84,22 @@ async def drop_record(by: Deleter, text: str, passphrase: str | None) -> tuple[D
 
 async def refuse_deleted(store: Store, document: DocumentId) -> None:
     """What is written there would be shown to nobody. Raises `Conflict` (`deleted`)."""
+    if await was_deleted(store, document):
+        record, how = record_text(document), undo_text(document)
+        raise Conflict(f"{record} is deleted: {how} brings it back", code="deleted")
+
+
+async def was_deleted(store: Store, document: DocumentId) -> bool:
+    """Whether it was here, and is shown to nobody any more."""
     state = await store.read(document)
-    if state is not None and is_deleted(state.value):
-        record = record_text(document)
-        place = document.namespace
-        where = "" if place == COMMONS else f" --namespace {place_text(place)}"
-        detail = f"{record} is deleted: panspermia delete {record} --undo{where} brings it back"
-        raise Conflict(detail, code="deleted")
+    return state is not None and is_deleted(state.value)
+
+
+def undo_text(document: DocumentId) -> str:
+    """The command by which whoever may write there shows it again."""
+    record, place = quote(record_text(document)), document.namespace
+    where = "" if place == COMMONS else f" --namespace {quote(place_text(place))}"
+    return f"panspermia delete {record} --undo{where}"
 
 
 async def _root_of(by: Deleter, document: DocumentId, passphrase: str | None) -> Root:

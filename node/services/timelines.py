@@ -4,7 +4,7 @@ A fork is one signed change of the forker's own: no byte of a state is read, cop
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,6 +13,7 @@ import msgspec
 from crdt.change import DocumentId
 from crdt.keys import COMMONS, NamespaceKey
 from node.errors import Conflict, NotAllowed, NotFound
+from node.services.gone import deleted_universe
 from node.services.places import place_meant, place_text
 from node.services.universes import (
     LATEST,
@@ -32,7 +33,7 @@ from storage.listings import ListedRow
 from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.event import Event, decode_event, encode_event, event_id
-from universe.forks import Branch, Forks
+from universe.forks import Branch, Forks, Place
 from universe.gatebook import gatebook_of, name_of
 from universe.lines import Lines
 from universe.names import parse_full_name
@@ -68,6 +69,13 @@ LOOKED_FOR_MAX: Final = 64
 """Ids in one encoded event, one after the other: more take longer than reading it."""
 FAMILY_MAX: Final = 1_000
 """Universes in one tree of forks: as many as a list has."""
+
+
+FOR_ONESELF: Final = (
+    "To read it is enough for a fork that nobody else reads: panspermia universe fork … --private,"
+    ' or `"visibility": "private"` in the body.'
+)
+"""Beside a refusal to write where a universe lies that others share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +151,12 @@ async def fork(
                 detail = f"you have a universe {given.id} already: take another id for the fork"
                 raise Conflict(detail, code="universe-exists")
     given = replace(given, origin=(parent.listing.target, decode_signed(signed)))
-    made, _ = await make_universe(by, given, drawn)
+    try:
+        made, _ = await make_universe(by, given, drawn)
+    except NotAllowed as error:
+        if is_own or parent.namespace == COMMONS or given.facts.visibility == "private":
+            raise
+        raise NotAllowed(f"{error.detail}\n{FOR_ONESELF}", code=error.reason) from error
     return made, row
 
 
@@ -172,6 +185,20 @@ async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, List
                 found[one.listing.target] = one
                 waiting.append(one.listing.target)
     return Forks(branch_of(one) for one in found.values()), found
+
+
+async def with_deleted(store: Store, places: Iterable[Place]) -> list[Place]:
+    """A tree, of which only the root may be unknown here: that is looked for."""
+    joined = await joined_places(store)
+
+    async def seen(one: Place) -> Place:
+        if one.is_known:
+            return one
+        author, id = parse_full_name(one.branch.universe)
+        gone = await deleted_universe(store, author, id, joined)
+        return replace(one, is_deleted=gone is not None)
+
+    return [await seen(one) for one in places]
 
 
 async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
@@ -207,8 +234,8 @@ async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
     Raises as `Store.commit`.
     """
     document = document_of(row)
+    signer = await by.signers.for_document(document)  # also where nothing is to go
     for at in range(0, len(dropped), DROPPED_MAX):
-        signer = await by.signers.for_document(document)
         ids = tuple(one.snapshot.id for one in dropped[at : at + DROPPED_MAX])
         await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
 
@@ -315,7 +342,7 @@ async def _for_its_readers(
         who = mine if is_own else "shared with you and not with everybody"
         detail = (
             f"{parent.listing.target} is {who}: fork it for those who may read it, without a"
-            " `namespace` and a `visibility`, or as `private`"
+            " `namespace` and a `visibility`, or as `private` (--private in the shell)"
         )
         raise NotAllowed(detail)
     return given

@@ -18,6 +18,7 @@ from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.errors import BadRequest, Conflict, NotFound, Rejected
 from node.services.deleting import refuse_deleted
+from node.services.gone import refuse_gone
 from node.services.names import author_meant
 from node.services.namespaces import Keeper, create_namespace, is_admin
 from node.services.places import place_meant
@@ -138,11 +139,12 @@ async def universe_meant(
         own = await store.own_authors()
         found = [row for row in found if row.listing.author in own] or found
     if not found:
+        await refuse_gone(store, text, places)
         raise UnknownRecord(f"no universe {text} is known here; `panspermia sync` may bring it")
     if len(found) > 1:
         names = tuple(dict.fromkeys(row.listing.target for row in found))
         said = f"{text} is the name of {len(found)} universes"
-        how = "say whose: did%2Fid" if len(names) > 1 else "say in which namespace: ?namespace="
+        how = "say whose: WHOSE/ID" if len(names) > 1 else "say in which namespace: ?namespace="
         raise Conflict(f"{said}; {how}", code="ambiguous-universe", candidates=names)
     return found[0]
 

@@ -17,7 +17,7 @@ function rowsOf(tree, full) {
 const placeText = (one) => one.name || shortOf(one.universe);
 
 function placeLabel(one) {
-  if (!one.isKnown) return `${shortOf(one.universe)}, not known here`;
+  if (!one.isKnown) return `${shortOf(one.universe)}, ${one.isDeleted ? "deleted" : "not known here"}`;
   const from = one.parent ? `, from tick ${numberText(one.tick)}` : "";
   return `${placeText(one)}${from}${one.isCut ? ", says it descends from itself" : ""}`;
 }

@@ -146,7 +146,8 @@ function chosenParts(of, one) {
   const names = [["who", one.entities], ["souls", one.souls], ["parents", one.parents]].filter(([, list]) => list?.length);
   if (names.length) parts.push(listedFacts(names.map(([name, list]) => [name, list.join(", ")])));
   const before = of.timeline.entries.some((each) => each.snapshot && each.at <= Number(one.tick));
-  if (!one.snapshot) parts.push(element("p", before ? "Nothing was saved here: the state before it opens." : "Nothing was saved here or before.", "soft"));
+  const here = of.timeline.entries.some((each) => each.snapshot && each.at === Number(one.tick));
+  if (!one.snapshot) parts.push(element("p", here ? "The state that was saved at this tick opens." : before ? "Nothing was saved here: the state before it opens." : "Nothing was saved here or before.", "soft"));
   if (!before) return parts;
   const told = { said: saidLine(), bar: progressBar("what is fetched of it") };
   const at = `tick ${numberText(one.tick)}`;

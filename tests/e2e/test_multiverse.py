@@ -261,7 +261,7 @@ def test_a_soul_is_followed_by_all_through_a_passage_and_into_forks_of_what_is_d
     # The isle goes. Its forks open, stand in one tree, and the receipts still say who was there.
     told(bob, "universe", "delete", "universe:isle")
     tree = [
-        f"{isle}  (not known here)",
+        f"{isle}  (deleted)",
         f"└─ tick 60  {far}  Far  ◂ here",
         f"   └─ tick 60  {farther}  Farther",
     ]

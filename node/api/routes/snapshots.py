@@ -32,6 +32,7 @@ from node.api.universes_shown import entries_of, entry_of
 from node.errors import Unverified
 from node.services.fetch import hold_blob
 from node.services.following import begin_blob, follow_blob
+from node.services.mended import damage_told, stream_mended
 from node.services.timelines import due
 from node.services.universes import Kept, Offered, events_for, keep_snapshot, snapshot_meant
 from node.services.uploads import Tally, counted
@@ -93,9 +94,11 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
         return Response(status_code=304, headers=headers)
     blob = BlobId(found.blob)
     media = JSON if is_wrapped else found.media
+    called = f"the snapshot of {row.listing.target} at tick {found.tick} ({found.id.hex()[:16]})"
     if found.size > FOLLOWED_BYTES_MIN and not await node.store.has_blob(blob):
-        return await _followed(node, call, found, before, after, headers, media)
-    await hold_blob(node.store, node.network, blob, FOLLOWED_BYTES_MIN)
+        return await _followed(node, call, found, called, before, after, headers, media)
+    async with damage_told(node.store, blob, called):
+        await hold_blob(node.store, node.network, blob, FOLLOWED_BYTES_MIN)
     state = await node.store.blob_state(blob)
     if state is None:
         raise NotHeld(f"The bytes of snapshot {found.id.hex()} are not here.")
@@ -113,10 +116,12 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
         headers["content-range"] = f"bytes {start}-{end - 1}/{state.size}"
     if call.request.method == "HEAD":
         return _typed(Response(None, status, headers), media)
-    pieces = node.store.stream_blob(blob, start, end)
+    pieces = stream_mended(
+        node.store, node.network, blob, start, end, called=called, size_bytes=state.size
+    )
     if status == 200:
         pieces = _checked(pieces, found)
-    # The first piece before the head: until then a damaged chunk is still a problem to be told.
+    # The first piece before the head: until then what nobody gives is still a problem to be told.
     first = await anext(pieces, b"")
     return _typed(StreamingResponse(_all_of(before + first, pieces, after), status, headers), media)
 
@@ -125,6 +130,7 @@ async def _followed(
     node: Node,
     call: Call[SnapshotQuery, None],
     found: SnapshotRow,
+    called: str,
     before: bytes,
     after: bytes,
     headers: dict[str, str],
@@ -137,7 +143,8 @@ async def _followed(
         headers["content-disposition"] = "attachment"
     if call.request.method == "HEAD":
         return _typed(Response(None, 200, headers), media)
-    await begin_blob(node.store, node.network, blob, size)
+    async with damage_told(node.store, blob, called):
+        await begin_blob(node.store, node.network, blob, size)
 
     async def work(take: Take) -> None:
         hasher, waiting = blake3(), before
@@ -149,7 +156,8 @@ async def _followed(
                 await take(waiting)
             waiting = piece
 
-        await follow_blob(node.store, node.network, blob, size, checked)
+        async with damage_told(node.store, blob, called):
+            await follow_blob(node.store, node.network, blob, size, checked)
         _check(hasher.digest(), found)
         await take(waiting + after)
 

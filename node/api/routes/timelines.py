@@ -34,6 +34,7 @@ from node.api.timeline_models import (
 from node.api.universe_models import UniverseQuery
 from node.api.universes_shown import entries_of, entry_of, meta_of, metas_of
 from node.errors import NotAllowed
+from node.services.mended import is_damaged
 from node.services.timelines import (
     due,
     family_of,
@@ -45,6 +46,7 @@ from node.services.timelines import (
     set_retention,
     tell,
     timeline_of,
+    with_deleted,
 )
 from node.services.universes import (
     ID_BYTES,
@@ -112,13 +114,16 @@ async def show_nearest(node: Node, call: Call[NearestQuery, None]) -> Nearest:
     else:
         found = await open_at(node.store, row, parse_tick(at))
     events = await events_for(node.store, row, [found])
-    state = await node.store.blob_state(BlobId(found.blob))
+    blob = BlobId(found.blob)
+    state = await node.store.blob_state(blob)
+    is_held = state is not None and state.is_complete
     return Nearest(
         row.listing.record,
         row.listing.target,
         entry_of(found, events.get(found.event or b"")),
         found.blob.hex(),
-        state is not None and state.is_complete,
+        is_held,
+        not is_held and await is_damaged(node.store, blob),
     )
 
 
@@ -200,7 +205,7 @@ async def list_forks(node: Node, call: Call[ForksQuery, None]) -> dict[str, Any]
     }
     if call.query.tree:
         forks, _ = await family_of(node.store, row)
-        places = list(forks.whole_tree(row.listing.target))
+        places = await with_deleted(node.store, forks.whole_tree(row.listing.target))
         answer["tree"] = [_tree_place(forks, one) for one in places]
         answer["lines"] = list(drawn(places, row.listing.target))
     return answer
@@ -262,6 +267,7 @@ def _tree_place(forks: Forks, one: Place) -> TreePlace:
         tick=one.branch.tick if one.depth else 0,
         parent=forks.parent(one.branch.universe),
         isKnown=one.is_known,
+        isDeleted=one.is_deleted,
         isCut=one.is_cut,
     )
 

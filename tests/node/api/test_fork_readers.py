@@ -39,7 +39,11 @@ async def alice(tmp_path: Path) -> AsyncGenerator[Alice]:
 @pytest_asyncio.fixture
 async def bobs(alice: Alice) -> None:
     """Bob's universe in a guild, which both may read and write in, with one snapshot."""
-    for mode in (READ, WRITE):
+    await shared_by_bob(alice, READ, WRITE)
+
+
+async def shared_by_bob(alice: Alice, *modes: int) -> None:
+    for mode in modes:
         await post(alice, "/api/capabilities", {"capability": to_root(alice, mode)})
     await post(alice, "/api/namespaces", {"name": "guild", "did": GUILD})
     await post(alice, "/api/namespaces", {"name": "others"})
@@ -146,3 +150,18 @@ async def test_with_a_token_what_is_ones_own_is_forked_for_whomever_one_says(ali
     for body, seen in (({"visibility": "public"}, "public"), ({"namespace": "others"}, "shared")):
         made = await fork(alice, f"{place}/fork", **body)
         assert made.json()["universe"]["visibility"] == seen, made.text
+
+
+async def test_who_may_only_read_is_told_how_to_fork_it(alice: Alice) -> None:
+    await shared_by_bob(alice, READ)
+    refused = await fork(alice)
+    assert (refused.status_code, refused.json()["code"]) == (403, "no-capability")
+    detail = refused.json()["detail"]
+    assert "holds no capability to write there" in detail
+    assert "panspermia universe fork … --private" in detail
+    assert '`"visibility": "private"`' in detail
+    elsewhere = await fork(alice, namespace="others")
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (403, "not-allowed")
+    assert "--private" in elsewhere.json()["detail"]
+    hidden = await fork(alice, visibility="private")
+    assert (hidden.status_code, hidden.json()["universe"]["visibility"]) == (201, "private")

@@ -360,3 +360,5 @@ async def test_forks_of_a_deleted_universe_are_still_drawn_beside_each_other(ali
             (one, True, gone),
             (other, True, gone),
         ]
+        assert [place.get("isDeleted", False) for place in tree] == [True, False, False]
+        assert answer.json()["lines"][0] == f"{gone}  (deleted)"

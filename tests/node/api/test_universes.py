@@ -11,6 +11,7 @@ from crdt.change import DocumentId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey
 from node.config import ApiConfig, Config
+from registry.deletion import delete
 from registry.head import Words
 from tests.node.parts import Alice, open_alice
 from tests.storage.people import BOB, CAROL, NOW_US, Person
@@ -149,6 +150,8 @@ async def test_an_id_alone_is_ones_own_and_of_strangers_only_where_it_is_the_onl
     await alice.client.put("/api/names/bob", json={"author": BOB.did})
     called = (await alice.client.get("/api/universe/bob%2Funiverse:main")).json()["universe"]
     assert called["fullName"] == bobs
+    bare = await alice.client.post(f"/api/universe/{bobs.replace('/', '%2F')}/prune", json={})
+    assert (bare.status_code, bare.json()["code"]) == (403, "no-capability")
     for query in ("", "?dryRun=true"):
         refused = await alice.client.delete(f"/api/universe/{bobs.replace('/', '%2F')}{query}")
         assert (refused.status_code, refused.json()["code"]) == (403, "no-capability")
@@ -203,6 +206,12 @@ async def test_what_is_deleted_comes_back_with_all_its_snapshots(alice: Alice) -
     assert (await alice.client.delete("/api/universe/universe:main")).status_code == 200
     late = await alice.client.post("/api/universe/universe:main/snapshot?tick=2", content=b"two")
     assert late.status_code == 404
+    did = alice.node.identity.did
+    for name in ("universe:main", f"{did}%2Funiverse:main"):
+        gone = await alice.client.get(f"/api/universe/{name}")
+        assert (gone.status_code, gone.json()["code"]) == (404, "unknown-record")
+        back = f"panspermia delete {did}/universe/universe:main --undo brings it back"
+        assert gone.json()["detail"] == f"universe:main is deleted: {back}"
     undone = {"record": "universe/universe:main", "undo": True}
     answer = await alice.client.post("/api/records/deletion", json=undone)
     assert answer.json()["record"] == f"{alice.node.identity.did}/universe/universe:main"
@@ -231,3 +240,16 @@ async def test_what_is_deleted_is_not_made_anew_for_other_readers(
     assert (await alice.client.post(at, json=undone)).status_code == 200
     shown = (await alice.client.get("/api/universe/universe:main")).json()["universe"]
     assert {**shown, "updatedAt": 0} == {**first, "updatedAt": 0}
+
+
+async def test_what_another_deleted_is_said_to_be_so(alice: Alice) -> None:
+    full, owner = f"{BOB.did}/universe:main", AuthorKey(decode_did_key(BOB.did))
+    document = DocumentId(COMMONS, owner, CLASS, KIND, b"universe:main")
+    made = create_universe(Words("Theirs"), Facts(owner="player:bob"), now_us=NOW_US)
+    entries = BOB.writes(document, made, delete(now_us=NOW_US + 1))
+    await alice.node.store.receive(entries, source="peer")
+    gone = await alice.client.get(f"/api/universe/{full.replace('/', '%2F')}")
+    assert (gone.status_code, gone.json()["code"]) == (404, "unknown-record")
+    assert gone.json()["detail"].startswith(f"{full} was deleted by its author")
+    never = await alice.client.get("/api/universe/universe:other")
+    assert "panspermia sync" in never.json()["detail"]

@@ -113,7 +113,9 @@ def test_of_too_much_the_newest_is_kept_whatever_its_size(opened: Opened) -> Non
 def test_what_no_universe_takes_is_said_at_once(opened: Opened, kind: str, tick: int) -> None:
     saves = opened()
     with pytest.raises(ValueError, match="a save is one of auto, manual, canonical"):
-        saves.save(b"", tick=tick, kind=kind)
+        saves.save(b"x", tick=tick, kind=kind)
+    with pytest.raises(ValueError, match="one byte at least"):
+        saves.save(b"", tick=1)
     assert opened.ticks() == []
 
 
@@ -122,9 +124,9 @@ def test_one_program_at_a_time_uses_a_folder(opened: Opened) -> None:
     with pytest.raises(InUse, match="another program saves into"):
         opened()
     first.close(DEADLINE_S)
-    opened().save(b"", tick=1)
+    opened().save(b"x", tick=1)
     with pytest.raises(ValueError, match="closed"):
-        first.save(b"", tick=2)
+        first.save(b"x", tick=2)
 
 
 def test_a_damaged_file_is_put_aside_and_the_next_one_goes_on(
@@ -152,7 +154,7 @@ def test_the_token_of_a_home_is_for_this_computer(tmp_path: Path) -> None:
     saves = Autosave(
         tmp_path / "saves", "universe:main", home=home, url="http://node.example.org:3000"
     )
-    saves.save(b"", tick=1)
+    saves.save(b"x", tick=1)
     assert "give the token for http://node.example.org:3000" in problem_of(saves)
     saves.close(DEADLINE_S)
 

@@ -1,0 +1,111 @@
+"""A state of a universe written to a file, also where the disk of the node lost some of it.
+
+```
+fetched, where some is missing ─▸ written ─▸ broken off ─▸ fetched, and on from that byte
+```
+"""
+
+from __future__ import annotations
+
+from typing import IO, Final, cast
+
+from node.client import with_query
+from node.commands.console import node
+from node.commands.going_on import goes_on
+from node.commands.progress import Progress
+from node.exit_codes import NETWORK, NOT_RUNNING, UNVERIFIED
+from node.failure import Failure, Json, failure
+
+TIMEOUT_S: Final = 600.0
+TRIES: Final = 8
+GET_AGAIN: Final = "What came is kept: ask again, and it goes on where it stopped."
+
+
+class Written:
+    """Knows how much of it there is, and its BLAKE3."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        from blake3 import blake3
+
+        self._file = file
+        self._hasher = blake3()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self._file.write(data)
+        self._hasher.update(data)
+        self.size += len(data)
+        return len(data)
+
+    @property
+    def checksum(self) -> str:
+        return self._hasher.hexdigest()
+
+
+class Opening:
+    """One state. `start`: where its universe is; `found`: what `nearest` says of the state."""
+
+    def __init__(self, start: str, query: Json, found: Json) -> None:
+        self._start, self._query, self._found = start, query, found
+
+    def write(self, file: IO[bytes], name: str) -> int:
+        """Gives how many bytes. Raises `Failure`, with exit 7 where it is damaged for now."""
+        entry, written = self._found["entry"], Written(file)
+        more = {**self._query, "snapshot": entry["id"], "raw": "true"}
+        path = with_query(f"{self._start}/snapshot/{entry['tick']}", more)
+        for left in reversed(range(TRIES)):
+            self._hold()
+            before = written.size
+            try:
+                with goes_on(GET_AGAIN), Progress() as bars:
+                    told = bars.bytes_of(name) if name else _unwatched
+                    sink = cast("IO[bytes]", written)
+                    node().download(path, sink, told, TIMEOUT_S, before)
+            except Failure as broken:
+                if broken.problem.get("code") != "connection-lost" or not left:
+                    raise
+                self._look_again(broken)
+                if self._found["held"] and written.size == before:
+                    raise
+                continue
+            break
+        if written.checksum != entry["checksum"]:
+            detail = f"the bytes of snapshot {entry['id']} are not those that were signed"
+            raise failure("verification-failed", "Something else came", detail, UNVERIFIED)
+        return written.size
+
+    def _look_again(self, broken: Failure) -> None:
+        """Whether all of it is here now. Raises `broken` where the node is gone."""
+        query = {**self._query, "snapshot": self._found["entry"]["id"]}
+        try:
+            self._found = node().get(f"{self._start}/nearest/latest", query)
+        except Failure as gone:
+            if gone.exit == NOT_RUNNING:
+                raise broken from gone
+            raise
+
+    def _hold(self) -> None:
+        """Has the node fetch what is missing, and shows how far it is."""
+        found, entry = self._found, self._found["entry"]
+        if found["held"]:
+            return
+        from node.commands.verify import hold
+
+        try:
+            hold(found["blob"], called=f"{found['universeId']} {entry['tick']}")
+        except Failure as wrong:
+            if not found["damaged"] or wrong.exit != NETWORK:
+                raise
+            why = wrong.problem.get("detail", "")
+            detail = (
+                f"The snapshot of {found['fullName']} at tick {entry['tick']:,}"
+                f" ({entry['id'][:16]}) was damaged on the disk: {why}\n"
+                "Connect to somebody who has it, then: panspermia scrub"
+            )
+            raise failure(
+                "snapshot-damaged", "The snapshot is damaged", detail, UNVERIFIED
+            ) from wrong
+
+
+def _unwatched(done: int, total: int) -> None:
+    """On a pipe nobody sees a bar."""

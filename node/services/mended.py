@@ -1,0 +1,82 @@
+"""The bytes of a snapshot that the disk may have damaged: what is missing comes again on the way.
+
+```
+stream_blob ─▸ pieces ─▸ a part is damaged ─▸ hold_blob: that part alone ─▸ on from there
+```
+A part that is damaged is dropped where it is found (`storage.mending`), so that the blob is one
+that is only partly here, as any that is being fetched.
+"""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Final
+
+from crdt.blob import BlobId
+from node.errors import Unreachable
+from node.ports import Network
+from node.services.fetch import hold_blob
+from storage.errors import NotHeld
+from storage.store import Store
+
+MENDS_MAX: Final = 16
+"""Of one answer: a disk that loses more than that in a minute is no place to mend on."""
+
+log = logging.getLogger(__name__)
+
+
+async def stream_mended(
+    store: Store,
+    network: Network,
+    blob: BlobId,
+    start: int,
+    end: int,
+    *,
+    called: str,
+    size_bytes: int,
+) -> AsyncGenerator[bytes]:
+    """Its bytes from `start` to before `end`; `called`: what people know it by.
+
+    Raises `Unreachable` (`snapshot-damaged`) where nobody gives what was damaged; as `hold_blob`.
+    """
+    at = start
+    for _ in range(MENDS_MAX):
+        try:
+            async with aclosing(store.stream_blob(blob, at, end)) as pieces:
+                async for piece in pieces:
+                    at += len(piece)
+                    yield piece
+            return
+        except NotHeld as error:
+            log.warning("%s was damaged on the disk, from byte %d on: %s", called, at, error)
+        async with damage_told(store, blob, called):
+            with suppress(NotHeld):  # what others brought makes it whole
+                await store.missing_chunks(blob)
+            await hold_blob(store, network, blob, size_bytes)
+            if not await store.has_blob(blob):
+                raise NotHeld(f"Blob {blob.hex()} is not whole yet.")
+    raise _damaged(called, f"it was fetched {MENDS_MAX} times and is damaged again")
+
+
+@asynccontextmanager
+async def damage_told(store: Store, blob: BlobId, called: str) -> AsyncGenerator[None]:
+    """Raises `Unreachable` (`snapshot-damaged`) for what nobody gives and was here before."""
+    try:
+        yield
+    except (NotHeld, Unreachable) as error:
+        if not await is_damaged(store, blob):
+            raise
+        raise _damaged(called, str(error)) from error
+
+
+async def is_damaged(store: Store, blob: BlobId) -> bool:
+    """Whether it was here, and the disk lost some of it that did not come again."""
+    return blob in await store.blobs_to_mend()
+
+
+def _damaged(called: str, why: str) -> Unreachable:
+    detail = (
+        f"{called} was damaged on the disk, and nobody gives what is missing of it: {why}\n"
+        "Connect to somebody who has it, then: panspermia scrub"
+    )
+    return Unreachable(detail, code="snapshot-damaged")
