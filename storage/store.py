@@ -207,8 +207,7 @@ class Store(
         that is full.
         """
         act = Act(document, edit, signer, tuple(auth_heads), self._clock_us())
-        async with self._database.transaction() as write:
-            return await self._carry_out(write, act)
+        return await self._database.transact(partial(self._carry_out, act))
 
     async def rehearse(
         self, document: DocumentId, edit: Callable[[Editor], None], signer: Signer
@@ -218,22 +217,25 @@ class Store(
         Nothing is kept or told. Raises as `commit`.
         """
         act = Act(document, edit, signer, (), self._clock_us())
-        async with self._database.transaction(is_kept=False) as write:
-            if await self._carry_out(write, act) is None:
+
+        async def rehearsed(write: Writing) -> Rehearsed | None:
+            if await self._carry_out(act, write) is None:
                 return None
             return Rehearsed(await shown_row(write, document))
 
-    async def _carry_out(self, write: Writing, act: Act) -> Committed | None:
-        entries = await sign_act(write, act, self._materialiser)
+        return await self._database.transact(rehearsed, is_kept=False)
+
+    async def _carry_out(self, act: Act, write: Writing) -> Committed | None:
+        """In the thread of the writer: see `Database.transact`."""
+        materialiser = self._materialiser.here
+        entries = await sign_act(write, act, materialiser)
         if not entries:
             return None
-        checked = await self._materialiser.workers.run(
-            _check_own, entries, self._materialiser.capabilities
-        )
+        checked = _check_own(entries, materialiser.capabilities)
         arrivals = Arrivals(checked, SELF, act.now_us)
         write.after_commit(partial(self._tell, arrivals))
         before = await last_snapshot(write)
-        became = await append(write, arrivals, self._materialiser)
+        became = await append(write, arrivals, materialiser)
         (built,) = [one for one in became if one.work.document == checked[0].document]
         for one in checked:
             if code := built.left_out.get(one.id):
