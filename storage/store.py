@@ -30,8 +30,8 @@ from storage.acts import Act, sign_act
 from storage.address_book import AddressBook
 from storage.advised import Advised
 from storage.answers import Answers
-from storage.append import Arrivals, append, rewrite, settle, without_known
-from storage.appended import Listener
+from storage.append import append, rewrite, settle, without_known
+from storage.appended import Arrivals, Listener
 from storage.attestations import Attestations
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
@@ -228,14 +228,14 @@ class Store(
     async def _carry_out(self, act: Act, write: Writing) -> Committed | None:
         """In the thread of the writer: see `Database.transact`."""
         materialiser = self._materialiser.here
-        entries = await sign_act(write, act, materialiser)
-        if not entries:
+        signed = await sign_act(write, act, materialiser)
+        if not signed.entries:
             return None
-        checked = _check_own(entries, materialiser.capabilities)
+        checked = _check_own(signed.entries, materialiser.capabilities)
         arrivals = Arrivals(checked, SELF, act.now_us)
         write.after_commit(partial(self._tell, arrivals))
         before = await last_snapshot(write)
-        became = await append(write, arrivals, materialiser)
+        became = await append(write, arrivals, materialiser, [signed.work])
         (built,) = [one for one in became if one.work.document == checked[0].document]
         for one in checked:
             if code := built.left_out.get(one.id):
@@ -248,7 +248,7 @@ class Store(
             if built.projection.parts is not None and built.work.number is not None:
                 named += await named_after(write, built.work.number, before)
             await note_namers(write, named)
-        return Committed(checked[-1].id, entries[-1], built.heads)
+        return Committed(checked[-1].id, signed.entries[-1], built.heads)
 
     async def rematerialise(self, told: Callable[[int, int], None] = _nobody) -> int:
         """Makes documents, lists and ratings again from the entries; gives how many documents.
