@@ -48,7 +48,7 @@ REASON_CHARACTERS_MAX: Final = 200
 EVENT_BYTES: Final = 16
 SIGNED_BYTES_MAX: Final = STATEMENT_BYTES_MAX + KEY_BYTES + SIGNATURE_BYTES + 16
 """A statement with its signature and its device, as the document keeps it."""
-READ_MAX: Final = 256
+REMEMBERED: Final = 256
 """Remembered as they were read, 2 KB each: whoever forks or saves reads the same one four times."""
 _MEDIA: Final = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[\t -~]*)", re.ASCII)
 
@@ -129,7 +129,7 @@ def sign_snapshot(snapshot: Snapshot, device: SigningKey) -> SignedSnapshot:
     return SignedSnapshot(statement, device.sign(statement), device.public)
 
 
-@lru_cache(READ_MAX)
+@lru_cache(REMEMBERED)
 def decode_snapshot(statement: bytes) -> Snapshot:
     """What was signed. Raises `InvalidStatement` for anything that is not exactly a statement."""
     what = "not a snapshot statement"
@@ -162,7 +162,7 @@ def decode_snapshot(statement: bytes) -> Snapshot:
     return snapshot
 
 
-@lru_cache(READ_MAX)
+@lru_cache(REMEMBERED)
 def verify_snapshot(signed: SignedSnapshot) -> Snapshot:
     """What it says, if its device signed it. Raises `InvalidStatement`.
 
