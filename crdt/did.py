@@ -29,6 +29,7 @@ def encode_did_key(key: bytes) -> str:
     return _PREFIX + base58.b58encode(_ED25519 + key).decode()
 
 
+@functools.lru_cache(CACHED_MAX)  # four times for each universe that is made; errors are not kept
 def decode_did_key(did: str) -> bytes:
     """The 32 key bytes that only `did` stands for; `Malformed` for anything else."""
     if len(did) > DID_CHARACTERS_MAX or not did.startswith(_PREFIX):

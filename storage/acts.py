@@ -86,8 +86,18 @@ class _Opened:
         return raw, self.validity.ops + header.max_op - header.start_op < OPS_MAX
 
 
-async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> list[SignedEntry]:
-    """The signed entries, parents first, none where the edit changed nothing; not appended yet.
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What an act comes to; not appended yet."""
+
+    entries: Sequence[SignedEntry]
+    """Of one document, parents first; none where the edit changed nothing."""
+    work: Work
+    """That document as it was read for it."""
+
+
+async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> Signed:
+    """The act as signed entries.
 
     Where the act rolls over after all, the edit is made twice, in a document each. Raises what the
     edit raises, `CrdtError` where no peer would take a change, and `StorageError`.
@@ -100,7 +110,8 @@ async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> list
         _check_own_chain(opened)
         raw, is_fitting = await run(opened.changed, act.edit)
         if is_fitting:
-            return await _signed(write, act, opened, [raw] if raw else [])
+            entries = await _signed(write, act, opened, [raw] if raw else [])
+            return Signed(entries, opened.work)
         opened = await _open(write, act, document, materialiser)  # as it was before the edit
     following = await _following(write, act, opened, materialiser)
     raws: list[bytes] = []
@@ -110,7 +121,8 @@ async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> list
         raws = await run(carry_over, opened.document, following.document)
         opened = following
     raw = await run(opened.document.change, act.edit)
-    return await _signed(write, act, opened, [*raws, raw] if raw else [])
+    entries = await _signed(write, act, opened, [*raws, raw] if raw else [])
+    return Signed(entries, opened.work)
 
 
 async def _check_kept(view: Reading, document: DocumentId) -> None:

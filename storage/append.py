@@ -1,7 +1,6 @@
 """The one way entries come in: entries, documents, lists and outbox in one transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
@@ -13,7 +12,7 @@ from crdt.held import Held
 from crdt.keys import NamespaceKey
 from crdt.order import ITEM_ID_BYTES, lanes, order_key
 from crdt.path import shown
-from storage.appended import AppendedEvent
+from storage.appended import Arrivals
 from storage.attestations import write_attestations
 from storage.challenges import write_entries
 from storage.database import Reading, Writing
@@ -35,15 +34,6 @@ Rated: TypeAlias = tuple[int, str, str]
 """A rating's namespace (its number), target and kind: one says nothing of another's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrivals:
-    """Checked entries of which none was held before, each once."""
-
-    entries: Sequence[CheckedEntry]
-    source: str
-    at_us: int
-
-
 async def without_known(
     view: Reading, checked: Sequence[CheckedEntry]
 ) -> tuple[list[CheckedEntry], int]:
@@ -58,9 +48,12 @@ async def without_known(
     return list(fresh.values()), len(checked) - len(fresh)
 
 
-async def append(write: Writing, arrivals: Arrivals, materialiser: Materialiser) -> list[Built]:
+async def append(
+    write: Writing, arrivals: Arrivals, materialiser: Materialiser, read: Sequence[Work] = ()
+) -> list[Built]:
     """Writes the arrivals and all that follows from them; gives what their documents became.
 
+    `read`: documents as they were read in this very transaction, and as nothing has changed since.
     Statements first: they judge the others. What they concern beyond the arrivals is judged again
     here as far as that is quick, the rest by `settle`.
     """
@@ -69,7 +62,8 @@ async def append(write: Writing, arrivals: Arrivals, materialiser: Materialiser)
     written: dict[bytes, int] = {}
     if said:
         written = await _append_statements(write, said, materialiser)
-    works = await _works_of(write, arrivals.entries, changes, materialiser)
+    known = {work.document: work for work in read}
+    works = await _works_of(write, arrivals.entries, changes, materialiser, known)
     if said:
         works |= await stale_works(write, works, materialiser)
     judged = await materialiser.judge(write, list(works.values()))
@@ -148,10 +142,12 @@ async def _works_of(
     entries: Sequence[CheckedEntry],
     fresh: Sequence[CheckedEntry],
     materialiser: Materialiser,
+    known: Mapping[DocumentId, Work],
 ) -> dict[DocumentId, Work]:
     """The documents that the entries belong to, with those that are `fresh`: not written yet."""
     documents = list(dict.fromkeys(one.document for one in entries))
-    held = await materialiser.works(write, documents)
+    missing = [document for document in documents if document not in known]
+    held = {**known, **(await materialiser.works(write, missing) if missing else {})}
     works = {document: held.get(document) or Work(document, None) for document in documents}
     for one in fresh:
         work = works[one.document]
@@ -377,20 +373,3 @@ def _refusals(built: Sequence[Built], arrivals: Arrivals) -> Iterable[Refusal]:
             entry = signed.get(trouble.entry) if trouble.entry else None
             data = id.encode() if entry is None else encode_signed(entry)
             yield Refusal(arrivals.source, place, trouble.code, trouble.detail, data)
-
-
-def events(arrivals: Arrivals) -> list[AppendedEvent]:
-    """What to tell the listeners, once it is durable."""
-    by_namespace: dict[NamespaceKey, list[CheckedEntry]] = {}
-    for one in arrivals.entries:
-        by_namespace.setdefault(one.document.namespace, []).append(one)
-    return [
-        AppendedEvent(
-            namespace,
-            tuple(one.id for one in entries),
-            tuple(one.signed.entry for one in entries),
-            frozenset(one.document for one in entries),
-            arrivals.source,
-        )
-        for namespace, entries in by_namespace.items()
-    ]

@@ -1,11 +1,20 @@
 """What was just appended, told to whoever listens in this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from crdt.change import DocumentId
+from crdt.change import CheckedEntry, DocumentId
 from crdt.entry import Entry
 from crdt.keys import NamespaceKey
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Checked entries of which none was held before, each once."""
+
+    entries: Sequence[CheckedEntry]
+    source: str
+    at_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +28,23 @@ class AppendedEvent:
     documents: frozenset[DocumentId]
     source: str
     """Whose they are: the `source` given to `receive`, or "self"."""
+
+
+def events(arrivals: Arrivals) -> list[AppendedEvent]:
+    """What to tell the listeners, once it is durable."""
+    by_namespace: dict[NamespaceKey, list[CheckedEntry]] = {}
+    for one in arrivals.entries:
+        by_namespace.setdefault(one.document.namespace, []).append(one)
+    return [
+        AppendedEvent(
+            namespace,
+            tuple(one.id for one in entries),
+            tuple(one.signed.entry for one in entries),
+            frozenset(one.document for one in entries),
+            arrivals.source,
+        )
+        for namespace, entries in by_namespace.items()
+    ]
 
 
 Listener = Callable[[AppendedEvent], None]

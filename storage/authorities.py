@@ -24,8 +24,8 @@ from crdt.keys import NamespaceKey
 from crdt.order import ITEM_ID_BYTES
 from crdt.statement import FRONTIER_BYTES_MAX, Heads, Statement
 from storage.acts import next_timestamp, note_timestamp
-from storage.append import Arrivals, append, events, settle, stale_works
-from storage.appended import Appended, AppendedEvent
+from storage.append import append, settle, stale_works
+from storage.appended import Appended, AppendedEvent, Arrivals, events
 from storage.authority import cited_heads, cuts_of, place_of
 from storage.concerned import hit_capabilities
 from storage.database import Database, Reading, Writing

@@ -1,15 +1,16 @@
 """A connection with a thread of its own: aiosqlite's, and several statements in one hop to it.
 
-A hop takes longer than a short statement: what asks many of them asks them together.
+A hop takes longer than a short statement: what asks many of them asks them together, or does all of
+its work in that thread (`Here`).
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import aiosqlite
 
@@ -22,19 +23,42 @@ Asked: TypeAlias = tuple[str, Sequence[object]]
 ITERATION_ROWS = 64  # aiosqlite's own; nothing here iterates
 
 
-class Connection(aiosqlite.Connection):
-    """See `connect`."""
+class Asking(Protocol):
+    """To whom statements are given: a connection, or whoever is in its thread."""
 
     async def each(self, asked: Sequence[Asked], *, begins: bool = False) -> list[list[Row]]:
-        """The rows of every statement, in their order; before the first a transaction `begins`."""
-        # aiosqlite says less of the types of what it keeps to itself.
-        execute: Callable[..., Awaitable[list[list[Row]]]] = self._execute  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        return await execute(_each, self._conn, asked, begins)
+        """The rows of every statement, in their order; before the first a transaction `begins`.
+
+        To its end, as `whole`.
+        """
+        ...
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """`work`, in its thread."""
-        execute: Callable[..., Awaitable[T]] = self._execute  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  (as above)
-        return await execute(work, self._conn)
+        ...
+
+    async def run_whole(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The same to its end, as `whole`."""
+        ...
+
+
+class Connection(aiosqlite.Connection):
+    """See `connect` and `Asking`."""
+
+    async def each(self, asked: Sequence[Asked], *, begins: bool = False) -> list[list[Row]]:
+        return await self.run_whole(partial(_each, asked, begins))
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._done(work)
+
+    async def run_whole(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await whole(self._done(work))
+
+    def _done(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+        """aiosqlite's own gives a coroutine, which takes a task to be waited for to its end."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._tx.put_nowait((future, partial(work, self._conn)))  # pyright: ignore[reportUnknownMemberType]  (aiosqlite says less of the types of what it keeps to itself)
+        return future
 
     def end(self) -> None:
         """Ends a transaction that only read, once what was asked before this is done.
@@ -45,7 +69,34 @@ class Connection(aiosqlite.Connection):
             self._tx.put_nowait((None, self._connection.rollback))  # pyright: ignore[reportUnknownMemberType]  (as above)
 
 
-def _each(connection: sqlite3.Connection, asked: Sequence[Asked], begins: bool) -> list[list[Row]]:
+class Here:
+    """`Asking` for whoever is in the thread of the connection: nothing is a hop, nothing waits."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    async def each(self, asked: Sequence[Asked], *, begins: bool = False) -> list[list[Row]]:
+        return _each(asked, begins, self._connection)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return work(self._connection)
+
+    async def run_whole(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return work(self._connection)
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives, which waits for nothing: there is no event loop in this thread."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    work.close()
+    raise RuntimeError("what is done in the thread of a connection waits for nothing else")
+
+
+def _each(asked: Sequence[Asked], begins: bool, connection: sqlite3.Connection) -> list[list[Row]]:
     if begins:
         connection.execute("BEGIN")
     return [connection.execute(sql, values).fetchall() for sql, values in asked]

@@ -3,29 +3,21 @@
 Every write is one `transaction()`, durable when the block ends (WAL, synchronous = FULL); readers
 see the state before it or after it. aiosqlite gives each connection a thread of its own, so a slow
 disk never holds up the event loop; a statement is one hop to that thread, so batches go by
-`run_many` and `each`. A hop costs far more than a few rows do, so those are read on the loop's own
-thread (`few_rows`). What comes in thousands of batches and can be fetched again goes by `lazily`:
-one hop, and no wait for the disk. Beside the file lie the packs, with the chunks of large blobs.
+`run_many` and `each`, and all that one act asks by `transact`. A hop costs far more than a few rows
+do, so those are read on the loop's own thread (`few_rows`). What comes in thousands of batches and
+can be fetched again goes by `lazily`: one hop, and no wait for the disk. Beside the file lie the
+packs, with the chunks of large blobs.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from storage.connection import (
-    Asked,
-    Connection,
-    carry_out,
-    carry_out_many,
-    connect,
-    touched,
-    whole,
-)
+from storage.connection import Connection, Here, at_once, connect, touched, whole
 from storage.connection import Row as Row
 from storage.disk_room import FREE_BYTES
 from storage.errors import Corrupt
@@ -35,6 +27,10 @@ from storage.packs import Packs
 from storage.sqlite_errors import as_ours
 from storage.vault.attached import ATTACH, Vault, open_vault
 from storage.vault.opening import HOMES, make_vault, vault_beside
+from storage.views import VARIABLES_MAX as VARIABLES_MAX
+from storage.views import OurErrors
+from storage.views import Reading as Reading
+from storage.views import Writing as Writing
 
 T = TypeVar("T")
 
@@ -42,113 +38,13 @@ READERS = 2  # a listing and a reconciliation at once; more threads only share t
 WRITER_CACHE_KIB = 16_384  # holds the inner pages of every index at 100,000 records
 READER_CACHE_KIB = 4_096
 FEW = 64  # rows that the event loop reads itself: short ones, of a few pages of the disk each
-VARIABLES_MAX = 1_000  # `?` in one statement; SQLite takes 32,766
+BEGIN = "BEGIN IMMEDIATE"
 SYNCHRONOUS = "FULL"  # what was acknowledged is on the disk
 STATEMENTS = 256  # compiled statements kept by each connection
 
 
 def nothing(step: str) -> None:
     """The `on_step` of every node that is not under test."""
-
-
-class Reading:
-    """A connection, held for the length of a block."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        errors: "_OurErrors",
-        packs: Packs,
-        vault: Vault,
-        *,
-        is_begun: bool = True,
-    ) -> None:
-        self._connection = connection
-        self._our_errors = errors
-        self._is_begun = is_begun
-        self.packs = packs
-        self.vault = vault
-
-    async def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        return (await self.each([(sql, tuple(values))]))[0]
-
-    async def each(self, asked: Sequence[Asked]) -> list[list[Row]]:
-        """The rows of every statement, in one hop: keep them as many as may be held at once."""
-        begins, self._is_begun = not self._is_begun, True
-        with self._our_errors:
-            # Also where nobody waits any more: whoever has the connection next waits for nothing.
-            return await whole(self._connection.each(asked, begins=begins))
-
-    async def row(self, sql: str, values: Sequence[object] = ()) -> Row | None:
-        found = await self.rows(sql, values)
-        return found[0] if found else None
-
-    async def number(self, sql: str, values: Sequence[object] = ()) -> int:
-        """The single integer that the statement gives; 0 for none."""
-        found = await self.row(sql, values)
-        return int(found[0] or 0) if found else 0
-
-    async def rows_in(self, sql: str, keys: Sequence[object], *before: object) -> list[Row]:
-        """The statement once for every so many `keys`, which take the place of `(*)`."""
-        found: list[Row] = []
-        for at in range(0, len(keys), VARIABLES_MAX):
-            part = keys[at : at + VARIABLES_MAX]
-            marks = ",".join("?" * len(part))
-            found += await self.rows(sql.replace("(*)", f"({marks})"), (*before, *part))
-        return found
-
-
-class Writing(Reading):
-    """The open transaction."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        errors: "_OurErrors",
-        packs: Packs,
-        vault: Vault,
-        on_step: Callable[[str], None],
-    ) -> None:
-        super().__init__(connection, errors, packs, vault)
-        self._on_step = on_step
-        self._after: list[Callable[[], None]] = []
-
-    def after_commit(self, tell: Callable[[], None]) -> None:
-        """`tell` is called as soon as this is durable, even where the writer is cancelled by then.
-
-        It must not raise.
-        """
-        self._after.append(tell)
-
-    def committed(self) -> None:
-        for tell in self._after:
-            tell()
-
-    async def run(self, sql: str, values: Sequence[object] = ()) -> int:
-        """How many rows the statement touched."""
-        self._on_step(sql)
-        with self._our_errors:
-            return await self._connection.run(partial(touched, sql, tuple(values)))
-
-    async def run_each(self, asked: Sequence[Asked]) -> None:
-        """Statements of which nobody asks what they touched, in order and in one hop."""
-        for sql, _ in asked:
-            self._on_step(sql)
-        with self._our_errors:
-            await self._connection.run(partial(carry_out, asked))
-
-    async def at_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """`work` as a part of it, in one hop."""
-        with self._our_errors:
-            return await whole(self._connection.run(work))
-
-    async def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        """Once for every row. The rows are made on the connection's thread, off the event loop."""
-        todo = iter(rows)
-        for first in todo:
-            self._on_step(sql)
-            with self._our_errors:
-                await self._connection.run(partial(carry_out_many, sql, chain([first], todo)))
 
 
 class Database:
@@ -170,7 +66,7 @@ class Database:
         self.vault = vault
         self.mended = lazy.mended
         self._write_turn = asyncio.Lock()
-        self._our_errors = _OurErrors()
+        self._our_errors = OurErrors()
         self._on_step = on_step
         self.written = 0
         """How many writes there were: what was read holds while this stays the same."""
@@ -179,10 +75,8 @@ class Database:
             self._idle.put_nowait(reader)
 
     @asynccontextmanager
-    async def transaction(self, *, is_kept: bool = True) -> AsyncGenerator[Writing]:
+    async def transaction(self) -> AsyncGenerator[Writing]:
         """All of the block or nothing, durable when it ends. Writers wait for each other here.
-
-        Without `is_kept` it ends with nothing: the block sees what it would come to.
 
         Raises `Corrupt` once any read or write has met with damage: nobody could promise that what
         is written after that is found again. A database opened anew is looked at anew.
@@ -192,14 +86,11 @@ class Database:
             await self._settle()
             try:
                 with self._our_errors:
-                    await whole(self._writer.execute("BEGIN IMMEDIATE"))
+                    await self._writer.run_whole(partial(touched, BEGIN, ()))
                 write = Writing(
                     self._writer, self._our_errors, self.packs, self.vault, self._on_step
                 )
                 yield write
-                if not is_kept:
-                    await whole(self._writer.rollback())
-                    return
                 self._on_step("COMMIT")
                 self._our_errors.refuse_writes()  # a reader may have met with it meanwhile
                 with self._our_errors:
@@ -208,6 +99,54 @@ class Database:
             except BaseException:
                 await whole(self._writer.rollback())
                 raise
+
+    async def transact(
+        self, work: Callable[[Writing], Coroutine[Any, Any, T]], *, is_kept: bool = True
+    ) -> T:
+        """`work` as a `transaction`, in one hop: for what asks many short things.
+
+        It waits for nothing but its `Writing`, is done in the thread of the writer, and goes on to
+        its end where the caller is cancelled. Without `is_kept` it ends with nothing: it sees what
+        it would come to. Raises as `transaction`, and what `work` raises.
+        """
+        async with self._write_turn:
+            self._our_errors.refuse_writes()
+            await self._settle()
+            return await whole(self._transact(work, is_kept))
+
+    async def _transact(
+        self, work: Callable[[Writing], Coroutine[Any, Any, T]], is_kept: bool
+    ) -> T:
+        write, done = await self._writer.run(partial(self._carry_out, work, is_kept))
+        if is_kept:
+            self.written += 1
+            write.committed()
+        return done
+
+    def _carry_out(
+        self,
+        work: Callable[[Writing], Coroutine[Any, Any, T]],
+        is_kept: bool,
+        connection: sqlite3.Connection,
+    ) -> tuple[Writing, T]:
+        """In the thread of the writer."""
+        write = Writing(Here(connection), self._our_errors, self.packs, self.vault, self._on_step)
+        try:
+            with self._our_errors:
+                touched(BEGIN, (), connection)
+            done = at_once(work(write))
+            if not is_kept:
+                connection.rollback()
+                return write, done
+            self._on_step("COMMIT")
+            self._our_errors.refuse_writes()  # a reader may have met with it meanwhile
+            with self._our_errors:
+                connection.commit()
+            self._on_step("COMMITTED")
+        except BaseException:
+            connection.rollback()
+            raise
+        return write, done
 
     async def lazily(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """`work` in a transaction of its own, on a thread of its own, in its turn with the others.
@@ -282,7 +221,7 @@ class Database:
         connection = await self._idle.get()
         try:
             one = Reading(connection, self._our_errors, self.packs, self.vault)
-            return await whole(one.rows(sql, values))
+            return await one.rows(sql, values)
         finally:
             self._idle.put_nowait(connection)
 
@@ -332,7 +271,7 @@ async def open_database(
             )
             for _ in range(READERS)
         ]
-        with _OurErrors():
+        with OurErrors():
             at_once = stack.enter_context(closing(_connect_at_once(path, beside)))
             lazy = await asyncio.to_thread(open_lazy, path, beside, packs, on_step)
             stack.push_async_callback(asyncio.to_thread, lazy.close)
@@ -346,7 +285,7 @@ async def _connect(
 ) -> AsyncGenerator[Connection]:
     connection = await connect(path, timeout_s=BUSY_TIMEOUT_S, cached_statements=STATEMENTS)
     try:
-        with _OurErrors():
+        with OurErrors():
             await connection.execute(ATTACH, (str(vault),))
             await connection.executescript(
                 f"PRAGMA journal_mode = WAL; PRAGMA synchronous = {SYNCHRONOUS};"
@@ -370,29 +309,3 @@ def _connect_at_once(path: Path, vault: Path) -> sqlite3.Connection:
     connection.execute(ATTACH, (str(vault),))
     connection.executescript(f"PRAGMA cache_size = -{READER_CACHE_KIB}; PRAGMA query_only = 1;")
     return connection
-
-
-class _OurErrors:
-    """Turns SQLite's words for a broken file, a full disk and the like into ours."""
-
-    def __init__(self) -> None:
-        self._damage: Corrupt | None = None
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.Error) and (ours := as_ours(error)):
-            if isinstance(ours, Corrupt):
-                self._damage = ours
-            raise ours from error
-
-    @property
-    def is_damaged(self) -> bool:
-        """Whether `refuse_writes` would raise."""
-        return self._damage is not None
-
-    def refuse_writes(self) -> None:
-        """Raises `Corrupt` once the file was seen to be damaged."""
-        if self._damage is not None:
-            raise Corrupt(f"{self._damage} Until then nothing more is written.")

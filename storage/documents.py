@@ -160,10 +160,17 @@ class Documents(Part):
 class Materialiser:
     """Entries held → works → judged → built; what computes does so on the workers."""
 
-    def __init__(self, project: Projector, workers: Workers) -> None:
+    def __init__(
+        self, project: Projector, workers: Workers, capabilities: CapabilityCache | None = None
+    ) -> None:
         self.workers = workers
-        self.capabilities = CapabilityCache()
+        self.capabilities = CapabilityCache() if capabilities is None else capabilities
         self._project = project
+
+    @property
+    def here(self) -> "Materialiser":
+        """The same for who is in a thread of the store's: see `Database.transact`."""
+        return Materialiser(self._project, Workers(None), self.capabilities)
 
     async def works(self, view: Reading, documents: Sequence[DocumentId]) -> dict[DocumentId, Work]:
         """Those of `documents` that are here, with all known of their entries, payloads aside."""

@@ -59,7 +59,7 @@ class Namesakes(Part):
 
     async def own_authors(self) -> frozenset[str]:
         """did:keys of this node's person."""
-        rows = await self._database.rows("SELECT author FROM followed WHERE is_own")
+        rows = await self._database.few_rows("SELECT author FROM followed WHERE is_own")
         return frozenset(encode_did_key(author) for (author,) in rows)
 
     async def namesakes(

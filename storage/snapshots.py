@@ -99,31 +99,32 @@ class Snapshots(Part):
 
     async def snapshot(self, number: int, id: bytes) -> SnapshotRow | None:
         """The one of this id."""
-        row = await self._database.row(f"{_OF} AND id = ?", (number, id))
-        return None if row is None else _snapshot(row)
+        return await self._one(f"{_OF} AND id = ?", (number, id))
 
     async def signed_snapshot(self, number: int, id: bytes) -> bytes | None:
         """The same as it was signed: CBOR [statement, signature, device]."""
-        row = await self._database.row(
+        rows = await self._database.few_rows(
             "SELECT signed FROM snapshot WHERE document = ? AND id = ? AND tick IS NOT NULL",
             (number, id),
         )
-        return None if row is None else bytes(row[0])
+        return bytes(rows[0][0]) if rows else None
 
     async def snapshot_at(self, number: int, tick: int) -> SnapshotRow | None:
         """Of those at this very tick the newest."""
-        row = await self._database.row(f"{_OF} AND tick = ? {_NEWEST}", (number, tick, 1))
-        return None if row is None else _snapshot(row)
+        return await self._one(f"{_OF} AND tick = ? {_NEWEST}", (number, tick, 1))
 
     async def snapshot_before(self, number: int, tick: int) -> SnapshotRow | None:
         """The nearest at or before this tick."""
-        row = await self._database.row(f"{_OF} AND tick <= ? {_NEWEST}", (number, tick, 1))
-        return None if row is None else _snapshot(row)
+        return await self._one(f"{_OF} AND tick <= ? {_NEWEST}", (number, tick, 1))
 
     async def newest_snapshot(self, number: int) -> SnapshotRow | None:
         """Of the highest tick."""
-        row = await self._database.row(f"{_OF} {_NEWEST}", (number, 1))
-        return None if row is None else _snapshot(row)
+        return await self._one(f"{_OF} {_NEWEST}", (number, 1))
+
+    async def _one(self, sql: str, values: Sequence[object]) -> SnapshotRow | None:
+        """The first, found by an index: so without a thread."""
+        rows = await self._database.few_rows(sql, values)
+        return _snapshot(rows[0]) if rows else None
 
     async def last_tick(self, number: int) -> int:
         """The highest of any snapshot or event; 0 where there is none."""
@@ -177,13 +178,16 @@ class Snapshots(Part):
 
     async def universe_counts(self, numbers: Sequence[int]) -> dict[int, UniverseCount]:
         """Of each of these documents; those without any snapshot and event are left out."""
-        async with self._database.reading() as view:
-            rows = await view.rows_in(
-                "SELECT document, snapshots, newest_us, bytes, events,"
-                " (SELECT max(tick) FROM snapshot s WHERE s.document = u.document)"
-                " FROM universe_count u WHERE document IN (*)",
-                [*numbers],
-            )
+        sql = (
+            "SELECT document, snapshots, newest_us, bytes, events,"
+            " (SELECT max(tick) FROM snapshot s WHERE s.document = u.document)"
+            " FROM universe_count u WHERE document IN (*)"
+        )
+        if len(numbers) == 1:  # whoever makes one is told of it
+            rows = await self._database.few_rows(sql.replace("*", "?"), [*numbers])
+        else:
+            async with self._database.reading() as view:
+                rows = await view.rows_in(sql, [*numbers])
         return {number: UniverseCount(*counts) for number, *counts in rows}
 
     async def universe_totals(self, namespaces: Sequence[NamespaceKey]) -> Totals:

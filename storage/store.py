@@ -30,8 +30,8 @@ from storage.acts import Act, sign_act
 from storage.address_book import AddressBook
 from storage.advised import Advised
 from storage.answers import Answers
-from storage.append import Arrivals, append, rewrite, settle, without_known
-from storage.appended import Listener
+from storage.append import append, rewrite, settle, without_known
+from storage.appended import Arrivals, Listener
 from storage.attestations import Attestations
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
@@ -207,8 +207,7 @@ class Store(
         that is full.
         """
         act = Act(document, edit, signer, tuple(auth_heads), self._clock_us())
-        async with self._database.transaction() as write:
-            return await self._carry_out(write, act)
+        return await self._database.transact(partial(self._carry_out, act))
 
     async def rehearse(
         self, document: DocumentId, edit: Callable[[Editor], None], signer: Signer
@@ -218,22 +217,25 @@ class Store(
         Nothing is kept or told. Raises as `commit`.
         """
         act = Act(document, edit, signer, (), self._clock_us())
-        async with self._database.transaction(is_kept=False) as write:
-            if await self._carry_out(write, act) is None:
+
+        async def rehearsed(write: Writing) -> Rehearsed | None:
+            if await self._carry_out(act, write) is None:
                 return None
             return Rehearsed(await shown_row(write, document))
 
-    async def _carry_out(self, write: Writing, act: Act) -> Committed | None:
-        entries = await sign_act(write, act, self._materialiser)
-        if not entries:
+        return await self._database.transact(rehearsed, is_kept=False)
+
+    async def _carry_out(self, act: Act, write: Writing) -> Committed | None:
+        """In the thread of the writer: see `Database.transact`."""
+        materialiser = self._materialiser.here
+        signed = await sign_act(write, act, materialiser)
+        if not signed.entries:
             return None
-        checked = await self._materialiser.workers.run(
-            _check_own, entries, self._materialiser.capabilities
-        )
+        checked = _check_own(signed.entries, materialiser.capabilities)
         arrivals = Arrivals(checked, SELF, act.now_us)
         write.after_commit(partial(self._tell, arrivals))
         before = await last_snapshot(write)
-        became = await append(write, arrivals, self._materialiser)
+        became = await append(write, arrivals, materialiser, [signed.work])
         (built,) = [one for one in became if one.work.document == checked[0].document]
         for one in checked:
             if code := built.left_out.get(one.id):
@@ -246,7 +248,7 @@ class Store(
             if built.projection.parts is not None and built.work.number is not None:
                 named += await named_after(write, built.work.number, before)
             await note_namers(write, named)
-        return Committed(checked[-1].id, entries[-1], built.heads)
+        return Committed(checked[-1].id, signed.entries[-1], built.heads)
 
     async def rematerialise(self, told: Callable[[int, int], None] = _nobody) -> int:
         """Makes documents, lists and ratings again from the entries; gives how many documents.

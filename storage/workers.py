@@ -17,13 +17,15 @@ WORKERS = 2  # signature checks free the GIL, so two threads use two cores; all 
 
 
 class Workers:
-    """Made by `open_workers`."""
+    """Made by `open_workers`. Without `threads`: for who is in a thread of the store's already."""
 
-    def __init__(self, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, threads: ThreadPoolExecutor | None) -> None:
         self._threads = threads
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`work` on one of the threads."""
+        if self._threads is None:
+            return work(*args, **kwargs)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
 

@@ -7,7 +7,7 @@ its own: replacing `identity/token.key` revokes every token at once.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 import jwt
@@ -28,6 +28,8 @@ FOREIGN: Final = (
     " where none is needed, as of the original clients with --compat"
 )
 TOKEN_CHARACTERS_MAX: Final = 2_048
+KNOWN_MAX: Final = 64
+"""Tokens whose signature was checked: a client sends the same one with each request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,10 @@ class Tokens:
 
     audience: str
     key: Ed25519PrivateKey
+    _known: dict[str, tuple[Scope, int]] = field(
+        default_factory=dict[str, tuple[Scope, int]], init=False, repr=False, compare=False
+    )
+    """Of valid ones what they say: forged ones push none of them out. The key never changes."""
 
     @classmethod
     def from_seed(cls, audience: str, seed: bytes) -> "Tokens":
@@ -54,6 +60,19 @@ class Tokens:
         """Raises `ProblemError` 401 where the token is forged, too old or for another node."""
         if len(token) > TOKEN_CHARACTERS_MAX:
             raise unauthorized(FOREIGN)
+        known = self._known.get(token)
+        if known is None:
+            known = self._checked(token)
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[token] = known
+        scope, expires_s = known
+        if expires_s <= now_s:
+            raise unauthorized("this token is too old")
+        return scope
+
+    def _checked(self, token: str) -> tuple[Scope, int]:
+        """What it may do and when it ends, as this node signed it."""
         try:
             claims = jwt.decode(
                 token,
@@ -66,9 +85,7 @@ class Tokens:
             expires_s: int = msgspec.convert(claims["exp"], int)
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
             raise unauthorized(FOREIGN) from error
-        if expires_s <= now_s:
-            raise unauthorized("this token is too old")
-        return scope
+        return scope, expires_s
 
 
 def allows(given: Access, needed: Access) -> bool:

@@ -7,15 +7,15 @@ node's disk is what `tests.simulation.disk` says it is.
 """
 
 import sqlite3
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import pytest
 
 from storage import database, store
-from storage.connection import Asked, Row
+from storage.connection import Here
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,25 +49,14 @@ async def _connect(path: Path, *, timeout_s: float, cached_statements: int) -> "
     return _Connection(connection)
 
 
-class _Connection:
+class _Connection(Here):
     """As much of `storage.connection.Connection` as `storage.database` uses."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> "_Execution":
         return _Execution(lambda: self._connection.execute(sql, values))
 
-    async def each(self, asked: Sequence[Asked], *, begins: bool = False) -> list[list[Row]]:
-        if begins:
-            self._connection.execute("BEGIN")
-        return [self._connection.execute(sql, values).fetchall() for sql, values in asked]
-
     def end(self) -> None:
         self._connection.rollback()
-
-    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> "_Cursor":
-        return _Cursor(self._connection.executemany(sql, rows))
 
     async def executescript(self, sql: str) -> None:
         self._connection.executescript(f"{sql} PRAGMA synchronous = OFF;")

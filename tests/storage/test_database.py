@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.database import READERS, Database, open_database
+from storage.database import READERS, Database, Writing, open_database
 from storage.errors import Corrupt, OverQuota, StorageError
 
 
@@ -40,6 +40,32 @@ async def test_a_block_that_raises_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(LookupError):
             await fail(database)
         assert await database.rows("SELECT * FROM namespace") == []
+
+
+async def test_what_is_done_in_one_hop_is_durable_or_nothing(tmp_path: Path) -> None:
+    async def add(write: Writing) -> int:
+        await write.run("INSERT INTO namespace (key) VALUES (randomblob(32))")
+        return await write.number("SELECT count(*) FROM namespace")
+
+    async def fail(write: Writing) -> None:
+        raise LookupError(await add(write))
+
+    async def wait(write: Writing) -> None:
+        await add(write)
+        await asyncio.sleep(0)
+
+    async with open_database(tmp_path / "p.db") as database:
+        assert await database.transact(add) == 1
+        written = database.written
+        assert await database.transact(add, is_kept=False) == 2
+        with pytest.raises(LookupError):
+            await database.transact(fail)
+        with pytest.raises(RuntimeError, match="waits for nothing else"):
+            await database.transact(wait)
+        assert database.written == written
+        assert await database.transact(add) == 2
+    async with open_database(tmp_path / "p.db") as database:
+        assert await database.rows("SELECT count(*) FROM namespace") == [(2,)]
 
 
 async def test_whoever_waits_for_a_lazy_write_hears_of_whatever_it_raised(tmp_path: Path) -> None:

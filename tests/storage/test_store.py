@@ -3,9 +3,12 @@
 import asyncio
 import itertools
 import sqlite3
+import threading
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -256,10 +259,16 @@ async def test_what_became_durable_is_told_even_to_a_caller_who_was_cancelled(
 ) -> None:
     """A client that hangs up amid the commit: the page, the index and the peers hear of it."""
     tasks: list[asyncio.Task[object]] = []
+    loop, here = asyncio.get_running_loop(), threading.get_ident()
 
     def cancel_amid_the_commit(step: str) -> None:
-        if step == "COMMIT" and tasks:
-            asyncio.get_running_loop().call_soon(tasks.pop().cancel)
+        if step != "COMMIT" or not tasks:
+            return
+        cancelled, cancel = threading.Event(), tasks.pop().cancel
+        loop.call_soon_threadsafe(cancel)
+        loop.call_soon_threadsafe(cancelled.set)
+        if threading.get_ident() != here:
+            assert cancelled.wait(30)
 
     clock = ALICE.publishes("io.alice.clock", named("clock"))
     events: list[AppendedEvent] = []
@@ -280,6 +289,25 @@ async def test_what_became_durable_is_told_even_to_a_caller_who_was_cancelled(
                 await task
         assert [event.source for event in events] == ["peer", "self"]
         assert (await store.counts()).entries == 2
+
+
+async def test_an_act_of_ones_own_is_one_hop_to_a_thread(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under load each hop waits for its turn on a processor, there and back."""
+    document, loop = ALICE.document("io.alice.clock"), asyncio.get_running_loop()
+    await store.commit(document, named("first"), ALICE.signer)
+    back, hops = loop.call_soon_threadsafe, list[object]()
+
+    def told(callback: Callable[..., object], *args: Any) -> object:  # noqa: ANN401 - as asyncio's
+        hops.append(callback)
+        return back(callback, *args)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", told)
+    await store.commit(document, named("second"), ALICE.signer)
+    await store.rehearse(document, named("third"), ALICE.signer)
+    assert len(hops) == 2
+    assert [row.listing.name for row in (await store.listings()).rows] == ["second"]
 
 
 async def test_all_that_is_derived_comes_back_from_the_entries(

@@ -51,14 +51,18 @@ def test_the_same_state_said_again_is_the_same_snapshot_and_another_tick_is_anot
 
 
 def test_whoever_did_not_sign_it_is_found_out() -> None:
+    """Also where the same statement was found good just before, and again after it."""
     signed = sign_snapshot(PLAIN, ALICE_LAPTOP)
+    assert verify_snapshot(signed) == PLAIN
     for forged in (
         replace(signed, device=BOB_PHONE.public),
         replace(signed, statement=encode_snapshot(replace(PLAIN, tick=1))),
         replace(signed, signature=bytes(64)),
     ):
-        with pytest.raises(InvalidStatement):
-            verify_snapshot(forged)
+        for _ in range(2):
+            with pytest.raises(InvalidStatement):
+                verify_snapshot(forged)
+    assert verify_snapshot(signed) == PLAIN
 
 
 @pytest.mark.parametrize(

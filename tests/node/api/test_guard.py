@@ -12,7 +12,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from node.api.guard import Guard, allowed_names, host_name
 from node.api.headers import SecurityHeaders
-from node.api.tokens import TOKEN_S, Tokens, allows
+from node.api.problems import ProblemError
+from node.api.tokens import KNOWN_MAX, TOKEN_S, Tokens, allows
 
 NOW_S = 1_000_000.0
 KEY = Ed25519PrivateKey.generate()
@@ -165,6 +166,19 @@ def test_a_token_lasts_a_month() -> None:
     assert TOKENS.access(token, now_s=NOW_S + TOKEN_S - 1) == "admin"
     assert allows("admin", "write")
     assert not allows("read", "write")
+
+
+def test_a_token_that_is_known_ages_and_none_like_it_is_let_in() -> None:
+    tokens = Tokens("did:key:zNode", KEY)
+    known = tokens.issue("write", now_s=0.0, life_s=10)
+    assert [tokens.access(known, now_s=at) for at in (0.0, 9.0)] == ["write", "write"]
+    for at_s, token in ((10.0, known), (0.0, known[:-8] + "AAAAAAAA"), (0.0, f"{known} ")):
+        with pytest.raises(ProblemError):
+            tokens.access(token, now_s=at_s)
+    assert tokens.access(known, now_s=0.0) == "write"
+    others = [tokens.issue("read", now_s=0.0) for _ in range(2 * KNOWN_MAX)]
+    assert {tokens.access(one, now_s=0.0) for one in others} == {"read"}
+    assert tokens.access(known, now_s=0.0) == "write"
 
 
 def test_every_answer_carries_the_security_headers(client: TestClient) -> None:
