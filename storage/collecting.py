@@ -145,6 +145,7 @@ class Collecting(VaultCollecting):
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._left_over.wait()
+                self._left_over.clear()  # heard: who asks again waits for the next one
 
     async def _drop_lone(self, pause_s: float = 0.0) -> None:
         """Pages of no blob, chunks of no page, and then the packs in which nothing is left.

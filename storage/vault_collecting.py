@@ -81,17 +81,25 @@ class VaultCollecting(Part, ABC):
             for _ in range(TIMES):
                 if not self._may_be_dead or self._putting:
                     return
-                try:
-                    if await self._collect_once(pause_s):
-                        self._may_be_dead = False
-                        break
-                except Lost as error:  # a page, and what it names is not known
-                    await self._forget_objects([error.hash], error.blob)
+                if await self._collect_or_forget(pause_s):
+                    break
             has_more = True
             while has_more:
                 has_more = await self._database.lazily(free)
                 await asyncio.sleep(pause_s)
             await self._database.vault.read_in_parts(checkpoint)
+
+    async def _collect_or_forget(self, pause_s: float) -> bool:
+        """Whether it came to its end. What comes to nothing meanwhile is for the next one."""
+        self._may_be_dead, is_done = False, False
+        try:
+            is_done = await self._collect_once(pause_s)
+        except Lost as error:  # a page, and what it names is not known
+            await self._forget_objects([error.hash], error.blob)
+        finally:
+            if not is_done:
+                self._may_be_dead = True
+        return is_done
 
     async def _collect_once(self, pause_s: float) -> bool:
         """Whether it came to its end."""

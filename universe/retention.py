@@ -44,7 +44,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     older_than_s: int | None = None
     """None that is older than so many seconds."""
     older_than_ticks: int | None = None
-    """None that is so many ticks behind the newest."""
+    """None that is so many ticks behind the one that was kept last."""
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -105,7 +105,7 @@ def to_drop(
     newest_tick: int | None = None,
     pinned: Collection[bytes] = frozenset(),
 ) -> tuple[Dropped, ...]:
-    """By tick. `now_us` in µs since 1970; `newest_tick`: of the world, else of its snapshots.
+    """By tick. `now_us` in µs since 1970; `newest_tick`: of the world, else of what was kept last.
 
     `pinned`: ids of what forks and passages need.
     """
@@ -113,7 +113,8 @@ def to_drop(
     if not held:
         return ()
     last = max(held, key=lambda one: one.order)
-    tick = last.tick if newest_tick is None else max(newest_tick, last.tick)
+    # A world may be set back: what it kept since is not old for what it had reached before.
+    tick = held[-1].tick if newest_tick is None else newest_tick
     kept = {last.id, held[-1].id, *pinned}
     kept |= {one.id for one in held if one.kind == "canonical" or one.is_inherited}
     why: dict[bytes, str] = {}

@@ -49,9 +49,8 @@ class Beside:
         is_new = found is None
         if found is None:
             found = node().post(PASSAGE, self._body(one))
-        if found["passage"]["active"] and not one.is_active:
+        if is_new and not one.is_active:  # one that is there stays as its owners have it now
             node().delete(path_of(PASSAGE, name))
-            return {**told, "state": "created" if is_new else "closed"}
         return {**told, "state": "created" if is_new else "unchanged"}
 
     def player(self, one: ImportedPlayer) -> Json:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.services.gatebooks import Books
-from node.services.passages import Ferry, own_halves
+from node.services.passages import Ferry, own_halves, passage_named
 from universe.behind import missing_of
 from universe.gate import is_coming, is_refused, unanswered, unreturned
 from universe.lines import Lines
@@ -58,8 +58,11 @@ async def departure_to(by: Ferry, books: Books, universe: str, id: bytes) -> Che
 
 
 async def missing_at(by: Ferry, books: Books, universe: str, *others: str) -> list[Checked]:
-    """Answers to receipts of it that are not here: of its other ends, and of these `others`."""
-    ends = sorted({*await other_ends(by, universe), *others} - {universe})
+    """Answers to receipts of it that are not here: of ends that agreed, and of these `others`.
+
+    Nobody ever left for where a passage was only proposed: what is signed there proves nothing.
+    """
+    ends = sorted({*await _agreed_ends(by, universe), *others} - {universe})
 
     def question(ends: Sequence[str], books: Books, lines: Lines) -> list[Checked]:
         own = books.read[universe]
@@ -71,6 +74,18 @@ async def missing_at(by: Ferry, books: Books, universe: str, *others: str) -> li
         ]
 
     return await books.ask_each(ends, question)
+
+
+async def _agreed_ends(by: Ferry, universe: str) -> set[str]:
+    """Those of `other_ends` to which both owners said yes, whether it is open now or not."""
+    ends: set[str] = set()
+    for half in await own_halves(by):
+        if universe not in half.ends[:2]:
+            continue
+        passage = await passage_named(by, half.proposal or half.full_name)
+        if passage is not None and passage.accepted is not None:
+            ends |= {*passage.proposed.ends[:2]}
+    return ends
 
 
 def on_their_way(

@@ -20,7 +20,19 @@ HOMES = "panspermia.db"  # the database of a home, whose vault needs no name of 
 APPLICATION_ID = 0x50414E56  # "PANV"
 PAGE_BYTES = 2_048  # decision 0110: larger ones are left half empty
 SCHEMA = Path(__file__).with_name("schema.sql")
-STEPS: tuple[str, ...] = ()
+_LOST = """
+-- What was found damaged, or is not here though a blob names it: it has no name any more. Others
+-- may lean on the row yet, by its id, so under that the bytes are written when they come again.
+CREATE TABLE IF NOT EXISTS lost (             -- some files of version 1 have it
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,  -- grows with each
+    key     BLOB NOT NULL UNIQUE CHECK (length(key) = 32),
+    id      INTEGER,                            -- none: it had no name
+    height  INTEGER NOT NULL,
+    below   INTEGER NOT NULL,                   -- of all ids that were given before
+    is_back INTEGER NOT NULL DEFAULT 0          -- its bytes are here: what leaned on it is read
+) STRICT;
+"""
+STEPS: tuple[str, ...] = (_LOST,)
 """What brings the file from version 1, which is `SCHEMA`, on to the next ones, in their order."""
 ADVICE = (
     "Move it away, with what is called the same and ends in -wal or -shm: what it held is fetched"

@@ -20,17 +20,6 @@ CREATE TABLE delta (
     data  BLOB NOT NULL                      -- one zstd frame; its dictionary is the bases' plain bytes, joined
 ) STRICT;
 
--- What was found damaged, or is not here though a blob names it: it has no name any more. Others may lean on the
--- row yet, by its id, so under that the bytes are written when they come again.
-CREATE TABLE lost (
-    number  INTEGER PRIMARY KEY AUTOINCREMENT,  -- grows with each
-    key     BLOB NOT NULL UNIQUE CHECK (length(key) = 32),
-    id      INTEGER,                            -- none: it had no name
-    height  INTEGER NOT NULL,
-    below   INTEGER NOT NULL,                   -- of all ids that were given before
-    is_back INTEGER NOT NULL DEFAULT 0          -- its bytes are here again: who leaned on it may be read again
-) STRICT;
-
 -- Blobs of which the older is still to be written anew against the newer.
 CREATE TABLE todo (
     number INTEGER PRIMARY KEY,

@@ -49,3 +49,28 @@ async def test_who_waits_for_what_is_left_over_hears_of_it(tmp_path: Path) -> No
                 assert (await store.give_back()).parts > 100
                 assert names(tmp_path) == before
         await store.until_left_over(0.001)  # nothing is
+
+
+async def test_it_is_heard_once(tmp_path: Path) -> None:
+    """Who asked again at once would never let go of the loop."""
+    async with opened(tmp_path) as store:
+        await fail(store)
+        await store.until_left_over(3_600)
+        again = asyncio.ensure_future(store.until_left_over(3_600))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not again.done()
+        again.cancel()
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.01, 0.05])
+async def test_what_fails_while_room_is_given_back_goes_then_or_the_next_time(
+    tmp_path: Path, pause_s: float
+) -> None:
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        await store.give_back()
+        before = names(tmp_path)
+        await fail(store)
+        await asyncio.gather(store.give_back(pause_s=pause_s), fail(store))
+        assert store.has_left_over or names(tmp_path) == before

@@ -98,6 +98,14 @@ def test_a_world_that_was_set_back_keeps_its_newest_by_time_and_by_tick() -> Non
     assert gone(line, policy) == [line[1], line[2]]
 
 
+def test_what_a_world_that_was_set_back_keeps_is_not_old_for_what_it_had_reached() -> None:
+    line = [ago(9, tick=100_000)] + [ago(8 - at, tick=10 * at) for at in range(1, 7)]
+    own = [replace(one, decay=Decay(after=1_000)) for one in line]
+    assert not gone(own, Policy())
+    assert not gone(line, Policy(auto=Rule(older_than_ticks=1_000)))
+    assert gone(line, Policy(auto=Rule(older_than_ticks=40))) == [line[1]]
+
+
 def test_a_decay_of_its_own_is_stronger_than_the_rule_in_both_ways() -> None:
     old = 400 * DAY_US
     line = [

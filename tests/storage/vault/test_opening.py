@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from storage.errors import Corrupt, NewerSchema
-from storage.vault.opening import PAGE_BYTES, make_vault, vault_beside
+from storage.vault.opening import PAGE_BYTES, STEPS, make_vault, vault_beside
+
+NEWEST = 1 + len(STEPS)
+LATER = "CREATE TABLE later (a INTEGER) STRICT"
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def test_it_is_private_shrinks_and_writes_a_log(path: Path, vault: sqlite3.Conne
         "journal_mode": "wal",
         "auto_vacuum": 2,
         "page_size": PAGE_BYTES,
-        "user_version": 1,
+        "user_version": NEWEST,
     }
 
 
@@ -55,25 +58,38 @@ def test_a_log_of_a_file_that_was_taken_away_is_part_of_no_other(path: Path) -> 
 
 def test_one_step_after_the_other_brings_it_on(path: Path) -> None:
     make_vault(path)
-    make_vault(path, ("CREATE TABLE later (a INTEGER) STRICT",))
+    make_vault(path, (*STEPS, LATER))
     with closing(sqlite3.connect(path)) as opened:
-        assert opened.execute("PRAGMA user_version").fetchone() == (2,)
+        assert opened.execute("PRAGMA user_version").fetchone() == (NEWEST + 1,)
         assert opened.execute("SELECT count(*) FROM later").fetchone() == (0,)
 
 
 def test_a_step_that_fails_changes_nothing(path: Path) -> None:
     make_vault(path)
     with pytest.raises(sqlite3.Error):
-        make_vault(path, ("CREATE TABLE later (a INTEGER) STRICT; SELECT nothing FROM nowhere",))
+        make_vault(path, (*STEPS, f"{LATER}; SELECT nothing FROM nowhere"))
     with closing(sqlite3.connect(path)) as opened:
-        assert opened.execute("PRAGMA user_version").fetchone() == (1,)
+        assert opened.execute("PRAGMA user_version").fetchone() == (NEWEST,)
         assert not opened.execute("SELECT * FROM sqlite_schema WHERE name = 'later'").fetchall()
 
 
+@pytest.mark.parametrize("has_table", [False, True])
+def test_one_of_the_first_version_learns_what_was_lost(path: Path, has_table: bool) -> None:
+    make_vault(path, ())
+    if has_table:
+        with closing(sqlite3.connect(path)) as opened:
+            opened.executescript(STEPS[0])
+    assert not make_vault(path)
+    with closing(sqlite3.connect(path)) as opened:
+        assert opened.execute("PRAGMA user_version").fetchone() == (NEWEST,)
+        assert opened.execute("SELECT count(*) FROM lost").fetchone() == (0,)
+
+
 def test_one_of_a_newer_version_is_refused_and_left_as_it_was(path: Path) -> None:
-    make_vault(path, ("CREATE TABLE later (a INTEGER) STRICT",))
+    make_vault(path, (*STEPS, LATER))
     before = path.read_bytes()
-    with pytest.raises(NewerSchema, match=r"snapshots\.db has schema 2, this version knows 1"):
+    said = rf"snapshots\.db has schema {NEWEST + 1}, this version knows {NEWEST}"
+    with pytest.raises(NewerSchema, match=said):
         make_vault(path)
     assert path.read_bytes() == before
 
