@@ -207,12 +207,13 @@ async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
     Raises `InvalidRecord`, `NotAllowed`, `NotFound` for a snapshot that it has not.
     """
     encoded = encode_event(event)
-    if event.snapshot and await by.store.snapshot(row.number, event.snapshot) is None:
-        detail = f"{row.listing.record} has no snapshot {event.snapshot.hex()[:16]}…"
-        raise NotFound(detail, code="unknown-snapshot")
     document = document_of(row)
     signer = await by.signers.for_document(document)
-    await by.store.commit(document, add_event(encoded, now_us=by.clock_us()), signer)
+    async with by.turn:  # what it names does not go just then
+        if event.snapshot and await by.store.snapshot(row.number, event.snapshot) is None:
+            detail = f"{row.listing.record} has no snapshot {event.snapshot.hex()[:16]}…"
+            raise NotFound(detail, code="unknown-snapshot")
+        await by.store.commit(document, add_event(encoded, now_us=by.clock_us()), signer)
     return event_id(encoded), event
 
 

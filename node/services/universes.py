@@ -6,7 +6,7 @@ universe that was public stays so: what others have read nobody takes back.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -84,6 +84,10 @@ class Given:
     """Of a fork: its parent (`did/id`) and what it begins with."""
 
 
+Dropping: TypeAlias = Callable[[ListedRow], Awaitable[tuple[bytes, ...]]]
+"""Which snapshots of a universe go now, by its rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offered:
     """A state to keep, apart from its bytes."""
@@ -97,8 +101,6 @@ class Offered:
     decay: Decay | None = None
     at_us: int | None = None
     """When it was taken; None: now."""
-    also_drop: tuple[bytes, ...] = ()
-    """Snapshots to let go in the same act."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +220,15 @@ async def keep_snapshot(
     encoding: str = "identity",
     checksum: bytes | None = None,
     size_bytes: int | None = None,
+    dropping: Dropping | None = None,
 ) -> Kept:
     """Keep a state: its bytes as a blob, however long, then one signed change that names it.
 
     The same bytes at the same tick and of the same kind are the snapshot that is there. `offered`
     may be known after the last piece only. `checksum`: BLAKE3 of the plain bytes, where the sender
     says it; `size_bytes`: of the plain bytes, where it is known. Where anything is wrong nothing is
-    kept and nothing said. Raises `Rejected`, `BadRequest`, `InvalidStatement`, `InvalidRecord`,
+    kept and nothing said. `dropping` is asked when the bytes are here, which may be hours later: it
+    goes in the same act. Raises `Rejected`, `BadRequest`, `InvalidStatement`, `InvalidRecord`,
     `NotAllowed`, `OverQuota`.
     """
     document, now_us = document_of(row), by.clock_us()
@@ -252,7 +256,8 @@ async def keep_snapshot(
             return Kept(known, of.event, is_known=True)
         newest = await by.store.newest_snapshot(row.number)
         signed = sign_snapshot(said(of, blob, None if newest is None else newest.id), signer.device)
-        edit = add_snapshot(signed, _event(of), now_us=now_us, also_drop=of.also_drop)
+        also_drop = () if dropping is None else await dropping(row)
+        edit = add_snapshot(signed, _event(of), now_us=now_us, also_drop=also_drop)
         await by.store.commit(document, edit, signer)
         row = await universe_meant(by.store, universe, [row.namespace])
         kept = await by.store.snapshot(row.number, signed.id)

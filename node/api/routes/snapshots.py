@@ -6,7 +6,6 @@ multiverse clients send it, with the rest beside it. What came inside of JSON go
 
 import hashlib
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from typing import Final
 
 from blake3 import blake3
@@ -34,7 +33,7 @@ from node.services.fetch import hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
 from node.services.timelines import due
-from node.services.universes import Kept, Offered, events_for, keep_snapshot, snapshot_meant
+from node.services.universes import Kept, events_for, keep_snapshot, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
 from storage.errors import NotHeld
@@ -210,22 +209,21 @@ async def _put(
 async def _kept(
     node: Node, call: Call[SnapshotUpload, None], row: ListedRow, upload: Upload
 ) -> tuple[bytes, Response]:
-    gone: tuple[bytes, ...] = ()
-    if call.query.at is None:  # what is brought in from elsewhere with its own times stays whole
+    async def dropping(row: ListedRow) -> tuple[bytes, ...]:
+        if call.query.at is not None:  # with its own times from elsewhere: nothing goes for it
+            return ()
         found = await due(node.store, row, now_us=node.clock_us())
-        gone = tuple(one.snapshot.id for one in found.dropped)
-
-    def told() -> Offered:
-        return replace(upload.told(), also_drop=gone)
+        return tuple(one.snapshot.id for one in found.dropped)
 
     kept = await keep_snapshot(
         hand_of(node),
         row,
-        told if upload.offered is None else told(),
+        upload.told if upload.offered is None else upload.offered,
         upload.pieces,
         encoding=upload.encoding,
         checksum=upload.checksum,
         size_bytes=upload.size_bytes,
+        dropping=dropping,
     )
     answer = answer_cached(call.request, _done(kept), 200 if kept.is_known else 201)
     return _mark(upload, kept.row.checksum), answer

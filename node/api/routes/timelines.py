@@ -220,11 +220,12 @@ async def prune_universe(node: Node, call: Call[PruneQuery, NewPruning]) -> Prun
     said = call.body.retention
     policy = None if said is None else parse_policy(ENCODER.encode(said).decode())
     hand, is_dry = hand_of(node), call.query.dryRun
-    if policy is not None and not is_dry:
-        await set_retention(hand, row, policy)
-    found = await due(node.store, row, now_us=node.clock_us(), policy=policy)
-    if not is_dry:
-        await prune(hand, row, found.dropped)
+    async with hand.turn:  # nothing is told or kept between what is found due and its going
+        if policy is not None and not is_dry:
+            await set_retention(hand, row, policy)
+        found = await due(node.store, row, now_us=node.clock_us(), policy=policy)
+        if not is_dry:
+            await prune(hand, row, found.dropped)
     return PruneDone(
         success=True,
         dryRun=is_dry,

@@ -1,7 +1,8 @@
 """Timelines, forks and rules of keeping over HTTP."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
@@ -257,6 +258,32 @@ async def test_what_the_rule_does_not_keep_goes_with_the_next_upload(alice: Alic
     for tick in range(4):
         await put(alice, b"%d" % tick, f"tick={tick}&type=auto")
     assert [one["tick"] for one in (await timeline(alice))["entries"]] == [2, 3]
+
+
+async def test_what_goes_is_decided_when_the_bytes_are_here(alice: Alice) -> None:
+    """A body may take hours: what was told meanwhile counts."""
+    keep_two = {"id": "universe:main", "name": "Main", "retention": {"auto": {"newest": 2}}}
+    assert (await alice.client.post("/api/universe", json=keep_two)).status_code < 300
+    taken = [await put(alice, b"%d" % tick, f"tick={tick}&type=auto") for tick in range(3)]
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncGenerator[bytes]:
+        yield b"a slow "
+        begun.set()
+        await goes_on.wait()
+        yield b"world"
+
+    upload = asyncio.ensure_future(
+        alice.client.post(f"{PLACE}/snapshot?tick=3&type=auto", content=body())
+    )
+    async with asyncio.timeout(60):
+        await begun.wait()
+        event = {"tick": 0, "type": "birth", "snapshot": taken[0]["id"]}
+        assert (await alice.client.post(f"{PLACE}/timeline", json=event)).status_code == 201
+        goes_on.set()
+        assert (await upload).status_code == 201
+    found = (await alice.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
+    assert sorted(one["tick"] for one in found) == [0, 1, 2, 3]
 
 
 async def test_a_snapshot_goes_when_its_own_decay_says_so_and_not_before(alice: Alice) -> None:
