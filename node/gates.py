@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -90,7 +91,7 @@ class Gates:
     """Where something is due that the disk did not take."""
 
     async def run(self, rest: Rest = asyncio.sleep, *, again_s: float = AGAIN_S) -> None:
-        """Until cancelled. What the disk did not take is tried again after `again_s`."""
+        """Until cancelled. What the disk did not take is tried at each look, or after `again_s`."""
         store = self.ferry(COMMONS).store
         changed: set[NamespaceKey] = set(await store.namespaces_held())
         wake = asyncio.Event()
@@ -109,12 +110,11 @@ class Gates:
         try:
             async with asyncio.TaskGroup() as fetches:
                 while True:
-                    try:
+                    with suppress(TimeoutError):
                         async with asyncio.timeout(again_s if self.put_off else None):
                             await wake.wait()
-                    except TimeoutError:
-                        changed |= self.put_off
-                        self.put_off.clear()
+                    changed |= self.put_off  # also where others are never silent for so long
+                    self.put_off.clear()
                     wake.clear()
                     begun_s = self.clock_s()
                     look = sorted(changed)

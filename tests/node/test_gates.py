@@ -138,3 +138,35 @@ async def test_what_comes_during_a_look_has_the_next_and_no_pause_is_long(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert pauses == [PAUSE_S, 4.0, PAUSE_MAX_S]
+
+
+ELSEWHERE = NamespaceKey(bytes(32))
+
+
+class PutOff(Busy):
+    """Whom the disk once kept from answering elsewhere, while something comes here at each look."""
+
+    looked: asyncio.Event
+
+    async def answer(self, namespace: NamespaceKey) -> int:
+        if namespace == ELSEWHERE:
+            self.looked.set()
+            return 0
+        if not self.looked.is_set():
+            self.put_off.add(ELSEWHERE)
+        return await super().answer(namespace)
+
+
+async def test_what_was_put_off_waits_for_no_silence(people: tuple[Person, Person]) -> None:
+    alice, _ = people
+
+    async def rest(_: float) -> None:
+        await asyncio.sleep(0)
+
+    gates = PutOff(lambda _: alice.ferry, alice.gates.lock, Events())
+    gates.looked = asyncio.Event()
+    task = asyncio.create_task(gates.run(rest, again_s=3_600))
+    async with asyncio.timeout(60):
+        await gates.looked.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
