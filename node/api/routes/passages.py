@@ -204,7 +204,7 @@ async def decide_traveller(node: Node, call: Call[NoQuery, Decision]) -> TravelD
         one = departure.receipt.traveller
         if body.accept and one.blob is not None and one.size <= TRAVELLER_BYTES_MAX:
             await hold_blob(node.store, node.network, one.blob, one.size)
-        await gates.decide(end, departure.id, verdict, body.tick)
+        _check_decided(await gates.decide(end, departure.id, verdict, body.tick), body)
         story = await _story(gates, passage, departure.receipt.traveller.who)
     else:
         story = known
@@ -343,11 +343,17 @@ async def _decided(gates: Gatekeeper, passage: Passage, wanted: Decision) -> Sto
                 continue
             if said.passage != passage.name:
                 continue
-            if (said.kind == ARRIVAL) == wanted.accept:
-                return story
-            did = "let in" if said.kind == ARRIVAL else "refused"
-            raise CannotTravel(f"{story.who.soul} was {did} before", "was-decided")
+            _check_decided(one, wanted)
+            return story
     return None
+
+
+def _check_decided(signed: Checked, wanted: Decision) -> None:
+    """Raises `CannotTravel` where its gate answered otherwise: somebody was quicker."""
+    said = signed.receipt
+    if (said.kind == ARRIVAL) != wanted.accept:
+        did = "let in" if said.kind == ARRIVAL else "refused"
+        raise CannotTravel(f"{said.traveller.who.soul} was {did} before", "was-decided")
 
 
 async def _story(gates: Gatekeeper, passage: Passage, who: Who) -> Story:

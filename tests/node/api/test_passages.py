@@ -329,3 +329,26 @@ async def test_two_universes_of_two_namespaces_are_not_joined(alice: Alice) -> N
     body = {"sourceUniverseId": MAIN, "targetUniverseId": "universe:mine"}
     answer = await alice.client.post(PASSAGE, json=body)
     assert (answer.status_code, answer.json()["code"]) == (409, "not-together")
+
+
+async def test_of_two_who_decide_otherwise_at_once_one_is_told_so(alice: Alice) -> None:
+    for id in ("universe:a", "universe:b"):
+        body = {"id": id, "name": id, "isPublic": True}
+        assert (await alice.client.post("/api/universe", json=body)).status_code == 201
+    way = {
+        "id": "passage:ask", "sourceUniverseId": "universe:a", "targetUniverseId": "universe:b",
+        "type": "gate", "arrivals": "ask",
+    }  # fmt: skip
+    assert (await alice.client.post("/api/passage", json=way)).status_code == 201
+    fox = {"data": base64.b64encode(b"{}").decode(), "soul": "fox", "from": "universe:a"}
+    left = (await alice.client.post("/api/passage/passage:ask/travel", json=fox)).json()
+    wishes = [{"migration": left["migration"], "accept": accept} for accept in (True, False)]
+    answers = await asyncio.gather(
+        *(alice.client.post("/api/passage/passage:ask/decide", json=wish) for wish in wishes)
+    )
+    (done,) = [one.json() for one in answers if one.status_code == 200]
+    (late,) = [one for one in answers if one.status_code != 200]
+    assert late.status_code == 409
+    assert "before" in late.json()["detail"]
+    accepted = answers[0].status_code == 200
+    assert done["traveller"]["state"] == ("in" if accepted else "refused")
