@@ -17,16 +17,17 @@ DEPTH_MAX: Final = 1_000
 ATOM_BYTES_MAX: Final = 1_024
 """Digits of a number."""
 
-# Possessive throughout: what was taken is never tried again in another way.
+# What was taken is never tried again in another way: classes are possessive, groups atomic. To make
+# groups with several ways possessive does not do: Python before 3.11.5 matches those wrongly.
 _HEX: Final = r"[0-9a-fA-F]"
 _CHARACTERS: Final = (
-    r'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]'
+    r'(?>(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]'
     rf"|u(?:(?![dD][89a-fA-F]){_HEX}{{4}}"
-    rf"|[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}})))*+"
+    rf"|[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}})))*)"
 )
 _STRING: Final = f'"{_CHARACTERS}"'
-_NUMBER: Final = r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][-+]?+[0-9]++)?+"
-_SCALAR: Final = f"(?:{_STRING}|{_NUMBER}|true|false|null)"
+_NUMBER: Final = r"(?>-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?)"
+_SCALAR: Final = f"(?>{_STRING}|{_NUMBER}|true|false|null)"
 _GAP: Final = r"[ \t\r\n]*+"
 _LEVELS: Final = 4
 """Of brackets in one pattern: most of what lies innermost is gone over in one step."""
@@ -38,19 +39,19 @@ def _value_of(levels: int) -> str:
     inner = _value_of(levels - 1)
     item = rf"{inner}{_GAP}(?:,{_GAP}(?!\])|(?=\]))"
     member = rf"{_STRING}{_GAP}:{_GAP}{inner}{_GAP}(?:,{_GAP}(?!\}})|(?=\}}))"
-    return rf"(?:{_SCALAR}|\[{_GAP}(?:{item})*+\]|\{{{_GAP}(?:{member})*+\}})"
+    return rf"(?>{_SCALAR}|\[{_GAP}(?>(?:{item})*)\]|\{{{_GAP}(?>(?:{member})*)\}})"
 
 
 @cache
 def _items() -> re.Pattern[bytes]:
     """As many items of a list as end in what came. Made when it is needed: that takes 20 ms."""
-    return _compiled(f"(?:{_value_of(_LEVELS)}{_GAP},{_GAP})*+")
+    return _compiled(f"(?>(?:{_value_of(_LEVELS)}{_GAP},{_GAP})*)")
 
 
 @cache
 def _members() -> re.Pattern[bytes]:
     """The same of an object."""
-    return _compiled(f"(?:{_STRING}{_GAP}:{_GAP}{_value_of(_LEVELS)}{_GAP},{_GAP})*+")
+    return _compiled(f"(?>(?:{_STRING}{_GAP}:{_GAP}{_value_of(_LEVELS)}{_GAP},{_GAP})*)")
 
 
 def _compiled(pattern: str) -> re.Pattern[bytes]:
