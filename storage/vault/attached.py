@@ -49,6 +49,8 @@ class Vault:
         self._log = path.with_name(f"{path.name}-wal")
         self._lock = threading.Lock()
         self._failed: StorageError | None = None
+        self.on_loss: Callable[[], None] = lambda: None
+        """Hears, on the loop, that a transaction lost something of one blob: others may have it."""
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="vault")
         # The last one first: it has what is next to what is asked for now.
         self._idle: LifoQueue[_Reader] = LifoQueue()
