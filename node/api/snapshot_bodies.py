@@ -19,7 +19,8 @@ from node.api.universe_models import (
 )
 from node.api.wrapped import Wrapped
 from node.errors import BadRequest
-from node.services.universes import Offered, parse_tick
+from node.services.snapshots import Offered
+from node.services.universes import parse_tick
 from universe.event import IMPORTANCE_MAX, Event
 from universe.formats.json_pieces import STEP_BYTES
 from universe.snapshot import Decay, media_problem
