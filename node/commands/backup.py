@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.commands.console import home, node, print_json, say, wants_json
+from node.commands.console import home, node, print_result, say, wants_json
 from node.commands.files import keep_what_is_there, unwritable
 from node.commands.identity import new_passphrase, passphrase
 from node.commands.progress import Progress
@@ -72,7 +72,7 @@ def backup_command(file: Path, everything: bool, force: bool, passphrase_file: P
             raise unwritable(file, error) from error
         raise
     if wants_json():
-        return print_json("backup", {"file": str(file), "size": size})
+        return print_result("backup", {"file": str(file), "size": size})
     say(f"wrote {size_text(size)} to {printable(str(file))}", fg="green")
     say("Keep the passphrase apart from it: without both it cannot be restored.")
 
@@ -117,7 +117,7 @@ def restore_command(file: Path, dry_run: bool, passphrase_file: Path | None) -> 
             "refused": restored.refused,
             "not_installed": withheld,
         }
-        return print_json("restore", {**contents_json(restored.contents), **more})
+        return print_result("restore", {**contents_json(restored.contents), **more})
     say(f"restored {restored.author}", fg="green")
     say(f"This home is a new device of theirs: {restored.device}")
     if restored.refused:
@@ -179,7 +179,7 @@ def print_contents(file: Path, contents: Contents) -> None:
     """What a dry run shows."""
     fields = contents_json(contents)
     if wants_json():
-        return print_json("restore", {**fields, "dry_run": True})
+        return print_result("restore", {**fields, "dry_run": True})
     say(f"{printable(str(file))} is whole, and signed by a device of its author", fg="green")
     say(f"author        {fields['author']}")
     say(f"made          {fields['made_at']} by {fields['made_by']}")

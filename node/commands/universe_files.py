@@ -11,7 +11,7 @@ import click
 
 from node.client import path_of
 from node.commands.blob import stat_size, unreadable
-from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
+from node.commands.console import IN_NAMESPACE, is_terminal, node, print_result, say, wants_json
 from node.commands.files import whole_file
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
@@ -79,7 +79,7 @@ def snapshot(
         except OSError as error:
             raise unreadable(source, error) from error
     if wants_json():
-        return print_json("universe", done)
+        return print_result("universe", done)
     said = "was there already" if done["known"] else "kept"
     say(f"tick {done['tick']:,}: {size_text(done['fileSize'])} {said}", fg="green")
     say(done["id"], dim=True)
@@ -100,7 +100,7 @@ def sent(
     media: str | None,
 ) -> Json:
     with goes_on(AGAIN), Progress() as bars:
-        return node().upload(path, query, file, size, bars.bytes_of(name), TIMEOUT_S, media)
+        return node().upload(path, query, file, size, bars.bytes_of(name, "send"), TIMEOUT_S, media)
 
 
 @click.command("open")
@@ -128,16 +128,18 @@ def open_(
     start = path_of(PATH, which)
     id = state_meant(start, namespace, id)
     found = node().get(f"{start}/nearest/{at}", {**query, "snapshot": id})
-    entry, opening = found["entry"], Opening(start, query, found)
-    if to_stdout:
-        opening.write(sys.stdout.buffer, "")
-        sys.stdout.buffer.flush()
-        return
-    target = Path(str(output))
-    with whole_file(target) as file:
-        size = opening.write(file, target.name)
+    entry = found["entry"]
+    with Progress() as bars:
+        opening = Opening(start, query, found, bars)
+        if to_stdout:
+            opening.write(sys.stdout.buffer, "")
+            sys.stdout.buffer.flush()
+            return
+        target = Path(str(output))
+        with whole_file(target) as file:
+            size = opening.write(file, target.name)
     if wants_json():
         body = {"universe": found["fullName"], "entry": entry, "file": str(target), "size": size}
-        return print_json("universe", body)
+        return print_result("universe", body)
     asked = "" if tick in (None, entry["tick"]) else f", the last before tick {tick:,}"
     say(f"tick {entry['tick']:,}{asked}: {size_text(size)} in {printable(str(target))}", fg="green")
