@@ -20,7 +20,7 @@ from node.commands.console import (
     say,
     wants_json,
 )
-from node.commands.files import whole_file
+from node.commands.files import keep_what_is_there, whole_file
 from node.commands.passage_text import (
     end_text,
     place_text,
@@ -215,10 +215,16 @@ def send(
 @click.argument("passage")
 @click.argument("migration", type=MIGRATION)
 @click.option("-o", "--output", metavar="FILE|-", help="Where its bytes go; - is stdout.")
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
 @click.option("--soul", help="Who is meant, where several left under that migration.")
 @IN_NAMESPACE
 def take(
-    passage: str, migration: str, output: str | None, soul: str | None, namespace: str | None
+    passage: str,
+    migration: str,
+    output: str | None,
+    force: bool,
+    soul: str | None,
+    namespace: str | None,
 ) -> None:
     """Write the bytes of a traveller to a file, as it left; what is not here comes from peers.
 
@@ -228,6 +234,8 @@ def take(
     to_stdout = output in (None, "-")
     if to_stdout and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
+    if not to_stdout:
+        keep_what_is_there(Path(str(output)), force=force)
     query = {"migration": migration, "soul": soul, "namespace": namespace}
     path = path_of(PATH, passage, "travellers")
     found = node().get(path, query)["travellers"]
@@ -238,7 +246,7 @@ def take(
         sys.stdout.buffer.flush()
         return
     target = Path(str(output))
-    with whole_file(target) as file:
+    with whole_file(target, force=force) as file:
         file.write(data)
     shown = {name: value for name, value in one.items() if name != "data"}
     if wants_json():
