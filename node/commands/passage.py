@@ -20,7 +20,7 @@ from node.commands.console import (
     say,
     wants_json,
 )
-from node.commands.files import keep_what_is_there, whole_file
+from node.commands.files import is_stream, keep_what_is_there, whole_file
 from node.commands.passage_text import (
     end_text,
     place_text,
@@ -252,9 +252,10 @@ def take(
     if wants_json():
         body = {"traveller": shown, "file": str(target), "size": len(data)}
         return print_json("passage", body)
-    say(f"{printable(one['soul'])}, {one['format']}, {size_text(len(data))}", fg="green", nl=False)
-    say(f" in {printable(str(target))}", fg="green")
-    return say(place_text(one, petnames()))
+    aside = is_stream(target)
+    done = f"{printable(one['soul'])}, {one['format']}, {size_text(len(data))}"
+    say(f"{done} in {printable(str(target))}", fg="green", err=aside)
+    return say(place_text(one, petnames()), err=aside)
 
 
 @passage_command.command("recall")

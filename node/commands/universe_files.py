@@ -12,7 +12,7 @@ import click
 from node.client import path_of
 from node.commands.blob import stat_size, unreadable
 from node.commands.console import IN_NAMESPACE, is_terminal, node, print_result, say, wants_json
-from node.commands.files import keep_what_is_there, whole_file
+from node.commands.files import is_stream, keep_what_is_there, whole_file
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
 from node.commands.universe_named import PATH, TICK, UNIVERSE, meant
@@ -146,4 +146,5 @@ def open_(
         body = {"universe": found["fullName"], "entry": entry, "file": str(target), "size": size}
         return print_result("universe", body)
     asked = "" if tick in (None, entry["tick"]) else f", the last before tick {tick:,}"
-    say(f"tick {entry['tick']:,}{asked}: {size_text(size)} in {printable(str(target))}", fg="green")
+    done = f"tick {entry['tick']:,}{asked}: {size_text(size)} in {printable(str(target))}"
+    say(done, fg="green", err=is_stream(target))
