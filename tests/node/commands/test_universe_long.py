@@ -63,6 +63,8 @@ async def test_a_state_of_others_is_told_of_while_it_comes_and_is_written(
         ran = await typed(home, "--json", "universe", "open", "universe:main", "-o", str(output))
     lines, result = told(ran)
     assert output.read_bytes() == WORLD
+    again = await typed(home, "universe", "open", "universe:main", "-o", str(output))
+    assert "or give --force" in again.output
     assert (result["size"], result["file"]) == (len(WORLD), str(output))
     name = f"{alice.node.identity.did}/universe:main"
     assert lines[0] == {
