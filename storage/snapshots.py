@@ -136,15 +136,15 @@ class Snapshots(Part):
         assert row is not None, "a maximum has one row"
         return int(row[0])
 
-    async def same_snapshot(
-        self, number: int, tick: int, kind: str, checksum: bytes
-    ) -> SnapshotRow | None:
-        """The newest of these very bytes, at this tick and of this kind."""
-        row = await self._database.row(
-            f"{_OF} AND tick = ? AND kind = ? AND checksum = ? {_NEWEST}",
-            (number, tick, kind, checksum, 1),
+    async def same_snapshots(
+        self, number: int, tick: int, kind: str, checksum: bytes, decay: str = ""
+    ) -> list[SnapshotRow]:
+        """Those of these very bytes, at this tick, of this kind and decay (JSON), newest first."""
+        rows = await self._database.rows(
+            f"{_OF} AND tick = ? AND kind = ? AND checksum = ? AND decay = ? {_NEWEST}",
+            (number, tick, kind, checksum, decay, PAGE_MAX),
         )
-        return None if row is None else _snapshot(row)
+        return [_snapshot(row) for row in rows]
 
     async def beside(self, blob: BlobId) -> list[Beside]:
         """What a snapshot is likely much like: of a universe that it is in those nearest by their

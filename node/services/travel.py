@@ -62,6 +62,14 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """How a gate answered: now, or before, whatever is wanted now."""
+
+    answer: Checked
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """What came of taking a gate."""
 
@@ -209,7 +217,7 @@ class Gatekeeper:
 
     async def decide(
         self, universe: str, departure: bytes, verdict: Verdict, tick: int | None
-    ) -> Checked:
+    ) -> Decided:
         """What a person decided of a traveller that is on its way to `universe`.
 
         Raises `NotFound` (`unknown-migration`), `CannotTravel`.
@@ -229,9 +237,10 @@ class Gatekeeper:
             said = await books.ask(
                 lambda lines: decide(universe, self.key, one, verdict, lines, now)
             )
-            if isinstance(said, Receipt):
-                (said,) = await self._sign(books, universe, [said])
-            return said
+            if isinstance(said, Checked):
+                return Decided(said, is_new=False)
+            (signed,) = await self._sign(books, universe, [said])
+            return Decided(signed, is_new=True)
 
     async def _by_blob(self, departure: Checked) -> Verdict:
         """And wants the blob where it is not here."""
@@ -258,30 +267,6 @@ class Gatekeeper:
             if getattr(story.place, "departure", None) == one.id:
                 await self._write(source, put_recall(one.id, now_us=self.by.clock_us()))
             return story
-
-    async def waiting(self, universe: str) -> list[Checked]:
-        """Departures to one's own universe that nobody has answered."""
-        books = await self._books(universe, even_deleted=True)
-        open_ = await open_at(self.by, books, universe)
-        return [one for one, _ in await books.ask_each(open_.coming, on_their_way)]
-
-    async def stories(self, passage: Passage) -> tuple[list[Story], Lines]:
-        """All who ever were to travel through it, as far as is held."""
-        books = Books(self.by)
-        await books.load(passage.proposed.ends[:2])
-
-        def question(lines: Lines) -> list[Story]:
-            names = {
-                one.receipt.traveller.who
-                for end in passage.proposed.ends[:2]
-                for one in lines[end].receipts
-                if one.receipt.passage == passage.name
-            }
-            told = [story_of(who, lines) for who in sorted(names)]
-            # A gate may say anything of who never left: that is in nobody's story.
-            return [one for one in told if one.receipts]
-
-        return await books.ask(question), books.lines
 
     async def _check_known(self, books: Books, universe: str) -> None:
         """Raises `CannotTravel` where this device is not the gate, or is behind."""

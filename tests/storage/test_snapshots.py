@@ -103,8 +103,7 @@ async def test_the_newest_the_nearest_and_the_very_tick_are_found(store: Store) 
     rest = await store.snapshots(number, limit=9, after=first[-1].order)
     assert [one.tick for one in rest] == [400, 100]
     assert len({one.id for one in (*first, *rest)}) == 4
-    same = await store.same_snapshot(number, 400, "canonical", blake3(b"400").digest())
-    assert same is not None
+    (same,) = await store.same_snapshots(number, 400, "canonical", blake3(b"400").digest())
     assert same.id == canon.id
     assert await store.signed_snapshot(number, canon.id) == encode_signed(canon)
     counts = await store.universe_counts([number])

@@ -184,7 +184,7 @@ def _list(rows: list[bytes], more: str | None) -> msgspec.Raw:
 A_UNIVERSE: Final = f"/api/universe/{{universe:{UNIVERSE_REF}}}"
 _NEW: Final[dict[str, Any]] = {
     "body": NewUniverse, "status": 201, "problems": (404,), "opened_by": OPENED,
-    "body_bytes_max": UNIVERSE_BODY_BYTES_MAX,
+    "body_bytes_max": UNIVERSE_BODY_BYTES_MAX, "has_halves": True,
 }  # fmt: skip
 LISTS: tuple[Endpoint[Any, Any], ...] = (
     reads(
