@@ -148,7 +148,8 @@ class BlobReading(KeptBlobs):
     ) -> AsyncGenerator[bytes]:
         """Its bytes from `start` to before `end`, in pieces of about 1 MiB.
 
-        Raises `NotHeld`, before the first piece where the blob is not whole.
+        Raises `NotHeld`, before the first piece where the blob is not whole, else behind the last
+        good one; `StorageError` where the store was closed meanwhile.
         """
         row = await self._database.row("SELECT root, is_complete FROM blob WHERE id = ?", (blob,))
         if row is None:
@@ -161,13 +162,19 @@ class BlobReading(KeptBlobs):
             return
         index, at = await self._chunk_at(root, start)
         ahead: deque[_Begun] = deque()
+        failed: NotHeld | None = None
         at_once = 1  # many want no more than a part
         try:
             while at < end:
-                while len(ahead) < at_once and index < root.chunk_count:
+                while not failed and len(ahead) < at_once and index < root.chunk_count:
                     count = min(RUN[root.chunking], root.chunk_count - index)
-                    ahead.append(await self._begin(root, index, count))
+                    try:
+                        ahead.append(await self._begin(root, index, count))
+                    except NotHeld as error:  # what is read already is given first
+                        failed = error
                     index += count
+                if failed and not ahead:
+                    raise failed
                 piece = b"".join(await self._ended(blob, ahead.popleft()))
                 before, at, at_once = at, at + len(piece), READERS
                 if before < start or at > end:

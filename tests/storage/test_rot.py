@@ -12,8 +12,8 @@ import pytest
 from crdt.blob import Chunking
 from crdt.chunking import content_manifest_of, cut
 from crdt.digest import payload_digest
-from storage.errors import NotHeld
-from storage.reading_blobs import whole_blob
+from storage.errors import NotHeld, StorageError
+from storage.reading_blobs import RUN, whole_blob
 from storage.store import Store
 from storage.vault.scrubbing import drop_lost
 from tests.storage import test_whole_again as worlds
@@ -29,6 +29,7 @@ from tests.storage.test_folding import (
 )
 
 T = TypeVar("T")
+RUN_CHUNKS = RUN[Chunking.CONTENT]
 
 AFTER, AFTER_CHUNKS = content_manifest_of(EDITED), list(cut([EDITED], Chunking.CONTENT))
 SHARED = payload_digest(CHUNKS[-1])
@@ -182,3 +183,36 @@ async def test_what_is_lost_while_a_blob_is_put_is_no_part_of_what_is_acknowledg
         assert met[:2] == ["synced", "lost"]
         assert await store.put_blob(EDITED, chunking=Chunking.CONTENT) == AFTER.id
         assert await store.read_blob(AFTER.id) == EDITED
+
+
+async def test_all_that_is_good_is_given_before_damage_is_told_of(tmp_path: Path) -> None:
+    """Who reads on from there asks for no more than is gone."""
+    runs = MANIFEST.parsed.page_starts[1] // RUN_CHUNKS
+    assert runs > 1
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        spoil(tmp_path, MANIFEST.parsed.page_hashes[1])
+        pieces = store.stream_blob(MANIFEST.id)
+        given = [await anext(pieces) for _ in range(runs)]
+        with pytest.raises(NotHeld, match="damaged"):
+            await anext(pieces)
+        assert b"".join(given) == b"".join(CHUNKS[: runs * RUN_CHUNKS])
+
+
+async def test_a_store_that_was_closed_says_so_to_whoever_asks(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        read, waits = store.stream_blob(MANIFEST.id), store.stream_blob(MANIFEST.id)
+        await anext(read)
+    async with asyncio.timeout(60):
+        with pytest.raises(StorageError, match="closed"):
+            await store.read_blob(MANIFEST.id)
+        with pytest.raises(StorageError, match="closed"):
+            await anext(waits)
+        with pytest.raises(StorageError, match="closed"):
+            [piece async for piece in read]
+        for chunking in Chunking:
+            with pytest.raises(StorageError, match="closed"):
+                await store.put_blob(NOISE, chunking=chunking)
+        with pytest.raises(StorageError, match="closed"):
+            await store.scrub()
