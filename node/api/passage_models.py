@@ -236,6 +236,8 @@ class Travellers(Struct, frozen=True):
     """Who is under way is first."""
     doubtful: tuple[str, ...]
     """Universes of this passage whose gate signed two receipts with one number."""
+    behind: tuple[str, ...] = ()
+    """Universes of this author's of which the other end answered what is not here."""
     whole: bool = True
     """Whether all of this page were told: a story through too many universes is left out."""
     next: str | None = None
@@ -348,7 +350,8 @@ def show_traveller(
 def show_travellers(
     page: Page, shown: tuple[TravellerShown, ...], more: str | None = None
 ) -> Travellers:
-    return Travellers(shown, tuple(page.doubtful), page.is_whole, more)
+    doubtful, behind = tuple(page.doubtful), tuple(page.behind)
+    return Travellers(shown, doubtful, behind, page.is_whole, more)
 
 
 def _place(story: Story) -> tuple[Literal["in", "in-transit", "refused"], str, str, str]:

@@ -21,6 +21,7 @@ from node.commands.console import (
 )
 from node.commands.files import is_stream, keep_what_is_there, whole_file
 from node.commands.passage_text import (
+    behind_text,
     end_text,
     place_text,
     stability_text,
@@ -170,6 +171,8 @@ def show(passage: str, limit: int | None, cursor: str | None, namespace: str | N
     for universe in found["doubtful"]:
         text = f"The gate of {printable(universe)} signed two receipts with one number."
         say(text, fg="red")
+    for universe in found["behind"]:
+        say(behind_text(universe, one), fg="red")
     if not found["whole"]:
         say("Some are left out: they went through too many universes.", fg="yellow")
     if found["next"]:
