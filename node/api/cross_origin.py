@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 METHODS: Final = b"GET, HEAD, POST, PUT, DELETE"
 REQUEST_HEADERS: Final = (
-    b"authorization, content-encoding, content-type, idempotency-key, if-none-match, last-event-id,"
-    b" range, x-checksum, x-snapshot-compressed"
+    b"authorization, content-encoding, content-type, idempotency-key, if-none-match, if-range,"
+    b" last-event-id, range, x-checksum, x-snapshot-compressed"
 )
 RESPONSE_HEADERS: Final = (
     b"accept-ranges, content-disposition, content-range, etag, link, location, retry-after,"

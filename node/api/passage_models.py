@@ -7,7 +7,8 @@ from msgspec import Meta, Struct
 
 from node.api.cleaned import Cleaner, line, text
 from node.api.life_models import Line
-from node.api.models import Millis, Place, Request
+from node.api.models import LIMIT_MAX, Cursor, Limit, Millis, Place, Request
+from node.services.travellers import SHOWN_MAX, Page
 from registry.manifest import NAME_CHARACTERS_MAX
 from universe.passage import BY_CHARACTERS_MAX, Arrivals, Passage, Type
 from universe.receipts import (
@@ -22,6 +23,7 @@ from universe.travel import In, InTransit, Refused, Story
 
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
 """An id, or `<did>/<id>`."""
+Soul: TypeAlias = Annotated[str, Meta(max_length=SOUL_CHARACTERS_MAX)]
 MIGRATION_NAME: Final = "the id of a migration: 32 digits, 0-9 and a-f"
 Migration: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", title=MIGRATION_NAME)]
 Tick: TypeAlias = Annotated[int, Meta(ge=0, le=TICK_MAX)]
@@ -97,7 +99,7 @@ class Travel(Request, frozen=True, rename={"source": "from"}):
 
     data: Annotated[bytes, Meta(min_length=1, max_length=2 * TRAVELLER_BYTES_MAX)]
     """Its bytes, base64."""
-    soul: Annotated[str, Meta(max_length=SOUL_CHARACTERS_MAX)] | None = None
+    soul: Soul | None = None
     """Who it is; of a MigrateEntity message its migration id, where it is not said."""
     format: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,31}$")] = "json"
     """`primordium-migration` for a MigrateEntity message, whose migration it is then."""
@@ -123,6 +125,10 @@ class Decision(Request, frozen=True):
 
     migration: Migration
     accept: bool
+    soul: Soul | None = None
+    """Of several under one migration the one that is meant."""
+    origin: Name | None = None
+    """The same, where they are of one soul: the universe that it comes from."""
     reason: Annotated[str, Meta(max_length=REASON_CHARACTERS_MAX)] = ""
     tick: Tick | None = None
     namespace: Place | None = None
@@ -217,24 +223,38 @@ class TravellerShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int
     hash: str
     receipts: tuple[ReceiptShown, ...]
-    """All that count of it, in their order."""
+    """All that count of it, in their order; of very many the last ones."""
+    earlier: int = 0
+    """How many receipts there are before these."""
     data: bytes | None = None
-    """Its bytes as it left, base64; where its migration was asked for and they are here."""
+    """Its bytes as it left, base64; where its migration was asked for and they are here. Of several
+    so many as are no more than one traveller may be; `raw` gives each."""
 
 
 class Travellers(Struct, frozen=True):
     travellers: tuple[TravellerShown, ...]
+    """Who is under way is first."""
     doubtful: tuple[str, ...]
     """Universes of this passage whose gate signed two receipts with one number."""
+    behind: tuple[str, ...] = ()
+    """Universes of this author's of which the other end answered what is not here."""
+    whole: bool = True
+    """Whether all of this page were told: a story through too many universes is left out."""
+    next: str | None = None
+    """For `cursor`: there are more."""
 
 
 class TravellersQuery(Struct, frozen=True):
     migration: Migration | None = None
     """Only who travels or travelled under it, that journey, and the bytes that went on it."""
-    soul: Annotated[str, Meta(max_length=SOUL_CHARACTERS_MAX)] | None = None
+    soul: Soul | None = None
     """Of several under one migration the one that is meant."""
+    origin: Name | None = None
+    """The same, where they are of one soul: the universe that it comes from."""
     raw: bool = False
     """The bytes alone, of one migration; fetched from a peer if they are not here."""
+    limit: Limit = LIMIT_MAX
+    cursor: Cursor | None = None
     namespace: Place | None = None
 
 
@@ -321,9 +341,17 @@ def show_traveller(
         format=traveller.format,
         size=traveller.size,
         hash=traveller.hash.hex(),
-        receipts=tuple(map(_receipt, story.receipts)),
+        receipts=tuple(map(_receipt, story.receipts[-SHOWN_MAX:])),
+        earlier=max(0, len(story.receipts) - SHOWN_MAX),
         data=data,
     )
+
+
+def show_travellers(
+    page: Page, shown: tuple[TravellerShown, ...], more: str | None = None
+) -> Travellers:
+    doubtful, behind = tuple(page.doubtful), tuple(page.behind)
+    return Travellers(shown, doubtful, behind, page.is_whole, more)
 
 
 def _place(story: Story) -> tuple[Literal["in", "in-transit", "refused"], str, str, str]:

@@ -29,6 +29,16 @@ def waiting_text(passage: Json, found: Json, own: str) -> Iterator[str]:
             yield f"{printable(one['soul'])} waits for you: {printable(command)} --accept|--refuse"
 
 
+def behind_text(universe: str, passage: Json) -> str:
+    """What stops a gate, and what helps."""
+    text = (
+        f"The gate of {universe} signs nothing: the other end answered what is not here."
+        f" `panspermia sync` brings it; if it is lost for good, `panspermia passage gate {universe}"
+        f" --anyway`; if it is not true, `panspermia passage close {passage['fullName']}`"
+    )
+    return printable(text)
+
+
 def end_text(name: str, called: Petnames, own: str) -> str:
     """Of two of one id it says which is one's own."""
     author, _, id = name.partition("/")

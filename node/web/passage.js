@@ -139,8 +139,8 @@ function travellerItem(one, of) {
   row.dataset.acts = "";
   const mayDecide = ownerOf(one.universe) === of.me && (of.passage.arrivals[of.me] === "ask" || of.doubtful);
   if (mayDecide) {
-    row.append(button("Let in", `Let ${one.soul} in`, act("decide", { accept: true }, `${one.soul} is let in.`)));
-    row.append(button("Send back", `Send ${one.soul} back`, act("decide", { accept: false, reason: "sent back" }, `${one.soul} is sent back.`)));
+    row.append(button("Let in", `Let ${one.soul} in`, act("decide", { accept: true, soul: one.soul, origin: one.origin }, `${one.soul} is let in.`)));
+    row.append(button("Send back", `Send ${one.soul} back`, act("decide", { accept: false, soul: one.soul, origin: one.origin, reason: "sent back" }, `${one.soul} is sent back.`)));
   }
   if (ownerOf(one.source) === of.me) row.append(button("Call back", `Call ${one.soul} back`, act("recall", { from: one.source }, `${one.soul} is called back: it comes unless it was let in before that is heard.`)));
   if (row.children.length) item.append(row);
@@ -177,16 +177,39 @@ function passageActs(of) {
   return row.children.length ? [row] : [];
 }
 
+// A page of them, and under it the next one as soon as somebody asks for it.
+function travellersList(found, of) {
+  const place = element("div");
+  const draw = (page) => {
+    const [list, more] = inPortions(page.travellers, (each) => travellerItem(each, of));
+    place.append(list, more);
+    if (!page.whole) place.append(element("p", "Some are left out: they went through too many universes.", "soft"));
+    if (!page.next) return;
+    const row = element("p");
+    row.append(button("Show those after these", "", async () => {
+      try {
+        const next = await get(`${of.path}/travellers?${new URLSearchParams({ cursor: page.next })}`);
+        row.remove();
+        draw(next);
+      } catch (error) {
+        tell(of.said, error.message, true);
+      }
+    }));
+    place.append(row);
+  };
+  draw(found);
+  return place;
+}
+
 async function passageParts(of) {
   const [{ passage: one }, found] = await Promise.all([get(of.path), get(`${of.path}/travellers`), learnNames()]);
   Object.assign(of, { passage: one, doubtful: found.doubtful.length > 0 });
   const places = element("p", undefined, "ends");
   places.append(recordLink("universe", one.source, endText(one.source, of.me)), recordLink("universe", one.target, endText(one.target, of.me)));
   const under = (state) => found.travellers.filter((each) => each.state === state).length;
-  const words = [`${counted(found.travellers.length, "traveller")}`, under("in-transit") ? `${under("in-transit")} on the way` : "", under("refused") ? `${under("refused")} refused` : ""];
+  const words = [found.next ? `the first ${numberText(found.travellers.length)} travellers` : counted(found.travellers.length, "traveller"), under("in-transit") ? `${under("in-transit")} on the way` : "", under("refused") ? `${under("refused")} refused` : ""];
   const drawing = element("div", undefined, "crossing");
   drawing.append(passagePicture(one, 320, found.travellers), places);
-  const [list, more] = inPortions(found.travellers, (each) => travellerItem(each, of));
   return [
     element("p", `${one.type}, ${PASSAGE_STATES[one.state]}`, "soft"), drawing,
     listedFacts([
@@ -195,7 +218,8 @@ async function passageParts(of) {
     ]),
     ...passageActs(of), of.said,
     ...found.doubtful.map((full) => element("p", `The gate of ${shortOf(full)} signed two receipts with one number: whoever comes from it waits until somebody decides.`, "bad")),
-    element("h3", "Travellers"), element("p", words.filter(Boolean).join(", "), "soft"), list, more,
+    ...found.behind.map((full) => element("p", `The gate of ${shortOf(full)} signs nothing: the other end answered what is not here. Synchronise, so that it comes; if it is not true, close this passage.`, "bad")),
+    element("h3", "Travellers"), element("p", words.filter(Boolean).join(", "), "soft"), travellersList(found, of),
   ];
 }
 

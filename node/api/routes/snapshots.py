@@ -6,6 +6,7 @@ multiverse clients send it, with the rest beside it. What came inside of JSON go
 
 import hashlib
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Final
 
 from blake3 import blake3
@@ -32,14 +33,17 @@ from node.errors import Unverified
 from node.services.fetch import hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
+from node.services.snapshots import Kept, keep_snapshot
 from node.services.timelines import due
-from node.services.universes import Kept, events_for, keep_snapshot, snapshot_meant
+from node.services.universes import events_for, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
 from storage.errors import NotHeld
 from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from universe.event import encode_event
+from universe.parts import decay_json
+from universe.retention import Dropped
 
 MINUTE: Final = "private, no-cache"
 FOLLOWED_BYTES_MIN: Final = 8 << 20
@@ -209,11 +213,10 @@ async def _put(
 async def _kept(
     node: Node, call: Call[SnapshotUpload, None], row: ListedRow, upload: Upload
 ) -> tuple[bytes, Response]:
-    async def dropping(row: ListedRow) -> tuple[bytes, ...]:
+    async def dropping(row: ListedRow) -> tuple[Dropped, ...]:
         if call.query.at is not None:  # with its own times from elsewhere: nothing goes for it
             return ()
-        found = await due(node.store, row, now_us=node.clock_us())
-        return tuple(one.snapshot.id for one in found.dropped)
+        return (await due(node.store, row, now_us=node.clock_us())).dropped
 
     kept = await keep_snapshot(
         hand_of(node),
@@ -231,7 +234,6 @@ async def _kept(
 
 def _done(kept: Kept) -> SnapshotDone:
     row = kept.row
-    event = None if kept.event is None else encode_event(kept.event)
     return SnapshotDone(
         success=True,
         id=row.id.hex(),
@@ -239,14 +241,19 @@ def _done(kept: Kept) -> SnapshotDone:
         checksum=row.checksum.hex(),
         fileSize=row.size,
         known=kept.is_known,
-        entry=entry_of(row, event),
+        entry=entry_of(row, kept.event),
     )
 
 
 def _mark(upload: Upload, checksum: bytes) -> bytes:
     """What tells one upload from another."""
     said = upload.told()
-    return hashlib.sha256(f"{said.tick} {said.kind} {said.wrapped} ".encode() + checksum).digest()
+    mark = hashlib.sha256(f"{said.tick} {said.kind} {said.wrapped} ".encode() + checksum)
+    if said.decay is not None:
+        mark.update(b" " + decay_json(said.decay).encode())
+    if said.event is not None:  # when it came is another time each time
+        mark.update(b" " + encode_event(replace(said.event, at_us=0)))
+    return mark.digest()
 
 
 def _typed(response: Response, media: str) -> Response:

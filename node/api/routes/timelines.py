@@ -300,11 +300,11 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     ),
     writes(
         f"{A_UNIVERSE}/timeline", add_event, EventDone, body=NewEvent, query=UniverseQuery,
-        status=201, problems=(404, 409, 422), opened_by=OPENED,
+        status=201, problems=(404, 409, 422), opened_by=OPENED, has_halves=True,
     ),
     writes(
         f"{A_UNIVERSE}/fork", make_fork, ForkDone, body=NewFork, query=UniverseQuery, status=201,
-        problems=(404, 409, 422), opened_by=OPENED,
+        problems=(404, 409, 422), opened_by=OPENED, has_halves=True,
     ),
     reads(
         f"{A_UNIVERSE}/forks", list_forks, ForksShown, query=ForksQuery, problems=(404, 409, 422)
