@@ -1,7 +1,7 @@
 // Passages between universes: lists of them, and one with who travels through it. Text of peers goes in as text.
 "use strict";
 
-const PASSAGE_STATES = { proposed: "proposed: the other owner has not accepted it", open: "open", closed: "closed" };
+const PASSAGE_STATES = { proposed: "proposed: the other owner has not accepted it", open: "open", closed: "closed", gone: "it leads nowhere: an end was deleted by its owner" };
 const PASSAGE_TYPES = ["thread", "bridge", "gate", "confluence"];
 const PASSAGES_SHOWN = 10;
 const DOTS_MAX = 12; // travellers that are drawn in one place
@@ -115,7 +115,7 @@ function arrivalsField(form) {
 // ── one passage ──
 
 function travellerWords(one) {
-  if (one.state === "in") return `is in ${shortOf(one.universe)}`;
+  if (one.state === "in") return `is in ${shortOf(one.universe)}${one.gone ? ", which was deleted" : ""}`;
   if (one.state === "in-transit") return `is on its way from ${shortOf(one.source)} to ${shortOf(one.universe)}`;
   return `was refused by ${shortOf(one.universe)}${one.reason ? `: ${one.reason}` : ""}, and goes back to ${shortOf(one.source)}`;
 }
@@ -212,6 +212,7 @@ async function passageParts(of) {
   drawing.append(passagePicture(one, 320, found.travellers), places);
   return [
     element("p", `${one.type}, ${PASSAGE_STATES[one.state]}`, "soft"), drawing,
+    ...one.gone.map((full) => element("p", `${endText(full, of.me)} was deleted. Nobody goes there, and who is in it stays there until its owner brings it back.`, "bad")),
     listedFacts([
       ["stability", `${one.stability} of 100`], ["looked after", minute(one.lastMaintenance)], ["made", `${minute(one.createdAt)}${one.createdBy ? ` by ${one.createdBy}` : ""}`],
       ["proposed by", personName(ownerOf(one.fullName))], ["accepted by", one.acceptedBy ? personName(one.acceptedBy) : ""], ["id", one.id],
