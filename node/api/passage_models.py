@@ -24,7 +24,8 @@ from universe.travel import In, InTransit, Refused, Story
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
 """An id, or `<did>/<id>`."""
 Soul: TypeAlias = Annotated[str, Meta(max_length=SOUL_CHARACTERS_MAX)]
-Migration: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+MIGRATION_NAME: Final = "the id of a migration: 32 digits, 0-9 and a-f"
+Migration: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", title=MIGRATION_NAME)]
 Tick: TypeAlias = Annotated[int, Meta(ge=0, le=TICK_MAX)]
 Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
 TYPES_OF_CLIENTS: Final = frozenset({"thread", "bridge", "gate", "confluence"})

@@ -19,7 +19,7 @@ from node.commands.console import (
     say,
     wants_json,
 )
-from node.commands.files import whole_file
+from node.commands.files import is_stream, keep_what_is_there, whole_file
 from node.commands.passage_text import (
     behind_text,
     end_text,
@@ -228,6 +228,7 @@ def send(
 @click.argument("passage")
 @click.argument("migration", type=MIGRATION)
 @click.option("-o", "--output", metavar="FILE|-", help="Where its bytes go; - is stdout.")
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
 @SOUL
 @ORIGIN
 @IN_NAMESPACE
@@ -235,6 +236,7 @@ def take(
     passage: str,
     migration: str,
     output: str | None,
+    force: bool,
     soul: str | None,
     origin: str | None,
     namespace: str | None,
@@ -247,6 +249,8 @@ def take(
     to_stdout = output in (None, "-")
     if to_stdout and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
+    if not to_stdout:
+        keep_what_is_there(Path(str(output)), force=force)
     query = {"migration": migration, "soul": soul, "origin": origin, "namespace": namespace}
     path = path_of(PATH, passage, "travellers")
     found = node().get(path, query)["travellers"]
@@ -257,15 +261,16 @@ def take(
         sys.stdout.buffer.flush()
         return
     target = Path(str(output))
-    with whole_file(target) as file:
+    with whole_file(target, force=force) as file:
         file.write(data)
     shown = {name: value for name, value in one.items() if name != "data"}
     if wants_json():
         body = {"traveller": shown, "file": str(target), "size": len(data)}
         return print_json("passage", body)
-    say(f"{printable(one['soul'])}, {one['format']}, {size_text(len(data))}", fg="green", nl=False)
-    say(f" in {printable(str(target))}", fg="green")
-    return say(place_text(one, petnames()))
+    aside = is_stream(target)
+    done = f"{printable(one['soul'])}, {one['format']}, {size_text(len(data))}"
+    say(f"{done} in {printable(str(target))}", fg="green", err=aside)
+    return say(place_text(one, petnames()), err=aside)
 
 
 @passage_command.command("recall")

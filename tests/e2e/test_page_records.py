@@ -386,7 +386,12 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
 
         # Search finds it, and leads there.
         page.value("byId('q').value = 'Foxes', showFound(), 0")
-        follow(page, "Foxes alone", "#found")
+        page.wait("the answer", "byId('found').getAttribute('aria-busy') === 'false'")
+        focus_on(page, "Foxes alone", "#found")
+        page.value("showFound()")
+        standing = page.value("document.activeElement.getAttribute('href')")
+        assert standing, "drawn anew beneath who stands there"
+        page.press("Enter")
         page.wait("it to be found", "byId('one-head').textContent === 'Foxes alone'")
         page.value("history.back()")
         page.wait("the other", f"byId('one-head').textContent === {json.dumps(HOSTILE)}")

@@ -44,6 +44,7 @@ from tests.fuzz.mutation import join_frames, split_frames
 from tests.node.test_invites import DEVICE, GRANT
 from tests.node.test_terms import TERMS
 from tests.node.test_words import ALICE
+from universe.formats.halves import whole_characters
 
 LAPTOP = SigningKey.from_seed(bytes([9]) * 32)
 
@@ -179,14 +180,14 @@ def submission_seeds() -> Sequence[bytes]:
 
 
 def read_wrapped_snapshot(data: bytes) -> None:
-    """What comes out of it is JSON for others too, wherever it is cut."""
+    """What comes out of it is JSON for others too, wherever it is cut, but for halves."""
     wrapped = Wrapped()
     cut = max(1, len(data) // 3)
     came = b"".join(
         piece for at in range(0, len(data), cut) for piece in wrapped.push(data[at : at + cut])
     )
     wrapped.finish()
-    msgspec.json.decode(b"[" + came + b"]", type=tuple[msgspec.Raw])
+    msgspec.json.decode(whole_characters(b"[" + came + b"]"), type=tuple[msgspec.Raw])
     came.decode()
 
 
@@ -197,5 +198,6 @@ def wrapped_snapshot_seeds() -> Sequence[bytes]:
     return [
         json.dumps({"snapshot": world} | said, indent=1).encode(),
         json.dumps(said | {"compressedSnapshot": base64.b64encode(packed).decode()}).encode(),
+        b'{"snapshot": ["\\ud83d", "\\\\ud83d"], "tick": 1, "canonEvent": {"type": "\\ude00"}}',
         b'{"snapshot": "a\\/b", "tick": "7", "more": [[[[[[[1]]]]]]]}',
     ]

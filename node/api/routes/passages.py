@@ -372,6 +372,7 @@ ENDPOINTS = (
     writes(
         "/api/passage", propose_passage, PassageDone, body=NewPassage, status=201,
         problems=(403, 404), opened_by=("compat",), clean=cleaned_passage,
+        has_halves=True,
     ),
     reads("/api/passages", list_passages, Passages, query=PassagesQuery, problems=(404, 422)),
     writes("/api/gate", take_gate, GateTaken, body=NewGate, problems=(403, 404)),
@@ -379,7 +380,7 @@ ENDPOINTS = (
     writes(f"{ONE}/maintain", maintain_one, PassageDone, body=Maintenance, problems=(403, 404)),
     writes(
         f"{ONE}/travel", send_traveller, TravelDone, body=Travel, problems=(403, 404),
-        body_bytes_max=2 * TRAVELLER_BYTES_MAX, opened_by=("compat",),
+        body_bytes_max=2 * TRAVELLER_BYTES_MAX, opened_by=("compat",), has_halves=True,
     ),
     writes(f"{ONE}/recall", recall_traveller, TravelDone, body=Recall, problems=(403, 404)),
     writes(f"{ONE}/decide", decide_traveller, TravelDone, body=Decision, problems=(403, 404, 504)),

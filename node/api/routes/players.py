@@ -121,7 +121,7 @@ ONE = "/api/player/{player:lineage}"
 ENDPOINTS = (
     writes(
         "/api/player", register_as, PlayerDone, body=NewPlayer, status=201, problems=(404,),
-        opened_by=("compat",), clean=cleaned_player,
+        opened_by=("compat",), clean=cleaned_player, has_halves=True,
     ),
     reads("/api/players", list_players, Players, query=PlayersQuery, problems=(404, 422)),
     reads(

@@ -81,13 +81,13 @@ async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Respo
     hand = hand_of(node)
     async with hand.turn:
         row, state = await make_universe(hand, given, os.urandom(ID_BYTES))
-    answer = {"success": True, "universe": await meta_of(node.store, row), "state": state}
+    answer = {
+        "success": True,
+        "universe": await meta_of(node.store, row),
+        "state": state,
+        "rule": policy_words(rule_of(row)),
+    }
     return answer_cached(call.request, answer, 201)
-
-
-async def create_in_multiverse(node: Node, call: Call[NoQuery, NewUniverse]) -> Response:
-    """The same, as some of those clients have its address."""
-    return await create_universe(node, call)
 
 
 async def get_universe(node: Node, call: Call[UniverseQuery, None]) -> dict[str, Any]:
@@ -182,18 +182,16 @@ def _list(rows: list[bytes], more: str | None) -> msgspec.Raw:
 
 
 A_UNIVERSE: Final = f"/api/universe/{{universe:{UNIVERSE_REF}}}"
-_NEW: Final[dict[str, Any]] = {
-    "body": NewUniverse, "status": 201, "problems": (404,), "opened_by": OPENED,
-    "body_bytes_max": UNIVERSE_BODY_BYTES_MAX,
-}  # fmt: skip
 LISTS: tuple[Endpoint[Any, Any], ...] = (
     reads(
         "/api/universes", list_universes, UniverseList, query=UniversesQuery, problems=(404, 422),
         is_remembered=True, clean_query=cleaned_list,
     ),
     reads("/api/multiverse/stats", multiverse_stats, MultiverseStats),
-    writes("/api/universe", create_universe, UniverseDone, **_NEW),
-    writes("/api/multiverse/universe", create_in_multiverse, UniverseDone, **_NEW),
+    writes(
+        "/api/universe", create_universe, UniverseDone, body=NewUniverse, status=201,
+        problems=(404,), opened_by=OPENED, body_bytes_max=UNIVERSE_BODY_BYTES_MAX, has_halves=True,
+    ),
 )  # fmt: skip
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     reads(A_UNIVERSE, get_universe, UniverseShown, query=UniverseQuery, problems=(409, 422)),

@@ -129,6 +129,9 @@ async def test_a_traveller_goes_there_and_is_told_with_its_bytes(alice: Alice) -
         "fox", f"{alice.node.identity.did}/{FAR}", [],
     )  # fmt: skip
     assert "data" not in fox
+    short = await alice.client.post(f"{path}/travel", json=wish | {"migration": "01"})
+    said = "/migration: is not the id of a migration: 32 digits, 0-9 and a-f"
+    assert (short.status_code, short.json()["detail"]) == (422, said)
     params = {"migration": "01" * 16}
     (fox,) = ok(await alice.client.get(f"{path}/travellers", params=params))["travellers"]
     assert base64.b64decode(fox["data"]) == b'{"legs":4}'

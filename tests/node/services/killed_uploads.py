@@ -20,13 +20,11 @@ from node.identity import load_or_create
 from node.projection import project
 from node.services.namespaces import Keeper
 from node.services.signers import Signers
+from node.services.snapshots import Kept, Offered, keep_snapshot
 from node.services.universes import (
     Given,
     Hand,
-    Kept,
-    Offered,
     document_of,
-    keep_snapshot,
     make_universe,
     universe_meant,
 )
