@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from crdt.keys import COMMONS, NamespaceKey
 from storage.appended import AppendedEvent
+from storage.bursts import Burst
 from storage.errors import BrokenIndex, StorageError
 from storage.facts import FactsOf, no_facts
 from storage.list_pages import Sort
@@ -40,11 +41,10 @@ from storage.store import SELF, Store
 # index has what fits in here, 100,000 modules, and a search pays for each part that it looks into.
 HEAP_BYTES = 96_000_000
 BATCH = 1_000  # documents in a commit; a commit costs about 20 ms whatever it holds
-# Changes gather for one commit: a few are found within a quarter of a second, of a flood more go
-# into one, since a commit and the merges after it cost a busy machine more than the documents.
-BATCH_DELAY_S = 0.1
-FLOOD_DELAY_S = 0.4
-FLOOD = 50
+# Changes gather for one commit: it syncs some fifteen files, and the merges after it cost more than
+# the documents, all of which whoever writes on would wait for. See decision 119.
+QUIET_S = 0.05
+GATHERED_S = 1.0
 RETRY_DELAY_S = 5.0  # a disk that is full now has room again once somebody made some
 PAGE_MAX = 1_000
 # Documents that are searched without a thread of its own, which would cost more than the search:
@@ -208,24 +208,23 @@ class SearchIndex:
     async def follow(self, on_caught_up: Callable[[int], None] = lambda count: None) -> None:
         """Keeps up with the store until cancelled; `on_caught_up` hears how many were taken.
 
+        What changed waits until nothing more does for `QUIET_S`, `GATHERED_S` at most.
         While the index cannot be written it stays behind, and is tried again.
         """
-        changed = asyncio.Event()
-        changed.set()
-        unsubscribe = self._store.subscribe(lambda event: changed.set())
+        burst = Burst(QUIET_S, GATHERED_S)
+        burst.note()
+        unsubscribe = self._store.subscribe(lambda event: burst.note())
         try:
             while True:
-                await changed.wait()
-                changed.clear()
+                await burst.over()
                 try:
                     count = await self.catch_up()
                 except BrokenIndex:
-                    changed.set()
+                    burst.note()
                     await asyncio.sleep(RETRY_DELAY_S)
                     continue
                 if count:
                     on_caught_up(count)
-                await asyncio.sleep(FLOOD_DELAY_S if count > FLOOD else BATCH_DELAY_S)
         finally:
             unsubscribe()
 

@@ -202,12 +202,6 @@ class Snapshots(Part):
         assert row is not None, "a count has one row"
         return Totals(*row)
 
-    async def universes_called(
-        self, record: str, namespaces: Sequence[NamespaceKey], limit: int = OF_OWNER_MAX
-    ) -> list[ListedRow]:
-        """Those of this id, whoever's."""
-        return await self._universes("l.record = ?", record, namespaces, limit)
-
     async def universes_of_owner(
         self, owner: str, namespaces: Sequence[NamespaceKey], limit: int = OF_OWNER_MAX
     ) -> list[ListedRow]:

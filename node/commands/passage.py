@@ -21,9 +21,11 @@ from node.commands.console import (
 )
 from node.commands.files import is_stream, keep_what_is_there, whole_file
 from node.commands.passage_text import (
+    behind_text,
     end_text,
     place_text,
     stability_text,
+    state_text,
     travellers_text,
     universe_text,
     waiting_text,
@@ -66,7 +68,7 @@ class MigrationId(click.ParamType[str]):
 MIGRATION = MigrationId()
 TAKE_TIMEOUT_S = 330.0  # the node itself gives a fetch 300 s
 MIGRATE_ENTITY = "primordium-migration"
-COLORS = {"open": "green", "proposed": "yellow", "closed": None}
+COLORS = {"open": "green", "proposed": "yellow", "closed": None, "gone": "red"}
 
 
 @click.group("passage")
@@ -170,6 +172,8 @@ def show(passage: str, limit: int | None, cursor: str | None, namespace: str | N
     for universe in found["doubtful"]:
         text = f"The gate of {printable(universe)} signed two receipts with one number."
         say(text, fg="red")
+    for universe in found["behind"]:
+        say(behind_text(universe, one), fg="red")
     if not found["whole"]:
         say("Some are left out: they went through too many universes.", fg="yellow")
     if found["next"]:
@@ -358,7 +362,7 @@ def own_did() -> str:
 
 def print_passage(one: Json, called: Petnames, own: str) -> None:
     say(printable(one["name"] or one["id"]), bold=True)
-    say(f"{'state':<14}{one['state']}", fg=COLORS[one["state"]])
+    say(f"{'state':<14}{state_text(one, called, own)}", fg=COLORS[one["state"]])
     ends = (one["source"], one["target"])
     for label, value in (
         ("id", one["fullName"]), ("type", one["type"]),

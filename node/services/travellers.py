@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.errors import Conflict, NotFound
-from node.services.ends import on_their_way
+from node.services.ends import missing_between, on_their_way
 from node.services.gatebooks import Books
 from node.services.passages import Ferry
+from universe.behind import believed
 from universe.lines import Lines
 from universe.names import parse_full_name
 from universe.passage import Passage
@@ -53,6 +54,8 @@ class Page:
     stories: list[Story]
     doubtful: list[str]
     """Ends whose gate signed two receipts with one number."""
+    behind: list[str]
+    """Ends of this author's of which the other end answered what is not here, and is believed."""
     is_whole: bool = True
     """Whether each story was told: one through too many universes is left out."""
     next: str | None = None
@@ -80,6 +83,7 @@ class _End:
     departures: list[tuple[Checked, bool]]
     """And whether each was answered for good, as far as the two ends say."""
     doubtful: list[str]
+    behind: list[str]
 
 
 async def travellers_through(
@@ -109,7 +113,7 @@ async def travellers_through(
             receipts += min(len(story.receipts), SHOWN_MAX)
     is_whole = len(ends) == 2 and all(one.who in told for one in page[:count])
     more = page[count - 1].text if count < len(places) else None
-    return Page(shown, sorted({name for end in ends for name in end.doubtful}), is_whole, more)
+    return _page(shown, ends, is_whole=is_whole, more=more)
 
 
 async def travellers_under(
@@ -133,8 +137,7 @@ async def travellers_under(
             stories.append(story)
             departures.append(under[-1])
     is_whole = len(ends) == 2 and len(told) == len(whom)
-    doubtful = sorted({name for end in ends for name in end.doubtful})
-    return Page(stories, doubtful, is_whole), departures
+    return _page(stories, ends, is_whole=is_whole), departures
 
 
 async def who_waits(
@@ -194,20 +197,35 @@ async def _at_ends(by: Ferry, passage: Passage) -> tuple[Books, list[_End]]:
     ends = passage.proposed.ends[:2]
     await books.load(ends)
 
-    def question(names: Sequence[str], _: Books, lines: Lines) -> list[_End]:
-        return [_end(name, passage, lines) for name in names]
+    def question(names: Sequence[str], books: Books, lines: Lines) -> list[_End]:
+        own = (name for name in names if parse_full_name(name)[0] == by.did)
+        behind = [
+            name
+            for name in own
+            for other in believed(name, [passage])
+            if missing_between(name, other, books, lines)
+        ]
+        return [_end(name, passage, lines, behind) for name in names]
 
     return books, await books.ask_each(ends, question)
 
 
-def _end(name: str, passage: Passage, lines: Lines) -> _End:
+def _page(
+    stories: list[Story], ends: list[_End], *, is_whole: bool, more: str | None = None
+) -> Page:
+    doubtful = {name for end in ends for name in end.doubtful}
+    behind = {name for end in ends for name in end.behind}
+    return Page(stories, sorted(doubtful), sorted(behind), is_whole, more)
+
+
+def _end(name: str, passage: Passage, lines: Lines, behind: list[str]) -> _End:
     ends, line = passage.proposed.ends[:2], lines[name]
     departures = [
         (one, one.receipt.other in ends and _is_done(one, lines))
         for one in line.receipts
         if one.receipt.kind == DEPARTURE and one.receipt.passage == passage.name
     ]
-    return _End(departures, [name] if line.equivocations else [])
+    return _End(departures, [name] if line.equivocations else [], behind)
 
 
 def _is_done(departure: Checked, lines: Lines) -> bool:

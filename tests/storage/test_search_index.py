@@ -170,6 +170,37 @@ async def test_it_follows_the_store(store: Store, index: SearchIndex) -> None:
     assert names(await index.search("renamed")) == ["renamed"]
 
 
+async def test_what_comes_one_after_another_is_taken_together_and_found_all_the_same(
+    store: Store, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_index, "QUIET_S", 3_600.0)
+    monkeypatch.setattr(search_index, "GATHERED_S", 3_600.0)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        follower = group.create_task(index.follow())
+        for name in ("first", "second", "third"):
+            await store.receive([BOB.publishes(f"io.bob.{name}", named(name))], source="bob")
+        assert await index.behind() == 3, "somebody may write on"
+        edit = named("fourth", description="of one's own")
+        await store.commit(ALICE.document("io.alice.timer"), edit, ALICE.signer)
+        assert names(await index.search("fourth")) == ["fourth"]
+        follower.cancel()
+
+
+async def test_however_many_come_they_are_taken_after_a_while(
+    store: Store, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_index, "QUIET_S", 3_600.0)  # as where nobody ever stops
+    monkeypatch.setattr(search_index, "GATHERED_S", 0.01)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        caught_up: asyncio.Queue[int] = asyncio.Queue(10)
+        follower = group.create_task(index.follow(caught_up.put_nowait))
+        for name in ("first", "second"):
+            await store.receive([BOB.publishes(f"io.bob.{name}", named(name))], source="bob")
+            await caught_up.get()
+            assert names(await index.search(name)) == [name]
+        follower.cancel()
+
+
 async def test_what_this_node_wrote_is_found_at_once(store: Store, index: SearchIndex) -> None:
     for name in ("first", "second"):
         edit = named(name, description="same record, other name")

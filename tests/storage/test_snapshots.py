@@ -262,5 +262,5 @@ async def test_universes_are_found_by_their_players_and_by_their_ids(store: Stor
     found = await store.universes_of_owner("player:alice", [COMMONS])
     assert [one.listing.record for one in found] == ["universe:fork", "universe:main"]
     assert await store.universes_of_owner("player:bob", [COMMONS]) == []
-    called = await store.universes_called("universe:main", [COMMONS])
+    called = await store.called("universe", "universe:main", [COMMONS])
     assert [one.listing.author for one in called] == [ALICE.did]
