@@ -229,11 +229,7 @@ class Importing:
             self.places[one.id] = found["universe"]["namespace"]
             told["state"] = "unchanged"
             return
-        # Its autosaves are history: of a world that goes on, none of them is to be thinned.
-        keep: Json = {"auto": {}}
-        body: dict[str, Any] = {
-            "id": one.id, "name": one.name, "visibility": wanted, "retention": keep,
-        }  # fmt: skip
+        body: dict[str, Any] = {"id": one.id, "name": one.name, "visibility": wanted}
         if one.owner:
             body["ownerId"] = one.owner
         if one.created_us:

@@ -5,7 +5,7 @@ Chromium loads the game from a server of its own; its saves lie in the IndexedDB
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -45,7 +45,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def at(folder: Path) -> Iterator[str]:
+def at(folder: Path) -> Generator[str]:
     """The origin of the game's own server."""
     serving = partial(Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), serving) as server:

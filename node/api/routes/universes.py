@@ -81,7 +81,12 @@ async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Respo
     hand = hand_of(node)
     async with hand.turn:
         row, state = await make_universe(hand, given, os.urandom(ID_BYTES))
-    answer = {"success": True, "universe": await meta_of(node.store, row), "state": state}
+    answer = {
+        "success": True,
+        "universe": await meta_of(node.store, row),
+        "state": state,
+        "rule": policy_words(rule_of(row)),
+    }
     return answer_cached(call.request, answer, 201)
 
 

@@ -24,7 +24,8 @@ MAIN: dict[str, Any] = {
 }  # fmt: skip
 
 RULE = [
-    "auto: all of the last hour, then the last of each hour, day, week",
+    "auto: up to 4,000 are kept; of more, the oldest are thinned to the last of each hour, day,"
+    " week",
     "manual: all are kept",
     "canonical: all are kept",
 ]

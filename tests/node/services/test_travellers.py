@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.api.passage_models import show_traveller
-from node.errors import Conflict, NotFound, Rejected
+from node.errors import Conflict, Rejected
 from node.services.passages import create_passage
 from node.services.passengers import Passenger, migration_passenger
 from node.services.travellers import travellers_through
@@ -105,7 +105,7 @@ async def test_who_passed_through_a_universe_that_was_deleted_is_where_it_went(
     assert [one.place for one in (await travellers_through(alice.ferry, there)).stories] == [
         In(far)
     ]
-    with pytest.raises(NotFound):
+    with pytest.raises(Conflict, match="--undo brings it back"):
         await alice.gates.send(on, near, bytes([4]) * 16, FOX, 0)
 
 
