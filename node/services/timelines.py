@@ -40,6 +40,7 @@ from universe.names import parse_full_name
 from universe.parts import Origin
 from universe.record import (
     DROPPED_MAX,
+    WORD,
     Facts,
     Visibility,
     add_event,
@@ -146,7 +147,7 @@ async def fork(
     is_own = await _is_ones_own(by, parent, decode_signed(signed))
     given = await _for_its_readers(by, parent, given, is_own=is_own, has_no_token=has_no_token)
     if given.id:
-        for other in await by.store.universes_called(given.id, await joined_places(by.store)):
+        for other in await by.store.called(WORD, given.id, await joined_places(by.store)):
             if other.listing.author == by.keeper.identity.did:
                 detail = f"you have a universe {given.id} already: take another id for the fork"
                 raise Conflict(detail, code="universe-exists")
@@ -313,7 +314,7 @@ async def _is_ones_own(by: Hand, parent: ListedRow, signed: SignedSnapshot) -> b
     author, id = parse_full_name(decode_snapshot(signed.statement).universe)
     if parent.listing.author != did or author == did:
         return parent.listing.author == did
-    public = await by.store.universes_called(id, [COMMONS])
+    public = await by.store.called(WORD, id, [COMMONS])
     return any(one.listing.author == author for one in public)
 
 
@@ -359,7 +360,7 @@ async def universe_named(
 ) -> ListedRow | None:
     """By its full name."""
     author, id = parse_full_name(name)
-    found = await store.universes_called(id, places)
+    found = await store.called(WORD, id, places)
     return next((one for one in found if one.listing.author == author), None)
 
 

@@ -101,7 +101,7 @@ async def universe_meant(
     owner, slash, id = text.rpartition("/")
     parse_universe_id(id)
     places = await joined_places(store) if places is None else places
-    found = await store.universes_called(id, places)
+    found = await store.called(WORD, id, places)
     if slash:
         author = await author_meant(store, owner)
         found = [row for row in found if row.listing.author == author]
@@ -130,9 +130,11 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
     id = parse_new_id(given.id) if given.id else made_id(drawn)
     store, own = by.store, by.keeper.identity
     places = await joined_places(store)
-    mine = [
-        row for row in await store.universes_called(id, places) if row.listing.author == own.did
-    ]
+
+    async def own_in(where: Sequence[NamespaceKey]) -> list[ListedRow]:
+        return [row for row in await store.called(WORD, id, where) if row.listing.author == own.did]
+
+    mine = await own_in(places) if given.id else []
     facts = given.facts
     create_universe(given.words, facts, now_us=by.clock_us())  # before a namespace is made for it
     if given.id and not mine:  # there would be two of one full name when it comes back
@@ -158,12 +160,12 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
     else:
         edit = fork_universe(given.words, facts, *given.origin, now_us=by.clock_us())
     committed = await store.commit(document, edit, signer)
-    row = await store.listing(WORD, own.did, id, place)
-    if row is None:
+    made = await own_in([place])
+    if not made:
         raise NotFound(f"universe {id} was deleted at this very moment", code="unknown-record")
     if committed is None:
-        return row, "unchanged"
-    return row, "updated" if mine else "created"
+        return made[0], "unchanged"
+    return made[0], "updated" if mine else "created"
 
 
 async def delete_universe(by: Hand, row: ListedRow, *, is_dry: bool = False) -> None:

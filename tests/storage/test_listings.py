@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from crdt.keys import COMMONS, NamespaceKey
+from storage import listings
 from storage.errors import BadCursor
 from storage.list_pages import Sort
 from storage.listings import AHEAD_US, ListedRow, Listings
@@ -15,6 +17,7 @@ from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, project, rated, tagged
 from tests.storage.steps import counted
 
+PEOPLE = (ALICE, BOB, CAROL)
 SORTS: list[Sort] = ["recent", "rating", "downloads", "name"]
 
 
@@ -224,3 +227,21 @@ async def test_a_cursor_belongs_to_its_order(store: Store) -> None:
     page = await store.listings(limit=1)
     with pytest.raises(BadCursor):
         await store.listings(sort="name", cursor=page.next)
+
+
+@pytest.mark.parametrize("few", [64, 2])
+async def test_all_of_one_id_are_found_however_many_and_long_they_are(
+    store: Store, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(listings, "FEW", few)
+    long = named("Long", description="x" * (listings.REMEMBERED_BYTES_MAX + 1))
+    entries = [one.publishes("io.same", long if one is BOB else named("Same")) for one in PEOPLE]
+    await store.receive([*entries, ALICE.publishes("io.other", named("Other"))], source="peer")
+    for places in ([COMMONS], [NamespaceKey(bytes([7]) * 32), COMMONS], [COMMONS] * 65):
+        found = await store.called("module", "io.same", places)
+        assert [one.listing.author for one in found] == sorted(one.did for one in PEOPLE)
+        assert {len(one.listing.description) > 4 for one in found} == {False, True}
+    assert len(await store.called("module", "io.same", [COMMONS], limit=1)) == 1
+    assert await store.called("module", "io.none", [COMMONS]) == []
+    assert await store.called("genome", "io.same", [COMMONS]) == []
+    assert await store.called("module", "io.same", []) == []

@@ -13,6 +13,7 @@ from blake3 import blake3
 from crdt.blob import BlobId, Chunking
 from crdt.change import DocumentId
 from crdt.document import Editor
+from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS
 from node.projection import project
 from registry.deletion import delete, undelete
@@ -22,6 +23,11 @@ from storage.listings import ListedRow
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, NOW_US, Person
 from universe.event import Event, encode_event, event_id
+from universe.gate import Now, Wish, hand_over, send
+from universe.gatebook import put_receipts
+from universe.gates import check_hand_over, sign_hand_over
+from universe.lines import Lines
+from universe.receipts import Receipt, Traveller, Who, sign_receipt
 from universe.record import (
     CLASS,
     KIND,
@@ -142,6 +148,30 @@ async def test_what_a_snapshot_names_stays_while_the_universe_could_come_back(st
     assert [one.tick for one in await store.snapshots(number)] == [2]
 
 
+async def test_a_traveller_is_named_no_longer_than_its_departure(store: Store) -> None:
+    """Also of a universe in which nobody takes a snapshot any more."""
+    data = b"z" * 50_000
+    blob = await store.put_blob(data, chunking=Chunking.CONTENT)
+    source, target = f"{ALICE.did}/universe:main", f"{BOB.did}/universe:fork"
+    gate = SigningKey.from_seed(bytes(32))
+    fox = Traveller.in_blob(Who(source, "fox"), data, "json", blob)
+    wish = Wish(bytes(16), f"{ALICE.did}/passage:1", target, fox)
+    opened = hand_over(source, gate.public, gate.public, Lines([], []), NOW_US)
+    gates = [check_hand_over(sign_hand_over(opened, gate))]
+    left = send(source, gate.public, wish, Lines([], gates), Now(1, NOW_US))
+    assert isinstance(left, Receipt)
+    await store.commit(MAIN, created(), ALICE.signer)
+    await store.commit(MAIN, keeps(taken(1)), ALICE.signer)
+    edit = put_receipts([sign_receipt(left, gate)], now_us=NOW_US)
+    await store.commit(MAIN, edit, ALICE.signer)
+    await store.gc(grace_us=-1)
+    assert await store.read_blob(blob) == data
+    await store.commit(MAIN, lambda editor: editor.delete(("gate",)), ALICE.signer)
+    await store.gc(grace_us=-1)
+    assert not await store.has_blob(blob)
+    assert [one.tick for one in await store.snapshots((await listed(store)).number)] == [1]
+
+
 async def test_a_fork_names_what_it_began_with_whatever_becomes_of_its_parent(store: Store) -> None:
     blob = await store.put_blob(b"y" * 50_000, chunking=Chunking.CONTENT)
     origin = taken(7, blob)
@@ -232,5 +262,5 @@ async def test_universes_are_found_by_their_players_and_by_their_ids(store: Stor
     found = await store.universes_of_owner("player:alice", [COMMONS])
     assert [one.listing.record for one in found] == ["universe:fork", "universe:main"]
     assert await store.universes_of_owner("player:bob", [COMMONS]) == []
-    called = await store.universes_called("universe:main", [COMMONS])
+    called = await store.called("universe", "universe:main", [COMMONS])
     assert [one.listing.author for one in called] == [ALICE.did]

@@ -211,6 +211,8 @@ async def test_what_cannot_be_forked_is_said(alice: Alice) -> None:
     ):
         answer = await alice.client.post(f"{PLACE}/fork", json=body)
         assert answer.status_code == 422, body
+    said = "/snapshot: is not the id of a snapshot: 64 digits, 0-9 and a-f"
+    assert answer.json()["detail"] == said
 
 
 async def test_a_private_universe_is_forked_in_private(alice: Alice) -> None:
