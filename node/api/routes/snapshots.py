@@ -32,7 +32,7 @@ from node.errors import Unverified
 from node.services.fetch import hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
-from node.services.timelines import due
+from node.services.timelines import due_by_upload
 from node.services.universes import Kept, events_for, keep_snapshot, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
@@ -212,8 +212,7 @@ async def _kept(
     async def dropping(row: ListedRow) -> tuple[bytes, ...]:
         if call.query.at is not None:  # with its own times from elsewhere: nothing goes for it
             return ()
-        found = await due(node.store, row, now_us=node.clock_us())
-        return tuple(one.snapshot.id for one in found.dropped)
+        return await due_by_upload(node.store, row, now_us=node.clock_us())
 
     kept = await keep_snapshot(
         hand_of(node),
