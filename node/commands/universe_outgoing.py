@@ -92,6 +92,8 @@ def snapshot_of(entry: dict[str, Any]) -> OutSnapshot:
         size=entry["fileSize"],
         checksum=entry["checksum"],
         decay=decay_of(policy) if policy else None,
+        is_wrapped=entry.get("wrapped", False),
+        is_inherited=entry.get("inherited", False),
     )
 
 
