@@ -112,7 +112,8 @@ def laid_out(
     taken: set[str] = set()
     laid: list[Laid] = []
     left: list[OutSnapshot] = []
-    for one in sorted(universe.snapshots, key=_order):
+    order = _by_bytes if format is WorldFormat.SAVEFILE else _order
+    for one in sorted(universe.snapshots, key=order):
         is_json = _is_json(one)
         if format is not WorldFormat.RAW and not is_json:
             left.append(one)
@@ -129,9 +130,14 @@ def laid_out(
     return tuple(laid), tuple(left)
 
 
-def _order(one: OutSnapshot) -> tuple[bool, int, int, str, str, str]:
+def _order(one: OutSnapshot) -> tuple[object, ...]:
     """What a fork began with, then by time; nothing in it differs from author to author."""
     return not one.is_inherited, one.at_us, one.tick, one.checksum, one.kind, one.id
+
+
+def _by_bytes(one: OutSnapshot) -> tuple[object, ...]:
+    """A SaveFile has a time of its own, which need not be when its snapshot was taken."""
+    return not one.is_inherited, one.tick, one.checksum, one.id
 
 
 def _primordium(universe: OutUniverse) -> tuple[tuple[Laid, ...], tuple[OutSnapshot, ...]]:

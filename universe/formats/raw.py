@@ -46,12 +46,13 @@ from universe.formats.imported import (
     Source,
     WorldFormat,
 )
-from universe.formats.limits import CONFIG_BYTES_MAX, EVENTS_MAX, INDEX_BYTES_MAX
+from universe.formats.limits import CONFIG_BYTES_MAX, INDEX_BYTES_MAX
 from universe.formats.merging import once
 from universe.formats.origins import with_origins
 from universe.formats.sums import SHA256
 from universe.formats.taking import content_of
 from universe.names import parse_new_id
+from universe.parts import EVENTS_MAX
 from universe.snapshot import KINDS, media_problem
 
 INDEX: Final = "universe.json"
