@@ -16,7 +16,7 @@ from storage.authority import cited_heads
 from storage.database import Reading, Writing
 from storage.documents import Materialiser, newest_epoch, unused_epoch
 from storage.errors import LetGo, StorageError
-from storage.materialise import Work
+from storage.materialise import Live, Work
 
 # A device whose changes fell for these signed no number twice: it goes on in the next epoch.
 CUT = frozenset({Reason.REVOKED, Reason.EXCLUDED_DEPENDENCY, Reason.REPEATED})
@@ -40,6 +40,8 @@ class _Opened:
     work: Work
     validity: Validity
     device: bytes
+    is_whole: bool
+    """Whether the library takes all that counts."""
 
     @property
     def last(self) -> bytes | None:
@@ -85,6 +87,13 @@ class _Opened:
         header = read_change(raw)
         return raw, self.validity.ops + header.max_op - header.start_op < OPS_MAX
 
+    def signed(self, entries: Sequence[SignedEntry]) -> "Signed":
+        """What the changes just made to `document` came to."""
+        if self.is_whole:
+            ids = frozenset([*self.validity.valid, *(one.id for one in entries)])
+            self.work.live = Live(self.document, ids)
+        return Signed(entries, self.work)
+
 
 @dataclass(frozen=True, slots=True)
 class Signed:
@@ -111,7 +120,7 @@ async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> Sign
         raw, is_fitting = await run(opened.changed, act.edit)
         if is_fitting:
             entries = await _signed(write, act, opened, [raw] if raw else [])
-            return Signed(entries, opened.work)
+            return opened.signed(entries)
         opened = await _open(write, act, document, materialiser)  # as it was before the edit
     following = await _following(write, act, opened, materialiser)
     raws: list[bytes] = []
@@ -122,7 +131,7 @@ async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> Sign
         opened = following
     raw = await run(opened.document.change, act.edit)
     entries = await _signed(write, act, opened, [*raws, raw] if raw else [])
-    return Signed(entries, opened.work)
+    return opened.signed(entries)
 
 
 async def _check_kept(view: Reading, document: DocumentId) -> None:
@@ -163,7 +172,8 @@ async def _open(
     work = works.get(document) or Work(document, None)
     ((_, validity),) = await materialiser.judge(view, [work])
     device = act.signer.device.public
-    return _Opened(await materialiser.open(view, work, validity, device), work, validity, device)
+    loaded, refused = await materialiser.open(view, work, validity, device)
+    return _Opened(loaded, work, validity, device, is_whole=not refused)
 
 
 async def _signed(

@@ -6,7 +6,7 @@ from typing import Any
 
 from crdt.capability import CapabilityCache
 from crdt.change import DocumentId
-from crdt.document import Document, Plain
+from crdt.document import Plain
 from crdt.entry import decode_entry, unix_us_from_tai
 from crdt.errors import CrdtError
 from crdt.held import WAITING, Held, Validity
@@ -222,13 +222,13 @@ class Materialiser:
             built += rebuilt
         return built
 
-    async def open(self, view: Reading, work: Work, validity: Validity, actor: bytes) -> Document:
-        """The document itself, to be edited by `actor`."""
+    async def open(self, view: Reading, work: Work, validity: Validity, actor: bytes) -> Loaded:
+        """The document itself, to be edited by `actor`, and what the library refuses of it."""
         try:
-            return (await self.workers.run(load, work, validity, actor, is_read=False))[0]
+            return await self.workers.run(load, work, validity, actor, is_read=False)
         except CrdtError:  # the shortcut did not do; from all raw changes it always goes
             await load_raws(view, [work])
-            return (await self.workers.run(load, work, validity, actor, is_read=False))[0]
+            return await self.workers.run(load, work, validity, actor, is_read=False)
 
 
 # Of a table `d`; with `epoch > 0` beside it, an index has just these.

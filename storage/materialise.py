@@ -20,6 +20,7 @@ from crdt.rollover import carried_heads
 from crdt.statement import is_statement_class
 from crdt.usable import UNTRIED, load_usable
 from storage.listing import AttestationRow, Listing, Projection, Projector
+from storage.saving import is_large, lengthened
 
 READER_ACTOR = bytes(32)  # of documents that are only read: no device has this key
 SAVED_CHANGES_MIN = 8  # below it the changes themselves load as fast as a save
@@ -71,6 +72,16 @@ class Work:
     """As `Built.carried` was before, joined."""
     authority: Authority = field(default_factory=Authority)
     """What judges it; see `storage.authority`."""
+    live: "Live | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A document that was just changed here: to load it again would give the same."""
+
+    document: Document
+    entries: frozenset[bytes]
+    """Those that it is made of, all of which the library took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +140,15 @@ def _judge_log(work: Work) -> Validity:
 
 def is_incremental(work: Work, validity: Validity) -> bool:
     """Whether `saved` and the changes in memory are all that is needed."""
-    if is_statement_class(work.document.cls):
+    if is_statement_class(work.document.cls) or _is_live(work, validity):
         return True
     wanted = validity.valid if not _is_short_cut(work, validity) else _fresh(work, validity)
     return work.raws.keys() >= set(wanted)
+
+
+def _is_live(work: Work, validity: Validity) -> bool:
+    """Whether `live` is what counts now."""
+    return work.live is not None and work.live.entries == set(validity.valid)
 
 
 def _is_short_cut(work: Work, validity: Validity) -> bool:
@@ -170,10 +186,22 @@ def build(work: Work, validity: Validity, loaded: Loaded, project: Projector) ->
         tuple(sorted(document.heads())),
         changes,
         left_out,
-        document.save() if changes >= SAVED_CHANGES_MIN and not refused else None,
+        _saved(work, validity, document) if changes >= SAVED_CHANGES_MIN and not refused else None,
         projection,
         tuple(troubles),
     )
+
+
+def _saved(work: Work, validity: Validity, document: Document) -> bytes | None:
+    """What `document` is kept as, of which the library refuses nothing."""
+    if work.saved is not None and work.counted <= set(validity.valid):
+        held, fresh = work.held, _fresh(work, validity)
+        if work.raws.keys() >= set(fresh):
+            ops = ((work.raws[one], held[one].max_op - held[one].start_op + 1) for one in fresh)
+            if (longer := lengthened(work.saved, ops)) is not None:
+                return longer
+    is_too_large = is_large(work.saved, [*work.raws.values()], document.to_py())
+    return None if is_too_large else document.save()
 
 
 def unjudged(work: Work) -> Built:
@@ -231,6 +259,9 @@ def load(
     Its value `is_read` unless it is only to be changed.
     """
     id = work.document
+    if work.live is not None and is_read and _is_live(work, validity):
+        work.live.document.to_py()
+        return work.live.document, {}
     if work.saved is not None and _is_short_cut(work, validity):
         fresh = [work.raws[entry] for entry in _fresh(work, validity)]
         try:
@@ -239,6 +270,7 @@ def load(
             if fresh:
                 document.receive(fresh)
         except CrdtError:
+            work.saved = None
             # Which one, and what of the rest, is decided over all of them: ask again with all.
             if not work.raws.keys() >= set(validity.valid):
                 raise

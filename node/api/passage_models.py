@@ -1,6 +1,6 @@
 """Passages and travellers as the API takes and shows them: the names of (S1), times in ms."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
@@ -158,7 +158,7 @@ class PassageShown(Struct, frozen=True, kw_only=True, rename="camel"):
     target_universe_id: str
     type: str
     active: bool
-    """Whether one may travel: both owners agreed, and neither closed it."""
+    """Whether one may travel: both owners agreed, neither closed it, and both ends are there."""
     created_at: int
     created_by: str
     stability: int
@@ -173,7 +173,10 @@ class PassageShown(Struct, frozen=True, kw_only=True, rename="camel"):
     source: str
     """Full name; so is the target."""
     target: str
-    state: Literal["proposed", "open", "closed"]
+    state: Literal["proposed", "open", "closed", "gone"]
+    """`gone`: it is not closed, and leads nowhere, as an end was deleted by its owner."""
+    gone: tuple[str, ...]
+    """Full names of the ends that were deleted."""
     accepted_by: str
     """did:key of the other owner, or of the one of both; empty while nobody did."""
     arrivals: Mapping[str, str]
@@ -211,6 +214,8 @@ class TravellerShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: Literal["in", "in-transit", "refused"]
     universe: str
     """Where it is, or where it goes."""
+    gone: bool = False
+    """Of a list: that universe was deleted by its owner."""
     source: str = ""
     """Of who is under way: the universe it left."""
     reason: str = ""
@@ -289,15 +294,17 @@ _CLEANERS: Final[Mapping[str, Cleaner]] = {
 }
 
 
-def show_passage(one: Passage, now_us: int) -> PassageShown:
+def show_passage(one: Passage, now_us: int, deleted: Collection[str]) -> PassageShown:
+    """`deleted`: universes that their owners deleted, the ends of others perhaps among them."""
     half = one.proposed
+    gone = tuple(end for end in half.ends[:2] if end in deleted)
     halves = [half] if one.accepted is None else [half, one.accepted]
     return PassageShown(
         id=half.id,
         source_universe_id=half.source.partition("/")[2],
         target_universe_id=half.target.partition("/")[2],
         type=half.type,
-        active=one.is_open,
+        active=one.is_open and not gone,
         created_at=half.created_us // 1_000,
         created_by=half.by,
         stability=one.stability,
@@ -308,7 +315,8 @@ def show_passage(one: Passage, now_us: int) -> PassageShown:
         full_name=one.name,
         source=half.source,
         target=half.target,
-        state=one.state,
+        state="gone" if gone and one.state != "closed" else one.state,
+        gone=gone,
         accepted_by="" if one.accepted is None else one.accepted.author,
         arrivals={each.author: each.arrivals for each in halves},
     )
@@ -348,10 +356,10 @@ def show_traveller(
 
 
 def show_travellers(
-    page: Page, shown: tuple[TravellerShown, ...], more: str | None = None
+    page: Page, shown: Iterable[TravellerShown], more: str | None = None
 ) -> Travellers:
     doubtful, behind = tuple(page.doubtful), tuple(page.behind)
-    return Travellers(shown, doubtful, behind, page.is_whole, more)
+    return Travellers(tuple(shown), doubtful, behind, page.is_whole, more)
 
 
 def _place(story: Story) -> tuple[Literal["in", "in-transit", "refused"], str, str, str]:

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from node.api.life_models import Line, Tags
 from node.api.models import Cursor, Millis, Place
-from node.api.universe_models import SnapshotEntry, UniverseMeta, UniverseQuery, WorldText
+from node.api.universe_models import Gone, SnapshotEntry, UniverseMeta, UniverseQuery, WorldText
 
 Tick = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 SNAPSHOT_NAME: Final = "the id of a snapshot: 64 digits, 0-9 and a-f"
@@ -187,15 +187,6 @@ class PruneQuery(UniverseQuery, frozen=True):
 class NewPruning(Struct, frozen=True, kw_only=True):
     retention: dict[str, Any] | None = None
     """A rule for this universe from now on; with `dryRun`, only to see what it would do."""
-
-
-class Gone(Struct, frozen=True):
-    id: str
-    tick: int
-    type: str
-    timestamp: int
-    fileSize: int
-    why: str
 
 
 class PruneDone(Struct, frozen=True):

@@ -25,6 +25,7 @@ from node.commands.passage_text import (
     end_text,
     place_text,
     stability_text,
+    state_text,
     travellers_text,
     universe_text,
     waiting_text,
@@ -67,7 +68,7 @@ class MigrationId(click.ParamType[str]):
 MIGRATION = MigrationId()
 TAKE_TIMEOUT_S = 330.0  # the node itself gives a fetch 300 s
 MIGRATE_ENTITY = "primordium-migration"
-COLORS = {"open": "green", "proposed": "yellow", "closed": None}
+COLORS = {"open": "green", "proposed": "yellow", "closed": None, "gone": "red"}
 
 
 @click.group("passage")
@@ -361,7 +362,7 @@ def own_did() -> str:
 
 def print_passage(one: Json, called: Petnames, own: str) -> None:
     say(printable(one["name"] or one["id"]), bold=True)
-    say(f"{'state':<14}{one['state']}", fg=COLORS[one["state"]])
+    say(f"{'state':<14}{state_text(one, called, own)}", fg=COLORS[one["state"]])
     ends = (one["source"], one["target"])
     for label, value in (
         ("id", one["fullName"]), ("type", one["type"]),

@@ -83,6 +83,9 @@ def snapshot(
     said = "was there already" if done["known"] else "kept"
     say(f"tick {done['tick']:,}: {size_text(done['fileSize'])} {said}", fg="green")
     say(done["id"], dim=True)
+    if done["dropped"]:
+        why = "as the universe's rule, or their own, has it: panspermia universe prune shows it"
+        say(f"{done['dropped']:,} older ones went, {why}", dim=True)
 
 
 def json_text(value: Json) -> str:

@@ -232,11 +232,7 @@ class Importing:
             told["state"] = "unchanged"
             told["is_fork"] = self.forking.has_begun(one, found["universe"])
             return
-        # Its autosaves are history: of a world that goes on, none of them is to be thinned.
-        keep: Json = {"auto": {}}
-        body: dict[str, Any] = {
-            "id": one.id, "name": one.name, "visibility": wanted, "retention": keep,
-        }  # fmt: skip
+        body: dict[str, Any] = {"id": one.id, "name": one.name, "visibility": wanted}
         if one.owner:
             body["ownerId"] = one.owner
         if one.created_us:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 
 from crdt.blob import BlobId
 from node.errors import Conflict, NotFound, Rejected
+from node.services.deleting import refuse_deleted, was_deleted
 from node.services.ends import departure_to, missing_at, on_their_way, open_at, to_come_back
 from node.services.gatebooks import KIND, Books
 from node.services.passages import Ferry, document_of, passage_named, read_value
 from node.services.passengers import MIGRATION_FORMAT, Passenger, who_goes
 from node.services.verdicts import by_its_blob, half_here, judge_of
-from registry.deletion import is_deleted
 from registry.edits import Edit
 from registry.errors import CannotTravel
 from universe.behind import check_may_give_up, check_none_missing, given_up_with
@@ -284,8 +284,7 @@ class Gatekeeper:
 
     async def _check_there(self, universe: str) -> None:
         """Raises `Conflict` where its owner deleted it; one that is not here may be there."""
-        state = await self.by.store.read(document_of(universe, KIND, self.by.namespace))
-        if state is not None and is_deleted(state.value):
+        if await was_deleted(self.by.store, document_of(universe, KIND, self.by.namespace)):
             detail = f"{universe} was deleted by its owner: nobody is let in there"
             raise Conflict(detail, code="passage-closed")
 
@@ -294,10 +293,14 @@ class Gatekeeper:
         return await read_value(self.by, document) is None
 
     async def _books(self, universe: str, *, even_deleted: bool = False) -> Books:
-        """With that of one's own universe. Raises `NotFound` (`unknown-universe`)."""
+        """With that of one's own universe.
+
+        Raises `NotFound` (`unknown-universe`), `Conflict` (`deleted`).
+        """
         document = document_of(universe, KIND, self.by.namespace)
         is_held = even_deleted and await self.by.store.read(document) is not None
         if not is_held and await self._is_deleted(universe):
+            await refuse_deleted(self.by.store, document)
             raise NotFound(f"no universe {universe} is here", code="unknown-universe")
         books = Books(self.by)
         await books.load([universe])

@@ -3,12 +3,15 @@
 import asyncio
 import os
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from crdt.keys import NamespaceKey
+from node.api.bare_ids import passages_told
 from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
 from node.api.models import NoQuery, micros
 from node.api.passage_models import (
@@ -23,6 +26,7 @@ from node.api.passage_models import (
     PassageDone,
     PassageQuery,
     Passages,
+    PassageShown,
     PassagesQuery,
     Recall,
     Travel,
@@ -43,6 +47,7 @@ from node.services.passages import (
     accept_passage,
     close_passage,
     create_passage,
+    gone_of,
     maintain_passage,
     passage_called,
     passages_held,
@@ -98,7 +103,7 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
     await _check_own_gates(node, by, source.name, target.name)
     passage = await create_passage(by, id, words, said)
     await _take_own_gates(node, by, passage)
-    return PassageDone(success=True, passage=show_passage(passage, node.clock_us()))
+    return PassageDone(success=True, passage=await _shown(by, passage))
 
 
 async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone:
@@ -109,7 +114,7 @@ async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone
     await _check_own_gates(node, by, *passage.proposed.ends[:2])
     accepted = await accept_passage(by, passage, said)
     await _take_own_gates(node, by, accepted)
-    return PassageDone(success=True, passage=show_passage(accepted, node.clock_us()))
+    return PassageDone(success=True, passage=await _shown(by, accepted))
 
 
 async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages:
@@ -117,28 +122,30 @@ async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages
     places = await places_meant(node.store, call.query.namespace)
     said = call.query.universe
     universe = None if said is None else await _named(node, said)
-    now_us = node.clock_us()
-    found = [await passages_held(_ferry(node, one), universe) for one in places]
-    return Passages(tuple(show_passage(one, now_us) for each in found for one in each))
+    shown: list[PassageShown] = []
+    for by in (_ferry(node, one) for one in places):
+        shown += await _shown_each(by, await passages_held(by, universe))
+    return Passages(await passages_told(node, call, shown))
 
 
 async def get_passage(node: Node, call: Call[PassageQuery, None]) -> OnePassage:
     """One passage, by its id, one's own first, or its full name."""
-    _, passage = await _called(node, call.path["passage"], call.query.namespace)
-    return OnePassage(show_passage(passage, node.clock_us()))
+    by, passage = await _called(node, call.path["passage"], call.query.namespace)
+    (shown,) = await passages_told(node, call, await _shown_each(by, [passage]))
+    return OnePassage(shown)
 
 
 async def maintain_one(node: Node, call: Call[NoQuery, Maintenance]) -> PassageDone:
     """Look after a passage of this author's: it carries travellers as its owners say again."""
     by, passage = await _called(node, call.path["passage"], call.body.namespace)
     kept = await maintain_passage(by, passage, call.body.stability)
-    return PassageDone(success=True, passage=show_passage(kept, node.clock_us()))
+    return PassageDone(success=True, passage=await _shown(by, kept))
 
 
 async def close_one(node: Node, call: Call[PassageQuery, None]) -> PassageClosed:
     """Close one's own half: who is under way comes back, nobody else leaves."""
     by, passage = await _called(node, call.path["passage"], call.query.namespace)
-    closed = show_passage(await close_passage(by, passage), node.clock_us())
+    closed = await _shown(by, await close_passage(by, passage))
     return PassageClosed(success=True, passage=closed, message="closed; nobody else leaves by it")
 
 
@@ -179,7 +186,9 @@ async def list_travellers(node: Node, call: Call[TravellersQuery, None]) -> Trav
         where = f"travellers {passage.name} {by.namespace.hex()}"
         after = node.cursors.open(where, query.cursor)
         page = await travellers_through(by, passage, after=after, limit=query.limit)
-        shown = await asyncio.to_thread(lambda: tuple(map(show_traveller, page.stories)))
+        shown = await asyncio.to_thread(lambda: list(map(show_traveller, page.stories)))
+        gone = await gone_of(by, (one.universe for one in shown))
+        shown = [replace(one, gone=True) if one.universe in gone else one for one in shown]
         return show_travellers(page, shown, node.cursors.seal(where, page.next))
     migration = bytes.fromhex(query.migration)
     page, departures = await travellers_under(by, passage, migration, await _asked(node, query))
@@ -195,7 +204,7 @@ async def list_travellers(node: Node, call: Call[TravellersQuery, None]) -> Trav
             data_here = await bytes_told(node.store, one.receipt.traveller)
             room -= 0 if data_here is None else size
         told.append(await asyncio.to_thread(show_traveller, story, one, data_here))
-    return show_travellers(page, tuple(told))
+    return show_travellers(page, told)
 
 
 async def recall_traveller(node: Node, call: Call[NoQuery, Recall]) -> TravelDone:
@@ -254,6 +263,17 @@ class _Universe:
 
 def _ferry(node: Node, namespace: NamespaceKey) -> Ferry:
     return Ferry(node.store, node.identity, node.clock_us, namespace)
+
+
+async def _shown_each(by: Ferry, passages: Sequence[Passage]) -> list[PassageShown]:
+    now_us, ends = by.clock_us(), {end for one in passages for end in one.proposed.ends[:2]}
+    gone = await gone_of(by, ends)
+    return [show_passage(one, now_us, gone) for one in passages]
+
+
+async def _shown(by: Ferry, passage: Passage) -> PassageShown:
+    (shown,) = await _shown_each(by, [passage])
+    return shown
 
 
 async def _gates(node: Node, text: str, place: str | None) -> tuple[Gatekeeper, Passage]:
