@@ -14,6 +14,7 @@ from blake3 import blake3
 from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BlobId
+from node.api.cleaned_snapshots import cleaned_snapshot
 from node.api.endpoint import Call, Endpoint, reads
 from node.api.followed import Followed, Take
 from node.api.problems import ENCODER
@@ -70,7 +71,8 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     if call.query.tick or "tick" in request.query_params:
         upload = upload_of(request, call.query, length_of(request), now_us=now_us)
     else:
-        upload = wrapped_upload(request, call.query, now_us=now_us)
+        clean = cleaned_snapshot if call.has_no_token else None
+        upload = wrapped_upload(request, call.query, clean, now_us=now_us)
     return await _put(node, call, row, upload)
 
 
