@@ -41,6 +41,8 @@ UNIVERSES: Final = "universes"
 PASSAGES: Final = "passages"
 PLAYERS: Final = "players"
 INDEX: Final = "index.json"
+DELETED: Final = "[DELETED] "
+"""The server keeps what was deleted, hidden, with this before its name."""
 
 
 def universe_folders(listing: Listing) -> dict[str, list[str]]:
@@ -73,7 +75,10 @@ def plan_ai_village(files: Files) -> Plan:
         except InvalidFile as wrong:
             report.refuse(wrong)
             continue
-        if one.id in universes:
+        if len(folders) > 1 and one.name.startswith(DELETED) and not one.is_public:
+            reason = "its owner deleted it: it stays in the file; its folder alone is imported"
+            report.tell(About.LEFT, folder, reason)
+        elif one.id in universes:
             reason = f"another folder before it is {one.id} too: this one is left out"
             report.tell(About.SAME_ID, folder, reason)
         else:
