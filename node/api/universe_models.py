@@ -157,6 +157,8 @@ class SnapshotEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     parent: str | None = None
     inherited: bool = False
     """What a fork began with."""
+    wrapped: bool = False
+    """It came inside of a JSON body, and goes back in one."""
 
 
 class UniverseMeta(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -59,6 +59,7 @@ def export_command(universes: tuple[str, ...], folder: Path, format: str) -> Non
         "written": sum(len(one.written) for one in done),
         "bytes": sum(one.size_bytes for one in done),
         "left": [each for one in done for each in one.left],
+        "events_left": sum(one.events_left for one in done),
         "passages_left": [
             {"id": one.id, "source": one.source, "target": one.target} for one in passages
         ],
@@ -69,6 +70,10 @@ def export_command(universes: tuple[str, ...], folder: Path, format: str) -> Non
     say(f"wrote {count}, {size_text(report['bytes'])}, to {printable(str(folder))}")
     for one in report["left"]:
         say(printable(f"left out: tick {one['tick']}: {one['reason']}"), dim=True, err=True)
+    if events := report["events_left"]:
+        some = "event" if events == 1 else "events"
+        why = "no snapshot was taken for: this format has no place for them, see --format raw"
+        say(f"left out: {events:,} {some} that {why}", dim=True, err=True)
     for one in report["passages_left"]:
         why = f"{one['source']} to {one['target']}: name both universes to write it too"
         say(printable(f"left out: passage {one['id']}, {why}"), dim=True, err=True)
@@ -117,6 +122,17 @@ class Exporting:
     size_bytes: int = 0
     heard: Callable[[int, int], None] = field(default=lambda done, total: None)
     """How far one state is, in bytes."""
+
+    @property
+    def events_left(self) -> int:
+        """Those of which nothing is written."""
+        from universe.formats.imported import WorldFormat
+
+        universe = self.out.universe
+        if self.format is WorldFormat.RAW:
+            return 0
+        taken = {one.event for one in universe.snapshots}
+        return sum(event not in taken for event in universe.events)
 
     def plan(self) -> None:
         """Raises `Failure` where a state's file is there already."""

@@ -30,9 +30,9 @@ from universe.formats.imported import (
     Plan,
     Report,
     WorldFormat,
-    parents_first,
 )
 from universe.formats.limits import PART_BYTES_MAX
+from universe.formats.origins import with_origins
 from universe.formats.timelines import ENDINGS, SNAPSHOTS, TIMELINE, read_line
 from universe.names import parse_new_id
 
@@ -81,7 +81,7 @@ def plan_ai_village(files: Files) -> Plan:
     roots = {_root_of(folder) for folder in folders}
     passages = [one for root in sorted(roots) for one in _passages(files, root, report)]
     players = [one for root in sorted(roots) for one in _players(files, root, report)]
-    ordered = parents_first([*universes.values()])
+    ordered = with_origins([*universes.values()], report)
     return Plan(WorldFormat.AI_VILLAGE, ordered, report, *each_once(passages, players, report))
 
 

@@ -36,7 +36,7 @@ from node.services.fetch import hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
 from node.services.snapshots import Kept, keep_snapshot
-from node.services.timelines import due
+from node.services.timelines import due_by_upload
 from node.services.universes import events_for, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
@@ -224,7 +224,7 @@ async def _kept(
     async def dropping(row: ListedRow) -> tuple[Dropped, ...]:
         if call.query.at is not None:  # with its own times from elsewhere: nothing goes for it
             return ()
-        return (await due(node.store, row, now_us=node.clock_us())).dropped
+        return await due_by_upload(node.store, row, now_us=node.clock_us())
 
     kept = await keep_snapshot(
         hand_of(node),
