@@ -92,10 +92,15 @@ async def joined_places(store: Store) -> list[NamespaceKey]:
 
 
 async def universe_meant(
-    store: Store, text: str, places: Sequence[NamespaceKey] | None = None
+    store: Store,
+    text: str,
+    places: Sequence[NamespaceKey] | None = None,
+    *,
+    bare_is_own: bool = False,
 ) -> ListedRow:
     """`did/id`, `petname/id`, or an id: one's own, else that of the only one who has it.
 
+    `bare_is_own`: nobody else's, for a game that knows its own by nothing else.
     Raises `InvalidName`, `UnknownPetname`, `UnknownRecord`, or `Conflict` (`ambiguous-universe`).
     """
     owner, slash, id = text.rpartition("/")
@@ -107,7 +112,8 @@ async def universe_meant(
         found = [row for row in found if row.listing.author == author]
     else:
         own = await store.own_authors()
-        found = [row for row in found if row.listing.author in own] or found
+        mine = [row for row in found if row.listing.author in own]
+        found = mine if mine or bare_is_own else found
     if not found:
         await refuse_gone(store, text, places)
         raise UnknownRecord(f"no universe {text} is known here; `panspermia sync` may bring it")
