@@ -3,7 +3,6 @@
 from dataclasses import replace
 from random import Random
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -210,7 +209,11 @@ RULES = st.builds(
 POLICIES = st.builds(Policy, auto=RULES, manual=RULES)
 # What goes because there are too many is as many as are too many: of another time, others.
 OVER = st.builds(
-    lambda rule, most: msgspec.structs.replace(rule, thin_over=most), RULES, st.integers(1, 20)
+    Rule,
+    thin=st.booleans(),
+    thin_over=st.integers(1, 20),
+    newest=st.none() | st.integers(1, 9),
+    older_than_s=st.none() | st.integers(1, 100 * 86_400),
 )
 ALL_POLICIES = POLICIES | st.builds(Policy, auto=OVER, manual=RULES | OVER)
 LATER = st.integers(0, 200 * DAY_US)
