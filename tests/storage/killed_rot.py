@@ -62,7 +62,7 @@ async def main(home: Path, stop_at: int) -> None:
         for at, blob in enumerate(blobs[1:], 1):
             await store.pin_blob(blob, str(at))
         lazy = store._database._lazy  # pyright: ignore[reportPrivateUsage]  # each statement of it
-        lazy._connection.set_trace_callback(steps)  # pyright: ignore[reportPrivateUsage]
+        lazy._connection.set_trace_callback(steps)  # pyright: ignore[reportPrivateUsage]  # as above
 
         def rots(*hashes: bytes) -> None:
             steps.is_counting = False
