@@ -153,6 +153,10 @@ class Document:
         self._library, self._value = fork, None
         return raw
 
+    def copy(self) -> "Document":
+        """Another one that goes on from here, by the same device: only one of the two may sign."""
+        return Document(self._library.fork(), self._actor)
+
     def heads(self) -> frozenset[bytes]:
         """Hashes of the changes that no other change here builds on."""
         return frozenset(self._library.get_heads())

@@ -91,7 +91,7 @@ class _Opened:
         """What the changes just made to `document` came to."""
         if self.is_whole:
             ids = frozenset([*self.validity.valid, *(one.id for one in entries)])
-            self.work.live = Live(self.document, ids)
+            self.work.live = Live(self.document, ids, self.device)
         return Signed(entries, self.work)
 
 
@@ -170,6 +170,7 @@ async def _open(
 ) -> _Opened:
     works = await materialiser.works(view, [document])
     work = works.get(document) or Work(document, None)
+    work.live = materialiser.last.of(document)
     ((_, validity),) = await materialiser.judge(view, [work])
     device = act.signer.device.public
     loaded, refused = await materialiser.open(view, work, validity, device)

@@ -16,7 +16,9 @@ from storage.authority import add_authority
 from storage.database import Database, Reading, Row
 from storage.listing import Projection, Projector
 from storage.materialise import (
+    SAVED_CHANGES_MIN,
     Built,
+    Live,
     Loaded,
     Work,
     build,
@@ -27,6 +29,7 @@ from storage.materialise import (
     load,
 )
 from storage.part import Part, in_bounds
+from storage.saving import KEPT_BYTES_MAX, content_bytes
 from storage.statements import HASH_BYTES, hashes
 from storage.workers import Workers
 
@@ -157,20 +160,41 @@ class Documents(Part):
         return [(source, code, count) for source, code, count in rows]
 
 
+@dataclass(slots=True)
+class Last:
+    """The document that this node wrote last, as it was committed: mostly it writes there next."""
+
+    document: DocumentId | None = None
+    live: Live | None = None
+
+    def of(self, document: DocumentId) -> Live | None:
+        return self.live if document == self.document else None
+
+    def keep(self, work: Work) -> None:
+        """Unless it is as quickly loaded, or large."""
+        if len(work.held) >= SAVED_CHANGES_MIN and work.said_bytes <= KEPT_BYTES_MAX:
+            self.document, self.live = work.document, work.live
+
+
 class Materialiser:
     """Entries held → works → judged → built; what computes does so on the workers."""
 
     def __init__(
-        self, project: Projector, workers: Workers, capabilities: CapabilityCache | None = None
+        self,
+        project: Projector,
+        workers: Workers,
+        capabilities: CapabilityCache | None = None,
+        last: "Last | None" = None,
     ) -> None:
         self.workers = workers
         self.capabilities = CapabilityCache() if capabilities is None else capabilities
+        self.last = Last() if last is None else last
         self._project = project
 
     @property
     def here(self) -> "Materialiser":
         """The same for who is in a thread of the store's: see `Database.transact`."""
-        return Materialiser(self._project, Workers(None), self.capabilities)
+        return Materialiser(self._project, Workers(None), self.capabilities, self.last)
 
     async def works(self, view: Reading, documents: Sequence[DocumentId]) -> dict[DocumentId, Work]:
         """Those of `documents` that are here, with all known of their entries, payloads aside."""
@@ -272,8 +296,8 @@ async def unused_epoch(view: Reading, document: DocumentId) -> int:
 
 
 _HEADERS = """
-    SELECT e.document, e.id, l.code, e.change, e.device, e.seq, e.start_op, e.max_op, e.depends_on,
-           substr(e.entry, -32), c.encoded, e.prev, e.auth_heads
+    SELECT e.document, e.id, l.code, length(e.payload), e.change, e.device, e.seq, e.start_op,
+           e.max_op, e.depends_on, substr(e.entry, -32), c.encoded, e.prev, e.auth_heads
     FROM entry e JOIN capability c ON c.number = e.capability
     LEFT JOIN left_out l ON l.entry = e.number
     WHERE e.document IN (*)"""  # an encoded entry ends with its payload digest
@@ -310,8 +334,9 @@ def _add_held(
     works: Mapping[int, Work], headers: Sequence[Row], capabilities: CapabilityCache
 ) -> None:
     left_out: dict[int, set[bytes]] = {number: set() for number in works}
-    for number, id, code, *header in headers:
+    for number, id, code, size, *header in headers:
         works[number].held[id] = _held(header, capabilities)
+        works[number].said_bytes += content_bytes([size])
         if code is not None:
             left_out[number].add(id)
     for number, work in works.items():

@@ -20,7 +20,7 @@ from crdt.rollover import carried_heads
 from crdt.statement import is_statement_class
 from crdt.usable import UNTRIED, load_usable
 from storage.listing import AttestationRow, Listing, Projection, Projector
-from storage.saving import is_large, lengthened
+from storage.saving import SAVED_BYTES_MAX, content_bytes, lengthened
 
 READER_ACTOR = bytes(32)  # of documents that are only read: no device has this key
 SAVED_CHANGES_MIN = 8  # below it the changes themselves load as fast as a save
@@ -72,7 +72,10 @@ class Work:
     """As `Built.carried` was before, joined."""
     authority: Authority = field(default_factory=Authority)
     """What judges it; see `storage.authority`."""
+    said_bytes: int = 0
+    """What its entries in the database say: `saving.content_bytes`."""
     live: "Live | None" = None
+    """Where an act of this node has just changed it, or is about to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Live:
     document: Document
     entries: frozenset[bytes]
     """Those that it is made of, all of which the library took."""
+    device: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ def is_incremental(work: Work, validity: Validity) -> bool:
 
 def _is_live(work: Work, validity: Validity) -> bool:
     """Whether `live` is what counts now."""
-    return work.live is not None and work.live.entries == set(validity.valid)
+    return work.live is not None and work.live.entries == frozenset(validity.valid)
 
 
 def _is_short_cut(work: Work, validity: Validity) -> bool:
@@ -200,8 +204,9 @@ def _saved(work: Work, validity: Validity, document: Document) -> bytes | None:
             ops = ((work.raws[one], held[one].max_op - held[one].start_op + 1) for one in fresh)
             if (longer := lengthened(work.saved, ops)) is not None:
                 return longer
-    is_too_large = is_large(work.saved, [*work.raws.values()], document.to_py())
-    return None if is_too_large else document.save()
+    came = (len(work.raws[one]) for one in work.raws.keys() - work.counted)
+    size = work.said_bytes + content_bytes(came)
+    return document.save() if size <= SAVED_BYTES_MAX else None
 
 
 def unjudged(work: Work) -> Built:
@@ -259,9 +264,12 @@ def load(
     Its value `is_read` unless it is only to be changed.
     """
     id = work.document
-    if work.live is not None and is_read and _is_live(work, validity):
-        work.live.document.to_py()
-        return work.live.document, {}
+    if work.live is not None and _is_live(work, validity):
+        if is_read:
+            work.live.document.to_py()
+            return work.live.document, {}
+        if work.live.device == actor:
+            return work.live.document.copy(), {}
     if work.saved is not None and _is_short_cut(work, validity):
         fresh = [work.raws[entry] for entry in _fresh(work, validity)]
         try:

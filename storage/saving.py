@@ -5,19 +5,19 @@ The library saves in one call that keeps the interpreter's lock, and so the even
 would load both. Figures of two shared cores, Python 3.11; see decision 119.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
-from crdt.document import Plain
 from crdt.leb128 import unsigned
 
 # What lies behind is applied with every load, which costs its operations times all of the document
 # (`materialise.APPLIED_MAX`). These two keep that under a million at the most that one may have.
 TAIL_CHANGES_MAX = 8
 TAIL_OPS_MAX = 4  # of each
-# Of what a document has: 35 ms for a MiB that does not pack. Above that it is loaded from its
-# changes, some 1.5 times as long as if it had been saved.
+# Of all that the changes of a document say: 35 ms for a MiB that does not pack. Above that it is
+# loaded from its changes, some 1.5 times as long as if it had been saved.
 SAVED_BYTES_MAX = 1 << 20
-CHANGE_BYTES = 300  # what a change takes beside its values, about
+KEPT_BYTES_MAX = 4 << 20  # as above; of a document that stays in memory for the next act
+CHANGE_BYTES = 300  # what a change and its envelope take beside its values, about
 _MAGIC = bytes.fromhex("856f4a83")
 _LENGTH_AT = 9  # behind the magic, 4 bytes of checksum and the type
 
@@ -35,10 +35,9 @@ def lengthened(saved: bytes, fresh: Iterable[tuple[bytes, int]]) -> bytes | None
     return b"".join([saved, *(raw for raw, _ in changes)])
 
 
-def is_large(saved: bytes | None, raws: Sequence[bytes], value: Mapping[str, Plain]) -> bool:
-    """Whether to save it would take too long, by all that is at hand of it."""
-    of_changes = sum(map(len, raws)) - CHANGE_BYTES * len(raws)
-    return max(len(saved or b""), of_changes, _bytes_of(value)) > SAVED_BYTES_MAX
+def content_bytes(payloads: Iterable[int]) -> int:
+    """What changes of payloads that long say, about."""
+    return sum(max(0, size - CHANGE_BYTES) for size in payloads)
 
 
 def _tail(saved: bytes) -> int:
@@ -51,19 +50,3 @@ def _tail(saved: bytes) -> int:
         at += size
         count += 1
     return count - 1
-
-
-def _bytes_of(value: Mapping[str, Plain]) -> int:
-    """Of its texts and bytes, with their keys."""
-    todo: list[Plain] = [*value.values()]
-    size = 0
-    while todo:
-        one = todo.pop()
-        if isinstance(one, dict):
-            size += sum(map(len, one))
-            todo += one.values()
-        elif isinstance(one, list):
-            todo += one
-        elif isinstance(one, str | bytes):
-            size += len(one)
-    return size

@@ -126,6 +126,11 @@ class Snapshots(Part):
         rows = await self._database.few_rows(sql, values)
         return _snapshot(rows[0]) if rows else None
 
+    async def is_any_decaying(self, number: int) -> bool:
+        """Whether one of them says itself how long it is to be kept."""
+        sql = "SELECT 1 FROM snapshot WHERE document = ? AND decay <> '' LIMIT 1"
+        return bool(await self._database.rows(sql, (number,)))
+
     async def last_tick(self, number: int) -> int:
         """The highest of any snapshot or event; 0 where there is none."""
         row = await self._database.row(

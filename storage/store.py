@@ -243,6 +243,7 @@ class Store(
                     f"This record takes no such change: it would not count [{code}]. Nothing"
                     " was written."
                 )
+        write.after_commit(partial(materialiser.last.keep, built.work))
         if isinstance(built.projection, Listing):
             named = [bytes.fromhex(one.id) for one in built.projection.blobs]
             if built.projection.parts is not None and built.work.number is not None:

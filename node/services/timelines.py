@@ -231,6 +231,13 @@ async def due(store: Store, row: ListedRow, *, now_us: int, policy: Policy | Non
     return await asyncio.to_thread(_due, rows, rule, now_us, begun, events)
 
 
+async def due_by_upload(store: Store, row: ListedRow, *, now_us: int) -> tuple[Dropped, ...]:
+    """What goes as the next one comes; thousands are not read where none can go."""
+    if rule_of(row) == KEEP_ALL and not await store.is_any_decaying(row.number):
+        return ()
+    return (await due(store, row, now_us=now_us)).dropped
+
+
 async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
     """Let these go, some hundreds in each change; their bytes go with the next `gc`.
 

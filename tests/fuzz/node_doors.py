@@ -26,10 +26,12 @@ from node.drops import (
     FRAME_BYTES_MAX,
     HEAD,
     MAGIC,
+    PACKED,
     PLACE,
     SETTINGS,
     ChunkFrame,
     Head,
+    PackedFrame,
     PlaceFrame,
     packed,
 )
@@ -112,6 +114,7 @@ def drop_seeds() -> Sequence[bytes]:
         (PLACE, _plain(PlaceFrame(bytes(32), "pond"))),
         (ENTRY, b"an entry"),
         (CHUNK, _plain(ChunkFrame(0, b"abc"))),
+        (PACKED, _plain(PackedFrame(1, 3, bytes(32), 0, 1, b"abc"))),
     ]
     return [
         join_frames([cbor.encode([*one]) for one in some])

@@ -4,8 +4,6 @@ A line each for what it acknowledged: `scrubbed`, `put` with how often, `found`,
 and `rots` where it damages something.
 """
 
-import os
-import signal
 import sqlite3
 from contextlib import closing, suppress
 from itertools import pairwise
@@ -51,18 +49,11 @@ def spoil(home: Path, hash: bytes) -> None:
 
 
 async def main(home: Path, stop_at: int) -> None:
-    steps = 0
-    is_counting = False
-
-    def step(sql: str) -> None:
-        nonlocal steps
-        if is_counting:
-            if steps == stop_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            steps += 1
+    steps = killed.Steps(stop_at)
+    steps.is_counting = False
 
     async with open_store(
-        home / DATABASE, project=project, clock_us=lambda: NOW_US, on_step=step
+        home / DATABASE, project=project, clock_us=lambda: NOW_US, on_step=steps
     ) as store:
         blobs = [await store.put_blob(data, chunking=Chunking.CONTENT) for data in SERIES]
         for older, newer in pairwise(blobs):
@@ -71,15 +62,14 @@ async def main(home: Path, stop_at: int) -> None:
         for at, blob in enumerate(blobs[1:], 1):
             await store.pin_blob(blob, str(at))
         lazy = store._database._lazy  # pyright: ignore[reportPrivateUsage]  # each statement of it
-        lazy._connection.set_trace_callback(step)  # pyright: ignore[reportPrivateUsage]  # the same
+        lazy._connection.set_trace_callback(steps)  # pyright: ignore[reportPrivateUsage]  # as above
 
         def rots(*hashes: bytes) -> None:
-            nonlocal is_counting
-            is_counting = False
+            steps.is_counting = False
             for hash in hashes:
                 spoil(home, hash)
             print("rots", len(hashes), flush=True)
-            is_counting = True
+            steps.is_counting = True
 
         async def put(word: int) -> None:
             await store.put_blob(SERIES[-1], chunking=Chunking.CONTENT)

@@ -11,11 +11,10 @@ from crdt.held import Held
 from crdt.preflight import read_change
 from storage.materialise import SAVED_CHANGES_MIN, Built, Work, build, judge, load
 from storage.saving import (
-    CHANGE_BYTES,
     SAVED_BYTES_MAX,
     TAIL_CHANGES_MAX,
     TAIL_OPS_MAX,
-    is_large,
+    content_bytes,
     lengthened,
 )
 from storage.store import Store
@@ -67,12 +66,17 @@ def test_what_the_library_writes_otherwise_one_day_is_made_anew() -> None:
     assert lengthened(b"other" + document.save(), [changed(document, put("k", "v"))]) is None
 
 
-@pytest.mark.parametrize("size", [SAVED_BYTES_MAX, SAVED_BYTES_MAX + 1])
-def test_a_large_document_is_not_saved(size: int) -> None:
-    is_over = size > SAVED_BYTES_MAX
-    assert is_large(bytes(size), [], {}) is is_over
-    assert is_large(None, [bytes(size + 2 * CHANGE_BYTES - 1), b"x"], {}) is is_over
-    assert is_large(None, [], {"head": {"name": "x" * (size - 6), "by": [3, None]}}) is is_over
+@pytest.mark.parametrize("above", [0, 1])
+def test_a_large_document_is_not_saved(above: int) -> None:
+    edits = [named(f"clock {n}", at=n) for n in range(SAVED_CHANGES_MIN + 1)]
+    entries = [check_entry(one, CapabilityCache()) for one in ALICE.writes(CLOCK, *edits)]
+    work = Work(CLOCK, 1, {one.id: Held.of(one) for one in entries})
+    work.raws = {one.id: one.raw for one in entries}
+    work.counted = frozenset(one.id for one in entries[:-1])
+    work.said_bytes = SAVED_BYTES_MAX + above - content_bytes([len(entries[-1].raw)])
+    validity = judge(work)
+    built = build(work, validity, load(work, validity), project)
+    assert (built.saved is None) is bool(above)
 
 
 def works(entries: Sequence[CheckedEntry]) -> Iterator[tuple[Work, Built]]:
@@ -135,10 +139,17 @@ async def test_an_act_of_ones_own_loads_its_document_once(
         await store.commit(CLOCK, named(f"clock {n}", at=NOW_US + n), ALICE.signer)
     monkeypatch.setattr(Document, "open", counted)
     await store.commit(CLOCK, named("noon", at=NOW_US + 99), ALICE.signer)
+    assert not opened, "what was committed last is there still"
+    await store.commit(ALICE.document("io.alice.other"), named("other"), ALICE.signer)
+    for n in range(SAVED_CHANGES_MIN):
+        edit = named(f"other {n}", at=NOW_US + n)
+        await store.commit(ALICE.document("io.alice.other"), edit, ALICE.signer)
+    opened.clear()
+    await store.commit(CLOCK, named("night", at=NOW_US + 100), ALICE.signer)
     assert len(opened) == 1
     state = await store.read(CLOCK)
     assert state is not None
     before = await store.listing("module", ALICE.did, "io.alice.clock")
-    assert await store.rematerialise() == 1
+    assert await store.rematerialise() == 2
     assert await store.read(CLOCK) == state
     assert await store.listing("module", ALICE.did, "io.alice.clock") == before

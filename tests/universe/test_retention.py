@@ -200,6 +200,12 @@ LINES = st.lists(
     unique_by=lambda one: one.id,
     max_size=40,
 )
+
+
+def thinned_over(rule: Rule, most: int) -> Rule:
+    return msgspec.structs.replace(rule, thin_over=most)
+
+
 RULES = st.builds(
     Rule,
     thin=st.booleans(),
@@ -209,9 +215,7 @@ RULES = st.builds(
 )
 POLICIES = st.builds(Policy, auto=RULES, manual=RULES)
 # What goes because there are too many is as many as are too many: of another time, others.
-OVER = st.builds(
-    lambda rule, most: msgspec.structs.replace(rule, thin_over=most), RULES, st.integers(1, 20)
-)
+OVER = st.builds(thinned_over, RULES, st.integers(1, 20))
 ALL_POLICIES = POLICIES | st.builds(Policy, auto=OVER, manual=RULES | OVER)
 LATER = st.integers(0, 200 * DAY_US)
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from crdt.keys import NamespaceKey
+from node.api.bare_ids import passages_told
 from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
 from node.api.models import NoQuery, micros
 from node.api.passage_models import (
@@ -124,13 +125,14 @@ async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages
     shown: list[PassageShown] = []
     for by in (_ferry(node, one) for one in places):
         shown += await _shown_each(by, await passages_held(by, universe))
-    return Passages(tuple(shown))
+    return Passages(await passages_told(node, call, shown))
 
 
 async def get_passage(node: Node, call: Call[PassageQuery, None]) -> OnePassage:
     """One passage, by its id, one's own first, or its full name."""
     by, passage = await _called(node, call.path["passage"], call.query.namespace)
-    return OnePassage(await _shown(by, passage))
+    (shown,) = await passages_told(node, call, await _shown_each(by, [passage]))
+    return OnePassage(shown)
 
 
 async def maintain_one(node: Node, call: Call[NoQuery, Maintenance]) -> PassageDone:

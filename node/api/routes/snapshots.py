@@ -14,6 +14,7 @@ from blake3 import blake3
 from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BlobId
+from node.api.cleaned_snapshots import cleaned_snapshot
 from node.api.endpoint import Call, Endpoint, reads
 from node.api.followed import Followed, Take
 from node.api.problems import ENCODER
@@ -35,7 +36,7 @@ from node.services.fetch import hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
 from node.services.snapshots import Kept, keep_snapshot
-from node.services.timelines import due
+from node.services.timelines import due_by_upload
 from node.services.universes import events_for, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
@@ -70,7 +71,8 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     if call.query.tick or "tick" in request.query_params:
         upload = upload_of(request, call.query, length_of(request), now_us=now_us)
     else:
-        upload = wrapped_upload(request, call.query, now_us=now_us)
+        clean = cleaned_snapshot if call.has_no_token else None
+        upload = wrapped_upload(request, call.query, clean, now_us=now_us)
     return await _put(node, call, row, upload)
 
 
@@ -222,7 +224,7 @@ async def _kept(
     async def dropping(row: ListedRow) -> tuple[Dropped, ...]:
         if call.query.at is not None:  # with its own times from elsewhere: nothing goes for it
             return ()
-        return (await due(node.store, row, now_us=node.clock_us())).dropped
+        return await due_by_upload(node.store, row, now_us=node.clock_us())
 
     kept = await keep_snapshot(
         hand_of(node),

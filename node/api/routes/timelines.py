@@ -7,6 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 from crdt.blob import BlobId
+from node.api.bare_ids import meta_told, metas_told
 from node.api.endpoint import Call, Endpoint, reads, writes
 from node.api.models import micros
 from node.api.problems import ENCODER
@@ -31,7 +32,7 @@ from node.api.timeline_models import (
     TreePlace,
 )
 from node.api.universe_models import UniverseQuery
-from node.api.universes_shown import entries_of, entry_of, gone_of, meta_of, metas_of
+from node.api.universes_shown import entries_of, entry_of, gone_of
 from node.errors import NotAllowed
 from node.services.mended import is_damaged
 from node.services.timelines import (
@@ -186,7 +187,7 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
         )
     answer = {
         "success": True,
-        "universe": await meta_of(node.store, row),
+        "universe": await meta_told(node, call, row),
         "forkedFrom": ForkedFrom(
             parent.listing.record, parent.listing.target, taken.tick, taken.id.hex()
         ),
@@ -197,10 +198,10 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
 async def list_forks(node: Node, call: Call[ForksQuery, None]) -> dict[str, Any]:
     """Universes that were forked from this one; with `tree`, the whole tree it stands in."""
     row = await universe_called(node, call)
-    found = await metas_of(node.store, await forks_of(node.store, row))
+    found = await metas_told(node, call, await forks_of(node.store, row))
     answer: dict[str, Any] = {
         "sourceUniverseId": row.listing.record,
-        "forks": [msgspec.Raw(one) for one in found],
+        "forks": found,
     }
     if call.query.tree:
         forks, _ = await family_of(node.store, row)

@@ -1,5 +1,6 @@
 """Universes: the addresses of multiverse servers, whose clients work against these unchanged."""
 
+import logging
 import os
 from typing import Any, Final
 
@@ -7,6 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from crdt.keys import COMMONS, NamespaceKey
+from node.api.bare_ids import is_theirs, meta_told, metas_told
 from node.api.cleaned import cleaned_list
 from node.api.endpoint import UNIVERSE_REF, Call, Endpoint, Opening, reads, writes
 from node.api.models import NoQuery, micros
@@ -24,7 +26,6 @@ from node.api.universe_models import (
     UniverseShown,
     UniversesQuery,
 )
-from node.api.universes_shown import meta_of, metas_of
 from node.errors import NotAllowed
 from node.services.names import author_meant
 from node.services.namespaces import Keeper
@@ -48,6 +49,8 @@ from storage.namespaces import COMMONS_NAME
 from universe.record import WORD, Facts
 from universe.retention import policy_words
 
+log = logging.getLogger(__name__)
+
 OPENED: Final[tuple[Opening, ...]] = ("compat",)
 THEIRS_MAX: Final = 1_000
 """What a client of theirs gets in one list: it knows of no pages."""
@@ -56,7 +59,8 @@ THEIRS_MAX: Final = 1_000
 async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Response:
     """Make a universe, or say anew what it is. Without `isPublic`, it is for nobody else.
 
-    What was public stays so: others may have read it. A public one cannot be made private.
+    What was public stays so: others may have read it. A public one cannot be made private. One that
+    was deleted is brought back for a client that has no token; else it is refused, and told how.
     """
     body = call.body
     if call.has_no_token and body.namespace is not None:
@@ -80,10 +84,14 @@ async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Respo
     )
     hand = hand_of(node)
     async with hand.turn:
-        row, state = await make_universe(hand, given, os.urandom(ID_BYTES))
+        row, state = await make_universe(
+            hand, given, os.urandom(ID_BYTES), brings_back=call.has_no_token
+        )
+    if state == "restored":
+        log.info("%s was deleted, and a client without a token goes on with it", body.id)
     answer = {
         "success": True,
-        "universe": await meta_of(node.store, row),
+        "universe": await meta_told(node, call, row),
         "state": state,
         "rule": policy_words(rule_of(row)),
     }
@@ -93,7 +101,7 @@ async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Respo
 async def get_universe(node: Node, call: Call[UniverseQuery, None]) -> dict[str, Any]:
     """One universe. Of a bare id one's own first."""
     row = await universe_called(node, call)
-    return {"universe": await meta_of(node.store, row), "rule": policy_words(rule_of(row))}
+    return {"universe": await meta_told(node, call, row), "rule": policy_words(rule_of(row))}
 
 
 async def remove_universe(node: Node, call: Call[UniverseDeletion, None]) -> UniverseDeleted:
@@ -121,7 +129,7 @@ async def list_universes(node: Node, call: Call[UniversesQuery, None]) -> msgspe
     places = await _places(node, query)
     if query.ownerId is not None:
         found = await node.store.universes_of_owner(query.ownerId, places)
-        return _list(await metas_of(node.store, found), None)
+        return _list(await metas_told(node, call, found), None)
     author = None if query.author is None else await author_meant(node.store, query.author)
     where = f"universe {query.sort_by} {author} {sorted(query.tag)} {query.publicOnly}"
     where += "".join(sorted(one.hex() for one in places))
@@ -134,7 +142,7 @@ async def list_universes(node: Node, call: Call[UniversesQuery, None]) -> msgspe
         cursor=node.cursors.open(where, query.cursor),
         namespaces=places,
     )
-    return _list(await metas_of(node.store, page.rows), node.cursors.seal(where, page.next))
+    return _list(await metas_told(node, call, page.rows), node.cursors.seal(where, page.next))
 
 
 async def multiverse_stats(node: Node, call: Call[NoQuery, None]) -> MultiverseStats:
@@ -171,13 +179,12 @@ async def _places(node: Node, query: UniversesQuery) -> list[NamespaceKey]:
 
 
 def _limit(node: Node, call: Call[UniversesQuery, None]) -> int:
-    is_theirs = node.config.api.compat and not call.request.state.has_token
-    if is_theirs and "limit" not in call.request.query_params:
+    if is_theirs(node, call) and "limit" not in call.request.query_params:
         return THEIRS_MAX
     return call.query.limit
 
 
-def _list(rows: list[bytes], more: str | None) -> msgspec.Raw:
+def _list(rows: list[msgspec.Raw], more: str | None) -> msgspec.Raw:
     return msgspec.Raw(b'{"universes":[%s],"next":%s}' % (b",".join(rows), ENCODER.encode(more)))
 
 

@@ -38,16 +38,22 @@ async def joined(
     return await create_passage(alice.ferry, id, Words(None), said)
 
 
-async def test_a_wish_repeated_after_one_from_afar_left_is_for_nobody(
-    people: tuple[Person, Person],
-) -> None:
-    alice, _ = people
+async def came_near(alice: Person) -> tuple[str, str, Passage, Passage]:
+    """The fox came from meadow to near, where a passage goes on to far: both, and the passages."""
     meadow = alice.universe("universe:meadow")
     near, far = await alice.makes("universe:near"), await alice.makes("universe:far")
     there = await joined(alice, "passage:there", meadow, near)
     on = await joined(alice, "passage:on", near, far)
     await alice.gates.send(there, meadow, bytes([1]) * 16, FOX, 0)
     await alice.gates.answer(near)
+    return near, far, there, on
+
+
+async def test_a_wish_repeated_after_one_from_afar_left_is_for_nobody(
+    people: tuple[Person, Person],
+) -> None:
+    alice, _ = people
+    near, _, _, on = await came_near(alice)
     await alice.gates.send(on, near, bytes([2]) * 16, FOX, 0)
     with pytest.raises(CannotTravel, match="not here any more") as gone:
         await alice.gates.send(on, near, bytes([3]) * 16, FOX, 0)
@@ -88,12 +94,7 @@ async def test_who_passed_through_a_universe_that_was_deleted_is_where_it_went(
     people: tuple[Person, Person],
 ) -> None:
     alice, bob = people
-    meadow = alice.universe("universe:meadow")
-    near, far = await alice.makes("universe:near"), await alice.makes("universe:far")
-    there = await joined(alice, "passage:there", meadow, near)
-    on = await joined(alice, "passage:on", near, far)
-    await alice.gates.send(there, meadow, bytes([1]) * 16, FOX, 0)
-    await alice.gates.answer(near)
+    near, far, there, on = await came_near(alice)
     sent = await alice.gates.send(on, near, bytes([2]) * 16, FOX, 0)
     await alice.gates.answer(far)
     await alice.deletes(near)

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
@@ -30,12 +30,6 @@ from tests.storage.vault.worlds import (
 )
 
 SERIES = World(entities=1_500).series(8)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with open_vault(tmp_path / "snapshots.db") as opened:
-        yield opened
 
 
 def marked(vault: sqlite3.Connection, live: Iterable[BlobRoot]) -> Collection:
