@@ -30,9 +30,10 @@ FRAME_BYTES_MAX = 1 << 20
 """Of a body: a chunk has 256 KiB, a signed entry under 80."""
 
 HEAD, SECRETS, SETTINGS, PETNAME, PLACE, RIGHT, PEER, ENTRY, BLOB, PAGE, CHUNK, END = range(1, 13)
-INSTALLED, BLOCKED, KEPT = 13, 14, 15
-"""The kinds of frames. They come in this order, but for `INSTALLED` before `ENTRY`, and `KEPT` and
-`BLOCKED` before `END`."""
+INSTALLED, BLOCKED, KEPT, PACKED = range(13, 17)
+NEWEST = PACKED
+"""The kinds of frames. They come in this order, but for `INSTALLED` before `ENTRY`, `PACKED` among
+`CHUNK`, and `KEPT` and `BLOCKED` before `END`."""
 
 _CHECK_BYTES: Final = 8
 _FRAME_HEAD_BYTES: Final = 5
@@ -124,6 +125,19 @@ class KeptFrame(Struct, frozen=True, forbid_unknown_fields=True):
 
 class ChunkFrame(Struct, frozen=True, forbid_unknown_fields=True):
     index: int
+    data: bytes
+
+
+class PackedFrame(Struct, frozen=True, forbid_unknown_fields=True):
+    """A chunk as a zstd frame (`crdt.delta`) whose dictionary are `count` chunks of `base` from
+    `first` on; without any it is just packed. `base` stands before, as far as it is meant."""
+
+    index: int
+    size: int
+    """Of the chunk."""
+    base: bytes
+    first: int
+    count: int
     data: bytes
 
 

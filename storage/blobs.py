@@ -54,13 +54,11 @@ class Blobs(WholeAgain):
 
         `size_bytes`, where it is known before the pieces come: what is kept for others gives way.
         Keeps a few MiB of it in memory. Nothing names it yet: `gc` leaves it alone for `GRACE_US`.
-        Raises `OverQuota` where the disk is full, and gives the room back, of version 2 at the
-        latest before the next one (`until_left_over`); `Malformed` where it is too large for its
-        chunks.
+        Raises `OverQuota` where the disk is full, and gives the room back, of version 2 with the
+        next `give_back` (`until_left_over`) or once somebody lacks it; `Malformed` where it is too
+        large for its chunks.
         """
         size = len(data) if isinstance(data, bytes) else size_bytes
-        if self._left_over.is_set():
-            await self.give_back()
         if size:  # before its chunks come: meanwhile no room is given back
             await self.make_room(size)
         async with self._putting_turn:

@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 import aiosqlite
 
+from storage.errors import CLOSED, StorageError
+
 T = TypeVar("T")
 
 Row: TypeAlias = tuple[Any, ...]
@@ -56,8 +58,10 @@ class Connection(aiosqlite.Connection):
 
     def _done(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
         """aiosqlite's own gives a coroutine, which takes a task to be waited for to its end."""
+        if self._connection is None:
+            raise StorageError(CLOSED)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._tx.put_nowait((future, partial(work, self._conn)))  # pyright: ignore[reportUnknownMemberType]  (aiosqlite says less of the types of what it keeps to itself)
+        self._tx.put_nowait((future, partial(work, self._connection)))  # pyright: ignore[reportUnknownMemberType]  (aiosqlite says less of the types of what it keeps to itself)
         return future
 
     def end(self) -> None:

@@ -10,6 +10,7 @@ from storage.advised import ABOUT
 from storage.collecting import IS_NEEDED
 from storage.items import signed_entry
 from storage.part import Part, in_bounds
+from storage.vault.attached import used_bytes
 
 PAGE_MAX = 200  # entries in memory at once: 16 MiB where all are as large as they may be
 
@@ -47,7 +48,8 @@ class Copies(Part):
     """Reading for a copy. `author` None: of everybody."""
 
     async def extent(self, author: AuthorKey | None) -> Extent:
-        """Counted: it takes longer the more there is."""
+        """Counted: it takes longer the more there is. Of snapshots, which are much alike, no more
+        than they take here."""
         async with self._database.reading() as view:
             entries = await view.row(
                 "SELECT count(*) FROM entry e JOIN document d ON d.number = e.document"
@@ -55,10 +57,13 @@ class Copies(Part):
                 (author, author),
             )
             size = await view.row(
-                f"SELECT coalesce(sum(size), 0) FROM blob b WHERE {_COPIED}",
+                "SELECT coalesce(sum(size) FILTER (WHERE NOT in_vault), 0),"
+                f" coalesce(sum(size) FILTER (WHERE in_vault), 0) FROM blob b WHERE {_COPIED}",
                 (author, author),
             )
-        return Extent(entries[0] if entries else 0, size[0] if size else 0)
+            in_vault = await view.vault.read(used_bytes)
+        size_bytes = size[0] + min(size[1], in_vault) if size else 0
+        return Extent(entries[0] if entries else 0, size_bytes)
 
     async def entries_after(
         self, author: AuthorKey | None, cursor: int, limit: int = PAGE_MAX

@@ -14,6 +14,8 @@ StorageError
 └── BadKeyFile    a key file is damaged, open to others, or sealed by another passphrase
 """
 
+CLOSED = "The store was closed while this was asked of it."
+
 
 class StorageError(Exception):
     """The store could not do it."""

@@ -5,7 +5,8 @@ version 2: chunks and pages in the vault, on the disk ─▸ is_complete and in_
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Iterable
+import sqlite3
+from collections.abc import AsyncIterable, Iterable, Sequence
 from functools import partial
 
 from crdt.blob import BlobId, BlobRoot, Chunking, Manifest, ManifestBuilder
@@ -29,7 +30,7 @@ from storage.into_vault import (
 from storage.kept import adopt
 from storage.namers import note_namers
 from storage.vault.keeping import keep_objects
-from storage.vault.lost import LAST_LOSS
+from storage.vault.lost import LAST_LOSS, last_loss
 from storage.vault.rows import encode
 
 LOOKS = 4  # at all that a blob names, where others lose something meanwhile
@@ -41,7 +42,6 @@ class Finishing(BlobRoom):
 
     async def _put_in_vault(self, data: bytes | Iterable[bytes] | AsyncIterable[bytes]) -> Manifest:
         """A blob of version 2 of our own, whole. Raises `OverQuota`, `Malformed`, `NotHeld`."""
-        forgotten = self._forgotten
         cutter, builder = Cutter(Chunking.CONTENT), ManifestBuilder(Chunking.CONTENT)
         vault = self._database.vault
         async for pieces in gathered(data):
@@ -55,19 +55,31 @@ class Finishing(BlobRoom):
         keep = partial(keep_objects, packs=packs, objects=objects, promote=True)
         await self._database.lazily(keep)
         await asyncio.to_thread(vault.sync)
-        if await vault.read(partial(lacks, root=root, pages=manifest.pages)):
+        had_rows: int | None = None
+        for _ in range(LOOKS):
+            losses = await vault.read(partial(_losses_or_none, root=root, pages=manifest.pages))
+            if losses is None:
+                break
+            had_rows = await self._say_put(root, losses)
+            if had_rows is not None:
+                break
+        if had_rows is None:
             raise NotHeld(LOST)
-        async with self._database.transaction() as write:
-            if forgotten != self._forgotten:
-                raise NotHeld(LOST)
-            self._note_named()
-            write.after_commit(self._note_named)
-            had_rows = await _note_put(write, root, self._clock_us())
-            await adopt(write, [root.id])
         self._held.forget(root.id)
         if had_rows:
             await self._drop_lone_pages()
         return manifest
+
+    async def _say_put(self, root: BlobRoot, losses: int) -> int | None:
+        """As `_note_put`, where nothing was lost since; else None."""
+        async with self._database.transaction() as write:
+            if losses != await write.number(LAST_LOSS):
+                return None
+            self._note_named()
+            write.after_commit(self._note_named)
+            had_rows = await _note_put(write, root, self._clock_us())
+            await adopt(write, [root.id])
+        return had_rows
 
     async def _keep_objects(
         self, cutter: Cutter, builder: ManifestBuilder, pieces: list[bytes] | None
@@ -162,6 +174,13 @@ class Finishing(BlobRoom):
             )
         await asyncio.to_thread(self._database.vault.sync)
         return True
+
+
+def _losses_or_none(
+    vault: sqlite3.Connection, *, root: BlobRoot, pages: Sequence[bytes]
+) -> int | None:
+    """None where anything of a blob is not in the vault; else the last loss until then."""
+    return None if lacks(vault, root, pages) else last_loss(vault)
 
 
 async def _note_put(write: Writing, root: BlobRoot, now_us: int) -> int:

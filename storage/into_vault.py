@@ -13,7 +13,8 @@ from storage.gathering import cut_hashed
 from storage.mending import forget_chunk
 from storage.packs import Packs, Place
 from storage.vault.keeping import keep_objects
-from storage.vault.rows import Encoded, deltas_of, encode, held
+from storage.vault.reading import same_of
+from storage.vault.rows import Encoded, encode, held
 
 MOVED = 64  # chunks that lie elsewhere, in one step: some MiB
 LOOKED_FOR = 4_096
@@ -36,10 +37,10 @@ def prepared(
     pieces: Sequence[bytes] | None,
 ) -> tuple[list[Encoded], list[tuple[bytes, bytes]]]:
     """The chunks that these pieces end (with None the last ones): those that are to be written,
-    and those that lie whole in the vault."""
+    and those that lie whole in the vault, as these very bytes: nobody may have looked at them since
+    the disk forgot some."""
     chunks = dict(cut_hashed(cutter, builder, pieces))
-    hashes = [*chunks]
-    known = held(vault, hashes) - deltas_of(vault, hashes).keys()
+    known = same_of(vault, chunks)
     new = encode((hash, data) for hash, data in chunks.items() if hash not in known)
     return new, [(hash, chunks[hash]) for hash in known]
 

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
-from storage.errors import StorageError
+from storage.errors import CLOSED, StorageError
 from storage.mending import Mended, mend
 from storage.packs import Packs
 from storage.unnamed import Unnamed
@@ -51,6 +51,7 @@ class Lazy:
         self._connection = connection
         self._on_step = on_step
         self._unnamed = Unnamed(packs)
+        self._is_closed = False
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="lazily", daemon=True)
         self._thread.start()
@@ -68,7 +69,8 @@ class Lazy:
 
     def append_at_once(self, chunks: Sequence[tuple[bytes, bytes]]) -> bool:
         """See `Unnamed.append_at_once`. On the caller's thread, while nothing is done on ours."""
-        if is_there := self._unnamed.append_at_once(chunks):
+        is_there = not self._is_closed and self._unnamed.append_at_once(chunks)
+        if is_there:
             self._on_step("APPENDED AT ONCE")
         return is_there
 
@@ -83,6 +85,7 @@ class Lazy:
             self.mended = mend(self._connection, self.packs)
 
     def close(self) -> None:
+        self._is_closed = True
         self._jobs.put(None)
         self._thread.join()
         lost = suppress(sqlite3.Error, StorageError)  # the next start finds them
@@ -91,6 +94,8 @@ class Lazy:
                 self._run(_nothing)
 
     def _do(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        if self._is_closed:  # nobody would ever do it
+            raise StorageError(CLOSED)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         self._jobs.put(_Job(work, loop, done))

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from crdt.blob import BlobId, BlobRoot, Chunking, parse_root
 from storage.blob_rows import not_held, unfold
+from storage.connection import whole
 from storage.database import Database, Reading, Writing
 from storage.errors import NotHeld, StorageError
 from storage.folding import IS_FOLDED, FoldedPages, Lost, blobs_with, lost_of_vault, whole_of_vault
@@ -147,7 +148,8 @@ class BlobReading(KeptBlobs):
     ) -> AsyncGenerator[bytes]:
         """Its bytes from `start` to before `end`, in pieces of about 1 MiB.
 
-        Raises `NotHeld`, before the first piece where the blob is not whole.
+        Raises `NotHeld`, before the first piece where the blob is not whole, else behind the last
+        good one; `StorageError` where the store was closed meanwhile.
         """
         row = await self._database.row("SELECT root, is_complete FROM blob WHERE id = ?", (blob,))
         if row is None:
@@ -160,13 +162,19 @@ class BlobReading(KeptBlobs):
             return
         index, at = await self._chunk_at(root, start)
         ahead: deque[_Begun] = deque()
+        failed: NotHeld | None = None
         at_once = 1  # many want no more than a part
         try:
             while at < end:
-                while len(ahead) < at_once and index < root.chunk_count:
+                while not failed and len(ahead) < at_once and index < root.chunk_count:
                     count = min(RUN[root.chunking], root.chunk_count - index)
-                    ahead.append(await self._begin(root, index, count))
+                    try:
+                        ahead.append(await self._begin(root, index, count))
+                    except NotHeld as error:  # what is read already is given first
+                        failed = error
                     index += count
+                if failed and not ahead:
+                    raise failed
                 piece = b"".join(await self._ended(blob, ahead.popleft()))
                 before, at, at_once = at, at + len(piece), READERS
                 if before < start or at > end:
@@ -320,8 +328,12 @@ class BlobReading(KeptBlobs):
         """These, by their hashes, were not what they should be. Of those of which that is so yet
         none is held, and no blob that has one is whole.
 
-        Gives those that were. `blob`: one that has them, also where it was not.
+        Gives those that were. `blob`: one that has them, also where it was not. Whoever is
+        cancelled meanwhile is so at its end; where the process ends, the next start goes on.
         """
+        return await whole(self._forget_now(hashes, blob))
+
+    async def _forget_now(self, hashes: Sequence[bytes], blob: BlobId | None) -> Sequence[BlobId]:
         self._forgotten += 1
         self._note_named()
         self._may_be_dead = True
@@ -329,6 +341,12 @@ class BlobReading(KeptBlobs):
         if not lost:
             return []
         self._forgotten += 1  # who looked before they went looks again
+        return await self._unfold_with(lost, blob)
+
+    async def _unfold_with(
+        self, lost: Sequence[bytes], blob: BlobId | None = None
+    ) -> Sequence[BlobId]:
+        """No blob that has one of these is whole; gives those that were."""
         rows = await self._database.rows(f"SELECT id, root FROM blob WHERE {IS_FOLDED}")
         hit = await self._database.vault.read(partial(blobs_with, rows=rows, hashes=lost))
         for one in hit:
@@ -355,12 +373,13 @@ async def whole_blob(view: Reading, blob: BlobId, *, bytes_max: int) -> bytes | 
         return None
     if row[2]:
         root = parse_root(row[1], blob)
-        whole = await view.vault.read(partial(whole_of_vault, root=root))
-        if whole is None and isinstance(view, Writing):  # so that it is fetched again
+        found = await view.vault.read(partial(whole_of_vault, root=root))
+        if found is None and isinstance(view, Writing):  # so that it is fetched again
             lost = await view.vault.read(partial(lost_of_vault, root=root))
             await view.at_once(partial(drop_lost, hashes=lost))
             await view.at_once(partial(unfold, blob=blob))
-        return whole
+            view.after_commit(view.vault.on_loss)
+        return found
     pieces: list[bytes] = []
     for first in range(0, row[0], READ_CHUNKS_MAX):
         last = min(first + READ_CHUNKS_MAX, row[0]) - 1

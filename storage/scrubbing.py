@@ -23,6 +23,7 @@ from storage.folding import IS_FOLDED, blobs_with
 from storage.mending import forget_chunk
 from storage.packs import Packs, Place
 from storage.settling import Settling
+from storage.vault.lost import all_lost
 from storage.vault.scrubbing import Scrub, damaged_of
 
 CHUNKS_READ: Final = 16
@@ -67,9 +68,9 @@ class Scrubbed:
     bytes: int
     """That were read, unpacked."""
     parts: int
-    """Chunks and pages that are damaged."""
+    """Chunks and pages that are damaged, of those that were read."""
     blobs: Sequence[BlobId]
-    """Those that were whole and have such a part."""
+    """Those that were whole and have such a part, or one that was found damaged before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +128,7 @@ class Scrubbing(Settling):
         hashes = (
             await self._database.vault.read(partial(damaged_of, hashes=hashes)) if hashes else []
         )
-        hit: dict[BlobId, None] = {}
-        if hashes:
-            hit |= dict.fromkeys(await self._blobs_of_objects(hashes, is_dry_run=is_dry_run))
+        hit = dict.fromkeys(await self._blobs_of_objects(hashes, is_dry_run=is_dry_run))
         parts = len(hashes)
         if chunks:
             packs = self._database.packs
@@ -161,10 +160,15 @@ class Scrubbing(Settling):
     async def _blobs_of_objects(
         self, hashes: Sequence[bytes], *, is_dry_run: bool
     ) -> Sequence[BlobId]:
+        """Also those of what was found damaged before: it has no name any more, and where the
+        process ended then, they are called whole all the same."""
+        wanted = [*hashes, *await self._database.vault.read(all_lost)]
+        if not wanted:
+            return []
         if not is_dry_run:
-            return await self._forget_objects(hashes)
+            return await self._forget_objects(wanted)
         rows = await self._database.rows(f"SELECT id, root FROM blob WHERE {IS_FOLDED}")
-        return await self._database.vault.read(partial(blobs_with, rows=rows, hashes=hashes))
+        return await self._database.vault.read(partial(blobs_with, rows=rows, hashes=wanted))
 
     async def _damaged_chunks(self, told: Callable[[int], None]) -> tuple[list[_Chunk], int]:
         """Of those in packs and rows, and how many bytes were read."""

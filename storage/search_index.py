@@ -6,8 +6,6 @@ change its schema, and it is built again from SQLite with the same results.
 """
 
 import asyncio
-import json
-import os
 import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +29,7 @@ from storage.part import in_bounds
 from storage.search_among import Among, search_among
 from storage.search_damage import BROKEN, DamageTold
 from storage.search_facets import FacetCounts
+from storage.search_position import POSITION_FILE, read_position, write_position
 from storage.search_query import FoundPage, search
 from storage.search_schema import SCHEMA_VERSION, schema, to_document
 from storage.search_snippet import Marker, nearest, snippets
@@ -53,7 +52,6 @@ PAGE_MAX = 1_000
 AT_ONCE_MAX = 250_000
 _NUMBER, _SCORE = attrgetter("number"), attrgetter("score")
 _TEXTS = attrgetter("listing.description", "listing.text")
-POSITION_FILE = "position.json"
 META_FILE = "meta.json"  # tantivy's own: without it the directory opens as an empty index
 
 P = ParamSpec("P")
@@ -263,7 +261,13 @@ class SearchIndex:
         is_whole = await self._run(self._open_directory)
         if not is_whole or not 0 <= self._seq <= newest:
             await self._forget()
-        return await self._catch_up(is_fresh=self._seq == 0)
+        with suppress(BrokenIndex):
+            return await self._catch_up(is_fresh=self._seq == 0)
+        # It can be read but not written on: it is only derived.
+        await self._run(self._close_writer)
+        await self._run(shutil.rmtree, self._directory)
+        await self._run(self._open_directory)
+        return await self._build_anew()
 
     async def close(self) -> None:
         """Waits for what is being written, and lets the directory go."""
@@ -284,7 +288,7 @@ class SearchIndex:
         await self._run(self._writer.delete_all_documents)
         self._seq = 0
         # Gone before anything is added: a rebuild that is cut short begins again.
-        await self._run(_unlink, self._directory / POSITION_FILE)
+        await self._run((self._directory / POSITION_FILE).unlink, missing_ok=True)
 
     async def _catch_up(self, *, is_fresh: bool = False) -> int:
         """A fresh index is shown when it is whole, any other after each batch."""
@@ -316,14 +320,14 @@ class SearchIndex:
         self._index.reload()  # without it searchers keep the old view
         self._size = self._index.searcher().num_docs
         self.shown += 1
-        _write_position(self._directory / POSITION_FILE, self._owner, seq)
+        write_position(self._directory / POSITION_FILE, self._owner, seq)
 
     def _open_directory(self) -> bool:
         """Whether what lies there can be followed on; else an empty index is opened."""
         for other in self._directory.parent.glob("search-*"):
             if other != self._directory:
                 shutil.rmtree(other)
-        position = _read_position(self._directory / POSITION_FILE, self._owner)
+        position = read_position(self._directory / POSITION_FILE, self._owner)
         if not (self._directory / META_FILE).exists():
             position = None
         try:
@@ -346,6 +350,8 @@ class SearchIndex:
         self._index = tantivy.Index(schema(), path=str(self._directory))
         # More threads would make the order of documents differ from one time to the next.
         self._writer = self._index.writer(HEAP_BYTES, num_threads=1)
+        # Of a commit that was cut off: the next one would find its own names taken.
+        self._writer.garbage_collect_files()
         self._size = self._index.searcher().num_docs
 
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -373,22 +379,3 @@ async def open_search_index(
         finally:
             unsubscribe()
             await asyncio.shield(index.close())
-
-
-def _write_position(file: Path, owner: bytes, seq: int) -> None:
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps({"store": owner.hex(), "seq": seq}))
-    os.replace(part, file)
-
-
-def _read_position(file: Path, owner: bytes) -> int | None:
-    """None where there is none, it cannot be read, or it is of another store."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        told = json.loads(file.read_text())
-        if told["store"] == owner.hex() and type(told["seq"]) is int:
-            return int(told["seq"])
-    return None
-
-
-def _unlink(file: Path) -> None:
-    file.unlink(missing_ok=True)

@@ -141,15 +141,15 @@ class Snapshots(Part):
         assert row is not None, "a maximum has one row"
         return int(row[0])
 
-    async def same_snapshot(
-        self, number: int, tick: int, kind: str, checksum: bytes
-    ) -> SnapshotRow | None:
-        """The newest of these very bytes, at this tick and of this kind."""
-        row = await self._database.row(
-            f"{_OF} AND tick = ? AND kind = ? AND checksum = ? {_NEWEST}",
-            (number, tick, kind, checksum, 1),
+    async def same_snapshots(
+        self, number: int, tick: int, kind: str, checksum: bytes, decay: str = ""
+    ) -> list[SnapshotRow]:
+        """Those of these very bytes, at this tick, of this kind and decay (JSON), newest first."""
+        rows = await self._database.rows(
+            f"{_OF} AND tick = ? AND kind = ? AND checksum = ? AND decay = ? {_NEWEST}",
+            (number, tick, kind, checksum, decay, PAGE_MAX),
         )
-        return None if row is None else _snapshot(row)
+        return [_snapshot(row) for row in rows]
 
     async def beside(self, blob: BlobId) -> list[Beside]:
         """What a snapshot is likely much like: of a universe that it is in those nearest by their
@@ -265,8 +265,9 @@ async def write_parts(
         number = one.work.number
         assert number is not None, "documents are written before their rows"
         if await _write_snapshots(write, number, listing.parts, workers):
-            also = [blob.id for blob in listing.blobs]
-            await _name_blobs(write, number, also, is_all=not one.left_out)
+            await _name_blobs(write, number)
+        also = [blob.id for blob in listing.blobs]
+        await _unname_blobs(write, number, also, is_all=not one.left_out)
         await _write_events(write, number, listing.parts, workers)
         await write.run(_COUNT, (number, ROW_BYTES))
 
@@ -310,29 +311,31 @@ async def _write_events(write: Writing, number: int, parts: Parts, workers: Work
         )
 
 
-async def _name_blobs(write: Writing, number: int, also: Sequence[str], *, is_all: bool) -> None:
-    """`is_all`: all that the document holds counts, so what it names no more cannot come back.
-    `also`: ids, hex, of what its listing names beside its snapshots.
+async def _name_blobs(write: Writing, number: int) -> None:
+    """Those of its snapshots."""
+    await write.run(
+        "INSERT INTO blob_use (document, blob, namespace, size, at_us)"
+        " SELECT s.document, s.blob, d.namespace, max(s.size), min(s.at_us)"
+        " FROM snapshot s JOIN document d ON d.number = s.document"
+        " WHERE s.document = ? AND s.tick IS NOT NULL GROUP BY s.blob"
+        " ON CONFLICT DO UPDATE SET size = excluded.size, at_us = excluded.at_us"
+        " WHERE size IS NOT excluded.size OR at_us <> excluded.at_us",
+        (number,),
+    )
+
+
+async def _unname_blobs(write: Writing, number: int, also: Sequence[str], *, is_all: bool) -> None:
+    """What neither its snapshots name nor `also`, ids in hex of what its listing names beside them.
+
+    `is_all`: all that the document holds counts, so what it names no more cannot come back.
     """
     named = "(SELECT blob FROM snapshot WHERE document = ?1 AND blob IS NOT NULL)"
     drop = "DELETE FROM blob_use" if is_all else "UPDATE blob_use SET size = NULL"
+    shown = "" if is_all else " AND size IS NOT NULL"
     listed = "lower(hex(blob)) NOT IN (SELECT value FROM json_each(?2))"
-    await write.run_each(
-        [
-            (
-                f"{drop} WHERE document = ?1 AND blob NOT IN {named} AND {listed}",
-                (number, msgspec.json.encode(also).decode()),
-            ),
-            (
-                "INSERT INTO blob_use (document, blob, namespace, size, at_us)"
-                " SELECT s.document, s.blob, d.namespace, max(s.size), min(s.at_us)"
-                " FROM snapshot s JOIN document d ON d.number = s.document"
-                " WHERE s.document = ? AND s.tick IS NOT NULL GROUP BY s.blob"
-                " ON CONFLICT DO UPDATE SET size = excluded.size, at_us = excluded.at_us"
-                " WHERE size IS NOT excluded.size OR at_us <> excluded.at_us",
-                (number,),
-            ),
-        ]
+    await write.run(
+        f"{drop} WHERE document = ?1{shown} AND blob NOT IN {named} AND {listed}",
+        (number, msgspec.json.encode(also).decode()),
     )
 
 

@@ -15,10 +15,11 @@ from functools import partial
 
 from crdt.blob import BlobId
 from storage.blob_rows import IS_CONTENT, unfold
+from storage.connection import whole
 from storage.database import Database
 from storage.errors import StorageError
 from storage.scrubbing import Scrubbing
-from storage.vault.lost import IS_ANY_BACK, name_again, note_back
+from storage.vault.lost import IS_ANY_BACK, all_lost, last_loss, name_again, note_back
 
 TOGETHER = 64  # blobs
 
@@ -30,12 +31,15 @@ class WholeAgain(Scrubbing):
         super().__init__(database, clock_us)
         self._came_back = asyncio.Event()
         self._came_back.set()  # a start does not know
+        self._unfolded = 0  # the last loss of which no whole blob has anything
+        database.vault.on_loss = self._came_back.set
 
     async def keep_whole(
         self, on_whole: Callable[[int], None], on_fault: Callable[[Exception], None]
     ) -> None:
-        """`make_whole_again` after a start, and each time that something damaged came again, until
-        it is cancelled. `on_whole` is told how many blobs are whole that were not."""
+        """`make_whole_again` after a start, and each time that something damaged came again or was
+        met with in a transaction, until it is cancelled. `on_whole` is told how many blobs are
+        whole that were not."""
         while True:
             await self._came_back.wait()
             self._came_back.clear()
@@ -48,8 +52,10 @@ class WholeAgain(Scrubbing):
                     on_whole(count)
 
     async def make_whole_again(self) -> int:
-        """All that lack nothing; gives how many. Raises `StorageError`."""
+        """All that lack nothing; gives how many. None is called whole any more that lacks what was
+        lost. Raises `StorageError`."""
         await self._name_again()
+        await self._unfold_lost()
         asked = (
             f"SELECT number, id FROM blob WHERE number > ? AND NOT is_complete AND {IS_CONTENT}"
             f" ORDER BY number LIMIT {TOGETHER}"
@@ -60,6 +66,14 @@ class WholeAgain(Scrubbing):
             for _, id in rows:
                 count += await self._is_whole_again(BlobId(id))
         return count
+
+    async def _unfold_lost(self) -> None:
+        """The process may have ended between the two, and a transaction unfolds one blob alone."""
+        losses = await self._database.vault.read(last_loss)
+        if losses != self._unfolded:
+            lost = await self._database.vault.read(all_lost)
+            await whole(self._unfold_with([*lost]))
+            self._unfolded = losses
 
     async def _finish_with_others(self, blob: BlobId) -> bool:
         """As `_finish` of what is fetched; then also those that were damaged, maybe as it was."""

@@ -13,7 +13,7 @@ from universe.travel import story_of
 TEXT = (FOLDER / "passages.md").read_text()
 LIMITED = (
     "universe.receipts", "universe.gates", "universe.gate", "universe.gatebook", "universe.passage",
-    "universe.lines", "universe.travel",
+    "universe.lines", "universe.travel", "universe.behind",
 )  # fmt: skip
 LEFT = sent(FOX, MEADOW, REEF)
 

@@ -5,26 +5,53 @@ restored from an old backup, or a second device before it synchronised
     ─▸ it lacks receipts of its own ─▸ what it signs says other things under their numbers
                                        ─▸ who left by one of them would leave again
 ```
-An answer names what it answers. So an answer to this universe of what is not held is proof that
+An answer names what it answers. So an answer to this universe of what is not held says that
 receipts are missing, and the gate signs nothing until they came. Where they are lost for good, the
 owner says so with a hand-over: what was answered up to then is given up. Of what nobody answered,
-or whose answer is not here yet, there is no proof: who restores synchronises first.
+or whose answer is not here yet, nothing tells: who restores synchronises first.
+
+It is the word of the other gate alone, since what would prove it is just what is not here. So it
+counts from universes to which an owner has a passage that both agreed to and that they have not
+closed: who closes it believes nobody at its other end any more.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from registry.errors import CannotTravel
 from universe.lines import Lines
+from universe.names import parse_full_name
+from universe.passage import Passage
 from universe.receipts import Checked, Receipt
 
-SOULS_SHOWN: Final = 3
-"""In the message: who they are tells a person what is missing."""
+NAMES_SHOWN: Final = 3
+"""Souls and passages in the message: they tell a person what is missing, and by whose word."""
+EPOCHS_GIVEN_UP_MAX: Final = 128
+"""With so many a gate gives up no answers any more: whoever lies about them is not to use up the
+epochs that are for devices which are lost."""
 
 
 def place_in_chain(receipt: Receipt) -> int:
     """Epoch · 2³² + number: it grows along the chain of a universe."""
     return (receipt.epoch << 32) | receipt.seq
+
+
+def believed(universe: str, passages: Iterable[Passage]) -> dict[str, tuple[str, ...]]:
+    """Other universe → names of the passages by which it is believed what it says was lost.
+
+    Both owners agreed to each, and that of `universe` did not close it. Of two universes of one
+    owner what their own devices signed is believed all the same.
+    """
+    author = parse_full_name(universe)[0]
+    found: dict[str, tuple[str, ...]] = {}
+    for one in sorted(passages, key=lambda one: one.name):
+        half, ends = one.half_of(author), one.proposed.ends[:2]
+        if universe not in ends or half is None or one.accepted is None:
+            continue
+        other = ends[1] if universe == ends[0] else ends[0]
+        if not half.is_closed or parse_full_name(other)[0] == author:
+            found[other] = (*found.get(other, ()), one.name)
+    return found
 
 
 def missing_of(
@@ -60,16 +87,52 @@ def given_up_with(missing: Iterable[Checked], before: Mapping[str, int]) -> dict
     return marks
 
 
-def check_none_missing(universe: str, missing: Collection[Checked]) -> None:
-    """Raises `CannotTravel` (`gate-behind`) that says what is missing, from whom, what to do."""
+def check_none_missing(
+    universe: str, missing: Collection[Checked], passages: Sequence[str] = ()
+) -> None:
+    """Raises `CannotTravel` (`gate-behind`) that says what is missing, from whom, what to do.
+
+    `passages`: those by which it is `believed`.
+    """
     if not missing:
         return
-    by = ", ".join(sorted({one.receipt.universe for one in missing}))
-    souls = sorted({one.receipt.traveller.who.soul for one in missing})
-    shown = ", ".join(souls[:SOULS_SHOWN]) + (" …" if len(souls) > SOULS_SHOWN else "")
+    by, souls = _told(missing)
     detail = (
         f"this device is behind: {by} answered {len(missing)} receipts of {universe} that are not"
-        f" here, about {shown}. `panspermia sync` brings them from a node that holds them; if they"
-        f" are lost for good, `panspermia passage gate {universe} --anyway` goes on without them"
+        f" here, about {souls}. `panspermia sync` brings them from a node that holds them; if they"
+        f" are lost for good, `panspermia passage gate {universe} --anyway` goes on without them;"
+        f" if that is not true, {_closing(passages)} believes them no more"
     )
     raise CannotTravel(detail, "gate-behind")
+
+
+def check_may_give_up(
+    universe: str, epoch: int, missing: Collection[Checked], passages: Sequence[str] = ()
+) -> None:
+    """Raises `CannotTravel` (`too-many-gates`) where answers were given up too often.
+
+    `epoch`: of the gate until now.
+    """
+    if not missing or epoch < EPOCHS_GIVEN_UP_MAX:
+        return
+    by, souls = _told(missing)
+    detail = (
+        f"the gate of {universe} was handed over {epoch} times, and gives up no more answers:"
+        f" {by} answered {len(missing)} receipts that are not here, about {souls}."
+        f" {_closing(passages)} believes them no more, and costs nothing"
+    )
+    raise CannotTravel(detail, "too-many-gates")
+
+
+def _told(missing: Collection[Checked]) -> tuple[str, str]:
+    """Whose word it is, and of whom."""
+    by = ", ".join(sorted({one.receipt.universe for one in missing}))
+    return by, _some(sorted({one.receipt.traveller.who.soul for one in missing}))
+
+
+def _closing(passages: Sequence[str]) -> str:
+    return f"`panspermia passage close {_some(passages) or 'PASSAGE'}`"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMES_SHOWN]) + (" …" if len(names) > NAMES_SHOWN else "")

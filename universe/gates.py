@@ -23,15 +23,14 @@ from typing import Any, Final
 
 import msgspec
 
-from crdt import cbor
 from crdt.digest import DIGEST_BYTES
 from crdt.ed25519 import SigningKey
 from crdt.keys import KEY_BYTES
-from registry.errors import InvalidName, InvalidStatement, quoted
+from registry.errors import InvalidName, quoted
 from registry.fields import TIME_US_MAX
-from registry.wire import decoded
 from universe.names import parse_full_name
-from universe.receipts import NO_RECEIPT, SEQ_MAX, Signed, check_signature
+from universe.receipts import NO_RECEIPT, SEQ_MAX, Signed
+from universe.statement import Form
 
 TYPE: Final = "panspermia.gate/1"
 HAND_OVER_BYTES_MAX: Final = 512
@@ -74,33 +73,19 @@ class CheckedHandOver:
 def sign_hand_over(hand_over: HandOver, device: SigningKey) -> Signed:
     """By the device that it names. Raises `InvalidStatement` where it cannot be said."""
     assert device.public == hand_over.by
-    if wrong := _wrong(hand_over):
-        raise InvalidStatement(f"a hand-over that nobody would read: {wrong}")
-    statement = cbor.encode(_said(hand_over))
+    statement = _FORM.encode(hand_over)
     return Signed(statement, device.sign(statement))
 
 
 def decode_hand_over(statement: bytes) -> HandOver:
     """What was signed. Raises `InvalidStatement` for anything that is not exactly a hand-over."""
-    what = "not a hand-over"
-    wire = decoded(
-        statement, _Wire, InvalidStatement, what, bytes_max=HAND_OVER_BYTES_MAX, depth_max=2
-    )
-    if wire.type != TYPE:
-        raise InvalidStatement(f"a statement of type {quoted(wire.type)}, not {TYPE}")
-    last = Last(*wire.last)
-    hand_over = HandOver(
-        wire.universe, wire.epoch, wire.gate, wire.by, wire.before, last, wire.at_us
-    )
-    if wrong := _wrong(hand_over):
-        raise InvalidStatement(f"{what}: {wrong}")
-    return hand_over
+    return _FORM.decode(statement)
 
 
 def check_hand_over(signed: Signed) -> CheckedHandOver:
     """What it says, if the device that it names signed it. Raises `InvalidStatement`."""
     hand_over = decode_hand_over(signed.statement)
-    check_signature(signed, hand_over.by, "a hand-over")
+    _FORM.check(signed.statement, signed.signature, hand_over.by)
     return CheckedHandOver(signed.id, hand_over)
 
 
@@ -138,9 +123,13 @@ class _Wire(msgspec.Struct, forbid_unknown_fields=True):
     at_us: int
 
 
+def _read(wire: _Wire) -> HandOver:
+    last = Last(*wire.last)
+    return HandOver(wire.universe, wire.epoch, wire.gate, wire.by, wire.before, last, wire.at_us)
+
+
 def _said(one: HandOver) -> dict[str, Any]:
     return {
-        "type": TYPE,
         "universe": one.universe,
         "epoch": one.epoch,
         "gate": one.gate,
@@ -172,3 +161,6 @@ def _wrong(one: HandOver) -> str | None:
     except InvalidName as wrong:
         return wrong.detail
     return None
+
+
+_FORM: Final = Form("a hand-over", TYPE, _Wire, HAND_OVER_BYTES_MAX, _said, _read, _wrong)

@@ -15,10 +15,13 @@ born with.
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from universe.event import DEATH, event_kind
 from universe.histories import Happening, Histories, is_birth
+
+FOUND_MAX: Final = 10_000
+"""Of the ancestors, or the descendants, of one."""
 
 
 class Creature(NamedTuple):
@@ -108,23 +111,32 @@ class Lineages:
             sorted(who for who, one in self.people.items() if name == who.name or name in one.souls)
         )
 
-    def ancestors(self, who: Creature) -> tuple[Creature, ...]:
-        """Nearest first, each once, itself never: also where strangers close a circle."""
-        return self._walk(who, lambda one: one.parents)
+    def ancestors(self, who: Creature, most: int = FOUND_MAX) -> tuple[Creature, ...]:
+        """Nearest first, each once, itself never: also where strangers close a circle.
 
-    def descendants(self, who: Creature) -> tuple[Creature, ...]:
+        The first `most` of them: whoever asks of many people asks for few of each.
+        """
+        return self._walk(who, lambda one: one.parents, most)
+
+    def descendants(self, who: Creature, most: int = FOUND_MAX) -> tuple[Creature, ...]:
         """As `ancestors`."""
-        return self._walk(who, lambda one: one.children)
+        return self._walk(who, lambda one: one.children, most)
 
     def _walk(
-        self, who: Creature, next: Callable[[Person], Iterable[Creature]]
+        self, who: Creature, next: Callable[[Person], Iterable[Creature]], most: int
     ) -> tuple[Creature, ...]:
-        found: dict[Creature, None] = {}
+        found = dict[Creature, None]()
         level = [who] if who in self.people else []
         while level:
-            beyond = [one for each in level for one in next(self.people[each])]
-            level = [one for one in dict.fromkeys(beyond) if one != who and one not in found]
-            found.update(dict.fromkeys(level))
+            beyond: list[Creature] = []
+            for one in (one for each in level for one in next(self.people[each])):
+                if one == who or one in found:
+                    continue
+                found[one] = None
+                beyond.append(one)
+                if len(found) == most:
+                    return tuple(found)
+            level = beyond
         return tuple(found)
 
     def _body(self, universe: str, soul: str, until: int | None) -> str | None:

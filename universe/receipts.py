@@ -32,12 +32,12 @@ from blake3 import blake3
 from crdt import cbor
 from crdt.blob import BLOB_BYTES_MAX, BlobId
 from crdt.digest import DIGEST_BYTES
-from crdt.ed25519 import SIGNATURE_BYTES, SigningKey, verify_strict
+from crdt.ed25519 import SIGNATURE_BYTES, SigningKey
 from crdt.keys import KEY_BYTES
-from registry.errors import InvalidName, InvalidStatement, quoted
+from registry.errors import InvalidName, quoted
 from registry.fields import TIME_US_MAX, unsafe_line
-from registry.wire import decoded
 from universe.names import parse_full_name
+from universe.statement import Form, parts_of
 
 TYPE: Final = "panspermia.receipt/1"
 DEPARTURE, ARRIVAL, REFUSAL, RETURN = "departure", "arrival", "refusal", "return"
@@ -144,15 +144,7 @@ class Checked:
 
 def encode_receipt(receipt: Receipt) -> bytes:
     """Raises `InvalidStatement` where it would not be read back."""
-    if wrong := _wrong(receipt):
-        raise InvalidStatement(f"a receipt that nobody would read: {wrong}")
-    try:
-        statement = cbor.encode(_said(receipt))
-    except (TypeError, ValueError) as error:
-        raise InvalidStatement(f"a receipt that cannot be written down: {error}") from error
-    if len(statement) > RECEIPT_BYTES_MAX:
-        raise InvalidStatement(f"a receipt of {len(statement)} bytes")
-    return statement
+    return _FORM.encode(receipt)
 
 
 def id_of(receipt: Receipt) -> bytes:
@@ -169,41 +161,7 @@ def sign_receipt(receipt: Receipt, gate: SigningKey) -> Signed:
 
 def decode_receipt(statement: bytes) -> Receipt:
     """What was signed. Raises `InvalidStatement` for anything that is not exactly a receipt."""
-    what = "not a receipt"
-    wire = decoded(
-        statement, _Wire, InvalidStatement, what, bytes_max=RECEIPT_BYTES_MAX, depth_max=2
-    )
-    if wire.type != TYPE:
-        raise InvalidStatement(f"a statement of type {quoted(wire.type)}, not {TYPE}")
-    one = wire.traveller
-    receipt = Receipt(
-        kind=wire.kind,
-        universe=wire.universe,
-        other=wire.other,
-        gate=wire.gate,
-        epoch=wire.epoch,
-        seq=wire.seq,
-        prev=wire.prev,
-        migration=wire.migration,
-        passage=wire.passage,
-        traveller=Traveller(
-            Who(one.origin, one.soul),
-            one.hash,
-            one.size,
-            one.format,
-            one.inline,
-            None if one.blob is None else BlobId(one.blob),
-        ),
-        tick=wire.tick,
-        at_us=wire.at_us,
-        answers=wire.answers,
-        reason=wire.reason,
-    )
-    if wrong := _wrong(receipt):
-        raise InvalidStatement(f"{what}: {wrong}")
-    if cbor.encode(_said(receipt)) != statement:
-        raise InvalidStatement(f"{what}: it spells out what is to be left out")
-    return receipt
+    return _FORM.decode(statement)
 
 
 def check_receipt(signed: Signed) -> Checked:
@@ -212,14 +170,8 @@ def check_receipt(signed: Signed) -> Checked:
     Whether that is the gate of the universe, its hand-overs say.
     """
     receipt = decode_receipt(signed.statement)
-    check_signature(signed, receipt.gate, "a receipt")
+    _FORM.check(signed.statement, signed.signature, receipt.gate)
     return Checked(signed.id, receipt)
-
-
-def check_signature(signed: Signed, key: bytes, what: str) -> None:
-    """Raises `InvalidStatement` where it is not that key's."""
-    if not verify_strict(key, signed.signature, signed.statement):
-        raise InvalidStatement(f"the signature of {what} does not match")
 
 
 def encode_signed(signed: Signed) -> bytes:
@@ -229,13 +181,8 @@ def encode_signed(signed: Signed) -> bytes:
 
 def decode_signed(data: bytes) -> Signed:
     """Its parts, nothing of which is verified. Raises `InvalidStatement`."""
-    what = "not a signed statement"
-    statement, signature = decoded(
-        data, tuple[bytes, bytes], InvalidStatement, what, bytes_max=SIGNED_BYTES_MAX
-    )
-    if len(signature) != SIGNATURE_BYTES:
-        raise InvalidStatement(f"{what}: a signature of {len(signature)} bytes")
-    return Signed(statement, signature)
+    what, lengths = "not a signed statement", (SIGNATURE_BYTES,)
+    return Signed(*parts_of(data, tuple[bytes, bytes], lengths, what, SIGNED_BYTES_MAX))
 
 
 class _Traveller(msgspec.Struct, forbid_unknown_fields=True):
@@ -266,6 +213,28 @@ class _Wire(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
+def _read(wire: _Wire) -> Receipt:
+    one = wire.traveller
+    blob = None if one.blob is None else BlobId(one.blob)
+    who = Who(one.origin, one.soul)
+    return Receipt(
+        kind=wire.kind,
+        universe=wire.universe,
+        other=wire.other,
+        gate=wire.gate,
+        epoch=wire.epoch,
+        seq=wire.seq,
+        prev=wire.prev,
+        migration=wire.migration,
+        passage=wire.passage,
+        traveller=Traveller(who, one.hash, one.size, one.format, one.inline, blob),
+        tick=wire.tick,
+        at_us=wire.at_us,
+        answers=wire.answers,
+        reason=wire.reason,
+    )
+
+
 def _said(receipt: Receipt) -> dict[str, Any]:
     one = receipt.traveller
     traveller: dict[str, Any] = {
@@ -278,7 +247,6 @@ def _said(receipt: Receipt) -> dict[str, Any]:
     traveller |= {} if one.inline is None else {"inline": one.inline}
     traveller |= {} if one.blob is None else {"blob": bytes(one.blob)}
     said: dict[str, Any] = {
-        "type": TYPE,
         "kind": receipt.kind,
         "universe": receipt.universe,
         "other": receipt.other,
@@ -365,3 +333,6 @@ def _wrong_traveller(one: Traveller, *, with_bytes: bool) -> str | None:
         if (len(one.inline), blake3(one.inline).digest()) != (one.size, one.hash):
             return "the traveller's bytes are not those that it is named by"
     return unsafe_line(soul)
+
+
+_FORM: Final = Form("a receipt", TYPE, _Wire, RECEIPT_BYTES_MAX, _said, _read, _wrong)

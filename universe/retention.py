@@ -1,17 +1,20 @@
 """Which snapshots of a universe are dropped, and why: a function of what is there and when it is.
 
 ```
-                      auto                                  manual     canonical
+                      auto, where it is thinned             manual     canonical
  the last hour        all                                   all        all, for ever
  the last day         the last of each hour
  the last 30 days     the last of each day
  before               the last of each week (from Monday)
 ```
-That is the rule of who sets none. Never dropped, whatever a rule says: canonical ones, the newest
-by tick and the newest by time, those pinned (forks and passages need them), and those whose author
-said `never`. A snapshot with a decay of its own obeys that and no rule.
+Who sets no rule keeps all that a universe has room for: only of more than `AUTOS_MAX` autosaves so
+many go as are too many, of those that thinning would take the oldest, then the oldest. So a world
+that is saved for years never ends to be. Never dropped, whatever a rule says: canonical ones, the
+newest by tick and the newest by time, those pinned (forks and passages need them), and those whose
+author said `never`. A snapshot with a decay of its own obeys that and no rule.
 
-Applied twice it drops nothing more, and what is dropped now would be dropped later too.
+Applied twice it drops nothing more, and what `thin`, ages and counts drop now they would drop later
+too.
 """
 
 from collections.abc import Collection, Iterable
@@ -22,6 +25,7 @@ import msgspec
 
 from registry.errors import InvalidRecord, Problem
 from registry.head import refuse
+from universe.parts import SNAPSHOTS_MAX
 from universe.snapshot import TICK_MAX, Decay
 from universe.taken import Taken
 
@@ -31,6 +35,10 @@ MONTH_US: Final = 30 * DAY_US
 POLICY_BYTES_MAX: Final = 2 * 1024
 SECONDS_MAX: Final = 1_000 * 365 * 24 * 3_600
 COUNT_MAX: Final = 1_000_000
+AUTOS_MAX: Final = 4_000
+"""Kept without a rule: with one each five minutes, two weeks of playing day and night."""
+ROOM_MAX: Final = SNAPSHOTS_MAX - 100
+"""Of all kinds: beyond, autosaves make room for what comes."""
 _MONDAY: Final = 3  # 1 January 1970 was a Thursday
 
 
@@ -39,6 +47,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     thin: bool = False
     """All of the last hour, then hourly, daily, weekly: see the module."""
+    thin_over: int | None = None
+    """The same of the oldest, and only while there are more than so many, or no room."""
     newest: int | None = None
     """At most so many."""
     older_than_s: int | None = None
@@ -50,7 +60,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What an owner wants kept."""
 
-    auto: Rule = Rule(thin=True)
+    auto: Rule = Rule(thin_over=AUTOS_MAX)
     manual: Rule = Rule()
 
 
@@ -124,8 +134,18 @@ def to_drop(
     for kind, rule in (("auto", policy.auto), ("manual", policy.manual)):
         ruled = [one for one in held if one.kind == kind and one.decay is None]
         why |= _ruled_out(ruled, rule, now_us, tick)
+        if rule.thin_over is not None:
+            left = [one for one in held if not one.is_inherited and one.id not in why]
+            why |= _too_many(left, kind, kept, rule.thin_over, now_us)
     gone = [Dropped(one, why[one.id]) for one in held if one.id in why and one.id not in kept]
     return tuple(sorted(gone, key=lambda one: one.snapshot.order))
+
+
+def keeps_all(policy: Policy, count: int) -> bool:
+    """Whether of so many without a decay of their own none goes, whatever they are."""
+    most = policy.auto.thin_over
+    says_no_more = policy == Policy(auto=Rule(thin_over=most))
+    return says_no_more and (most is None or count <= min(most, ROOM_MAX))
 
 
 def _by_time(one: Taken) -> tuple[int, int, bytes]:
@@ -175,6 +195,24 @@ def _thinned(ruled: list[Taken], now_us: int) -> dict[bytes, str]:
     return why
 
 
+def _too_many(
+    held: list[Taken], kind: str, kept: set[bytes], most: int, now_us: int
+) -> dict[bytes, str]:
+    """As many as are too many: what would be thinned first, the oldest of it first.
+
+    `held`: of all kinds, oldest first.
+    """
+    ruled = [one for one in held if one.kind == kind and one.decay is None]
+    over = max(len(ruled) - most, len(held) - ROOM_MAX)
+    if over <= 0:
+        return {}
+    thinned = _thinned(ruled, now_us)
+    why = f"the oldest of more than {most if len(ruled) > most else ROOM_MAX:,}"
+    free = [one.id for one in ruled if one.id not in kept]
+    order = sorted(free, key=lambda one: one not in thinned)  # stable: both parts oldest first
+    return {one: thinned.get(one, why) for one in order[:over]}
+
+
 def _place(at_us: int, span: str) -> int:
     if span == "hour":
         return at_us // HOUR_US
@@ -194,12 +232,14 @@ def _of_decay(decay: _Decay) -> Policy:
         return KEEP_ALL
     rule = Rule(older_than_ticks=decay.decay_after_ticks)
     refuse(_rule_problems("decayAfterTicks", rule))
-    return Policy(auto=Rule(thin=True, older_than_ticks=rule.older_than_ticks), manual=rule)
+    auto = Rule(thin_over=AUTOS_MAX, older_than_ticks=rule.older_than_ticks)
+    return Policy(auto=auto, manual=rule)
 
 
 def _rule_problems(kind: str, rule: Rule) -> list[Problem]:
     bounds = (
         ("newest", rule.newest, 1, COUNT_MAX),
+        ("thin_over", rule.thin_over, 1, ROOM_MAX),
         ("older_than_s", rule.older_than_s, 1, SECONDS_MAX),
         ("older_than_ticks", rule.older_than_ticks, 1, TICK_MAX),
     )
@@ -214,6 +254,11 @@ def _rule_words(rule: Rule) -> str:
     said: list[str] = []
     if rule.thin:
         said.append("all of the last hour, then the last of each hour, day, week")
+    if rule.thin_over is not None:
+        said.append(
+            f"up to {rule.thin_over:,} are kept; of more, the oldest are thinned to the last of"
+            " each hour, day, week"
+        )
     if rule.newest is not None:
         said.append(f"the newest {rule.newest:,}")
     if rule.older_than_s is not None:

@@ -30,12 +30,12 @@ from blake3 import blake3
 from crdt import cbor
 from crdt.blob import BLOB_BYTES_MAX, BlobId
 from crdt.digest import DIGEST_BYTES
-from crdt.ed25519 import SIGNATURE_BYTES, SigningKey, verify_strict
+from crdt.ed25519 import SIGNATURE_BYTES, SigningKey
 from crdt.keys import KEY_BYTES
-from registry.errors import InvalidName, InvalidStatement, quoted
+from registry.errors import InvalidName, quoted
 from registry.fields import TIME_US_MAX, unsafe_line
-from registry.wire import decoded
 from universe.names import parse_full_name
+from universe.statement import Form, parts_of
 
 TYPE: Final = "panspermia.snapshot/1"
 KINDS: Final = ("auto", "manual", "canonical")
@@ -111,16 +111,7 @@ class SignedSnapshot:
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
     """Raises `InvalidStatement` where it would not be read back."""
-    said = _said(snapshot)
-    if wrong := _wrong(snapshot):
-        raise InvalidStatement(f"a snapshot that nobody would read: {wrong}")
-    try:
-        statement = cbor.encode(said)
-    except (TypeError, ValueError) as error:
-        raise InvalidStatement(f"a snapshot that cannot be written down: {error}") from error
-    if len(statement) > STATEMENT_BYTES_MAX:
-        raise InvalidStatement(f"a snapshot statement of {len(statement)} bytes")
-    return statement
+    return _FORM.encode(snapshot)
 
 
 def sign_snapshot(snapshot: Snapshot, device: SigningKey) -> SignedSnapshot:
@@ -132,34 +123,7 @@ def sign_snapshot(snapshot: Snapshot, device: SigningKey) -> SignedSnapshot:
 @lru_cache(REMEMBERED)
 def decode_snapshot(statement: bytes) -> Snapshot:
     """What was signed. Raises `InvalidStatement` for anything that is not exactly a statement."""
-    what = "not a snapshot statement"
-    wire = decoded(
-        statement, _Wire, InvalidStatement, what, bytes_max=STATEMENT_BYTES_MAX, depth_max=2
-    )
-    if wire.type != TYPE:
-        raise InvalidStatement(f"a statement of type {quoted(wire.type)}, not {TYPE}")
-    kept = wire.decay
-    decay = None if kept is None else Decay(kept.after, kept.never, kept.reason)
-    snapshot = Snapshot(
-        universe=wire.universe,
-        tick=wire.tick,
-        kind=wire.kind,
-        blob=BlobId(wire.blob),
-        size=wire.size,
-        checksum=wire.checksum,
-        media=wire.media,
-        at_us=wire.at_us,
-        day=wire.day,
-        parent=wire.parent,
-        event=wire.event,
-        wrapped=wire.wrapped,
-        decay=decay,
-    )
-    if wrong := _wrong(snapshot):
-        raise InvalidStatement(f"{what}: {wrong}")
-    if cbor.encode(_said(snapshot)) != statement:
-        raise InvalidStatement(f"{what}: it spells out what is to be left out")
-    return snapshot
+    return _FORM.decode(statement)
 
 
 @lru_cache(REMEMBERED)
@@ -171,8 +135,7 @@ def verify_snapshot(signed: SignedSnapshot) -> Snapshot:
     Whether the device is one of the author's, its delegation says.
     """
     snapshot = decode_snapshot(signed.statement)
-    if not verify_strict(signed.device, signed.signature, signed.statement):
-        raise InvalidStatement("the signature of a snapshot does not match")
+    _FORM.check(signed.statement, signed.signature, signed.device)
     return snapshot
 
 
@@ -183,13 +146,10 @@ def encode_signed(signed: SignedSnapshot) -> bytes:
 
 def decode_signed(data: bytes) -> SignedSnapshot:
     """Its parts, nothing of which is verified. Raises `InvalidStatement`."""
+    lengths = (SIGNATURE_BYTES, KEY_BYTES)
     what = "not a signed snapshot"
-    statement, signature, device = decoded(
-        data, tuple[bytes, bytes, bytes], InvalidStatement, what, bytes_max=SIGNED_BYTES_MAX
-    )
-    if (len(signature), len(device)) != (SIGNATURE_BYTES, KEY_BYTES):
-        raise InvalidStatement(f"{what}: a signature or a device of another length")
-    return SignedSnapshot(statement, signature, device)
+    parts = parts_of(data, tuple[bytes, bytes, bytes], lengths, what, SIGNED_BYTES_MAX)
+    return SignedSnapshot(*parts)
 
 
 class _Decay(msgspec.Struct, forbid_unknown_fields=True):
@@ -215,9 +175,27 @@ class _Wire(msgspec.Struct, forbid_unknown_fields=True):
     decay: _Decay | None = None
 
 
+def _read(wire: _Wire) -> Snapshot:
+    kept = wire.decay
+    return Snapshot(
+        universe=wire.universe,
+        tick=wire.tick,
+        kind=wire.kind,
+        blob=BlobId(wire.blob),
+        size=wire.size,
+        checksum=wire.checksum,
+        media=wire.media,
+        at_us=wire.at_us,
+        day=wire.day,
+        parent=wire.parent,
+        event=wire.event,
+        wrapped=wire.wrapped,
+        decay=None if kept is None else Decay(kept.after, kept.never, kept.reason),
+    )
+
+
 def _said(snapshot: Snapshot) -> dict[str, Any]:
     said: dict[str, Any] = {
-        "type": TYPE,
         "universe": snapshot.universe,
         "tick": snapshot.tick,
         "kind": snapshot.kind,
@@ -273,6 +251,9 @@ def _wrong_decay(decay: Decay) -> str | None:
     if len(decay.reason) > REASON_CHARACTERS_MAX:
         return f"a reason of {len(decay.reason)} characters, at most {REASON_CHARACTERS_MAX}"
     return unsafe_line(decay.reason)
+
+
+_FORM: Final = Form("a snapshot", TYPE, _Wire, STATEMENT_BYTES_MAX, _said, _read, _wrong)
 
 
 def media_problem(media: str) -> str | None:

@@ -1,7 +1,7 @@
 """The whole ASGI application: security headers, then the guard, then routes.
 
-SecurityHeaders ▸ CrossOrigin ▸ Guard (Host, Origin, token) ▸ FixedPaths (what is asked most)
-▸ Starlette (endpoints, streams, pages)
+SecurityHeaders ▸ CrossOrigin ▸ MultiverseAddresses ▸ Guard (Host, Origin, token)
+▸ FixedPaths (what is asked most) ▸ Starlette (endpoints, streams, pages)
 """
 
 import asyncio
@@ -33,6 +33,7 @@ from node.api.endpoint import (
 from node.api.fixed_paths import FixedPaths, handlers_of
 from node.api.guard import Allowed, Guard
 from node.api.headers import SecurityHeaders
+from node.api.multiverse_addresses import MultiverseAddresses
 from node.api.openapi import make_openapi
 from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
@@ -206,7 +207,7 @@ def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     inner.router.redirect_slashes = False  # one address per thing, and no guessed redirects
     direct = FixedPaths(inner, handlers_of(routes, ENDPOINTS), _on_bug)
     guard = Guard(direct, node.tokens, allowed, node.clock_s)
-    return SecurityHeaders(CrossOrigin(guard, allowed.pages))
+    return SecurityHeaders(CrossOrigin(MultiverseAddresses(guard), allowed.pages))
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

@@ -11,9 +11,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 METHODS: Final = b"GET, HEAD, POST, PUT, DELETE"
 REQUEST_HEADERS: Final = (
-    b"authorization, content-type, idempotency-key, if-none-match, last-event-id"
+    b"authorization, content-encoding, content-type, idempotency-key, if-none-match, if-range,"
+    b" last-event-id, range, x-checksum, x-snapshot-compressed"
 )
-RESPONSE_HEADERS: Final = b"etag, content-disposition, link, location, retry-after, x-checksum"
+RESPONSE_HEADERS: Final = (
+    b"accept-ranges, content-disposition, content-range, etag, link, location, retry-after,"
+    b" x-checksum, x-snapshot, x-tick"
+)
 ASKED_AGAIN_S: Final = b"600"
 """Short: an origin that is taken off the list is soon refused."""
 

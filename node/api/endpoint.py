@@ -100,6 +100,8 @@ class Endpoint(Generic[Q, B]):
     """How the body of who needs no token is made to fit: their clients know no limits of ours."""
     clean_query: CleanQuery | None = None
     """The same of a query, where a setting lets such clients in."""
+    has_halves: bool = field(default=False)
+    """Whether games send it, which cut texts within a character: that is no reason to refuse."""
 
 
 def reads(
@@ -135,11 +137,13 @@ def writes(
     is_replayable: bool = True,
     opened_by: tuple[Opening, ...] = (),
     clean: Clean | None = None,
+    has_halves: bool = False,
 ) -> Endpoint[Q, B]:
     """A POST or PUT of JSON, done once for an Idempotency-Key."""
     return Endpoint(
         method, path, handler, access, {status: returns}, query, body, body_bytes_max,
         (409, 413, 415, 422, 507, *problems), is_replayable, opened_by, clean=clean,
+        has_halves=has_halves,
     )  # fmt: skip
 
 
@@ -244,7 +248,9 @@ async def _write(node: Node, endpoint: Endpoint[Q, Any], request: Request, query
     is_strange = request.state.opening == "anonymous"
     body_bytes_max = BODY_BYTES_MAX if is_strange else endpoint.body_bytes_max
     clean = endpoint.clean if request.state.opening is not None else None
-    body, raw = await read_body(request, endpoint.body, body_bytes_max, clean)
+    body, raw = await read_body(
+        request, endpoint.body, body_bytes_max, clean, has_halves=endpoint.has_halves
+    )
 
     async def work() -> Response:
         return _answered(

@@ -1,13 +1,14 @@
 """Passages and travellers as the API takes and shows them: the names of (S1), times in ms."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
 from node.api.cleaned import Cleaner, line, text
 from node.api.life_models import Line
-from node.api.models import Millis, Place, Request
+from node.api.models import LIMIT_MAX, Cursor, Limit, Millis, Place, Request
+from node.services.travellers import SHOWN_MAX, Page
 from registry.manifest import NAME_CHARACTERS_MAX
 from universe.passage import BY_CHARACTERS_MAX, Arrivals, Passage, Type
 from universe.receipts import (
@@ -22,7 +23,9 @@ from universe.travel import In, InTransit, Refused, Story
 
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
 """An id, or `<did>/<id>`."""
-Migration: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Soul: TypeAlias = Annotated[str, Meta(max_length=SOUL_CHARACTERS_MAX)]
+MIGRATION_NAME: Final = "the id of a migration: 32 digits, 0-9 and a-f"
+Migration: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", title=MIGRATION_NAME)]
 Tick: TypeAlias = Annotated[int, Meta(ge=0, le=TICK_MAX)]
 Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
 TYPES_OF_CLIENTS: Final = frozenset({"thread", "bridge", "gate", "confluence"})
@@ -96,7 +99,7 @@ class Travel(Request, frozen=True, rename={"source": "from"}):
 
     data: Annotated[bytes, Meta(min_length=1, max_length=2 * TRAVELLER_BYTES_MAX)]
     """Its bytes, base64."""
-    soul: Annotated[str, Meta(max_length=SOUL_CHARACTERS_MAX)] | None = None
+    soul: Soul | None = None
     """Who it is; of a MigrateEntity message its migration id, where it is not said."""
     format: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,31}$")] = "json"
     """`primordium-migration` for a MigrateEntity message, whose migration it is then."""
@@ -122,6 +125,10 @@ class Decision(Request, frozen=True):
 
     migration: Migration
     accept: bool
+    soul: Soul | None = None
+    """Of several under one migration the one that is meant."""
+    origin: Name | None = None
+    """The same, where they are of one soul: the universe that it comes from."""
     reason: Annotated[str, Meta(max_length=REASON_CHARACTERS_MAX)] = ""
     tick: Tick | None = None
     namespace: Place | None = None
@@ -151,7 +158,7 @@ class PassageShown(Struct, frozen=True, kw_only=True, rename="camel"):
     target_universe_id: str
     type: str
     active: bool
-    """Whether one may travel: both owners agreed, and neither closed it."""
+    """Whether one may travel: both owners agreed, neither closed it, and both ends are there."""
     created_at: int
     created_by: str
     stability: int
@@ -166,7 +173,10 @@ class PassageShown(Struct, frozen=True, kw_only=True, rename="camel"):
     source: str
     """Full name; so is the target."""
     target: str
-    state: Literal["proposed", "open", "closed"]
+    state: Literal["proposed", "open", "closed", "gone"]
+    """`gone`: it is not closed, and leads nowhere, as an end was deleted by its owner."""
+    gone: tuple[str, ...]
+    """Full names of the ends that were deleted."""
     accepted_by: str
     """did:key of the other owner, or of the one of both; empty while nobody did."""
     arrivals: Mapping[str, str]
@@ -204,6 +214,8 @@ class TravellerShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: Literal["in", "in-transit", "refused"]
     universe: str
     """Where it is, or where it goes."""
+    gone: bool = False
+    """Of a list: that universe was deleted by its owner."""
     source: str = ""
     """Of who is under way: the universe it left."""
     reason: str = ""
@@ -216,24 +228,38 @@ class TravellerShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int
     hash: str
     receipts: tuple[ReceiptShown, ...]
-    """All that count of it, in their order."""
+    """All that count of it, in their order; of very many the last ones."""
+    earlier: int = 0
+    """How many receipts there are before these."""
     data: bytes | None = None
-    """Its bytes as it left, base64; where its migration was asked for and they are here."""
+    """Its bytes as it left, base64; where its migration was asked for and they are here. Of several
+    so many as are no more than one traveller may be; `raw` gives each."""
 
 
 class Travellers(Struct, frozen=True):
     travellers: tuple[TravellerShown, ...]
+    """Who is under way is first."""
     doubtful: tuple[str, ...]
     """Universes of this passage whose gate signed two receipts with one number."""
+    behind: tuple[str, ...] = ()
+    """Universes of this author's of which the other end answered what is not here."""
+    whole: bool = True
+    """Whether all of this page were told: a story through too many universes is left out."""
+    next: str | None = None
+    """For `cursor`: there are more."""
 
 
 class TravellersQuery(Struct, frozen=True):
     migration: Migration | None = None
     """Only who travels or travelled under it, that journey, and the bytes that went on it."""
-    soul: Annotated[str, Meta(max_length=SOUL_CHARACTERS_MAX)] | None = None
+    soul: Soul | None = None
     """Of several under one migration the one that is meant."""
+    origin: Name | None = None
+    """The same, where they are of one soul: the universe that it comes from."""
     raw: bool = False
     """The bytes alone, of one migration; fetched from a peer if they are not here."""
+    limit: Limit = LIMIT_MAX
+    cursor: Cursor | None = None
     namespace: Place | None = None
 
 
@@ -268,15 +294,17 @@ _CLEANERS: Final[Mapping[str, Cleaner]] = {
 }
 
 
-def show_passage(one: Passage, now_us: int) -> PassageShown:
+def show_passage(one: Passage, now_us: int, deleted: Collection[str]) -> PassageShown:
+    """`deleted`: universes that their owners deleted, the ends of others perhaps among them."""
     half = one.proposed
+    gone = tuple(end for end in half.ends[:2] if end in deleted)
     halves = [half] if one.accepted is None else [half, one.accepted]
     return PassageShown(
         id=half.id,
         source_universe_id=half.source.partition("/")[2],
         target_universe_id=half.target.partition("/")[2],
         type=half.type,
-        active=one.is_open,
+        active=one.is_open and not gone,
         created_at=half.created_us // 1_000,
         created_by=half.by,
         stability=one.stability,
@@ -287,7 +315,8 @@ def show_passage(one: Passage, now_us: int) -> PassageShown:
         full_name=one.name,
         source=half.source,
         target=half.target,
-        state=one.state,
+        state="gone" if gone and one.state != "closed" else one.state,
+        gone=gone,
         accepted_by="" if one.accepted is None else one.accepted.author,
         arrivals={each.author: each.arrivals for each in halves},
     )
@@ -320,9 +349,17 @@ def show_traveller(
         format=traveller.format,
         size=traveller.size,
         hash=traveller.hash.hex(),
-        receipts=tuple(map(_receipt, story.receipts)),
+        receipts=tuple(map(_receipt, story.receipts[-SHOWN_MAX:])),
+        earlier=max(0, len(story.receipts) - SHOWN_MAX),
         data=data,
     )
+
+
+def show_travellers(
+    page: Page, shown: Iterable[TravellerShown], more: str | None = None
+) -> Travellers:
+    doubtful, behind = tuple(page.doubtful), tuple(page.behind)
+    return Travellers(tuple(shown), doubtful, behind, page.is_whole, more)
 
 
 def _place(story: Story) -> tuple[Literal["in", "in-transit", "refused"], str, str, str]:

@@ -25,6 +25,7 @@ from starlette.responses import Response
 from node.api.problems import ProblemError, answer
 from node.api.whole import WholeResponse
 from node.errors import Fault
+from universe.formats.halves import whole_characters
 
 Clean: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Pairs: TypeAlias = Sequence[tuple[str, str]]
@@ -70,9 +71,17 @@ async def read_large(request: Request, bytes_max: int) -> bytearray:
 
 
 async def read_body(
-    request: Request, type: type[T], bytes_max: int, clean: Clean | None = None
+    request: Request,
+    type: type[T],
+    bytes_max: int,
+    clean: Clean | None = None,
+    *,
+    has_halves: bool = False,
 ) -> tuple[T, bytes]:
-    """The JSON body as `type`, and its bytes. `clean` makes an object fit before it is read."""
+    """The JSON body as `type`, and its bytes. `clean` makes an object fit before it is read.
+
+    `has_halves`: half of a character is U+FFFD, in place of no JSON.
+    """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/json":
         raise ProblemError(415, "media-type", "send `Content-Type: application/json`")
@@ -80,9 +89,12 @@ async def read_body(
         raise ProblemError(415, "content-encoding", "send the body as it is, without an encoding")
     body = await read_bytes(request, bytes_max)
     try:
+        text = body
+        if has_halves and rb"\u" in body:
+            text = await asyncio.to_thread(whole_characters, body)
         if clean is None:
-            return msgspec.json.decode(body, type=type), body
-        return await asyncio.to_thread(_cleaned, body, type, clean), body
+            return msgspec.json.decode(text, type=type), body
+        return await asyncio.to_thread(_cleaned, text, type, clean), body
     except msgspec.ValidationError as error:
         said, _, where = str(error).partition(" - at `$")
         detail = in_words(said, type)

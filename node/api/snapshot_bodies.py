@@ -19,8 +19,10 @@ from node.api.universe_models import (
 )
 from node.api.wrapped import Wrapped
 from node.errors import BadRequest
-from node.services.universes import Offered, parse_tick
+from node.services.snapshots import Offered
+from node.services.universes import parse_tick
 from universe.event import IMPORTANCE_MAX, Event
+from universe.formats.halves import whole_characters
 from universe.formats.json_pieces import STEP_BYTES
 from universe.snapshot import Decay, media_problem
 
@@ -154,7 +156,7 @@ def _checksum(request: Request, query: SnapshotUpload) -> bytes | None:
 
 def _said(text: str, kind: type[T], name: str) -> T:
     try:
-        return msgspec.json.decode(text, type=kind)
+        return msgspec.json.decode(whole_characters(text.encode()), type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise BadRequest(f"`{name}` in the query: {error}", code="bad-query") from error
 

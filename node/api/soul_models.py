@@ -67,8 +67,9 @@ class PersonShown(Struct, frozen=True):
     toldIn: tuple[str, ...]
     parents: tuple[CreatureShown, ...]
     children: tuple[CreatureShown, ...]
-    ancestors: int
-    descendants: int
+    ancestors: int | None
+    """Counted of those who are named; 10,000 at most. So are descendants."""
+    descendants: int | None
 
 
 class LineageShown(Struct, frozen=True):

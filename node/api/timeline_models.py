@@ -1,15 +1,17 @@
 """Timelines, forks and what is kept, over HTTP. Times in ms since 1970, ids in hex."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from node.api.life_models import Line, Tags
 from node.api.models import Cursor, Millis, Place
-from node.api.universe_models import SnapshotEntry, UniverseMeta, UniverseQuery, WorldText
+from node.api.universe_models import Gone, SnapshotEntry, UniverseMeta, UniverseQuery, WorldText
 
 Tick = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+SNAPSHOT_NAME: Final = "the id of a snapshot: 64 digits, 0-9 and a-f"
+SnapshotName = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", title=SNAPSHOT_NAME)]
 Real = Annotated[float, Meta(ge=0, lt=1 << 53)]
 """JavaScript has no other numbers; what follows the point is left off."""
 Names = Annotated[tuple[WorldText, ...], Meta(max_length=64)]
@@ -99,7 +101,7 @@ class NewEvent(Struct, frozen=True, kw_only=True):
     entities: Names | None = None
     souls: Names | None = None
     parents: Names | None = None
-    snapshot: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    snapshot: SnapshotName | None = None
     timestamp: Real | None = None
     """ms since 1970; without one, now."""
 
@@ -117,7 +119,7 @@ class NewFork(Struct, frozen=True, kw_only=True):
     ownerId: Line | None = None
     snapshotTick: Tick | None = None
     """The last snapshot at or before it."""
-    snapshot: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    snapshot: SnapshotName | None = None
     """This very one."""
     id: Annotated[str, Meta(max_length=512)] | None = None
     visibility: Literal["public", "shared", "private"] | None = None
@@ -185,15 +187,6 @@ class PruneQuery(UniverseQuery, frozen=True):
 class NewPruning(Struct, frozen=True, kw_only=True):
     retention: dict[str, Any] | None = None
     """A rule for this universe from now on; with `dryRun`, only to see what it would do."""
-
-
-class Gone(Struct, frozen=True):
-    id: str
-    tick: int
-    type: str
-    timestamp: int
-    fileSize: int
-    why: str
 
 
 class PruneDone(Struct, frozen=True):

@@ -195,6 +195,8 @@ class UniverseDone(Struct, frozen=True):
     success: bool
     universe: UniverseMeta
     state: Literal["created", "updated", "unchanged"]
+    rule: tuple[str, ...]
+    """Which of its snapshots are kept, in words."""
 
 
 class UniverseShown(Struct, frozen=True):
@@ -214,6 +216,17 @@ class UniverseDeleted(Struct, frozen=True):
     dryRun: bool = False
 
 
+class Gone(Struct, frozen=True):
+    """A snapshot that a rule, or a decay of its own, let go."""
+
+    id: str
+    tick: int
+    type: str
+    timestamp: int
+    fileSize: int
+    why: str
+
+
 class SnapshotDone(Struct, frozen=True):
     success: bool
     id: str
@@ -222,6 +235,10 @@ class SnapshotDone(Struct, frozen=True):
     fileSize: int
     known: bool
     """It was there before."""
+    dropped: int
+    """Snapshots that the universe's rule, or a decay of their own, let go in the same act."""
+    droppedSnapshots: tuple[Gone, ...]
+    """These, where they are few."""
     entry: SnapshotEntry
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from node.api.universe_models import CanonEvent, SnapshotEntry
+from node.api.universe_models import CanonEvent, Gone, SnapshotEntry
 from node.services.places import place_text
 from registry.published import shown
 from storage.listing import SnapshotRow
@@ -12,6 +12,7 @@ from storage.listings import ListedRow
 from storage.snapshots import UniverseCount
 from storage.store import Store
 from universe.event import Event, decode_event
+from universe.retention import Dropped
 
 _SUFFIXES = {"application/json": "json", "text/plain": "txt", "application/gzip": "gz"}
 _NONE = UniverseCount()
@@ -61,6 +62,12 @@ def entry_of(row: SnapshotRow, event: bytes | None = None) -> SnapshotEntry:
         parent=row.parent.hex() if row.parent else None,
         inherited=row.is_inherited,
     )
+
+
+def gone_of(one: Dropped) -> Gone:
+    taken = one.snapshot
+    id, at_ms = taken.id.hex(), taken.at_us // 1_000
+    return Gone(id, taken.tick, taken.kind, at_ms, taken.size, one.why)
 
 
 def canon_of(event: Event) -> CanonEvent:

@@ -21,6 +21,7 @@ from node.errors import Fault, Rejected
 from node.services import uploads
 from node.services.uploads import SWELLS_MAX, Gzip
 from registry.formats.errors import InvalidFile
+from universe.formats.halves import whole_characters
 from universe.formats.json_pieces import STEP_BYTES, Envelope, Whole
 
 PLAIN: Final = "snapshot"
@@ -62,7 +63,7 @@ class Wrapped:
         except InvalidFile as wrong:
             raise _refused(wrong) from wrong
         try:
-            wrapped = msgspec.json.decode(said, type=WrappedSnapshot)
+            wrapped = msgspec.json.decode(whole_characters(said), type=WrappedSnapshot)
         except msgspec.ValidationError as error:
             raise ProblemError(422, "invalid-body", str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -13,7 +13,8 @@
  *     await saves.latest();                         // what was saved last, whether a node has it or not
  *     await saves.close();                          // what waits is sent after the next start
  *
- * Saves are sent in order and tried again by themselves. One program at a time uses a store.
+ * Saves are sent in order and tried again by themselves. One program at a time uses a folder; tabs of
+ * a browser may share an IndexedDbStore.
  * Part of Panspermia, Apache-2.0.
  */
 
@@ -54,7 +55,10 @@ export interface Row {
   kind: Kind;
 }
 
-/** Where saves wait. `put` resolves when the save is kept; what it keeps is whole or not there. */
+/**
+ * Where saves wait. `put` resolves when the save is kept; what it keeps is whole or not there. Where
+ * two programs share a store it rejects with a `ConstraintError` for a number that is taken.
+ */
 export interface Store {
   rows(): Promise<Row[]>;
   put(number: number, head: Head, state: Uint8Array): Promise<void>;
@@ -108,6 +112,8 @@ export interface SaveOptions {
 interface Outcome {
   problem: string;
   isFinal?: boolean;
+  /** Another tab sent it, or let it go. */
+  isGone?: boolean;
   afterMs?: number;
 }
 
@@ -165,8 +171,7 @@ export class Autosave {
     };
     // One after the other: what is saved later has a higher number, and is kept later.
     const written = this.#writing.then(async () => {
-      const number = (this.#number += 1);
-      await this.#options.store.put(number, head, bytes);
+      const number = await this.#put(head, bytes);
       this.#waiting.set(number, { number, ending: "save", bytes: bytes.length, kind });
       await this.#makeRoom(number);
     });
@@ -240,6 +245,11 @@ export class Autosave {
   async #note(number: number, outcome: Outcome): Promise<void> {
     this.#problem = outcome.problem;
     if (outcome.problem && !outcome.isFinal) return;
+    if (outcome.isGone) {
+      this.#waiting.delete(number);
+      this.#tell();
+      return;
+    }
     const ending = outcome.isFinal ? "refused" : "sent";
     await this.#options.store.move(number, "save", ending);
     this.#waiting.delete(number);
@@ -258,8 +268,12 @@ export class Autosave {
   }
 
   async #send(number: number): Promise<Outcome> {
-    const save = await this.#options.store.get(number, "save");
-    if (!save) return { problem: `save ${number} is damaged`, isFinal: true };
+    const { store } = this.#options;
+    const save = await store.get(number, "save");
+    if (!save) {
+      const isThere = (await store.rows()).some((row) => row.number === number && row.ending === "save");
+      return isThere ? { problem: `save ${number} is damaged`, isFinal: true } : { problem: "", isGone: true };
+    }
     let place: Place;
     try {
       place = await this.#options.node();
@@ -272,7 +286,7 @@ export class Autosave {
       answer = await this.#post(save, place);
       said = objectIn((await answer.text()).slice(0, ANSWER_CHARACTERS_MAX));
     } catch (error) {
-      return { problem: `the node at ${place.url} does not answer: ${textOf(error)}` };
+      return { problem: `the node at ${place.url} does not answer: ${textOf(error)}${hintFor(place)}` };
     }
     return this.#judged(answer, String(said.detail ?? said.error ?? `status ${answer.status}`));
   }
@@ -316,6 +330,21 @@ export class Autosave {
   }
 
   // ── the store ──────────────────────────────────────────────────────────────────────────────────
+
+  /** Gives the number that it is kept by: another tab with this game may have taken the next one. */
+  async #put(head: Head, state: Uint8Array): Promise<number> {
+    const { store } = this.#options;
+    while (true) {
+      const number = (this.#number += 1);
+      try {
+        await store.put(number, head, state);
+        return number;
+      } catch (error) {
+        if ((error as Error | null)?.name !== "ConstraintError") throw error;
+        for (const row of await store.rows()) this.#number = Math.max(this.#number, row.number);
+      }
+    }
+  }
 
   async #keep(ending: Ending, count: number): Promise<void> {
     const rows = (await this.#options.store.rows()).filter((row) => row.ending === ending);
@@ -422,7 +451,7 @@ export class IndexedDbStore implements Store {
 
   async put(number: number, head: Head, state: Uint8Array): Promise<void> {
     const { heads, states, done } = await this.#begin("readwrite");
-    heads.put({ number, ending: "save", head });
+    heads.add({ number, ending: "save", head }); // never over what another tab keeps
     states.put(state, number);
     await done;
   }
@@ -626,6 +655,13 @@ function objectIn(said: string): Record<string, unknown> {
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}
+
+/** A page of elsewhere is not told whether no node is there or the node does not let it in. */
+function hintFor(place: Place): string {
+  const origin = (globalThis as { location?: { origin?: string } }).location?.origin;
+  if (!origin || place.url.startsWith(`${origin}/`) || place.url === origin) return "";
+  return `; if it runs, let this page in: panspermia config set api.allowed_origins ${origin}`;
 }
 
 /** `crypto.randomUUID` is missing on pages that came over plain http. */

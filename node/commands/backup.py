@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.commands.console import home, node, print_json, say, wants_json
-from node.commands.files import keep_what_is_there, unwritable
+from node.commands.console import home, node, print_result, say, wants_json
+from node.commands.files import keep_what_is_there, whole_file
 from node.commands.identity import new_passphrase, passphrase
 from node.commands.progress import Progress
 from node.exit_codes import exit_code
@@ -26,9 +24,6 @@ from node.text import printable, size_text
 
 if TYPE_CHECKING:
     from node.services.restore import Contents
-
-# Of the file, not of the line to the node.
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 # Silence from the node, not the whole.
 SILENCE_S = 300.0
@@ -55,24 +50,10 @@ def backup_command(file: Path, everything: bool, force: bool, passphrase_file: P
     is_sealed = client.get("/api/identity")["sealed"]
     secret = passphrase(passphrase_file) if is_sealed else new_passphrase(passphrase_file)
     body = {"passphrase": secret, "everything": everything}
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    except OSError as error:
-        raise unwritable(file, error) from error
-    try:
-        with os.fdopen(handle, "wb") as out, Progress() as bars:
-            size = client.save("/api/backup", body, out, bars.bytes_of(file.name), SILENCE_S)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(temporary).replace(file)
-    except BaseException as error:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            raise unwritable(file, error) from error
-        raise
+    with whole_file(file, mode=0o600, force=force) as out, Progress() as bars:
+        size = client.save("/api/backup", body, out, bars.bytes_of(file.name), SILENCE_S)
     if wants_json():
-        return print_json("backup", {"file": str(file), "size": size})
+        return print_result("backup", {"file": str(file), "size": size})
     say(f"wrote {size_text(size)} to {printable(str(file))}", fg="green")
     say("Keep the passphrase apart from it: without both it cannot be restored.")
 
@@ -117,7 +98,7 @@ def restore_command(file: Path, dry_run: bool, passphrase_file: Path | None) -> 
             "refused": restored.refused,
             "not_installed": withheld,
         }
-        return print_json("restore", {**contents_json(restored.contents), **more})
+        return print_result("restore", {**contents_json(restored.contents), **more})
     say(f"restored {restored.author}", fg="green")
     say(f"This home is a new device of theirs: {restored.device}")
     if restored.refused:
@@ -179,7 +160,7 @@ def print_contents(file: Path, contents: Contents) -> None:
     """What a dry run shows."""
     fields = contents_json(contents)
     if wants_json():
-        return print_json("restore", {**fields, "dry_run": True})
+        return print_result("restore", {**fields, "dry_run": True})
     say(f"{printable(str(file))} is whole, and signed by a device of its author", fg="green")
     say(f"author        {fields['author']}")
     say(f"made          {fields['made_at']} by {fields['made_by']}")

@@ -9,7 +9,14 @@ from typing import IO
 
 import click
 
-from node.commands.console import node, print_json, print_table, say, wants_json
+from node.commands.console import (
+    node,
+    print_json,
+    print_result,
+    print_table,
+    say,
+    wants_json,
+)
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
 from node.failure import Failure, Json, failed
@@ -59,7 +66,7 @@ def add(file: str, chunks: str) -> None:
         except OSError as error:
             raise unreadable(path, error) from error
     if wants_json():
-        return print_json("blob", answer)
+        return print_result("blob", answer)
     say(answer["id"])
 
 

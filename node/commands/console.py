@@ -81,6 +81,11 @@ def print_event(event: str, body: Json) -> None:
     click.echo(json_line({"event": event, **body}))
 
 
+def print_result(command: str, body: Json) -> None:
+    """The last line of a long command, and its only one where it was not long."""
+    print_event("result", {"schema": f"panspermia.{command}/1", **body})
+
+
 def say(text: str = "", **style: Any) -> None:  # noqa: ANN401 - click.style's own parameters
     click.secho(text, **style)
 

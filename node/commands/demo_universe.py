@@ -17,7 +17,8 @@ from blake3 import blake3
 from node.client import Client, path_of, with_query
 from node.commands.demo_life import check
 from node.commands.nodes import wait_for
-from node.commands.verify import hold_by
+from node.commands.progress import Progress
+from node.commands.verify import hold
 from node.failure import Json
 from node.text import size_text
 
@@ -102,7 +103,8 @@ def open_world(bob: Client, world: World) -> str:
     nearest = bob.get(f"{start}/nearest/{ASKED}")
     entry = nearest["entry"]
     check(entry["tick"] == OPENED, "Another tick opens", entry["tick"])
-    hold_by(bob, nearest["blob"])
+    with Progress(tells=False) as bars:
+        hold(bob, nearest["blob"], bars.show, ())
     path = with_query(f"{start}/snapshot/{OPENED}", {"snapshot": entry["id"], "raw": "true"})
     world.opened = bob.get_bytes(path)
     found = blake3(world.opened).hexdigest()

@@ -72,7 +72,7 @@ def _is_unnamed(pipe: int) -> bool:
 
 def keep_what_is_there(path: Path, *, force: bool) -> None:
     """Before a file that a person named is written. Raises `Failure` (`file-exists`)."""
-    if path.exists() and not force and not is_stream(path):
+    if os.path.lexists(path) and not force and not is_stream(path):
         detail = f"{printable(str(path))}; or give --force"
         raise failed("file-exists", "The file is there already", detail)
 
@@ -81,7 +81,8 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """The same for a file that a person named. Raises `Failure` (`cannot-write`)."""
     try:
         if is_stream(path):
-            path.write_bytes(content)
+            with _stream(path) as file:
+                file.write(content)
         else:
             write_atomically(path, content, mode=mode)
     except OSError as error:
@@ -89,12 +90,13 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 
 @contextmanager
-def whole_file(path: Path, *, mode: int = 0o644) -> Generator[IO[bytes]]:
+def whole_file(path: Path, *, mode: int = 0o644, force: bool = True) -> Generator[IO[bytes]]:
     """A file beside `path` that takes its place, on the disk, when the block ends in order.
 
-    A device or a pipe is written to as it is. Raises `Failure` (`cannot-write`) where there is no
-    room for it or no right to it.
+    A device or a pipe is written to as it is. Raises `Failure`: `cannot-write` where there is no
+    room for it or no right to it, and without `force` `file-exists`, before the block and after.
     """
+    keep_what_is_there(path, force=force)
     if is_stream(path):
         with _stream(path) as file:
             yield file
@@ -109,6 +111,7 @@ def whole_file(path: Path, *, mode: int = 0o644) -> Generator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, mode)
+        keep_what_is_there(path, force=force)  # another program may have made one meanwhile
         os.replace(temporary, path)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
@@ -123,13 +126,20 @@ def is_stream(path: Path) -> bool:
         mode = path.stat().st_mode
     except (OSError, ValueError):
         return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+    return _is_opened_already(path) or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _is_opened_already(path: Path) -> bool:
+    """/dev/stdout, /dev/fd/3 and the like, which may lead to a file that a shell opened."""
+    folder = os.path.realpath(path.parent)
+    return path.is_symlink() and (folder == "/dev" or folder.startswith("/proc/"))
 
 
 @contextmanager
 def _stream(path: Path) -> Generator[IO[bytes]]:
     try:
-        with path.open("wb") as file:
+        # Where a shell's file is behind it, what others wrote there stays.
+        with path.open("ab" if path.is_file() else "wb") as file:
             yield file
     except OSError as error:
         if error.errno in OF_THE_FILE:

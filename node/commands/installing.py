@@ -70,7 +70,7 @@ def carry_out(
         return None
     if not yes:
         go_on(resolved["plan"], requirements, frozen=frozen)
-    progress = Progress()
+    progress = Progress(tells=False)
     with progress if showing.error is None else nullcontext():  # a terminal may be stopped
         result = last_of(lines, progress, showing)
         write_lock(lock_path, result["lock"])

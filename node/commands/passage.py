@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import sys
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -20,19 +19,21 @@ from node.commands.console import (
     say,
     wants_json,
 )
-from node.commands.files import whole_file
+from node.commands.files import is_stream, keep_what_is_there, whole_file
 from node.commands.passage_text import (
+    behind_text,
     end_text,
     place_text,
     stability_text,
+    state_text,
     travellers_text,
     universe_text,
     waiting_text,
 )
 from node.commands.petnames import Petnames, petnames
 from node.commands.reading import read_named, shown_errors
-from node.exit_codes import NOT_FOUND, UNVERIFIED
-from node.failure import Failure, Json, failed, failure
+from node.commands.traveller_files import TRAVELLER_BYTES_MAX, checked, too_large
+from node.failure import Json, failed
 from node.text import printable, size_text
 
 PATH = "/api/passage"
@@ -44,6 +45,10 @@ ARRIVALS = click.option(
 )
 STABILITY = click.option(
     "--stability", type=click.IntRange(0, 100), help="100, unless you said else before."
+)
+SOUL = click.option("--soul", help="Who is meant, where several left under that migration.")
+ORIGIN = click.option(
+    "--origin", metavar="UNIVERSE", help="The same, where they are of one soul: whence it comes."
 )
 FROM = click.option("--from", "source", metavar="UNIVERSE", help="Where both ends are yours.")
 
@@ -62,9 +67,8 @@ class MigrationId(click.ParamType[str]):
 
 MIGRATION = MigrationId()
 TAKE_TIMEOUT_S = 330.0  # the node itself gives a fetch 300 s
-TRAVELLER_BYTES_MAX = 8 << 20  # `universe.receipts` takes no more
 MIGRATE_ENTITY = "primordium-migration"
-COLORS = {"open": "green", "proposed": "yellow", "closed": None}
+COLORS = {"open": "green", "proposed": "yellow", "closed": None, "gone": "red"}
 
 
 @click.group("passage")
@@ -147,12 +151,15 @@ def list_(universe: str | None, namespace: str | None) -> None:
 
 @passage_command.command("show")
 @click.argument("passage")
+@click.option("--limit", type=click.IntRange(1, 1000), help="Of travellers; 1000, if not said.")
+@click.option("--cursor", help="Go on where the last page ended.")
 @IN_NAMESPACE
-def show(passage: str, namespace: str | None) -> None:
-    """Show a passage, and where each of its travellers is."""
+def show(passage: str, limit: int | None, cursor: str | None, namespace: str | None) -> None:
+    """Show a passage, and where each of its travellers is: who is under way is first."""
     query = {"namespace": namespace}
     one = node().get(path_of(PATH, passage), query)["passage"]
-    found = node().get(path_of(PATH, one["fullName"], "travellers"), query)
+    page = {"limit": limit, "cursor": cursor, **query}
+    found = node().get(path_of(PATH, one["fullName"], "travellers"), page)
     if wants_json():
         return print_json("passage", {"passage": one, **found})
     called = petnames()
@@ -165,6 +172,12 @@ def show(passage: str, namespace: str | None) -> None:
     for universe in found["doubtful"]:
         text = f"The gate of {printable(universe)} signed two receipts with one number."
         say(text, fg="red")
+    for universe in found["behind"]:
+        say(behind_text(universe, one), fg="red")
+    if not found["whole"]:
+        say("Some are left out: they went through too many universes.", fg="yellow")
+    if found["next"]:
+        say(f"More: --cursor {printable(found['next'])}", dim=True)
     return None
 
 
@@ -215,10 +228,18 @@ def send(
 @click.argument("passage")
 @click.argument("migration", type=MIGRATION)
 @click.option("-o", "--output", metavar="FILE|-", help="Where its bytes go; - is stdout.")
-@click.option("--soul", help="Who is meant, where several left under that migration.")
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
+@SOUL
+@ORIGIN
 @IN_NAMESPACE
 def take(
-    passage: str, migration: str, output: str | None, soul: str | None, namespace: str | None
+    passage: str,
+    migration: str,
+    output: str | None,
+    force: bool,
+    soul: str | None,
+    origin: str | None,
+    namespace: str | None,
 ) -> None:
     """Write the bytes of a traveller to a file, as it left; what is not here comes from peers.
 
@@ -228,7 +249,9 @@ def take(
     to_stdout = output in (None, "-")
     if to_stdout and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
-    query = {"migration": migration, "soul": soul, "namespace": namespace}
+    if not to_stdout:
+        keep_what_is_there(Path(str(output)), force=force)
+    query = {"migration": migration, "soul": soul, "origin": origin, "namespace": namespace}
     path = path_of(PATH, passage, "travellers")
     found = node().get(path, query)["travellers"]
     data = node().get_bytes(with_query(path, {**query, "raw": "true"}), timeout_s=TAKE_TIMEOUT_S)
@@ -238,15 +261,16 @@ def take(
         sys.stdout.buffer.flush()
         return
     target = Path(str(output))
-    with whole_file(target) as file:
+    with whole_file(target, force=force) as file:
         file.write(data)
     shown = {name: value for name, value in one.items() if name != "data"}
     if wants_json():
         body = {"traveller": shown, "file": str(target), "size": len(data)}
         return print_json("passage", body)
-    say(f"{printable(one['soul'])}, {one['format']}, {size_text(len(data))}", fg="green", nl=False)
-    say(f" in {printable(str(target))}", fg="green")
-    return say(place_text(one, petnames()))
+    aside = is_stream(target)
+    done = f"{printable(one['soul'])}, {one['format']}, {size_text(len(data))}"
+    say(f"{done} in {printable(str(target))}", fg="green", err=aside)
+    return say(place_text(one, petnames()), err=aside)
 
 
 @passage_command.command("recall")
@@ -266,6 +290,8 @@ def recall(passage: str, migration: str, source: str | None, namespace: str | No
 @click.option("--accept/--refuse", "is_accepted", required=True)
 @click.option("--reason", default="", help="Why it is refused.")
 @click.option("--tick", type=click.IntRange(min=0), help="The highest told of, if not said.")
+@SOUL
+@ORIGIN
 @IN_NAMESPACE
 def decide(
     passage: str,
@@ -273,12 +299,14 @@ def decide(
     is_accepted: bool,
     reason: str,
     tick: int | None,
+    soul: str | None,
+    origin: str | None,
     namespace: str | None,
 ) -> None:
     """Let a traveller in that waits at your gate, or send it back."""
     body = {
         "migration": migration, "accept": is_accepted, "reason": reason, "tick": tick,
-        "namespace": namespace,
+        "soul": soul, "origin": origin, "namespace": namespace,
     }  # fmt: skip
     return print_travel(node().post(path_of(PATH, passage, "decide"), body))
 
@@ -334,7 +362,7 @@ def own_did() -> str:
 
 def print_passage(one: Json, called: Petnames, own: str) -> None:
     say(printable(one["name"] or one["id"]), bold=True)
-    say(f"{'state':<14}{one['state']}", fg=COLORS[one["state"]])
+    say(f"{'state':<14}{state_text(one, called, own)}", fg=COLORS[one["state"]])
     ends = (one["source"], one["target"])
     for label, value in (
         ("id", one["fullName"]), ("type", one["type"]),
@@ -363,23 +391,3 @@ def print_travel(done: Json) -> None:
     if done["known"]:
         say("That was said before: nothing new was signed.", fg="yellow")
     return say(f"migration {done['migration']}", dim=True)
-
-
-def too_large(file: str, size: int) -> Failure:
-    detail = f"{printable(file)} has {size:,} bytes; a traveller at most {TRAVELLER_BYTES_MAX:,}"
-    return failed("traveller-too-large", "Traveller too large", detail)
-
-
-def checked(found: Sequence[Json], migration: str, data: bytes) -> Json:
-    """The traveller whose bytes these are. Raises `Failure`."""
-    from crdt.digest import payload_digest
-
-    if not found:
-        detail = f"nobody left through this passage under {migration}"
-        raise failure("unknown-migration", "No such traveller", detail, NOT_FOUND)
-    hash = payload_digest(data).hex()
-    for one in found:
-        if (one["size"], one["hash"]) == (len(data), hash):
-            return one
-    detail = f"its receipts say {found[0]['hash']}; the node gave bytes of {hash}"
-    raise failure("hash-mismatch", "Other bytes than those that left", detail, UNVERIFIED)

@@ -18,15 +18,31 @@ def stability_text(one: Json) -> str:
     return text
 
 
+def state_text(one: Json, called: Petnames, own: str) -> str:
+    """And which end was deleted: nobody goes there."""
+    gone = ", ".join(end_text(end, called, own) for end in one["gone"])
+    return printable(f"{one['state']}: {gone} was deleted" if gone else one["state"])
+
+
 def waiting_text(passage: Json, found: Json, own: str) -> Iterator[str]:
     """What a person can do for those who wait at a gate of theirs."""
-    if passage["arrivals"].get(own) != "ask" or passage["state"] != "open":
+    if passage["arrivals"].get(own) != "ask" or passage["state"] not in ("open", "gone"):
         return
     for one in found["travellers"]:
         is_coming = one["state"] == "in-transit" and one["universe"].startswith(f"{own}/")
         if is_coming and one["passage"] == passage["fullName"]:
             command = f"panspermia passage decide {passage['fullName']} {one['migration']}"
             yield f"{printable(one['soul'])} waits for you: {printable(command)} --accept|--refuse"
+
+
+def behind_text(universe: str, passage: Json) -> str:
+    """What stops a gate, and what helps."""
+    text = (
+        f"The gate of {universe} signs nothing: the other end answered what is not here."
+        f" `panspermia sync` brings it; if it is lost for good, `panspermia passage gate {universe}"
+        f" --anyway`; if it is not true, `panspermia passage close {passage['fullName']}`"
+    )
+    return printable(text)
 
 
 def end_text(name: str, called: Petnames, own: str) -> str:
@@ -45,7 +61,7 @@ def place_text(one: Json, called: Petnames) -> str:
     where = printable(universe_text(one["universe"], called))
     match one["state"]:
         case "in":
-            return f"{soul} is in {where}"
+            return f"{soul} is in {where}" + (", which was deleted" if one.get("gone") else "")
         case "refused":
             why = f": {printable(one['reason'])}" if one.get("reason") else ""
             return f"{soul} is on its way back to {where}, refused{why}"

@@ -1,12 +1,13 @@
-"""A progress bar on stderr, where that is a terminal; elsewhere nothing at all."""
+"""How far long work is: a bar on stderr where that is a terminal, lines on stdout with `--json`."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from node.commands.console import shows_progress
+from node.commands.console import print_event, shows_progress, wants_json
 from node.failure import Json
 from node.text import printable, short_name, size_text
 
@@ -14,12 +15,25 @@ if TYPE_CHECKING:
     import rich.progress
 
 
-class Progress:
-    """One bar a module or file, from lines `{"stage","id","done","total"}` in bytes."""
+EVERY_S: Final = 1.0
+"""Between two lines of `--json`, and before the first: what is done sooner has its result alone."""
 
-    def __init__(self) -> None:
+
+class Progress:
+    """One bar a module or file, from lines `{"stage","id","done","total"}` in bytes.
+
+    `called`, in a line: what people read in place of the id. `tells`: with `--json` the lines are
+    printed too, as `{"event": "progress", …}`; not where a command prints lines of its own.
+    """
+
+    def __init__(
+        self, *, tells: bool = True, clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._bars: rich.progress.Progress | None = None
         self._tasks: dict[str, rich.progress.TaskID] = {}
+        self._tells = tells and wants_json()
+        self._clock_s = clock_s
+        self._told_s = clock_s()
 
     def __enter__(self) -> Self:
         if shows_progress():
@@ -44,16 +58,21 @@ class Progress:
             self._bars.start()
         return self
 
-    def bytes_of(self, name: str) -> Callable[[int, int], None]:
+    def bytes_of(self, name: str, stage: str = "") -> Callable[[int, int], None]:
         """What shows the progress of one file, in bytes done and bytes in all."""
-        return lambda done, total: self.show({"id": name, "done": min(done, total), "total": total})
+        of = {"stage": stage, "id": name} if stage else {"id": name}
+        return lambda done, total: self.show({**of, "done": min(done, total), "total": total})
 
     def show(self, line: Json) -> None:
-        if self._bars is None or line.get("total") is None or line.get("stage") == "resolve":
+        if line.get("total") is None or line.get("stage") == "resolve":
             return  # no bytes are counted there
+        if self._tells:
+            self._tell(line)
+        if self._bars is None:
+            return
         from rich.markup import escape
 
-        name = str(line.get("id", ""))
+        name = str(line.get("called") or line.get("id", ""))
         if name not in self._tasks:
             called = escape(printable(short_name(name)))
             self._tasks[name] = self._bars.add_task(called, total=line["total"], rate="")
@@ -63,6 +82,13 @@ class Progress:
             self._bars.update(number, rate=f"{escape(printable(why))}: waiting")
         elif speed := self._bars.tasks[number].speed:
             self._bars.update(number, rate=f"{size_text(round(speed))}/s")
+
+    def _tell(self, line: Json) -> None:
+        now_s = self._clock_s()
+        if now_s - self._told_s >= EVERY_S:
+            self._told_s = now_s
+            kept = {key: value for key, value in line.items() if key not in ("event", "called")}
+            print_event("progress", kept)
 
     def __exit__(
         self,

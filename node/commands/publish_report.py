@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from node.commands.console import print_event, print_json, say, wants_json
+from node.commands.console import print_json, print_result, say, wants_json
 from node.commands.module_parts import say_left_alone
 from node.exit_codes import FAILED, INTERRUPTED, NETWORK, NOT_FOUND, NOT_RUNNING
 from node.failure import Failure, Json, failure
@@ -145,7 +145,7 @@ def tell(path: Path, wanted: Wanted, report: Report) -> None:
         first = report.published[0] if len(report.published) == 1 else NOTHING
         body = {"kind": wanted.kind, **first, **report.body}
         if path.is_dir():
-            return print_event("result", {"schema": "panspermia.publish/1", **body})
+            return print_result("publish", body)
         return print_json("publish", body)
     if len(report.published) > 1:
         say(

@@ -129,7 +129,7 @@ def publish_tree(path: Path, wanted: Wanted) -> None:
     modules = in_order(read_those(tree.modules, report))
     sizes = [module.size_bytes for module in modules] + [size_of(file) for file in tree.files]
     total, before = sum(sizes), 0
-    with told_how_far(report), Progress() as bars:
+    with told_how_far(report), Progress(tells=False) as bars:
         lines = Lines(report, total, is_wanted=wants_json() and path.is_dir())
 
         def show(done: int, what: Path) -> None:

@@ -18,7 +18,7 @@ import click
 from blake3 import blake3
 
 from node.client import path_of, with_query
-from node.commands.console import node, print_json, say, wants_json
+from node.commands.console import node, print_result, say, wants_json
 from node.commands.new_files import NewFiles
 from node.commands.progress import Progress
 from node.commands.universe_outgoing import Outgoing, outgoing
@@ -64,7 +64,7 @@ def export_command(universes: tuple[str, ...], folder: Path, format: str) -> Non
         ],
     }
     if wants_json():
-        return print_json("universe", report)
+        return print_result("universe", report)
     count = f"{report['written']:,} snapshot{'' if report['written'] == 1 else 's'}"
     say(f"wrote {count}, {size_text(report['bytes'])}, to {printable(str(folder))}")
     for one in report["left"]:
@@ -133,10 +133,10 @@ class Exporting:
         from universe.formats.out import small_files
 
         total = sum(each.snapshot.size for each in self.laid)
-        done = 0
+        done, of = 0, {"stage": "write", "id": self.out.universe.id}
 
         def heard(of_this: int, _: int) -> None:
-            bars.show({"id": self.out.universe.id, "done": done + of_this, "total": total})
+            bars.show({**of, "done": done + of_this, "total": total})
 
         self.heard = heard
         there = [each for each in self.laid if each.is_row]

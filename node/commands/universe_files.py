@@ -11,8 +11,8 @@ import click
 
 from node.client import path_of
 from node.commands.blob import stat_size, unreadable
-from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
-from node.commands.files import whole_file
+from node.commands.console import IN_NAMESPACE, is_terminal, node, print_result, say, wants_json
+from node.commands.files import is_stream, keep_what_is_there, whole_file
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
 from node.commands.universe_named import PATH, TICK, UNIVERSE, meant
@@ -79,10 +79,13 @@ def snapshot(
         except OSError as error:
             raise unreadable(source, error) from error
     if wants_json():
-        return print_json("universe", done)
+        return print_result("universe", done)
     said = "was there already" if done["known"] else "kept"
     say(f"tick {done['tick']:,}: {size_text(done['fileSize'])} {said}", fg="green")
     say(done["id"], dim=True)
+    if done["dropped"]:
+        why = "as the universe's rule, or their own, has it: panspermia universe prune shows it"
+        say(f"{done['dropped']:,} older ones went, {why}", dim=True)
 
 
 def json_text(value: Json) -> str:
@@ -100,7 +103,7 @@ def sent(
     media: str | None,
 ) -> Json:
     with goes_on(AGAIN), Progress() as bars:
-        return node().upload(path, query, file, size, bars.bytes_of(name), TIMEOUT_S, media)
+        return node().upload(path, query, file, size, bars.bytes_of(name, "send"), TIMEOUT_S, media)
 
 
 @click.command("open")
@@ -108,12 +111,14 @@ def sent(
 @click.option("--tick", type=TICK, help="The last snapshot at or before it.")
 @click.option("--snapshot", "id", metavar="ID", help="This very one; 8 digits may do.")
 @click.option("-o", "--output", metavar="FILE|-", help="Where its bytes go; - is stdout.")
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
 @IN_NAMESPACE
 def open_(
     universe: str | None,
     tick: int | None,
     id: str | None,
     output: str | None,
+    force: bool,
     namespace: str | None,
 ) -> None:
     """Write a state of a universe to a file: of any that you may read, at any tick.
@@ -123,21 +128,26 @@ def open_(
     to_stdout = output in (None, STDIO)
     if to_stdout and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
+    target = None if to_stdout else Path(str(output))
+    if target is not None:
+        keep_what_is_there(target, force=force)
     which, query = meant(universe), {"namespace": namespace}
     at = "latest" if tick is None else str(tick)
     start = path_of(PATH, which)
     id = state_meant(start, namespace, id)
     found = node().get(f"{start}/nearest/{at}", {**query, "snapshot": id})
-    entry, opening = found["entry"], Opening(start, query, found)
-    if to_stdout:
-        opening.write(sys.stdout.buffer, "")
-        sys.stdout.buffer.flush()
-        return
-    target = Path(str(output))
-    with whole_file(target) as file:
-        size = opening.write(file, target.name)
+    entry = found["entry"]
+    with Progress() as bars:
+        opening = Opening(start, query, found, bars)
+        if target is None:
+            opening.write(sys.stdout.buffer, "")
+            sys.stdout.buffer.flush()
+            return
+        with whole_file(target, force=force) as file:
+            size = opening.write(file, target.name)
     if wants_json():
         body = {"universe": found["fullName"], "entry": entry, "file": str(target), "size": size}
-        return print_json("universe", body)
+        return print_result("universe", body)
     asked = "" if tick in (None, entry["tick"]) else f", the last before tick {tick:,}"
-    say(f"tick {entry['tick']:,}{asked}: {size_text(size)} in {printable(str(target))}", fg="green")
+    done = f"tick {entry['tick']:,}{asked}: {size_text(size)} in {printable(str(target))}"
+    say(done, fg="green", err=is_stream(target))

@@ -142,7 +142,9 @@ def forks(universe: str | None, namespace: str | None) -> None:
 @click.command("prune")
 @UNIVERSE
 @click.option(
-    "--rule", metavar="JSON", help='From now on: {"auto": {"thin": true, "newest": 500}}.'
+    "--rule",
+    metavar="JSON",
+    help='From now on: {"auto": {"thin": true}, "manual": {"newest": 500}}.',
 )
 @click.option(
     "--keep-all", is_flag=True, help="From now on only what has a decay of its own is dropped."
@@ -154,8 +156,9 @@ def prune(
 ) -> None:
     """Drop the snapshots that your universe's rule does not keep.
 
-    Without a rule of its own: of autosaves all of the last hour, then the last of each hour, day
-    and week. Canonical ones, the newest, and what forks and events need always stay. One that was
+    So does each upload, and says it. Without a rule of its own a universe keeps up to 4,000
+    autosaves; of more the oldest are thinned to the last of each hour, day and week, as many as are
+    too many. Canonical ones, the newest, and what forks and events need always stay. One that was
     kept with a decay of its own goes by that, whatever the rule says.
     """
     if rule is not None and keep_all:

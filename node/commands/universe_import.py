@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from node.client import path_of
-from node.commands.console import DRY_RUN, node, print_json, print_table, say, wants_json
+from node.commands.console import DRY_RUN, node, print_result, print_table, say, wants_json
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
 from node.commands.universe_beside import (
@@ -77,7 +77,10 @@ def import_command(
 
     try:
         files = world_files(path)
-        found = plan(files, None if format is None else WorldFormat(format))
+        with Progress() as bars:
+            files.heard = bars.bytes_of(files.listing.name, "read")
+            found = plan(files, None if format is None else WorldFormat(format))
+        files.heard = None
     except InvalidFile as wrong:
         raise refused_all(wrong) from wrong
     if id is not None:
@@ -155,7 +158,7 @@ class Importing:
                 for snapshot in one.snapshots:
 
                     def heard(of_this: int, _: int, at: int = done, id: str = one.id) -> None:
-                        bars.show({"id": id, "done": at + of_this, "total": total})
+                        bars.show({"stage": "send", "id": id, "done": at + of_this, "total": total})
 
                     self._send(one.id, snapshot, told, heard)
                     done += snapshot.content.size
@@ -226,11 +229,7 @@ class Importing:
             self.places[one.id] = found["universe"]["namespace"]
             told["state"] = "unchanged"
             return
-        # Its autosaves are history: of a world that goes on, none of them is to be thinned.
-        keep: Json = {"auto": {}}
-        body: dict[str, Any] = {
-            "id": one.id, "name": one.name, "visibility": wanted, "retention": keep,
-        }  # fmt: skip
+        body: dict[str, Any] = {"id": one.id, "name": one.name, "visibility": wanted}
         if one.owner:
             body["ownerId"] = one.owner
         if one.created_us:
@@ -319,7 +318,7 @@ class Importing:
                 detail = f"{detail}; the rest is done"
             raise failed("partly-imported", "Not all of it", detail, **report)
         if wants_json():
-            print_json("universe", report)
+            print_result("universe", report)
 
 
 def shown(one: ImportedUniverse) -> dict[str, Any]:

@@ -63,6 +63,7 @@ def create(
         return print_json("universe", done)
     universe = done["universe"]
     say(f"{printable(universe['id'])}: {done['state']}, {universe['visibility']}", fg="green")
+    say_rule(done["rule"])
     say(
         f"Keep a state of it: panspermia universe snapshot {universe['id']} FILE --tick N", dim=True
     )
@@ -167,6 +168,13 @@ def show(universe: str | None, namespace: str | None) -> None:
     for label, value in rows:
         if value:
             say(f"{label:<12}{printable(str(value))}")
+    say_rule(found["rule"])
+
+
+def say_rule(rule: list[str]) -> None:
+    """Which of its snapshots are kept."""
+    for place, line in enumerate(rule):
+        say(f"{'' if place else 'kept':<12}{line}")
 
 
 @click.command("snapshots")

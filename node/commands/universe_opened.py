@@ -45,11 +45,14 @@ class Written:
 class Opening:
     """One state. `start`: where its universe is; `found`: what `nearest` says of the state."""
 
-    def __init__(self, start: str, query: Json, found: Json) -> None:
-        self._start, self._query, self._found = start, query, found
+    def __init__(self, start: str, query: Json, found: Json, bars: Progress) -> None:
+        self._start, self._query, self._found, self._bars = start, query, found, bars
 
     def write(self, file: IO[bytes], name: str) -> int:
-        """Gives how many bytes. Raises `Failure`, with exit 7 where it is damaged for now."""
+        """Gives how many bytes; `name`: of the file, where there is one.
+
+        Raises `Failure`, with exit 7 where it is damaged for now.
+        """
         entry, written = self._found["entry"], Written(file)
         more = {**self._query, "snapshot": entry["id"], "raw": "true"}
         path = with_query(f"{self._start}/snapshot/{entry['tick']}", more)
@@ -57,8 +60,8 @@ class Opening:
             self._hold()
             before = written.size
             try:
-                with goes_on(GET_AGAIN), Progress() as bars:
-                    told = bars.bytes_of(name) if name else _unwatched
+                with goes_on(GET_AGAIN):
+                    told = self._bars.bytes_of(name, "write") if name else _unwatched
                     sink = cast("IO[bytes]", written)
                     node().download(path, sink, told, TIMEOUT_S, before)
             except Failure as broken:
@@ -91,8 +94,17 @@ class Opening:
             return
         from node.commands.verify import hold
 
+        def told(line: Json) -> None:
+            self._bars.show({**line, **of, "total": line.get("total") or entry["fileSize"]})
+
+        of = {
+            "id": found["fullName"],
+            "tick": entry["tick"],
+            "called": f"{found['universeId']} at tick {entry['tick']:,}",
+        }
+        told({"stage": "fetch", "done": 0})
         try:
-            hold(found["blob"], called=f"{found['universeId']} {entry['tick']}")
+            hold(node(), found["blob"], told, ())
         except Failure as wrong:
             if not found["damaged"] or wrong.exit != NETWORK:
                 raise

@@ -84,10 +84,12 @@ def is_whole_json(data: bytes) -> bool:
     """One value of JSON with nothing around it: in a body it stays what it is, byte by byte."""
     import msgspec
 
+    from universe.formats.halves import whole_characters
+
     if not data or data[:1].isspace() or data[-1:].isspace() or data.startswith(BOM):
         return False
     try:
-        msgspec.json.decode(data, type=msgspec.Raw)
+        msgspec.json.decode(whole_characters(data), type=msgspec.Raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True

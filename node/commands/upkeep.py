@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from node.client import broken
-from node.commands.console import node, print_event, print_json, say, wants_json
+from node.commands.console import node, print_event, print_json, print_result, say, wants_json
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
 from node.exit_codes import UNVERIFIED
@@ -51,7 +51,7 @@ def scrub_command(dry_run: bool) -> None:
     are damaged are dropped, and come again from peers who have them. Exit 7: something stays
     damaged.
     """
-    with goes_on(AGAIN), Progress() as bars:
+    with goes_on(AGAIN), Progress(tells=False) as bars:
         lines = node().post_lines("/api/scrub", {"dry_run": dry_run}, timeout_s=SCRUB_TIMEOUT_S)
         result: Json | None = None
         for line in lines:
@@ -65,7 +65,7 @@ def scrub_command(dry_run: bool) -> None:
         if result is None:
             raise broken("It ended without a result.")
     if wants_json():
-        print_event("result", {"schema": "panspermia.scrub/1", **result})
+        print_result("scrub", result)
     else:
         for text in scrub_lines(result):
             say(text)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from node.client import Client, broken, module_path
-from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
+from node.commands.console import (
+    IN_NAMESPACE,
+    is_terminal,
+    node,
+    print_json,
+    print_result,
+    say,
+    wants_json,
+)
 from node.commands.files import whole_file
 from node.commands.going_on import goes_on
 from node.commands.life import find_life, is_life, life_path
@@ -175,7 +183,8 @@ def fetch_command(
         path = path_of_life
     elif is_blob(id):
         id = id.lower()
-        hold(id, relative_to)
+        with Progress() as bars:
+            hold(node(), id, bars.show, relative_to)
         path = f"/api/blobs/{id}"
     else:
         path = wasm_path(named(id), namespace)
@@ -186,7 +195,7 @@ def fetch_command(
     with whole_file(output) as file, goes_on(AGAIN), Progress() as bars:
         size = node().download(path, file, bars.bytes_of(output.name), FETCH_TIMEOUT_S)
     if wants_json():
-        return print_json("fetch", {"id": id, "file": str(output), "size": size})
+        return print_result("fetch", {"id": id, "file": str(output), "size": size})
     say(f"wrote {size_text(size)} to {printable(str(output))}")
 
 
@@ -197,24 +206,18 @@ def check_is_name(text: str) -> None:
         raise failed("invalid-name", "Invalid name", detail)
 
 
-def hold(blob: str, relative_to: Sequence[str] = (), *, called: str = "") -> Json:
-    """Has the node fetch all of a blob from its peers, however large, and shows how far it is.
+def hold(by: Client, blob: str, told: Callable[[Json], None], relative_to: Sequence[str]) -> Json:
+    """Has that node fetch all of a blob from its peers, however large.
 
-    `called`: what people read beside the bar; else the blob's id.
+    `told`: of how far it is, a line at a time, as `Progress.show` takes them.
     """
-    return hold_by(node(), blob, relative_to, called=called)
-
-
-def hold_by(by: Client, blob: str, relative_to: Sequence[str] = (), *, called: str = "") -> Json:
-    """The same of this node."""
     with goes_on(AGAIN):
-        with Progress() as bars:
-            body = {"relative_to": [one.lower() for one in relative_to]}
-            lines = by.post_lines(f"/api/blobs/{blob}/fetch", body, timeout_s=FETCH_TIMEOUT_S)
-            for line in lines:
-                if line.get("event") == "result":
-                    return line
-                bars.show({**line, "id": called or line.get("id", "")})
+        body = {"relative_to": [one.lower() for one in relative_to]}
+        lines = by.post_lines(f"/api/blobs/{blob}/fetch", body, timeout_s=FETCH_TIMEOUT_S)
+        for line in lines:
+            if line.get("event") == "result":
+                return line
+            told(line)
         raise broken("It ended without a result.")
 
 

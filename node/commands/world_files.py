@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,9 @@ class WorldFiles:
 
     def __init__(self, top: Path, listing: Listing, *, is_folder: bool) -> None:
         self._top, self._listing, self._is_folder = top, listing, is_folder
+        self._read_bytes, self._all_bytes = 0, sum(one.size for one in listing.files.values())
+        self.heard: Callable[[int, int], None] | None = None
+        """Of how many bytes were read, of all that lie there; the same may be read again."""
 
     @property
     def listing(self) -> Listing:
@@ -38,6 +41,7 @@ class WorldFiles:
                 if not stat.S_ISREG(os.fstat(opened).st_mode):
                     raise InvalidFile(path, Place(), "is no regular file")
                 while piece := file.read(PIECE_BYTES):
+                    self._hear(len(piece))
                     yield piece
         except OSError as error:
             raise InvalidFile(path, Place(), f"cannot be read: {error.strerror}") from error
@@ -59,6 +63,11 @@ class WorldFiles:
                 yield from pieces
                 return
         raise InvalidFile(path, Place(), f"has no row {row}")
+
+    def _hear(self, more_bytes: int) -> None:
+        if self.heard is not None:
+            self._read_bytes += more_bytes
+            self.heard(min(self._read_bytes, self._all_bytes), self._all_bytes)
 
     def _place(self, path: str) -> Path:
         return self._top / path if self._is_folder else self._top

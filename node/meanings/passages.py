@@ -26,14 +26,15 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "ambiguous-migration": (
         "Several travellers left under that id.",
-        "`candidates` names their souls: say which one.",
+        "`candidates` names their souls, or their origins: say which `soul` or `origin`.",
     ),
     "cannot-travel": (
         "The gate of that universe does not sign that: the traveller is elsewhere, another device"
         " is the gate, or receipts are missing. Nothing changed.",
         "The detail says which. The gate of a lost device is taken over with"
         " `panspermia passage gate`, after `panspermia sync`: what a restored home lacks of its"
-        " own comes from others. Where that is lost for good, `--anyway` goes on without it.",
+        " own comes from others. Where that is lost for good, `--anyway` goes on without it. Of"
+        " a partner that says so and lies, `panspermia passage close` believes nothing more.",
     ),
     "passage-closed": (
         "Nobody travels through a passage that is not accepted yet, or that one owner closed.",

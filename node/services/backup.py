@@ -9,17 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 
-from crdt.blob import BlobId, parse_root
 from crdt.change import encode_signed
 from crdt.keys import COMMONS, AuthorKey
 from node.drops import (
-    BLOB,
     BLOCKED,
-    CHUNK,
     ENTRY,
     INSTALLED,
     KEPT,
-    PAGE,
     PEER,
     PETNAME,
     PLACE,
@@ -27,12 +23,10 @@ from node.drops import (
     SECRETS,
     SETTINGS,
     BlockedFrame,
-    ChunkFrame,
     DropWriter,
     Head,
     InstalledFrame,
     KeptFrame,
-    PageFrame,
     PeerFrame,
     PetnameFrame,
     PlaceFrame,
@@ -41,13 +35,11 @@ from node.drops import (
 )
 from node.errors import BadIdentity
 from node.identity import seal_secrets
+from node.services.backup_blobs import BlobFrames
 from node.services.devices import GIVEN
 from node.services.names import all_petnames
 from node.services.namespaces import Keeper
 from p2p.protocol.hint import CHOSEN
-from storage.errors import NotHeld
-from storage.reading_blobs import RUN
-from storage.store import Store
 
 BACKUP = "backup"
 """The type of such a drop."""
@@ -107,8 +99,9 @@ async def backup_pieces(node: Keeper, backup: Backup) -> AsyncIterator[bytes]:
         if not entries:
             break
         yield b"".join([drop.write(ENTRY, encode_signed(one)) for one in entries])
+    blobs = BlobFrames(node.store)
     for blob in await node.store.blobs_named(author):
-        async for kind, body in _blob(node.store, blob):
+        async for kind, body in blobs.of(blob):
             yield drop.write(kind, body)
     cursor = 0
     while kept := await node.store.pinned_blobs(after=cursor):
@@ -152,22 +145,3 @@ async def _own_rows(node: Keeper) -> AsyncIterator[tuple[int, bytes]]:
             for of in ((b"", ""), (one.namespace, one.sha256))
         )
         yield INSTALLED, packed(InstalledFrame(**asdict(one), accepted=older, risks=bound))
-
-
-async def _blob(store: Store, blob: BlobId) -> AsyncIterator[tuple[int, bytes]]:
-    encoded = await store.blob_root(blob)
-    if encoded is None or not await store.has_blob(blob):  # collected since it was listed
-        return
-    yield BLOB, encoded
-    root = parse_root(encoded, blob)
-    for number in range(root.page_count):  # one after another: all of a large blob's are many MB
-        page = await store.blob_page(blob, number)
-        if page is None:
-            raise NotHeld(f"Blob {blob.hex()} was dropped while it was being copied: try again.")
-        yield PAGE, packed(PageFrame(number, page))
-    index = 0
-    while index < root.chunk_count:
-        count = min(RUN[root.chunking], root.chunk_count - index)
-        for chunk in await store.read_chunks(blob, index, count):
-            yield CHUNK, packed(ChunkFrame(index, chunk))
-            index += 1

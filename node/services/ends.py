@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from node.services.gatebooks import Books
 from node.services.passages import Ferry, own_halves, passage_named
-from universe.behind import missing_of
+from universe.behind import believed, missing_of
 from universe.gate import is_coming, is_refused, unanswered, unreturned
 from universe.lines import Lines
 from universe.receipts import Checked
@@ -57,35 +57,44 @@ async def departure_to(by: Ferry, books: Books, universe: str, id: bytes) -> Che
     return next(iter(await books.ask_each(ends, question)), None)
 
 
-async def missing_at(by: Ferry, books: Books, universe: str, *others: str) -> list[Checked]:
-    """Answers to receipts of it that are not here: of ends that agreed, and of these `others`.
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a gate lacks, as others say."""
+
+    answers: list[Checked]
+    """To receipts that are not here."""
+    passages: list[str]
+    """By which those who signed them are believed."""
+
+
+async def missing_at(by: Ferry, books: Books, universe: str, *others: str) -> Missing:
+    """What ends say that are `believed`, and these `others`: answers to what is not here.
 
     Nobody ever left for where a passage was only proposed: what is signed there proves nothing.
     """
-    ends = sorted({*await _agreed_ends(by, universe), *others} - {universe})
+    told = await _believed(by, universe)
+    ends = sorted({*told, *others} - {universe})
 
     def question(ends: Sequence[str], books: Books, lines: Lines) -> list[Checked]:
-        own = books.read[universe]
-        known = {one.id for one in own.receipts}
-        return [
-            one
-            for end in ends
-            for one in missing_of(universe, end, lines, known=known, given_up=own.given_up)
-        ]
+        return [one for end in ends for one in missing_between(universe, end, books, lines)]
 
-    return await books.ask_each(ends, question)
+    answers = await books.ask_each(ends, question)
+    signers = {one.receipt.universe for one in answers}
+    return Missing(answers, sorted({name for end in signers for name in told.get(end, ())}))
 
 
-async def _agreed_ends(by: Ferry, universe: str) -> set[str]:
-    """Those of `other_ends` to which both owners said yes, whether it is open now or not."""
-    ends: set[str] = set()
-    for half in await own_halves(by):
-        if universe not in half.ends[:2]:
-            continue
-        passage = await passage_named(by, half.proposal or half.full_name)
-        if passage is not None and passage.accepted is not None:
-            ends |= {*passage.proposed.ends[:2]}
-    return ends
+def missing_between(universe: str, end: str, books: Books, lines: Lines) -> list[Checked]:
+    """What `end` answered to receipts of `universe`, which was read, that are not here."""
+    own = books.read[universe]
+    known = {one.id for one in own.receipts}
+    return missing_of(universe, end, lines, known=known, given_up=own.given_up)
+
+
+async def _believed(by: Ferry, universe: str) -> dict[str, tuple[str, ...]]:
+    halves = [one for one in await own_halves(by) if universe in one.ends[:2]]
+    names = sorted({one.proposal or one.full_name for one in halves})
+    passages = [await passage_named(by, name) for name in names]
+    return believed(universe, (one for one in passages if one is not None))
 
 
 def on_their_way(

@@ -61,7 +61,8 @@ class Books:
     async def ask(self, question: Callable[[Lines], T]) -> T:
         """The answer, once every universe that it depends on was read."""
         while True:
-            lines, answer, refused = self.lines, None, None
+            answer, refused = None, None
+            lines = await asyncio.to_thread(lambda: self.lines)
             try:
                 answer = await asyncio.to_thread(question, lines)
             except (CannotTravel, Rejected) as error:  # perhaps for want of what is missing

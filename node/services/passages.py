@@ -6,7 +6,7 @@
 The two halves of a passage are joined each time from the rows of their records.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -130,6 +130,20 @@ async def passages_held(by: Ferry, universe: str | None = None) -> list[Passage]
         if (own := await passage_named(by, name)) is not None:
             found[name] = own
     return [one for _, one in sorted(found.items()) if universe is None or is_of(one, universe)]
+
+
+async def gone_of(by: Ferry, names: Iterable[str]) -> frozenset[str]:
+    """Those universes that their owner deleted; of one that is not here nothing is known."""
+    wanted = sorted(set(names))
+    each = [(*parse_full_name(name), by.namespace) for name in wanted]
+    rows = await by.store.listing_each("universe", each)
+    gone: set[str] = set()
+    for name, row in zip(wanted, rows, strict=True):
+        if row is None:
+            state = await by.store.read(document_of(name, "uni", by.namespace))
+            if state is not None and is_deleted(state.value):
+                gone.add(name)
+    return frozenset(gone)
 
 
 async def own_halves(by: Ferry) -> list[Half]:

@@ -5,6 +5,7 @@ verified ─▸ keys opened ─▸ entries and blobs, wallet, names ─▸ a new
 The identity comes last, so a restore that was broken off is simply done again.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ import msgspec
 from crdt.blob import BlobId
 from crdt.capability import decode_capability
 from crdt.change import SignedEntry, decode_signed
+from crdt.delta import decode
 from crdt.did import encode_did_key
 from crdt.digest import payload_digest
 from crdt.ed25519 import SEED_BYTES, SigningKey
@@ -30,6 +32,7 @@ from node.drops import (
     Head,
     InstalledFrame,
     KeptFrame,
+    PackedFrame,
     PageFrame,
     PeerFrame,
     PetnameFrame,
@@ -107,7 +110,7 @@ def read_contents(file: IO[bytes], size_bytes: int, progress: Progress) -> Conte
         progress(frame.end_bytes, size_bytes)
         if contents is None:
             contents = Contents(unpacked(frame, Head))
-        if frame.kind > drops.KEPT:
+        if frame.kind > drops.NEWEST:
             detail = f"it holds what is unknown here (kind {frame.kind}): update Panspermia"
             raise Unverified(detail, code="drop-newer")
         contents.counts[frame.kind] += 1
@@ -115,6 +118,8 @@ def read_contents(file: IO[bytes], size_bytes: int, progress: Progress) -> Conte
             contents.namespaces.append(unpacked(frame, PlaceFrame).name)
         elif frame.kind == drops.CHUNK:
             contents.chunk_bytes += len(unpacked(frame, ChunkFrame).data)
+        elif frame.kind == drops.PACKED:
+            contents.chunk_bytes += unpacked(frame, PackedFrame).size
         elif frame.kind == drops.SETTINGS:
             contents.settings = frame.body.decode(errors="replace")
     assert contents is not None, "a drop without a head is refused"
@@ -255,9 +260,9 @@ class _Taker:
         if frame.kind != drops.ENTRY:
             await self.flush(store)
         try:
-            if frame.kind != drops.CHUNK:
+            if frame.kind not in (drops.CHUNK, drops.PACKED):
                 await self._flush_chunks(store)
-            if frame.kind not in (drops.PAGE, drops.CHUNK) and self._blob:
+            if frame.kind not in (drops.PAGE, drops.CHUNK, drops.PACKED) and self._blob:
                 await settle_beside(store, self._blob, await store.beside(self._blob))
                 self._blob = BlobId(b"")
             await self._take(store, frame)
@@ -310,12 +315,18 @@ class _Taker:
                 await store.add_page(self._blob, page.number, page.data)
             case drops.CHUNK:
                 chunk = unpacked(frame, ChunkFrame)
-                self._chunks.append((chunk.index, chunk.data))
-                self._chunk_bytes += len(chunk.data)
-                if self._chunk_bytes >= BATCH_BYTES:
-                    await self._flush_chunks(store)
+                await self._take_chunk(store, chunk.index, chunk.data)
+            case drops.PACKED:
+                delta = unpacked(frame, PackedFrame)
+                await self._take_chunk(store, delta.index, await _plain(store, delta, frame))
             case _:  # the secrets, that are written last, and the end
                 pass
+
+    async def _take_chunk(self, store: Store, index: int, data: bytes) -> None:
+        self._chunks.append((index, data))
+        self._chunk_bytes += len(data)
+        if self._chunk_bytes >= BATCH_BYTES:
+            await self._flush_chunks(store)
 
     async def flush(self, store: Store) -> None:
         """What waits for a transaction."""
@@ -328,3 +339,15 @@ class _Taker:
         if self._chunks:
             await store.add_chunks(self._blob, self._chunks)
             self._chunks, self._chunk_bytes = [], 0
+
+
+async def _plain(store: Store, delta: PackedFrame, frame: Frame) -> bytes:
+    """Raises `Unverified` where it is of what does not stand before it, `Malformed`."""
+    base: list[bytes] = []
+    if delta.count:
+        try:
+            base = await store.read_chunks(BlobId(delta.base), delta.first, delta.count)
+        except NotHeld as error:
+            detail = f"before byte {frame.end_bytes:,}: a chunk that leans on what is not there"
+            raise Unverified(detail, code="drop-damaged") from error
+    return await asyncio.to_thread(decode, delta.data, b"".join(base), delta.size)

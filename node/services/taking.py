@@ -1,44 +1,25 @@
 """Taking a traveller out: its bytes as it left, from here or from a peer."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from node.errors import Conflict, NotFound, Rejected, Unverified
+from node.errors import NotFound, Rejected, Unverified
 from node.ports import Network
 from node.services.fetch import hold_blob
+from node.services.travellers import ambiguous
 from node.services.verdicts import FALSE_BYTES, bytes_told
 from storage.store import Store
-from universe.receipts import DEPARTURE, TRAVELLER_BYTES_MAX, Checked, Traveller
-from universe.travel import Story
+from universe.receipts import TRAVELLER_BYTES_MAX, Checked, Traveller
 
 
-def departures_under(
-    migration: str, stories: Iterable[Story], soul: str | None = None
-) -> list[tuple[Story, Checked]]:
-    """Of each who left under it (hex), and is of that soul if one is said, the last time."""
-    found: list[tuple[Story, Checked]] = []
-    for story in stories:
-        under = [
-            one
-            for one in story.receipts
-            if one.receipt.kind == DEPARTURE and one.receipt.migration.hex() == migration
-        ]
-        if under and soul in (None, story.who.soul):
-            found.append((story, under[-1]))
-    return found
-
-
-def only_one(migration: str, found: Iterable[tuple[Story, Checked]]) -> Traveller:
+def only_one(migration: bytes, departures: Sequence[Checked]) -> Traveller:
     """Raises `NotFound` (`unknown-migration`), `Conflict` (`ambiguous-migration`)."""
-    travellers = [one.receipt.traveller for _, one in found]
-    if not travellers:
-        detail = f"nobody left through this passage under {migration}"
+    if not departures:
+        detail = f"nobody left through this passage under {migration.hex()}"
         raise NotFound(detail, code="unknown-migration")
-    if len(travellers) > 1:
-        souls = tuple(one.who.soul for one in travellers)
-        detail = f"{len(souls)} travellers left under {migration}: say which `soul`"
-        raise Conflict(detail, code="ambiguous-migration", candidates=souls)
-    return travellers[0]
+    if len(departures) > 1:
+        raise ambiguous(migration, departures)
+    return departures[0].receipt.traveller
 
 
 async def bytes_brought(store: Store, network: Network, traveller: Traveller) -> bytes:

@@ -4,7 +4,7 @@ A fork is one signed change of the forker's own: no byte of a state is read, cop
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -47,7 +47,15 @@ from universe.record import (
     create_universe,
     drop_snapshots,
 )
-from universe.retention import KEEP_ALL, Dropped, Policy, parse_policy, to_drop, write_policy
+from universe.retention import (
+    KEEP_ALL,
+    Dropped,
+    Policy,
+    keeps_all,
+    parse_policy,
+    to_drop,
+    write_policy,
+)
 from universe.snapshot import SignedSnapshot, decode_signed, decode_snapshot
 from universe.taken import taken_of
 from universe.timeline import Entry, timeline, why_none
@@ -66,8 +74,8 @@ class Said(msgspec.Struct, frozen=True):
 
 
 _SAID: Final = msgspec.json.Decoder(Said)
-LOOKED_FOR_MAX: Final = 64
-"""Ids in one encoded event, one after the other: more take longer than reading it."""
+NAMES_ONE: Final = b"snapshot"
+"""In an event that names one, as its key: of thousands only these are read."""
 FAMILY_MAX: Final = 1_000
 """Universes in one tree of forks: as many as a list has."""
 
@@ -225,17 +233,19 @@ async def due(store: Store, row: ListedRow, *, now_us: int, policy: Policy | Non
     found = await asyncio.to_thread(_due, rows, rule, now_us)
     if not found.dropped:
         return found
-    pinned = {_begun(one) for one in await forks_of(store, row)}
+    begun = {_begun(one) for one in await forks_of(store, row)}
     events = await store.events_of(row.number, limit=PAGE_MAX)
-    return await asyncio.to_thread(_without_needed, found, events, pinned)
+    # Once more, as in the place of what is needed something else may have to go.
+    return await asyncio.to_thread(_due, rows, rule, now_us, begun, events)
 
 
-async def due_by_upload(store: Store, row: ListedRow, *, now_us: int) -> tuple[bytes, ...]:
-    """Ids of what goes as the next one comes; thousands are not read where none can go."""
-    if rule_of(row) == KEEP_ALL and not await store.is_any_decaying(row.number):
+async def due_by_upload(store: Store, row: ListedRow, *, now_us: int) -> tuple[Dropped, ...]:
+    """What goes as the next one comes. Where none can go, thousands are not read for it."""
+    counts = (await store.universe_counts([row.number])).get(row.number)
+    stays = keeps_all(rule_of(row), 0 if counts is None else counts.snapshots)
+    if stays and not await store.is_any_decaying(row.number):
         return ()
-    found = await due(store, row, now_us=now_us)
-    return tuple(one.snapshot.id for one in found.dropped)
+    return (await due(store, row, now_us=now_us)).dropped
 
 
 async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
@@ -284,24 +294,20 @@ def _line(
     return Line({one.id: one for one in snapshots}, {one.id: one.event for one in events}, entries)
 
 
-def _due(rows: Sequence[SnapshotRow], policy: Policy, now_us: int) -> Pruned:
-    """By the rule alone; what an event was taken for stays with it."""
-    pinned = {one.id for one in rows if one.event is not None}
+def _due(
+    rows: Sequence[SnapshotRow],
+    policy: Policy,
+    now_us: int,
+    begun: Collection[bytes] = (),
+    events: Sequence[EventRow] = (),
+) -> Pruned:
+    """By the rule, without what forks have `begun` with, what was taken for an event, and what
+    one of `events` names."""
+    pinned = {*begun, *(one.id for one in rows if one.event is not None)}
+    naming = (decode_event(one.event) for one in events if NAMES_ONE in one.event)
+    pinned |= {one.snapshot for one in naming if one.snapshot is not None}
     dropped = to_drop((taken_of(one) for one in rows), policy, now_us=now_us, pinned=pinned)
     return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
-
-
-def _without_needed(found: Pruned, events: Sequence[EventRow], pinned: set[bytes]) -> Pruned:
-    """Without what forks, which are `pinned`, and events name.
-
-    Of thousands of events only those are read in which one of a few ids may stand.
-    """
-    ids = [one.snapshot.id for one in found.dropped]
-    if len(ids) <= LOOKED_FOR_MAX:
-        events = [one for one in events if any(id in one.event for id in ids)]
-    pinned |= {decode_event(one.event).snapshot or b"" for one in events}
-    dropped = tuple(one for one in found.dropped if one.snapshot.id not in pinned)
-    return replace(found, dropped=dropped, kept=found.kept + len(ids) - len(dropped))
 
 
 def _said(row: ListedRow) -> Said:

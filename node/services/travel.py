@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 
 from crdt.blob import BlobId
 from node.errors import Conflict, NotFound, Rejected
+from node.services.deleting import refuse_deleted, was_deleted
 from node.services.ends import departure_to, missing_at, on_their_way, open_at, to_come_back
 from node.services.gatebooks import KIND, Books
 from node.services.passages import Ferry, document_of, passage_named, read_value
 from node.services.passengers import MIGRATION_FORMAT, Passenger, who_goes
 from node.services.verdicts import by_its_blob, half_here, judge_of
-from registry.deletion import is_deleted
 from registry.edits import Edit
 from registry.errors import CannotTravel
-from universe.behind import check_none_missing, given_up_with
+from universe.behind import check_may_give_up, check_none_missing, given_up_with
 from universe.gate import (
     Found,
     Now,
@@ -62,6 +62,14 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """How a gate answered: now, or before, whatever is wanted now."""
+
+    answer: Checked
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """What came of taking a gate."""
 
@@ -90,7 +98,7 @@ class Gatekeeper:
         """
         books = await self._books(universe)
         if (await books.ask(lambda lines: lines[universe])).gate is None:
-            check_none_missing(universe, await missing_at(self.by, books, universe, other))
+            await self._check_none_missing(books, universe, other)
 
     async def take_gate(
         self, universe: str, *, only_first: bool = False, anyway: bool = False
@@ -98,20 +106,25 @@ class Gatekeeper:
         """Make this device the gate of one's own universe.
 
         `only_first`: only where it has no gate yet. `anyway`: also where others answered what is
-        not here; it is given up, and the gate is handed over even to the device that has it.
-        Raises `NotFound`, `CannotTravel` (`gate-behind`).
+        not here; it is given up, and the gate is handed over even to the device that has it. That
+        is so too where that device signed two receipts with one number.
+        Raises `NotFound`, `CannotTravel` (`gate-behind`, `too-many-gates`).
         """
         async with self.lock:
             books = await self._books(universe)
             line = await books.ask(lambda lines: lines[universe])
             if line.gate is not None and only_first:
                 return Taken(is_changed=False)
-            missing = await missing_at(self.by, books, universe)
+            told = await missing_at(self.by, books, universe)
+            missing = told.answers
             if not anyway:
-                check_none_missing(universe, missing)
+                check_none_missing(universe, missing, told.passages)
             is_ours = line.gate is not None and line.gate.hand_over.gate == self.key
-            if is_ours and not (anyway and (missing or line.has_gap)):
+            is_stopped = line.is_suspect or (anyway and (missing or line.has_gap))
+            if is_ours and not is_stopped:
                 return Taken(is_changed=False)
+            if line.gate is not None:
+                check_may_give_up(universe, line.gate.hand_over.epoch, missing, told.passages)
             now_us = self.by.clock_us()
             said = await books.ask(
                 lambda lines: hand_over(universe, self.key, self.key, lines, now_us, anyway=anyway)
@@ -204,12 +217,12 @@ class Gatekeeper:
 
             said = await books.ask(question)
             if said:
-                check_none_missing(universe, await missing_at(self.by, books, universe))
+                await self._check_none_missing(books, universe)
             return await self._sign(books, universe, said)
 
     async def decide(
         self, universe: str, departure: bytes, verdict: Verdict, tick: int | None
-    ) -> Checked:
+    ) -> Decided:
         """What a person decided of a traveller that is on its way to `universe`.
 
         Raises `NotFound` (`unknown-migration`), `CannotTravel`.
@@ -229,9 +242,10 @@ class Gatekeeper:
             said = await books.ask(
                 lambda lines: decide(universe, self.key, one, verdict, lines, now)
             )
-            if isinstance(said, Receipt):
-                (said,) = await self._sign(books, universe, [said])
-            return said
+            if isinstance(said, Checked):
+                return Decided(said, is_new=False)
+            (signed,) = await self._sign(books, universe, [said])
+            return Decided(signed, is_new=True)
 
     async def _by_blob(self, departure: Checked) -> Verdict:
         """And wants the blob where it is not here."""
@@ -259,39 +273,18 @@ class Gatekeeper:
                 await self._write(source, put_recall(one.id, now_us=self.by.clock_us()))
             return story
 
-    async def waiting(self, universe: str) -> list[Checked]:
-        """Departures to one's own universe that nobody has answered."""
-        books = await self._books(universe, even_deleted=True)
-        open_ = await open_at(self.by, books, universe)
-        return [one for one, _ in await books.ask_each(open_.coming, on_their_way)]
-
-    async def stories(self, passage: Passage) -> tuple[list[Story], Lines]:
-        """All who ever were to travel through it, as far as is held."""
-        books = Books(self.by)
-        await books.load(passage.proposed.ends[:2])
-
-        def question(lines: Lines) -> list[Story]:
-            names = {
-                one.receipt.traveller.who
-                for end in passage.proposed.ends[:2]
-                for one in lines[end].receipts
-                if one.receipt.passage == passage.name
-            }
-            told = [story_of(who, lines) for who in sorted(names)]
-            # A gate may say anything of who never left: that is in nobody's story.
-            return [one for one in told if one.receipts]
-
-        return await books.ask(question), books.lines
-
     async def _check_known(self, books: Books, universe: str) -> None:
         """Raises `CannotTravel` where this device is not the gate, or is behind."""
         await books.ask(lambda lines: gate_of(universe, self.key, lines))
-        check_none_missing(universe, await missing_at(self.by, books, universe))
+        await self._check_none_missing(books, universe)
+
+    async def _check_none_missing(self, books: Books, universe: str, *others: str) -> None:
+        missing = await missing_at(self.by, books, universe, *others)
+        check_none_missing(universe, missing.answers, missing.passages)
 
     async def _check_there(self, universe: str) -> None:
         """Raises `Conflict` where its owner deleted it; one that is not here may be there."""
-        state = await self.by.store.read(document_of(universe, KIND, self.by.namespace))
-        if state is not None and is_deleted(state.value):
+        if await was_deleted(self.by.store, document_of(universe, KIND, self.by.namespace)):
             detail = f"{universe} was deleted by its owner: nobody is let in there"
             raise Conflict(detail, code="passage-closed")
 
@@ -300,10 +293,14 @@ class Gatekeeper:
         return await read_value(self.by, document) is None
 
     async def _books(self, universe: str, *, even_deleted: bool = False) -> Books:
-        """With that of one's own universe. Raises `NotFound` (`unknown-universe`)."""
+        """With that of one's own universe.
+
+        Raises `NotFound` (`unknown-universe`), `Conflict` (`deleted`).
+        """
         document = document_of(universe, KIND, self.by.namespace)
         is_held = even_deleted and await self.by.store.read(document) is not None
         if not is_held and await self._is_deleted(universe):
+            await refuse_deleted(self.by.store, document)
             raise NotFound(f"no universe {universe} is here", code="unknown-universe")
         books = Books(self.by)
         await books.load([universe])

@@ -1,4 +1,4 @@
-"""Universes as this node knows them: made, found, shown, and their snapshots kept.
+"""Universes as this node knows them: made, found, shown, and their snapshots found.
 
 A universe lies where its readers are: a public one in commons, one that is shared in an owned
 namespace, a private one in an owned namespace that this node made for such and told nobody of. A
@@ -6,13 +6,12 @@ universe that was public stays so: what others have read nobody takes back.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from crdt.blob import BlobId, Chunking
 from crdt.change import DocumentId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
@@ -23,14 +22,12 @@ from node.services.names import author_meant
 from node.services.namespaces import Keeper, create_namespace, is_admin
 from node.services.places import place_meant
 from node.services.signers import Signers
-from node.services.uploads import Tally, counted
 from registry.deletion import delete
 from registry.errors import UnknownRecord
 from registry.head import Words
 from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from storage.store import Store
-from universe.event import Event, encode_event, event_id
 from universe.names import made_id, parse_new_id, parse_universe_id
 from universe.record import (
     CLASS,
@@ -38,11 +35,10 @@ from universe.record import (
     WORD,
     Facts,
     Visibility,
-    add_snapshot,
     create_universe,
     fork_universe,
 )
-from universe.snapshot import Decay, SignedSnapshot, Snapshot, encode_snapshot, sign_snapshot
+from universe.snapshot import SignedSnapshot
 
 PRIVATE: Final = "private"
 """What the namespace of private universes is called here."""
@@ -82,34 +78,6 @@ class Given:
     """Of those who are to read it; with it, it is shared."""
     origin: tuple[str, SignedSnapshot] | None = None
     """Of a fork: its parent (`did/id`) and what it begins with."""
-
-
-Dropping: TypeAlias = Callable[[ListedRow], Awaitable[tuple[bytes, ...]]]
-"""Which snapshots of a universe go now, by its rule."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """A state to keep, apart from its bytes."""
-
-    tick: int
-    kind: str = "manual"
-    media: str = "application/octet-stream"
-    day: int | None = None
-    wrapped: bool = False
-    event: Event | None = None
-    decay: Decay | None = None
-    at_us: int | None = None
-    """When it was taken; None: now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A snapshot that is there now, and whether it was before."""
-
-    row: SnapshotRow
-    event: Event | None = None
-    is_known: bool = field(default=False)
 
 
 def document_of(row: ListedRow) -> DocumentId:
@@ -211,82 +179,6 @@ async def delete_universe(by: Hand, row: ListedRow, *, is_dry: bool = False) -> 
         await by.store.rehearse(document, edit, signer)
     else:
         await by.store.commit(document, edit, signer)
-
-
-async def keep_snapshot(
-    by: Hand,
-    row: ListedRow,
-    offered: Offered | Callable[[], Offered],
-    pieces: AsyncIterable[bytes],
-    *,
-    encoding: str = "identity",
-    checksum: bytes | None = None,
-    size_bytes: int | None = None,
-    dropping: Dropping | None = None,
-) -> Kept:
-    """Keep a state: its bytes as a blob, however long, then one signed change that names it.
-
-    The same bytes at the same tick and of the same kind are the snapshot that is there. `offered`
-    may be known after the last piece only. `checksum`: BLAKE3 of the plain bytes, where the sender
-    says it; `size_bytes`: of the plain bytes, where it is known. Where anything is wrong nothing is
-    kept and nothing said. `dropping` is asked when the bytes are here, which may be hours later: it
-    goes in the same act. Raises `Rejected`, `BadRequest`, `InvalidStatement`, `InvalidRecord`,
-    `NotAllowed`, `OverQuota`.
-    """
-    document, now_us = document_of(row), by.clock_us()
-    signer = await by.signers.for_document(document)
-    tally, universe = Tally(), row.listing.target
-
-    def said(of: Offered, blob: bytes, parent: bytes | None) -> Snapshot:
-        at_us = now_us if of.at_us is None else of.at_us
-        return _statement(universe, of, tally, BlobId(blob), parent, at_us)
-
-    async def checked() -> AsyncGenerator[bytes]:
-        async for piece in counted(pieces, encoding, tally, checksum):
-            yield piece
-        if not isinstance(offered, Offered):  # before the last of it is kept
-            encode_snapshot(said(offered(), bytes(32), bytes(32)))
-
-    if isinstance(offered, Offered):
-        encode_snapshot(said(offered, bytes(32), bytes(32)))  # before a byte of it is read
-    put = by.store.put_blob(checked(), chunking=Chunking.CONTENT, size_bytes=size_bytes)
-    blob, of = await put, offered if isinstance(offered, Offered) else offered()
-    async with by.turn:
-        row = await universe_meant(by.store, universe, [row.namespace])
-        known = await by.store.same_snapshot(row.number, of.tick, of.kind, tally.checksum)
-        if known is not None:
-            return Kept(known, of.event, is_known=True)
-        newest = await by.store.newest_snapshot(row.number)
-        signed = sign_snapshot(said(of, blob, None if newest is None else newest.id), signer.device)
-        also_drop = () if dropping is None else await dropping(row)
-        edit = add_snapshot(signed, _event(of), now_us=now_us, also_drop=also_drop)
-        await by.store.commit(document, edit, signer)
-        row = await universe_meant(by.store, universe, [row.namespace])
-        kept = await by.store.snapshot(row.number, signed.id)
-    if kept is None:
-        detail = "the universe has no room for it, or was changed at this very moment"
-        raise Rejected(detail, code="snapshot-not-kept")
-    if newest is not None:  # the newest stays whole, what went before it becomes what differs
-        is_next = of.tick >= newest.tick
-        before = BlobId(newest.blob)
-        pair = (before, blob) if is_next else (blob, before)
-        await by.store.settle_snapshot(*pair)
-    return Kept(kept, of.event)
-
-
-def _statement(
-    universe: str, of: Offered, tally: Tally, blob: BlobId, parent: bytes | None, at_us: int
-) -> Snapshot:
-    event = _event(of)
-    return Snapshot(
-        universe=universe, tick=of.tick, kind=of.kind, blob=blob, size=tally.size or 1,
-        checksum=tally.checksum, media=of.media, at_us=at_us, day=of.day, parent=parent,
-        event=None if event is None else event_id(event), wrapped=of.wrapped, decay=of.decay,
-    )  # fmt: skip
-
-
-def _event(of: Offered) -> bytes | None:
-    return None if of.event is None else encode_event(of.event)
 
 
 async def snapshot_meant(

@@ -120,7 +120,6 @@ function personItem(one) {
   const names = (list) => list.slice(0, 8).map((each) => each.name).join(", ") + (list.length > 8 ? ` and ${list.length - 8} more` : "");
   const kin = [
     `of ${shortOf(one.universe)}`, one.parents.length ? `child of ${names(one.parents)}` : "", one.children.length ? `parent of ${names(one.children)}` : "",
-    one.ancestors ? counted(one.ancestors, "ancestor") : "", one.descendants ? counted(one.descendants, "descendant") : "",
   ];
   item.append(element("div", kin.filter(Boolean).join(" · "), "soft"));
   return item;

@@ -71,7 +71,7 @@ async function showLife(isMore = false) {
     shownLife.text = text;
     const items = page[list].map((one) => lifeItem(KIND_OF[list], one));
     if (isMore) byId("life").append(...items);
-    else byId("life").replaceChildren(...items);
+    else redraw(byId("life"), items);
     if (isMore && items[0]) items[0].querySelector("a").focus();
     shownLife.next = page.next ?? null;
     byId("life-more").hidden = shownLife.next === null;

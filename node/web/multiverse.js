@@ -81,7 +81,7 @@ async function showUniverses(isMore = false) {
     shownUniverses.text = text;
     const items = page.universes.map((one) => universeItem(one, me));
     if (isMore) byId("universes").append(...items);
-    else byId("universes").replaceChildren(...items);
+    else redraw(byId("universes"), items);
     if (isMore && items[0]) items[0].querySelector("a").focus();
     shownUniverses.next = page.next ?? null;
     byId("universes-more").hidden = shownUniverses.next === null;

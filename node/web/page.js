@@ -80,7 +80,16 @@ function inPortions(all, made, count = 20) {
 }
 
 function show(list, items, none) {
-  byId(list).replaceChildren(...(items.length || !none ? items : [element("li", none, "soft")]));
+  redraw(byId(list), items.length || !none ? items : [element("li", none, "soft")]);
+}
+
+// Drawn anew; who stands on a link or a button of it stands on the same one after.
+function redraw(place, items) {
+  const before = place.contains(document.activeElement) ? document.activeElement : null;
+  place.replaceChildren(...items);
+  if (!before) return;
+  const isSame = (one) => one.textContent === before.textContent && one.getAttribute("href") === before.getAttribute("href");
+  [...place.querySelectorAll(before.localName)].find(isSame)?.focus({ preventScroll: true });
 }
 
 // ── the node's API ──

@@ -1,7 +1,7 @@
 // Passages between universes: lists of them, and one with who travels through it. Text of peers goes in as text.
 "use strict";
 
-const PASSAGE_STATES = { proposed: "proposed: the other owner has not accepted it", open: "open", closed: "closed" };
+const PASSAGE_STATES = { proposed: "proposed: the other owner has not accepted it", open: "open", closed: "closed", gone: "it leads nowhere: an end was deleted by its owner" };
 const PASSAGE_TYPES = ["thread", "bridge", "gate", "confluence"];
 const PASSAGES_SHOWN = 10;
 const DOTS_MAX = 12; // travellers that are drawn in one place
@@ -42,6 +42,8 @@ function passageItem(one, me) {
   name.append(recordLink("passage", one.fullName, one.name || `${shortOf(one.source)} – ${shortOf(one.target)}`));
   told.append(name, " ", element("span", one.state, `kind ${one.state}`));
   told.append(element("div", `${endText(one.source, me)} – ${endText(one.target, me)}`));
+  const by = one.createdBy || (ownerOf(one.fullName) === me ? "you" : personName(ownerOf(one.fullName)));
+  told.append(element("div", `made ${minute(one.createdAt)} by ${by} · ${shortOf(one.fullName)}`, "soft"));
   told.append(element("div", [one.type, `stability ${one.stability} of 100`, one.lastMaintenance ? `looked after ${minute(one.lastMaintenance)}` : ""].filter(Boolean).join(" · "), "soft"));
   item.append(passagePicture(one, 96), told);
   return item;
@@ -115,10 +117,12 @@ function arrivalsField(form) {
 // ── one passage ──
 
 function travellerWords(one) {
-  if (one.state === "in") return `is in ${shortOf(one.universe)}`;
+  if (one.state === "in") return `is in ${shortOf(one.universe)}${one.gone ? ", which was deleted" : ""}`;
   if (one.state === "in-transit") return `is on its way from ${shortOf(one.source)} to ${shortOf(one.universe)}`;
   return `was refused by ${shortOf(one.universe)}${one.reason ? `: ${one.reason}` : ""}, and goes back to ${shortOf(one.source)}`;
 }
+
+const fileOf = (one) => `${one.soul.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 64)}.${one.format}`;
 
 function travellerItem(one, of) {
   const item = element("li");
@@ -126,24 +130,41 @@ function travellerItem(one, of) {
   item.append(element("div", [`of ${shortOf(one.origin)}`, one.format, size(one.size)].join(" · "), "soft"));
   const steps = one.receipts.map((each) => `${each.kind}, ${shortOf(each.universe)} at tick ${numberText(each.tick)}`);
   item.append(element("div", steps.join(" → "), "soft"));
-  if (one.state !== "in-transit") return item;
-  const act = (path, more, done) => async () => {
+  const row = element("p", undefined, "row");
+  const path = passagePath(one.passage); // of its last journey, which may be by another one
+  const who = { migration: one.migration, soul: one.soul, origin: one.origin };
+  const save = button("Download", `Download ${one.soul} as it left`, async () => {
+    save.disabled = true;
+    tell(of.said, "");
     try {
-      await post(`${of.path}/${path}`, { migration: one.migration, ...more });
+      await saveBytes(`${path}/travellers?${new URLSearchParams({ ...who, raw: true })}`, fileOf(one));
+      tell(of.said, `A copy of ${one.soul} is downloaded: where it is stays as it was.`);
+    } catch (error) {
+      tell(of.said, error.message, true);
+    } finally {
+      save.disabled = false;
+    }
+  });
+  row.append(save);
+  item.append(row);
+  if (one.state !== "in-transit") return item;
+  const act = (what, more, done) => async () => {
+    try {
+      await post(`${path}/${what}`, more);
       await of.again(done);
     } catch (error) {
       tell(of.said, error.message, true);
     }
   };
-  const row = element("p", undefined, "row");
-  row.dataset.acts = "";
+  const acts = element("p", undefined, "row");
+  acts.dataset.acts = "";
   const mayDecide = ownerOf(one.universe) === of.me && (of.passage.arrivals[of.me] === "ask" || of.doubtful);
   if (mayDecide) {
-    row.append(button("Let in", `Let ${one.soul} in`, act("decide", { accept: true }, `${one.soul} is let in.`)));
-    row.append(button("Send back", `Send ${one.soul} back`, act("decide", { accept: false, reason: "sent back" }, `${one.soul} is sent back.`)));
+    acts.append(button("Let in", `Let ${one.soul} in`, act("decide", { ...who, accept: true }, `${one.soul} is let in.`)));
+    acts.append(button("Send back", `Send ${one.soul} back`, act("decide", { ...who, accept: false, reason: "sent back" }, `${one.soul} is sent back.`)));
   }
-  if (ownerOf(one.source) === of.me) row.append(button("Call back", `Call ${one.soul} back`, act("recall", { from: one.source }, `${one.soul} is called back: it comes unless it was let in before that is heard.`)));
-  if (row.children.length) item.append(row);
+  if (ownerOf(one.source) === of.me) acts.append(button("Call back", `Call ${one.soul} back`, act("recall", { migration: one.migration, from: one.source }, `${one.soul} is called back: it comes unless it was let in before that is heard.`)));
+  if (acts.children.length) item.append(acts);
   return item;
 }
 
@@ -177,25 +198,50 @@ function passageActs(of) {
   return row.children.length ? [row] : [];
 }
 
+// A page of them, and under it the next one as soon as somebody asks for it.
+function travellersList(found, of) {
+  const place = element("div");
+  const draw = (page) => {
+    const [list, more] = inPortions(page.travellers, (each) => travellerItem(each, of));
+    place.append(list, more);
+    if (!page.whole) place.append(element("p", "Some are left out: they went through too many universes.", "soft"));
+    if (!page.next) return;
+    const row = element("p");
+    row.append(button("Show those after these", "", async () => {
+      try {
+        const next = await get(`${of.path}/travellers?${new URLSearchParams({ cursor: page.next })}`);
+        row.remove();
+        draw(next);
+      } catch (error) {
+        tell(of.said, error.message, true);
+      }
+    }));
+    place.append(row);
+  };
+  draw(found);
+  return place;
+}
+
 async function passageParts(of) {
   const [{ passage: one }, found] = await Promise.all([get(of.path), get(`${of.path}/travellers`), learnNames()]);
   Object.assign(of, { passage: one, doubtful: found.doubtful.length > 0 });
   const places = element("p", undefined, "ends");
   places.append(recordLink("universe", one.source, endText(one.source, of.me)), recordLink("universe", one.target, endText(one.target, of.me)));
   const under = (state) => found.travellers.filter((each) => each.state === state).length;
-  const words = [`${counted(found.travellers.length, "traveller")}`, under("in-transit") ? `${under("in-transit")} on the way` : "", under("refused") ? `${under("refused")} refused` : ""];
+  const words = [found.next ? `the first ${numberText(found.travellers.length)} travellers` : counted(found.travellers.length, "traveller"), under("in-transit") ? `${under("in-transit")} on the way` : "", under("refused") ? `${under("refused")} refused` : ""];
   const drawing = element("div", undefined, "crossing");
   drawing.append(passagePicture(one, 320, found.travellers), places);
-  const [list, more] = inPortions(found.travellers, (each) => travellerItem(each, of));
   return [
     element("p", `${one.type}, ${PASSAGE_STATES[one.state]}`, "soft"), drawing,
+    ...one.gone.map((full) => element("p", `${endText(full, of.me)} was deleted. Nobody goes there, and who is in it stays there until its owner brings it back.`, "bad")),
     listedFacts([
       ["stability", `${one.stability} of 100`], ["looked after", minute(one.lastMaintenance)], ["made", `${minute(one.createdAt)}${one.createdBy ? ` by ${one.createdBy}` : ""}`],
       ["proposed by", personName(ownerOf(one.fullName))], ["accepted by", one.acceptedBy ? personName(one.acceptedBy) : ""], ["id", one.id],
     ]),
     ...passageActs(of), of.said,
     ...found.doubtful.map((full) => element("p", `The gate of ${shortOf(full)} signed two receipts with one number: whoever comes from it waits until somebody decides.`, "bad")),
-    element("h3", "Travellers"), element("p", words.filter(Boolean).join(", "), "soft"), list, more,
+    ...found.behind.map((full) => element("p", `The gate of ${shortOf(full)} signs nothing: the other end answered what is not here. Synchronise, so that it comes; if it is not true, close this passage.`, "bad")),
+    element("h3", "Travellers"), element("p", words.filter(Boolean).join(", "), "soft"), travellersList(found, of),
   ];
 }
 

@@ -106,13 +106,17 @@ async function addLargePicture(place, saves, kind, one, full) {
   }
 }
 
+async function saveBytes(path, name) {
+  const link = element("a");
+  link.href = URL.createObjectURL(await (await ask("GET", path, undefined, "*/*")).blob()); // or it says why not
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
 async function download(path, name) {
   try {
-    const link = element("a");
-    link.href = URL.createObjectURL(await (await ask("GET", path, undefined, "*/*")).blob());
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    await saveBytes(path, name);
   } catch (error) {
     byId("one-said").textContent = error.message;
   }

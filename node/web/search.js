@@ -92,7 +92,7 @@ async function showFound(isMore = false) {
     const items = page.results.map(foundItem);
     const first = items[0];
     if (isMore) byId("found").append(...items);
-    else byId("found").replaceChildren(...items);
+    else redraw(byId("found"), items);
     if (isMore && first) { first.tabIndex = -1; first.focus(); }
     asked.next = page.next;
     byId("more").hidden = page.next === null;

@@ -29,6 +29,27 @@ def verdaccio() -> str:
     return _run("npm", "bash", "baseline_verdaccio.sh")
 
 
+def snapshots(form: str, size_mb: int, count: int) -> dict[str, Any]:
+    """How its script keeps `count` states of a world of its own, by program: how many times less
+    that takes than the bytes, and MB/s into it. Raises `Skipped`.
+
+    `form`: "json" or "bin". The script wants NumPy besides.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "told.json"
+        pattern = "mixed" if form == "json" else "uniform"
+        _run(
+            "restic", sys.executable, "baseline_snapshots.py", "--fmt", form, "--mb", str(size_mb),
+            "--n", str(count), "--pattern", pattern, "--designs", "zfull,restic,borg",
+            "--wd", folder, "--out", str(told),
+        )  # fmt: skip
+        designs: dict[str, Any] = json.loads(told.read_text())["designs"]
+    return {
+        name: {"ratio": round(one["ratio"], 1), "mb_s": round(one["mb_s"], 1)}
+        for name, one in designs.items()
+    }
+
+
 def _run(program: str, shell: str, name: str, *args: str) -> str:
     script = Path(os.environ.get(PEERS_VARIABLE, PEERS_FOLDER)) / name
     if shutil.which(program) is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from queue import LifoQueue
 from typing import NamedTuple, TypeVar
 
-from storage.errors import StorageError
+from storage.errors import CLOSED, StorageError
 from storage.packs import LOST, START_AGAIN, as_packs_say
 from storage.sqlite_errors import as_ours
 from storage.vault.asked import in_order
@@ -49,6 +49,8 @@ class Vault:
         self._log = path.with_name(f"{path.name}-wal")
         self._lock = threading.Lock()
         self._failed: StorageError | None = None
+        self.on_loss: Callable[[], None] = lambda: None
+        """Hears, on the loop, that a transaction lost something of one blob: others may have it."""
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="vault")
         # The last one first: it has what is next to what is asked for now.
         self._idle: LifoQueue[_Reader] = LifoQueue()
@@ -81,7 +83,10 @@ class Vault:
         return await self._begin(_at_one_moment(work))
 
     def _begin(self, work: "_Work[T]") -> asyncio.Future[T]:
-        return asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
+        try:
+            return asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
+        except RuntimeError as error:  # there are no threads any more
+            raise StorageError(CLOSED) from error
 
     def _do(self, work: "_Work[T]") -> T:
         reader = self._idle.get()

@@ -4,8 +4,8 @@
 
     splice   a ← b ← c, b is dead      c becomes a delta against a, or is whole where a is dead too
 
-Names go before rows: what is put meanwhile and was dead either finds its name, and is kept with all
-it leans on (`Collection.keep`), or finds none, and is written as if it had never been here. Stopped
+Names go before rows: what is put meanwhile and was dead finds no name, and is written as if it had
+never been here, or finds it, and then no step follows (`storage.vault_collecting`). Stopped
 anywhere everything that is named can be read, and the next collection takes the rest.
 """
 
@@ -20,7 +20,7 @@ from crdt.delta import decode, encode
 from crdt.digest import payload_digest
 from storage.vault import rows as whole_rows
 from storage.vault.lost import all_lost, forget_lost, last_loss
-from storage.vault.reading import marks, names_of, parts, rows_of
+from storage.vault.reading import marks, parts, rows_of
 from storage.vault.unpacking import (
     BASES_MAX,
     Damaged,
@@ -115,18 +115,6 @@ class Collection:
             return bytes(rows[-1][1])
         self._keep_lost([key for key, one in self._lost.items() if one.below <= self._above])
         return None
-
-    def keep(self, hashes: Sequence[bytes]) -> None:
-        """These stay with all they lean on: somebody found them here after the marks were made.
-
-        In the transaction in which they were found.
-        """
-        names = names_of(self._vault, hashes)
-        self._vault.executemany(
-            "INSERT OR REPLACE INTO temp.stays VALUES (?, ?)",
-            [(name.id, hash) for hash, name in names.items()],
-        )
-        self._keep_all([name.id for name in names.values()])
 
     def step(self) -> bool:
         """Does the next part, in a transaction of the caller's; gives whether there is more."""

@@ -8,7 +8,7 @@ What does not come out as its hash says is damaged, and nothing that is damaged 
 
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
@@ -109,6 +109,20 @@ def read(vault: sqlite3.Connection, hashes: Sequence[bytes], cache: PlainCache) 
         objects |= found.objects
         damaged |= found.damaged
     return Found(objects, frozenset(damaged))
+
+
+def same_of(vault: sqlite3.Connection, objects: Mapping[bytes, bytes]) -> set[bytes]:
+    """Those of these objects, by their hashes, that lie here whole and are these very bytes yet."""
+    names, whole = _named(vault, [*objects])
+    unpacking = Unpacking(whole, PlainCache())
+    same: set[bytes] = set()
+    for hash, (id, size, _) in names.items():
+        data = objects[hash]
+        if id in whole and size == len(data):
+            with suppress(Damaged):
+                if unpacking.plain(id) == data:
+                    same.add(hash)
+    return same
 
 
 def gather(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> Iterator[Gathered]:

@@ -4,13 +4,13 @@
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import zstandard
 
 from storage.vault.ids import next_id
-from storage.vault.lost import put_back
+from storage.vault.lost import lose, put_back
 from storage.vault.unpacking import PACKED, PLAIN
 
 LEVEL = 3  # of zstd: higher ones cost several times as much for a few percent
@@ -48,12 +48,15 @@ def put(
     """Keeps those that are new; gives their hashes. What was lost lies under its old id again.
 
     With `promote` those that lie here as deltas are written whole again: they belong to what is
-    newest now, which is to be read fast.
+    newest now, which is to be read fast. What lies here as other bytes is lost, and so put again.
     """
     todo = {one.hash: one for one in objects}
     known = held(vault, [*todo])
     if promote and known:
-        _promote(vault, [todo[hash] for hash in known])
+        deltas, rotten = _looked_at(vault, [todo[hash] for hash in known])
+        _promote(vault, deltas)
+        lose(vault, rotten)
+        known.difference_update(rotten)
     new = [one for hash, one in todo.items() if hash not in known]
     if new:
         back = put_back(vault, new)
@@ -69,25 +72,36 @@ def put(
     return [one.hash for one in new]
 
 
-def deltas_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
-    """The ids of those that lie here as deltas."""
-    return {
-        hash: id
-        for part in _parts([*dict.fromkeys(hashes)])
-        for hash, id in vault.execute(
-            "SELECT n.key, n.id FROM vault.name n JOIN vault.delta d ON d.id = n.id"
+def _looked_at(
+    vault: sqlite3.Connection, known: Sequence[Encoded]
+) -> tuple[list[tuple[int, bytes]], list[bytes]]:
+    """Those that lie here as deltas, by their ids; and the hashes of those that do not lie here as
+    they would be written now, so that whoever reads them may find other bytes, or none."""
+    deltas: list[tuple[int, bytes]] = []
+    rotten: list[bytes] = []
+    here = {
+        hash: rest
+        for part in _parts([one.hash for one in known])
+        for hash, *rest in vault.execute(
+            "SELECT n.key, n.id, n.size, d.id, w.data FROM vault.name n"
+            " LEFT JOIN vault.delta d ON d.id = n.id LEFT JOIN vault.whole w ON w.id = n.id"
             f" WHERE n.key IN ({_marks(part)})",
             part,
         )
     }
+    for one in known:
+        id, size, delta, data = here[one.hash]
+        if size == one.size and delta is not None and data is None:
+            deltas.append((id, one.data))
+        elif size != one.size or data != one.data:
+            rotten.append(one.hash)
+    return deltas, rotten
 
 
-def _promote(vault: sqlite3.Connection, known: Sequence[Encoded]) -> None:
+def _promote(vault: sqlite3.Connection, deltas: Sequence[tuple[int, bytes]]) -> None:
     """They keep their ids, by which others may lean on them."""
-    ids = deltas_of(vault, [one.hash for one in known])
-    rows = [(ids[one.hash], one.data) for one in known if one.hash in ids]
-    vault.executemany("INSERT INTO vault.whole (id, data) VALUES (?, ?)", rows)
-    vault.executemany("DELETE FROM vault.delta WHERE id = ?", ((id,) for id, _ in rows))
+    vault.executemany("INSERT INTO vault.whole (id, data) VALUES (?, ?)", deltas)
+    vault.executemany("DELETE FROM vault.delta WHERE id = ?", ((id,) for id, _ in deltas))
 
 
 def _encoded(compressor: zstandard.ZstdCompressor, hash: bytes, data: bytes) -> Encoded:

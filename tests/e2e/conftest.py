@@ -24,6 +24,7 @@ from node.commands.nodes import (
     stop_all,
 )
 from node.demo import folders
+from node.failure import Failure
 from tests.e2e.forks import Forks, open_forks
 from tests.e2e.story import COMMAND_S, Ran, Shell, StartNode
 
@@ -72,7 +73,11 @@ def node(tmp_path: Path) -> Iterator[StartNode]:
 
     def start(name: str, *flags: str, peers: tuple[LocalNode, ...] = ()) -> LocalNode:
         known = [flag for peer in peers for flag in ("--peer", str(peer.ready["p2p"]))]
-        made = start_node(name, tmp_path, "--no-mdns", *known, *flags)
+        try:
+            made = start_node(name, tmp_path, "--no-mdns", *known, *flags)
+        except Failure as error:
+            error.add_note(str(error.problem["detail"]))  # its log: only that says why
+            raise
         started.append(made)
         return made
 

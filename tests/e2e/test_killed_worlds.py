@@ -5,9 +5,11 @@ import base64
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from random import Random
+from sqlite3 import connect
 from threading import Lock, Thread
 from typing import Any
 
@@ -144,10 +146,13 @@ def collect(fate: Fate) -> None:
 
 def cut_off(game: Game, node: LocalNode) -> None:
     """Kills it when much of an upload is on the disk, and not yet all of it."""
-    files = [node.home / f"snapshots.db{end}" for end in ("", "-wal")]
+    vault = connect(f"file:{node.home / 'snapshots.db'}?mode=ro", uri=True)
 
     def size() -> int:
-        return sum(file.stat().st_size for file in files if file.exists())
+        """Bytes of what was committed: what no transaction ended goes with the node."""
+        facts = ("page_count", "freelist_count", "page_size")
+        pages, free, page_size = (vault.execute(f"PRAGMA {fact}").fetchone()[0] for fact in facts)
+        return int((pages - free) * page_size)
 
     before, data = size(), blake3(b"cut off").digest(length=LARGE_BYTES)
 
@@ -157,7 +162,7 @@ def cut_off(game: Game, node: LocalNode) -> None:
         node.kill()
         yield b"more"
 
-    with pytest.raises(GONE):
+    with closing(vault), pytest.raises(GONE):
         game.send(node, pieces(), blake3(data).hexdigest())
 
 

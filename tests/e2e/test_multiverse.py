@@ -204,10 +204,12 @@ def test_travellers_go_come_back_and_are_answered_by_commands(
     whale.write_bytes(Random(2).randbytes(300_000))  # it has grown
     sent = told(bob, "passage", "send", "p", *wish, "--tick", "300")
     told.wait_for(bob, "p", "whale", "in", alice.did)
-    done = told(alice, "passage", "take", "p", sent["migration"], "-o", str(taken))
+    take = ("passage", "take", "p", sent["migration"], "-o", str(taken))
+    told(alice, *take, exit=1, code="file-exists")
+    done = told(alice, *take, "--force")
     assert (done["file"], done["size"]) == (str(taken), 300_000)
     assert taken.read_bytes() == whale.read_bytes()
-    told(alice, "passage", "take", "p", "0f" * 16, "-o", str(taken), exit=5)
+    told(alice, "passage", "take", "p", "0f" * 16, "-o", str(taken), "--force", exit=5)
     told(alice, "passage", "take", "p", sent["migration"], exit=2)
     assert taken.read_bytes() == whale.read_bytes()
 
@@ -270,7 +272,7 @@ def test_a_soul_is_followed_by_all_through_a_passage_and_into_forks_of_what_is_d
         wait_for(f"{one.name} to hear of it", ARRIVE_S, knows_no_more(one, isle))
         told(one, "gc")
         for name in (far, farther):
-            told(one, "universe", "open", name, "--tick", "60", "-o", str(output))
+            told(one, "universe", "open", name, "--tick", "60", "-o", str(output), "--force")
             assert output.read_bytes() == states[60]
         assert told(one, "universe", "forks", far)["lines"] == tree
         wait_for(f"{one.name} to see it still", ARRIVE_S, sees(told, one, farther, stays))
@@ -375,7 +377,7 @@ def test_what_a_group_shares_is_written_by_right_and_seen_by_nobody_else(
     for one in (alice, bob):
         ticks = [each["tick"] for each in told(one, "universe", "snapshots", grove)["snapshots"]]
         assert ticks == [10, 20]
-        told(one, "universe", "open", grove, "--tick", "99", "-o", str(output))
+        told(one, "universe", "open", grove, "--tick", "99", "-o", str(output), "--force")
         assert output.read_bytes() == b"state at 20"
 
     # Carol, connected to both, sees nothing of all that.

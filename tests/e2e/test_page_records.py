@@ -72,6 +72,12 @@ def choose(page: Page, id: str, value: str) -> None:
     )
 
 
+def shortened(id: str) -> str:
+    """As the page shows an id that a node made up."""
+    kind, _, digits = id.partition(":")
+    return f"{kind}:{digits[:8]}…"
+
+
 def short(did: str) -> str:
     key = did.removeprefix("did:key:")
     return f"{key[:6]}…{key[-6:]}"
@@ -296,20 +302,25 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
         assert (got.content, got.headers["content-type"]) == (world, "application/json")
 
         # What happened is in the picture with its type, and told to whoever cannot see it.
+        happened(alice, "universe:main", tick=900, type="milestone", title="Noon")
         keep(alice, "universe:main", 900, b"later")
         happened(alice, "universe:main", tick=500, type="crisis", title=HOSTILE, importance=9)
         born = {"entities": ["Cain"], "souls": ["soul:cain"]}
         happened(alice, "universe:main", tick=100, type="birth", title="Cain", **born)
         page.value("showRecord(), 0")
-        page.wait("all of it", "document.querySelectorAll('.timeline circle.event').length === 2")
+        page.wait("all of it", "document.querySelectorAll('.timeline circle.event').length === 3")
         labels = page.value(
             "[...document.querySelectorAll('.timeline .label')].map((one) => one.textContent)"
         )
-        assert sorted(one[:6] for one in labels) == ["born: ", "crisis"]
+        assert sorted(one[:6] for one in labels) == ["born: ", "crisis", "milest"]
         assert page.value("document.querySelectorAll('.timeline rect.save').length") == 2
         page.value("document.querySelector('.timeline').focus()")
         told = "document.querySelector('.timeline').getAttribute('aria-valuetext')"
         assert page.value(told) == "tick 900, autosave"
+        page.press("ArrowLeft")
+        assert page.value(told) == "tick 900, milestone: Noon"
+        assert "5 B" in page.text(".chosen")  # what was saved at this tick is what opens
+        assert "Nothing was saved" not in page.text(".chosen")
         page.press("ArrowLeft")
         assert page.value(told) == f"tick 500, crisis: {HOSTILE}"
         assert "Nothing was saved here: the state before it opens." in page.text(".chosen")
@@ -318,8 +329,8 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
         page.press("ArrowLeft")
         assert page.value(told) == "tick 400, saved"
         assert page.text(".chosen h4") == "saved"
-        follow(page, "As a list: 4 entries")
-        page.wait("the list", "document.querySelectorAll('#one details li').length === 4")
+        follow(page, "As a list: 5 entries")
+        page.wait("the list", "document.querySelectorAll('#one details li').length === 5")
         is_well_made(page)
 
         # A tick between two opens what was before it.
@@ -375,18 +386,23 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
 
         # Search finds it, and leads there.
         page.value("byId('q').value = 'Foxes', showFound(), 0")
-        follow(page, "Foxes alone", "#found")
+        page.wait("the answer", "byId('found').getAttribute('aria-busy') === 'false'")
+        focus_on(page, "Foxes alone", "#found")
+        page.value("showFound()")
+        standing = page.value("document.activeElement.getAttribute('href')")
+        assert standing, "drawn anew beneath who stands there"
+        page.press("Enter")
         page.wait("it to be found", "byId('one-head').textContent === 'Foxes alone'")
         page.value("history.back()")
         page.wait("the other", f"byId('one-head').textContent === {json.dumps(HOSTILE)}")
 
         # A passage between the two, by whom it is travelled, and its end.
-        passes(page, alice, str(fork["fullName"]))
+        passes(page, alice, str(fork["fullName"]), tmp_path / "soul_cain.json")
         looks_at_a_player(page, alice)
         assert page.value("document.querySelectorAll('main script, main [onerror]').length") == 0
 
 
-def passes(page: Page, at: LocalNode, target: str) -> None:
+def passes(page: Page, at: LocalNode, target: str, file: Path) -> None:
     follow(page, "Propose a passage")
     fill(page, "To which universe", target)
     waits = "[...document.querySelectorAll('#one option')].find((one) => one.value === 'ask')"
@@ -400,6 +416,11 @@ def passes(page: Page, at: LocalNode, target: str) -> None:
     page.wait("its traveller", "byId('one').innerText.includes('soul:cain')")
     assert "soul:cain is on its way from universe:main to " in page.text("#one")
     assert page.value("document.querySelectorAll('.crossing .traveller.in-transit').length") == 1
+    follow(page, "Download", "#one li")
+    wait_for("its bytes", ARRIVE_S, lambda: holds(file))
+    assert file.read_bytes() == b"{}"
+    made = f" by you · {shortened(passage['id'])}"
+    page.wait("who made it", f"byId('passages').innerText.includes({json.dumps(made)})")
     is_well_made(page)
     follow(page, "Let in")
     page.wait("it to be let in", "byId('one').innerText.includes('soul:cain is let in.')")

@@ -64,7 +64,10 @@ def test_bob_opens_a_tick_of_alices_universe_forks_it_and_adds_his_own(
     opened = shell(bob, "universe", "open", name, "--tick", "899", "-o", str(output))
     assert opened.code == 0, opened
     assert (opened.answer["entry"]["tick"], output.read_bytes() == states[400]) == (400, True)
-    none = shell(bob, "universe", "open", name, "--tick", "99", "-o", str(output))
+    before = ("universe", "open", name, "--tick", "99", "-o", str(output))
+    kept = shell(bob, *before)
+    assert (kept.code, kept.answer["code"]) == (1, "file-exists")
+    none = shell(bob, *before, "--force")
     assert (none.code, none.answer["code"]) == (5, "unknown-snapshot")
     assert output.read_bytes() == states[400]  # as it was
 
@@ -89,7 +92,7 @@ def test_bob_opens_a_tick_of_alices_universe_forks_it_and_adds_his_own(
     ]
     gone = shell(alice, "universe", "delete", "universe:main")
     assert gone.code == 0, gone
-    again = shell(bob, "universe", "open", "--tick", "400", "-o", str(output))
+    again = shell(bob, "universe", "open", "--tick", "400", "-o", str(output), "--force")
     assert again.code == 0, again
     assert output.read_bytes() == states[400]
 

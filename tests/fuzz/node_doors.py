@@ -26,10 +26,12 @@ from node.drops import (
     FRAME_BYTES_MAX,
     HEAD,
     MAGIC,
+    PACKED,
     PLACE,
     SETTINGS,
     ChunkFrame,
     Head,
+    PackedFrame,
     PlaceFrame,
     packed,
 )
@@ -44,6 +46,7 @@ from tests.fuzz.mutation import join_frames, split_frames
 from tests.node.test_invites import DEVICE, GRANT
 from tests.node.test_terms import TERMS
 from tests.node.test_words import ALICE
+from universe.formats.halves import whole_characters
 
 LAPTOP = SigningKey.from_seed(bytes([9]) * 32)
 
@@ -111,6 +114,7 @@ def drop_seeds() -> Sequence[bytes]:
         (PLACE, _plain(PlaceFrame(bytes(32), "pond"))),
         (ENTRY, b"an entry"),
         (CHUNK, _plain(ChunkFrame(0, b"abc"))),
+        (PACKED, _plain(PackedFrame(1, 3, bytes(32), 0, 1, b"abc"))),
     ]
     return [
         join_frames([cbor.encode([*one]) for one in some])
@@ -179,14 +183,14 @@ def submission_seeds() -> Sequence[bytes]:
 
 
 def read_wrapped_snapshot(data: bytes) -> None:
-    """What comes out of it is JSON for others too, wherever it is cut."""
+    """What comes out of it is JSON for others too, wherever it is cut, but for halves."""
     wrapped = Wrapped()
     cut = max(1, len(data) // 3)
     came = b"".join(
         piece for at in range(0, len(data), cut) for piece in wrapped.push(data[at : at + cut])
     )
     wrapped.finish()
-    msgspec.json.decode(b"[" + came + b"]", type=tuple[msgspec.Raw])
+    msgspec.json.decode(whole_characters(b"[" + came + b"]"), type=tuple[msgspec.Raw])
     came.decode()
 
 
@@ -197,5 +201,6 @@ def wrapped_snapshot_seeds() -> Sequence[bytes]:
     return [
         json.dumps({"snapshot": world} | said, indent=1).encode(),
         json.dumps(said | {"compressedSnapshot": base64.b64encode(packed).decode()}).encode(),
+        b'{"snapshot": ["\\ud83d", "\\\\ud83d"], "tick": 1, "canonEvent": {"type": "\\ude00"}}',
         b'{"snapshot": "a\\/b", "tick": "7", "more": [[[[[[[1]]]]]]]}',
     ]

@@ -146,6 +146,10 @@ def read_rule(data: bytes) -> None:
 
 
 def rule_seeds() -> Sequence[bytes]:
-    rules = (Rule(thin=True, newest=500), Rule(older_than_s=86_400, older_than_ticks=9))
+    rules = (
+        Rule(thin=True, newest=500),
+        Rule(thin_over=9),
+        Rule(older_than_s=86_400, older_than_ticks=9),
+    )
     ours = [write_policy(Policy(auto=one, manual=one)).encode() for one in rules]
     return [*ours, b'{"decayAfterTicks": 1728000, "neverDecay": false}']

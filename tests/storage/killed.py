@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Container, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,25 @@ def main(run: Callable[[Path, int], Coroutine[Any, Any, None]]) -> None:
             return
         if code != -signal.SIGKILL:
             sys.exit(f"the fork to be killed at step {stop_at} ended with {code}")
+
+
+class Steps:
+    """Counts what a store is about to do, and kills this process before step `stop_at`.
+
+    `moments`: only these statements are steps. `is_counting`: not what comes before and after.
+    """
+
+    def __init__(self, stop_at: int, moments: Container[str] | None = None) -> None:
+        self._stop_at, self._moments = stop_at, moments
+        self.is_counting = True
+        self.count = 0
+
+    def __call__(self, sql: str) -> None:
+        if not self.is_counting or (self._moments is not None and sql not in self._moments):
+            return
+        if self.count == self._stop_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.count += 1
 
 
 def _be_a_fork(run: Callable[[Path, int], Coroutine[Any, Any, None]], home: Path, at: int) -> None:

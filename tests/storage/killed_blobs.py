@@ -3,8 +3,6 @@
 A line each for what it acknowledged: `held` with a number of chunks, `whole`, `put`, `collected`.
 """
 
-import os
-import signal
 from pathlib import Path
 
 from blake3 import blake3
@@ -25,19 +23,13 @@ PACK_BYTES = 1 << 20
 
 
 async def main(home: Path, stop_at: int) -> None:
-    steps = 0
+    steps = killed.Steps(stop_at)
     now_us = NOW_US
     packs.PACK_BYTES = PACK_BYTES
 
-    def step(sql: str) -> None:
-        nonlocal steps
-        if steps == stop_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps += 1
-
     manifest, chunks = manifest_of(FETCHED), list(chunks_of(FETCHED))
     async with open_store(
-        home / "p.db", project=project, clock_us=lambda: now_us, on_step=step
+        home / "p.db", project=project, clock_us=lambda: now_us, on_step=steps
     ) as store:
         await store.begin_blob(manifest.id, manifest.root)
         await store.add_page(manifest.id, 0, manifest.pages[0])

@@ -1,7 +1,5 @@
 """Run as a program by test_killed_judge.py: revokes, judges, takes back, until it kills itself."""
 
-import os
-import signal
 from pathlib import Path
 
 from crdt.statement import Revoke, Unrevoke
@@ -15,16 +13,9 @@ RECORDS = 12
 
 
 async def main(home: Path, stop_at: int) -> None:
-    steps = 0
-
-    def step(sql: str) -> None:
-        nonlocal steps
-        if steps == stop_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps += 1
-
+    steps = killed.Steps(stop_at)
     async with open_store(
-        home / "p.db", project=project, clock_us=lambda: NOW_US, on_step=step
+        home / "p.db", project=project, clock_us=lambda: NOW_US, on_step=steps
     ) as store:
         entries = [ALICE.publishes(f"io.alice.m{n}", named(f"m{n}")) for n in range(RECORDS)]
         await store.receive(entries, source="peer")
@@ -34,7 +25,7 @@ async def main(home: Path, stop_at: int) -> None:
         await store.declare(Unrevoke(revoked.signed.entry.payload_digest), LOG, ROOT)
         await store.settle()
         print("back", 1, flush=True)
-        print("steps", steps, flush=True)
+        print("steps", steps.count, flush=True)
 
 
 if __name__ == "__main__":

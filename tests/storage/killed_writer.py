@@ -3,8 +3,6 @@
 A line each: `entry` with its id, `blob` with its id, `plan` with how many were applied.
 """
 
-import os
-import signal
 from pathlib import Path
 
 from crdt.blob import BlobId
@@ -21,18 +19,11 @@ PLANS = (
 
 
 async def main(home: Path, stop_at: int) -> None:
-    steps = 0
-
-    def step(sql: str) -> None:
-        nonlocal steps
-        if steps == stop_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps += 1
-
+    steps = killed.Steps(stop_at)
     document = ALICE.document("io.alice.clock")
     batch = [BOB.publishes(f"io.bob.{n}", named(f"m{n}")) for n in range(5)]
     async with open_store(
-        home / "panspermia.db", project=project, clock_us=lambda: NOW_US, on_step=step
+        home / "panspermia.db", project=project, clock_us=lambda: NOW_US, on_step=steps
     ) as store:
         for name in ("first", "second"):
             committed = await store.commit(document, named(name), ALICE.signer)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,15 +28,26 @@ async def fail(store: Store) -> None:
         await store.put_blob(pieces(), chunking=Chunking.CONTENT)
 
 
-async def test_the_next_upload_finds_its_room_again(tmp_path: Path) -> None:
+async def test_nobody_who_uploads_waits_for_what_others_left(tmp_path: Path) -> None:
+    """Not even while room is given back, with a rest between any two steps."""
     async with opened(tmp_path) as store:
         kept = await store.put_blob(NOISE, chunking=Chunking.CONTENT)
         before = names(tmp_path)
         await fail(store)
-        assert names(tmp_path) > before + 100  # nobody waited for it
-        await store.put_blob(NOISE[:5_000], chunking=Chunking.CONTENT)
+        assert names(tmp_path) > before + 100
+        sweeping = asyncio.ensure_future(store.give_back(pause_s=3_600))
+        await asyncio.sleep(0)
+        await fail(store)
+        async with asyncio.timeout(60):
+            small = await store.put_blob(NOISE[:5_000], chunking=Chunking.CONTENT)
+        assert not sweeping.done()
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+        await store.give_back()
         assert names(tmp_path) <= before + 2
         assert await store.read_blob(kept) == NOISE
+        assert await store.read_blob(small) == NOISE[:5_000]
 
 
 async def test_who_waits_for_what_is_left_over_hears_of_it(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Carol looks for what Alice and Bob published."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -11,7 +12,8 @@ from crdt.change import SignedEntry
 from storage import search_index
 from storage.errors import BadCursor, BrokenIndex, StorageError
 from storage.listings import AHEAD_US
-from storage.search_index import POSITION_FILE, Hits, SearchIndex, open_search_index
+from storage.search_index import META_FILE, Hits, SearchIndex, open_search_index
+from storage.search_position import POSITION_FILE
 from storage.search_schema import SCHEMA_VERSION
 from storage.search_wanted import SearchSort
 from storage.store import Store, open_store
@@ -262,6 +264,36 @@ async def test_one_process_writes_it(tmp_path: Path, store: Store) -> None:
         with pytest.raises(StorageError, match="Another process"):
             async with open_search_index(tmp_path, store):
                 pass
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["it knows its files", "it does not"])
+async def test_killed_amid_a_commit_it_goes_on(tmp_path: Path, store: Store, told: bool) -> None:
+    """Files of that commit lie there, and nothing names them; the next one wants their names."""
+    home = tmp_path / "index"
+    directory = home / f"search-{SCHEMA_VERSION}"
+    await store.receive(published(), source="peer")
+    async with open_search_index(home, store):
+        pass
+    names_it = (META_FILE, POSITION_FILE, *([] if told else [".managed.json"]))
+    before = {name: (directory / name).read_bytes() for name in names_it}
+    edit = named("timer", description="of brass")
+    await store.commit(ALICE.document("io.alice.timer"), edit, ALICE.signer)
+    async with open_search_index(home, store):
+        pass
+    assert [*directory.glob("*.del")], "what was written again is struck out where it was"
+
+    for name, was in before.items():
+        (directory / name).write_bytes(was)
+    async with open_search_index(home, store) as index:
+        assert await index.behind() == 0
+        assert names(await index.search("brass")) == ["timer"]
+        assert len((await index.search("")).hits) == 5
+    kept = segments(before[META_FILE]) & segments((directory / META_FILE).read_bytes())
+    assert bool(kept) == told, "made anew only where it must be"
+
+
+def segments(meta: bytes) -> set[str]:
+    return {one["segment_id"] for one in json.loads(meta)["segments"]}
 
 
 async def test_deleted_while_it_runs_it_comes_back(

@@ -88,11 +88,11 @@ async def test_an_upload_leaves_what_is_to_stay_free_and_gives_its_room_back(dis
         kept = await store.put_blob(LARGE)
         with pytest.raises(OverQuota, match=r"quota\.disk_free.*try again"):
             await store.put_blob(NOISE, chunking=Chunking.CONTENT)
-        await store.put_blob(b"the next one finds the room again")
-        assert (await store.counts()).blob_bytes == len(LARGE) + 33
-        assert DiskRoom(disk).left_bytes() > DISK_BYTES // 3
+        await store.put_blob(b"a small one does not look for room")
+        assert DiskRoom(disk).left_bytes() < DISK_BYTES // 2
+        assert await store.put_blob(NOISE[: 14 << 20])  # finds it again
+        assert (await store.counts()).blob_bytes == (14 << 20) + 34  # which begins as the other
         assert await store.read_blob(kept) == LARGE
-        assert await store.put_blob(NOISE[: 15 << 20])
 
 
 async def test_a_blob_that_cannot_fit_is_refused_before_the_first_chunk(disk: Path) -> None:

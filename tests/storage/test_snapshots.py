@@ -13,6 +13,7 @@ from blake3 import blake3
 from crdt.blob import BlobId, Chunking
 from crdt.change import DocumentId
 from crdt.document import Editor
+from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS
 from node.projection import project
 from registry.deletion import delete, undelete
@@ -22,6 +23,11 @@ from storage.listings import ListedRow
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, NOW_US, Person
 from universe.event import Event, encode_event, event_id
+from universe.gate import Now, Wish, hand_over, send
+from universe.gatebook import put_receipts
+from universe.gates import check_hand_over, sign_hand_over
+from universe.lines import Lines
+from universe.receipts import Receipt, Traveller, Who, sign_receipt
 from universe.record import (
     CLASS,
     KIND,
@@ -97,8 +103,7 @@ async def test_the_newest_the_nearest_and_the_very_tick_are_found(store: Store) 
     rest = await store.snapshots(number, limit=9, after=first[-1].order)
     assert [one.tick for one in rest] == [400, 100]
     assert len({one.id for one in (*first, *rest)}) == 4
-    same = await store.same_snapshot(number, 400, "canonical", blake3(b"400").digest())
-    assert same is not None
+    (same,) = await store.same_snapshots(number, 400, "canonical", blake3(b"400").digest())
     assert same.id == canon.id
     assert await store.signed_snapshot(number, canon.id) == encode_signed(canon)
     counts = await store.universe_counts([number])
@@ -141,6 +146,30 @@ async def test_what_a_snapshot_names_stays_while_the_universe_could_come_back(st
     await store.gc(grace_us=-1)
     assert not await store.has_blob(blob)
     assert [one.tick for one in await store.snapshots(number)] == [2]
+
+
+async def test_a_traveller_is_named_no_longer_than_its_departure(store: Store) -> None:
+    """Also of a universe in which nobody takes a snapshot any more."""
+    data = b"z" * 50_000
+    blob = await store.put_blob(data, chunking=Chunking.CONTENT)
+    source, target = f"{ALICE.did}/universe:main", f"{BOB.did}/universe:fork"
+    gate = SigningKey.from_seed(bytes(32))
+    fox = Traveller.in_blob(Who(source, "fox"), data, "json", blob)
+    wish = Wish(bytes(16), f"{ALICE.did}/passage:1", target, fox)
+    opened = hand_over(source, gate.public, gate.public, Lines([], []), NOW_US)
+    gates = [check_hand_over(sign_hand_over(opened, gate))]
+    left = send(source, gate.public, wish, Lines([], gates), Now(1, NOW_US))
+    assert isinstance(left, Receipt)
+    await store.commit(MAIN, created(), ALICE.signer)
+    await store.commit(MAIN, keeps(taken(1)), ALICE.signer)
+    edit = put_receipts([sign_receipt(left, gate)], now_us=NOW_US)
+    await store.commit(MAIN, edit, ALICE.signer)
+    await store.gc(grace_us=-1)
+    assert await store.read_blob(blob) == data
+    await store.commit(MAIN, lambda editor: editor.delete(("gate",)), ALICE.signer)
+    await store.gc(grace_us=-1)
+    assert not await store.has_blob(blob)
+    assert [one.tick for one in await store.snapshots((await listed(store)).number)] == [1]
 
 
 async def test_a_fork_names_what_it_began_with_whatever_becomes_of_its_parent(store: Store) -> None:

@@ -105,6 +105,16 @@ def test_circles_that_strangers_close_end() -> None:
     assert round_and_round.who(MAIN, "x") == round_and_round.who(ISLE, "x")
 
 
+def test_of_a_long_line_so_many_are_found_the_nearest_first() -> None:
+    line = [told(0, "birth", "p0")]
+    line += [told(at, "birth", f"p{at}", parents=f"p{at - 1}") for at in range(1, 30)]
+    view = Lineages(Histories([history(MAIN, line)], []))
+    last, first = Creature(MAIN, "p29"), Creature(MAIN, "p0")
+    assert view.ancestors(last, 3) == tuple(Creature(MAIN, f"p{at}") for at in (28, 27, 26))
+    assert view.descendants(first, 2) == (Creature(MAIN, "p1"), Creature(MAIN, "p2"))
+    assert (len(view.ancestors(last)), len(view.descendants(first))) == (29, 29)
+
+
 @given(HISTORIES, CROSSINGS, st.integers(0, 3))
 def test_parents_and_children_agree_whatever_is_told_and_in_whatever_order(
     universes: list[History], crossings: list[Crossing], at: int

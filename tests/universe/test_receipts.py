@@ -38,6 +38,11 @@ def test_a_receipt_is_read_back_as_it_was_signed() -> None:
     assert check_receipt(again).id == id_of(LEFT)
 
 
+def test_a_hand_over_has_one_statement_for_good() -> None:
+    id = "095cd149bb256ea7359d85c979937fb59bdc077a6ae19f62331aad1663fd0d74"
+    assert GATES[0].id.hex() == id  # what was signed before is still what is named
+
+
 def test_what_another_key_signed_is_no_receipt_of_the_gate() -> None:
     said = encode_receipt(LEFT)
     with pytest.raises(InvalidStatement, match="signature"):

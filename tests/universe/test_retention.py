@@ -3,6 +3,7 @@
 from dataclasses import replace
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,15 +11,18 @@ from hypothesis import strategies as st
 from registry.errors import InvalidRecord
 from registry.trends import unix_us
 from universe.retention import (
+    AUTOS_MAX,
     COUNT_MAX,
     DAY_US,
     HOUR_US,
     KEEP_ALL,
     MONTH_US,
     POLICY_BYTES_MAX,
+    ROOM_MAX,
     SECONDS_MAX,
     Policy,
     Rule,
+    keeps_all,
     parse_policy,
     policy_words,
     to_drop,
@@ -29,6 +33,7 @@ from universe.taken import Taken
 
 NOW = unix_us("2026-11-19T12:30:00Z")  # a Thursday
 MINUTE_US = HOUR_US // 60
+THIN = Policy(auto=Rule(thin=True))
 
 
 def ago(us: int, *, tick: int | None = None, kind: str = "auto", place: int = 0) -> Taken:
@@ -43,7 +48,7 @@ def gone(snapshots: list[Taken], policy: Policy, now_us: int = NOW) -> list[Take
 
 def test_of_the_last_hour_all_stay_and_of_before_the_last_of_each_hour_day_and_week() -> None:
     line = [ago(minutes * MINUTE_US) for minutes in range(0, 60 * 24 * 90, 7)]
-    dropped = {one.id for one in gone(line, Policy())}
+    dropped = {one.id for one in gone(line, THIN)}
     kept = [one for one in line if one.id not in dropped]
     by_age = {
         "hour": [one for one in kept if NOW - one.at_us <= HOUR_US],
@@ -65,9 +70,52 @@ def test_of_the_last_hour_all_stay_and_of_before_the_last_of_each_hour_day_and_w
         )
 
 
+def test_who_sets_no_rule_keeps_every_autosave_however_old() -> None:
+    line = [ago(3 * DAY_US + minutes * MINUTE_US) for minutes in range(AUTOS_MAX - 1)] + [ago(0)]
+    assert not gone(line, Policy())
+    assert not gone(line, parse_policy("{}"), NOW + 999 * DAY_US)
+
+
+def test_of_too_many_so_many_go_the_oldest_that_thinning_would_take_first() -> None:
+    """For two hundred days four a day, ten minutes apart, and one by hand each."""
+    line = [
+        one
+        for days in range(200, 0, -1)
+        for one in (
+            *(ago(days * DAY_US - place * 10 * MINUTE_US, place=place) for place in range(4)),
+            ago(days * DAY_US, kind="manual"),
+        )
+    ]
+    autos = [one for one in line if one.kind == "auto"]
+    for most in (799, 780, 500):
+        over = to_drop(line, Policy(auto=Rule(thin_over=most)), now_us=NOW)
+        thin = to_drop(line, THIN, now_us=NOW)
+        assert len(over) == len(autos) - most
+        oldest = sorted(thin, key=lambda one: one.snapshot.at_us)[: len(over)]
+        assert {one.snapshot.id for one in over} == {one.snapshot.id for one in oldest}
+        assert {one.why for one in over} <= {one.why for one in thin}
+    # Thinned as far as it goes it is still too many: then the oldest of what is left go.
+    left = {one.id for one in autos} - {one.snapshot.id for one in thin}
+    few = to_drop(line, Policy(auto=Rule(thin_over=20)), now_us=NOW)
+    kept = [one for one in autos if one.id not in {each.snapshot.id for each in few}]
+    assert kept == [one for one in autos if one.id in left][-20:]
+    assert {one.why for one in few if one.snapshot.id in left} == {"the oldest of more than 20"}
+
+
+def test_autosaves_make_room_for_what_comes_whatever_else_is_kept() -> None:
+    """By hand and canonical ones are never taken for it, nor what is needed."""
+    dear = [ago(DAY_US + place, kind="manual", tick=place) for place in range(ROOM_MAX - 10)]
+    autos = [ago(HOUR_US // 2 - place, tick=9_000 + place) for place in range(15)]
+    pinned = {autos[0].id, autos[2].id}
+    dropped = to_drop([*dear, *autos], Policy(), now_us=NOW, pinned=pinned)
+    assert [one.snapshot for one in dropped] == [autos[at] for at in (1, 3, 4, 5, 6)]
+    assert {one.why for one in dropped} == {f"the oldest of more than {ROOM_MAX:,}"}
+    assert not gone([*dear, *autos], KEEP_ALL)
+
+
 def test_why_it_is_dropped_is_said() -> None:
     line = [ago(2 * DAY_US, place=place, tick=place) for place in range(3)] + [ago(0)]
-    (one, two) = to_drop(line, Policy(), now_us=NOW)
+    (one, two) = to_drop(line, THIN, now_us=NOW)
     assert one.why == two.why == "a later one of that day is kept"
     by_count = to_drop(line, Policy(auto=Rule(newest=2)), now_us=NOW)
     assert [one.why for one in by_count] == ["2 newer ones are kept"] * 2
@@ -132,7 +180,7 @@ def test_the_tick_of_the_world_may_be_ahead_of_its_snapshots() -> None:
 
 def test_a_clock_that_was_set_back_drops_nothing_and_one_ahead_spares_the_newest() -> None:
     line = [ago(0, place=place, tick=place) for place in range(3)]
-    assert not gone(line, Policy(), NOW - 40 * DAY_US)
+    assert not gone(line, THIN, NOW - 40 * DAY_US)
     assert gone(line, Policy(auto=Rule(older_than_s=1)), NOW + 999 * DAY_US) == line[:2]
 
 
@@ -161,10 +209,15 @@ RULES = st.builds(
     older_than_ticks=st.none() | st.integers(1, 99),
 )
 POLICIES = st.builds(Policy, auto=RULES, manual=RULES)
+# What goes because there are too many is as many as are too many: of another time, others.
+OVER = st.builds(
+    lambda rule, most: msgspec.structs.replace(rule, thin_over=most), RULES, st.integers(1, 20)
+)
+ALL_POLICIES = POLICIES | st.builds(Policy, auto=OVER, manual=RULES | OVER)
 LATER = st.integers(0, 200 * DAY_US)
 
 
-@given(LINES, POLICIES, st.integers(0, 40), st.integers(0, 120))
+@given(LINES, ALL_POLICIES, st.integers(0, 40), st.integers(0, 120))
 def test_some_are_never_dropped(line: list[Taken], policy: Policy, pins: int, tick: int) -> None:
     pinned = {one.id for one in line[:pins]}
     dropped = to_drop(line, policy, now_us=NOW, newest_tick=tick, pinned=pinned)
@@ -180,7 +233,23 @@ def test_some_are_never_dropped(line: list[Taken], policy: Policy, pins: int, ti
         assert max(line, key=lambda one: (one.at_us, one.tick, one.id)).id not in ids
 
 
-@given(LINES, POLICIES, st.randoms())
+@given(LINES, ALL_POLICIES | st.sampled_from([KEEP_ALL, Policy(), Policy(auto=Rule(thin_over=3))]))
+def test_where_all_are_said_to_stay_none_goes(line: list[Taken], policy: Policy) -> None:
+    line = [replace(one, decay=None) for one in line]
+    if keeps_all(policy, sum(not one.is_inherited for one in line)):
+        assert gone(line, policy) == []
+
+
+def test_all_stay_where_there_is_no_rule_or_the_usual_one_and_room() -> None:
+    assert keeps_all(KEEP_ALL, ROOM_MAX + 1)
+    assert keeps_all(Policy(), AUTOS_MAX)
+    assert not keeps_all(Policy(), AUTOS_MAX + 1)
+    for rule in (Rule(thin=True), Rule(newest=9), Rule(older_than_s=9), Rule(older_than_ticks=9)):
+        assert not keeps_all(Policy(auto=rule), 0)
+        assert not keeps_all(Policy(manual=rule), 0)
+
+
+@given(LINES, ALL_POLICIES, st.randoms())
 def test_once_is_enough_and_the_order_is_nothing(
     line: list[Taken], policy: Policy, random: Random
 ) -> None:
@@ -204,13 +273,13 @@ def test_what_is_dropped_now_would_be_dropped_later_too(
 def test_how_often_it_is_done_makes_no_difference_to_what_is_thinned(
     line: list[Taken], later_us: int
 ) -> None:
-    at_once = gone(line, Policy(), NOW + later_us)
-    first = gone(line, Policy())
-    then = gone([one for one in line if one not in first], Policy(), NOW + later_us)
+    at_once = gone(line, THIN, NOW + later_us)
+    first = gone(line, THIN)
+    then = gone([one for one in line if one not in first], THIN, NOW + later_us)
     assert sorted(one.id for one in [*first, *then]) == sorted(one.id for one in at_once)
 
 
-@given(POLICIES)
+@given(ALL_POLICIES)
 def test_a_policy_is_read_as_it_was_written(policy: Policy) -> None:
     assert parse_policy(write_policy(policy)) == policy
     assert len(policy_words(policy)) == 3
@@ -219,7 +288,7 @@ def test_a_policy_is_read_as_it_was_written(policy: Policy) -> None:
 def test_what_games_of_ai_village_say_is_understood() -> None:
     assert parse_policy('{"neverDecay":true,"decayAfterTicks":5}') == KEEP_ALL
     assert parse_policy('{"decayAfterTicks":1728000,"preservationReason":"x"}') == Policy(
-        auto=Rule(thin=True, older_than_ticks=1_728_000),
+        auto=Rule(thin_over=AUTOS_MAX, older_than_ticks=1_728_000),
         manual=Rule(older_than_ticks=1_728_000),
     )
 
@@ -234,6 +303,8 @@ def test_what_games_of_ai_village_say_is_understood() -> None:
         ('{"auto":{"thinner":true}}', "thinner"),
         ('{"auto":{"newest":0}}', "auto.newest: is 0, not 1"),
         ('{"auto":{"newest":2.5}}', "retention"),
+        ('{"auto":{"thin_over":0}}', "auto.thin_over: is 0, not 1"),
+        (f'{{"auto":{{"thin_over":{ROOM_MAX + 1}}}}}', "auto.thin_over"),
         (f'{{"auto":{{"newest":{COUNT_MAX + 1}}}}}', "auto.newest"),
         (f'{{"manual":{{"older_than_s":{SECONDS_MAX + 1}}}}}', "manual.older_than_s"),
         (f'{{"manual":{{"older_than_ticks":{TICK_MAX + 1}}}}}', "manual"),
@@ -256,3 +327,8 @@ def test_policies_are_said_in_words() -> None:
         "canonical: all are kept",
     )
     assert policy_words(KEEP_ALL)[0] == "auto: all are kept"
+    assert policy_words(Policy())[:2] == (
+        "auto: up to 4,000 are kept; of more, the oldest are thinned to the last of each hour, day,"
+        " week",
+        "manual: all are kept",
+    )

@@ -22,8 +22,7 @@ ATOM_BYTES_MAX: Final = 1_024
 _HEX: Final = r"[0-9a-fA-F]"
 _CHARACTERS: Final = (
     r'(?>(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]'
-    rf"|u(?:(?![dD][89a-fA-F]){_HEX}{{4}}"
-    rf"|[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}})))*)"
+    rf"|u{_HEX}{{4}}))*)"  # also half of a character: see `halves`
 )
 _STRING: Final = f'"{_CHARACTERS}"'
 _NUMBER: Final = r"(?>-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?)"
@@ -63,7 +62,7 @@ _SOME_CHARACTERS: Final = _compiled(_CHARACTERS)
 _ONE_ATOM: Final = _compiled(f"{_NUMBER}|true|false|null")
 _RUN: Final = _compiled("[-+.0-9a-zA-Z]*+")
 SPACE: Final = _compiled(_GAP)
-_ESCAPE_BYTES_MAX: Final = 12
+_ESCAPE_BYTES_MAX: Final = 6
 _OPEN_LIST, OPEN_OBJECT, QUOTE, _ESCAPE = b'[{"\\'
 _CLOSE_LIST, CLOSE_OBJECT, COMMA, COLON = b"]},:"
 

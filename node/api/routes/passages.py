@@ -1,13 +1,17 @@
 """Passages between universes, and who travels through them (S1)."""
 
+import asyncio
 import os
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from crdt.keys import NamespaceKey
+from node.api.bare_ids import passages_told
 from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
 from node.api.models import NoQuery, micros
 from node.api.passage_models import (
@@ -22,6 +26,7 @@ from node.api.passage_models import (
     PassageDone,
     PassageQuery,
     Passages,
+    PassageShown,
     PassagesQuery,
     Recall,
     Travel,
@@ -32,6 +37,7 @@ from node.api.passage_models import (
     cleaned_passage,
     show_passage,
     show_traveller,
+    show_travellers,
 )
 from node.errors import BadRequest, Conflict, NotAllowed, NotFound, Rejected
 from node.services.fetch import hold_blob
@@ -41,14 +47,22 @@ from node.services.passages import (
     accept_passage,
     close_passage,
     create_passage,
+    gone_of,
     maintain_passage,
     passage_called,
     passages_held,
 )
 from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_passenger
 from node.services.places import places_meant
-from node.services.taking import bytes_brought, departures_under, only_one
+from node.services.taking import bytes_brought, only_one
 from node.services.travel import Gatekeeper
+from node.services.travellers import (
+    Asked,
+    story_held,
+    travellers_through,
+    travellers_under,
+    who_waits,
+)
 from node.services.universes import universe_meant
 from node.services.verdicts import bytes_told
 from node.wiring import Node
@@ -57,8 +71,7 @@ from registry.head import Words
 from universe.gate import Verdict
 from universe.names import parse_full_name
 from universe.passage import PREFIX, Passage, Said
-from universe.receipts import ARRIVAL, MIGRATION_BYTES, REFUSAL, TRAVELLER_BYTES_MAX, Checked, Who
-from universe.travel import Story
+from universe.receipts import ARRIVAL, MIGRATION_BYTES, TRAVELLER_BYTES_MAX, Checked
 
 
 async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> PassageDone:
@@ -90,7 +103,7 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
     await _check_own_gates(node, by, source.name, target.name)
     passage = await create_passage(by, id, words, said)
     await _take_own_gates(node, by, passage)
-    return PassageDone(success=True, passage=show_passage(passage, node.clock_us()))
+    return PassageDone(success=True, passage=await _shown(by, passage))
 
 
 async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone:
@@ -101,7 +114,7 @@ async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone
     await _check_own_gates(node, by, *passage.proposed.ends[:2])
     accepted = await accept_passage(by, passage, said)
     await _take_own_gates(node, by, accepted)
-    return PassageDone(success=True, passage=show_passage(accepted, node.clock_us()))
+    return PassageDone(success=True, passage=await _shown(by, accepted))
 
 
 async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages:
@@ -109,28 +122,30 @@ async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages
     places = await places_meant(node.store, call.query.namespace)
     said = call.query.universe
     universe = None if said is None else await _named(node, said)
-    now_us = node.clock_us()
-    found = [await passages_held(_ferry(node, one), universe) for one in places]
-    return Passages(tuple(show_passage(one, now_us) for each in found for one in each))
+    shown: list[PassageShown] = []
+    for by in (_ferry(node, one) for one in places):
+        shown += await _shown_each(by, await passages_held(by, universe))
+    return Passages(await passages_told(node, call, shown))
 
 
 async def get_passage(node: Node, call: Call[PassageQuery, None]) -> OnePassage:
     """One passage, by its id, one's own first, or its full name."""
-    _, passage = await _called(node, call.path["passage"], call.query.namespace)
-    return OnePassage(show_passage(passage, node.clock_us()))
+    by, passage = await _called(node, call.path["passage"], call.query.namespace)
+    (shown,) = await passages_told(node, call, await _shown_each(by, [passage]))
+    return OnePassage(shown)
 
 
 async def maintain_one(node: Node, call: Call[NoQuery, Maintenance]) -> PassageDone:
     """Look after a passage of this author's: it carries travellers as its owners say again."""
     by, passage = await _called(node, call.path["passage"], call.body.namespace)
     kept = await maintain_passage(by, passage, call.body.stability)
-    return PassageDone(success=True, passage=show_passage(kept, node.clock_us()))
+    return PassageDone(success=True, passage=await _shown(by, kept))
 
 
 async def close_one(node: Node, call: Call[PassageQuery, None]) -> PassageClosed:
     """Close one's own half: who is under way comes back, nobody else leaves."""
     by, passage = await _called(node, call.path["passage"], call.query.namespace)
-    closed = show_passage(await close_passage(by, passage), node.clock_us())
+    closed = await _shown(by, await close_passage(by, passage))
     return PassageClosed(success=True, passage=closed, message="closed; nobody else leaves by it")
 
 
@@ -158,30 +173,38 @@ async def send_traveller(node: Node, call: Call[NoQuery, Travel]) -> TravelDone:
 
 
 async def list_travellers(node: Node, call: Call[TravellersQuery, None]) -> Travellers | Response:
-    """Who ever was to go through a passage, and where each is by the receipts held.
+    """Who ever left through a passage, and where each is by the receipts held.
 
-    With a migration that journey and its bytes; with `raw` these alone, and `X-Checksum`.
+    Who is under way is first, a page at a time. With a migration that journey and its bytes; with
+    `raw` these alone, and `X-Checksum`.
     """
     gates, passage = await _gates(node, call.path["passage"], call.query.namespace)
-    wanted = call.query.migration
-    if wanted is None and call.query.raw:
-        raise BadRequest("whose bytes? `migration` says it", code="bad-query")
-    stories, lines = await gates.stories(passage)
-    shown: list[TravellerShown] = []
-    if wanted is None:
-        shown += map(show_traveller, stories)
-    else:
-        found = departures_under(wanted, stories, call.query.soul)
-        if call.query.raw:
-            traveller = only_one(wanted, found)
-            data = await bytes_brought(node.store, node.network, traveller)
-            checksum = {"X-Checksum": traveller.hash.hex()}
-            return Response(data, 200, checksum, "application/octet-stream")
-        for story, one in found:
+    query, by = call.query, gates.by
+    if query.migration is None:
+        if query.raw:
+            raise BadRequest("whose bytes? `migration` says it", code="bad-query")
+        where = f"travellers {passage.name} {by.namespace.hex()}"
+        after = node.cursors.open(where, query.cursor)
+        page = await travellers_through(by, passage, after=after, limit=query.limit)
+        shown = await asyncio.to_thread(lambda: list(map(show_traveller, page.stories)))
+        gone = await gone_of(by, (one.universe for one in shown))
+        shown = [replace(one, gone=True) if one.universe in gone else one for one in shown]
+        return show_travellers(page, shown, node.cursors.seal(where, page.next))
+    migration = bytes.fromhex(query.migration)
+    page, departures = await travellers_under(by, passage, migration, await _asked(node, query))
+    if query.raw:
+        traveller = only_one(migration, departures)
+        data = await bytes_brought(node.store, node.network, traveller)
+        checksum = {"X-Checksum": traveller.hash.hex()}
+        return Response(data, 200, checksum, "application/octet-stream")
+    told, room = list[TravellerShown](), TRAVELLER_BYTES_MAX
+    for story, one in zip(page.stories, departures, strict=True):
+        size, data_here = one.receipt.traveller.size, None
+        if size <= room:
             data_here = await bytes_told(node.store, one.receipt.traveller)
-            shown.append(show_traveller(story, one, data_here))
-    ends = passage.proposed.ends[:2]
-    return Travellers(tuple(shown), tuple(end for end in ends if lines[end].equivocations))
+            room -= 0 if data_here is None else size
+        told.append(await asyncio.to_thread(show_traveller, story, one, data_here))
+    return show_travellers(page, told)
 
 
 async def recall_traveller(node: Node, call: Call[NoQuery, Recall]) -> TravelDone:
@@ -197,23 +220,19 @@ async def decide_traveller(node: Node, call: Call[NoQuery, Decision]) -> TravelD
     """Let a traveller in that waits at one's own gate, or send it back. Said again it is known."""
     body = call.body
     gates, passage = await _gates(node, call.path["passage"], body.namespace)
-    known = await _decided(gates, passage, body)
-    if known is None:
-        end, departure = await _waiting(gates, passage, body.migration)
+    by, migration = gates.by, bytes.fromhex(body.migration)
+    departure, answer = await who_waits(by, passage, migration, await _asked(node, body))
+    one, is_new = departure.receipt.traveller, False
+    if answer is None:
         verdict = Verdict("accept" if body.accept else "refuse", body.reason)
-        one = departure.receipt.traveller
         if body.accept and one.blob is not None and one.size <= TRAVELLER_BYTES_MAX:
             await hold_blob(node.store, node.network, one.blob, one.size)
-        _check_decided(await gates.decide(end, departure.id, verdict, body.tick), body)
-        story = await _story(gates, passage, departure.receipt.traveller.who)
-    else:
-        story = known
-    return TravelDone(
-        success=True,
-        migration=body.migration,
-        traveller=show_traveller(story),
-        known=known is not None,
-    )
+        end = departure.receipt.other
+        decided = await gates.decide(end, departure.id, verdict, body.tick)
+        answer, is_new = decided.answer, decided.is_new
+    _check_decided(answer, body)
+    story = await asyncio.to_thread(show_traveller, await story_held(by, one.who))
+    return TravelDone(success=True, migration=body.migration, traveller=story, known=not is_new)
 
 
 async def take_gate(node: Node, call: Call[NoQuery, NewGate]) -> GateTaken:
@@ -244,6 +263,17 @@ class _Universe:
 
 def _ferry(node: Node, namespace: NamespaceKey) -> Ferry:
     return Ferry(node.store, node.identity, node.clock_us, namespace)
+
+
+async def _shown_each(by: Ferry, passages: Sequence[Passage]) -> list[PassageShown]:
+    now_us, ends = by.clock_us(), {end for one in passages for end in one.proposed.ends[:2]}
+    gone = await gone_of(by, ends)
+    return [show_passage(one, now_us, gone) for one in passages]
+
+
+async def _shown(by: Ferry, passage: Passage) -> PassageShown:
+    (shown,) = await _shown_each(by, [passage])
+    return shown
 
 
 async def _gates(node: Node, text: str, place: str | None) -> tuple[Gatekeeper, Passage]:
@@ -318,34 +348,9 @@ async def _check_own_gates(node: Node, by: Ferry, source: str, target: str) -> N
             await gates.check_first(end, other)
 
 
-async def _waiting(gates: Gatekeeper, passage: Passage, migration: str) -> tuple[str, Checked]:
-    """(one's own universe, the departure to it). Raises `NotFound` (`unknown-migration`)."""
-    for end in passage.proposed.ends[:2]:
-        if parse_full_name(end)[0] != gates.by.did:
-            continue
-        for one in await gates.waiting(end):
-            said = one.receipt
-            if (said.migration.hex(), said.passage) == (migration, passage.name):
-                return end, one
-    detail = f"nobody waits under {migration} at a gate of this author's"
-    raise NotFound(detail, code="unknown-migration")
-
-
-async def _decided(gates: Gatekeeper, passage: Passage, wanted: Decision) -> Story | None:
-    """Of whom a gate of this author's answered so before. Raises `CannotTravel` if otherwise."""
-    stories, _ = await gates.stories(passage)
-    for story in stories:
-        for one in story.receipts:
-            said = one.receipt
-            is_own = parse_full_name(said.universe)[0] == gates.by.did
-            is_answer = said.kind in (ARRIVAL, REFUSAL)
-            if not is_own or not is_answer or said.migration.hex() != wanted.migration:
-                continue
-            if said.passage != passage.name:
-                continue
-            _check_decided(one, wanted)
-            return story
-    return None
+async def _asked(node: Node, said: TravellersQuery | Decision) -> Asked:
+    origin = None if said.origin is None else await _named(node, said.origin)
+    return Asked(said.soul, origin)
 
 
 def _check_decided(signed: Checked, wanted: Decision) -> None:
@@ -354,11 +359,6 @@ def _check_decided(signed: Checked, wanted: Decision) -> None:
     if (said.kind == ARRIVAL) != wanted.accept:
         did = "let in" if said.kind == ARRIVAL else "refused"
         raise CannotTravel(f"{said.traveller.who.soul} was {did} before", "was-decided")
-
-
-async def _story(gates: Gatekeeper, passage: Passage, who: Who) -> Story:
-    stories, _ = await gates.stories(passage)
-    return next(one for one in stories if one.who == who)
 
 
 async def _take_own_gates(node: Node, by: Ferry, passage: Passage) -> None:
@@ -374,6 +374,7 @@ ENDPOINTS = (
     writes(
         "/api/passage", propose_passage, PassageDone, body=NewPassage, status=201,
         problems=(403, 404), opened_by=("compat",), clean=cleaned_passage,
+        has_halves=True,
     ),
     reads("/api/passages", list_passages, Passages, query=PassagesQuery, problems=(404, 422)),
     writes("/api/gate", take_gate, GateTaken, body=NewGate, problems=(403, 404)),
@@ -381,7 +382,7 @@ ENDPOINTS = (
     writes(f"{ONE}/maintain", maintain_one, PassageDone, body=Maintenance, problems=(403, 404)),
     writes(
         f"{ONE}/travel", send_traveller, TravelDone, body=Travel, problems=(403, 404),
-        body_bytes_max=2 * TRAVELLER_BYTES_MAX, opened_by=("compat",),
+        body_bytes_max=2 * TRAVELLER_BYTES_MAX, opened_by=("compat",), has_halves=True,
     ),
     writes(f"{ONE}/recall", recall_traveller, TravelDone, body=Recall, problems=(403, 404)),
     writes(f"{ONE}/decide", decide_traveller, TravelDone, body=Decision, problems=(403, 404, 504)),

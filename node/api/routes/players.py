@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import msgspec
-
 from node.api.asked import page_of
+from node.api.bare_ids import ids_told, metas_told
 from node.api.endpoint import Call, reads, writes
 from node.api.models import InNamespace, NoQuery, micros
 from node.api.player_models import (
@@ -22,7 +21,6 @@ from node.api.player_models import (
     show_player,
     show_reputation,
 )
-from node.api.universes_shown import metas_of
 from node.errors import NotAllowed
 from node.services.curate import Curator
 from node.services.passages import Ferry
@@ -85,9 +83,9 @@ async def list_players_universes(
     last = f"{rows[-1].number} {rows[-1].listing.record}" if is_full else None
     more = node.cursors.seal(where, last)
     if query.includeMetadata:
-        universes = [msgspec.Raw(meta) for meta in await metas_of(node.store, rows)]
+        universes = await metas_told(node, call, rows)
         return {"playerId": one.id, "universes": universes, "next": more}
-    ids = [row.listing.record for row in rows]
+    ids = await ids_told(node, call, [row.listing.target for row in rows])
     return {"playerId": one.id, "universeIds": ids, "next": more}
 
 
@@ -121,7 +119,7 @@ ONE = "/api/player/{player:lineage}"
 ENDPOINTS = (
     writes(
         "/api/player", register_as, PlayerDone, body=NewPlayer, status=201, problems=(404,),
-        opened_by=("compat",), clean=cleaned_player,
+        opened_by=("compat",), clean=cleaned_player, has_halves=True,
     ),
     reads("/api/players", list_players, Players, query=PlayersQuery, problems=(404, 422)),
     reads(

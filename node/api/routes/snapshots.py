@@ -5,7 +5,9 @@ multiverse clients send it, with the rest beside it. What came inside of JSON go
 """
 
 import hashlib
+import logging
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Final
 
 from blake3 import blake3
@@ -27,21 +29,28 @@ from node.api.universe_models import (
     SnapshotsQuery,
     SnapshotUpload,
 )
-from node.api.universes_shown import entries_of, entry_of
+from node.api.universes_shown import entries_of, entry_of, gone_of
 from node.errors import Unverified
 from node.services.fetch import hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
+from node.services.snapshots import Kept, keep_snapshot
 from node.services.timelines import due_by_upload
-from node.services.universes import Kept, events_for, keep_snapshot, snapshot_meant
+from node.services.universes import events_for, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
 from storage.errors import NotHeld
 from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from universe.event import encode_event
+from universe.parts import decay_json
+from universe.retention import Dropped
+
+log = logging.getLogger(__name__)
 
 MINUTE: Final = "private, no-cache"
+SHOWN_MAX: Final = 16
+"""Of what went with an upload, in its answer and in the log."""
 FOLLOWED_BYTES_MIN: Final = 8 << 20
 """Of another's snapshot: what is smaller is fetched before its answer begins."""
 
@@ -52,8 +61,9 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     `Content-Encoding: gzip` and `zstd` are undone. `X-Checksum`, the BLAKE3 of the plain bytes, is
     compared where it is sent. Without `tick` the body is JSON around a snapshot, of any length too:
     `{"snapshot": …, "tick": …}`, or `compressedSnapshot`, base64 of its gzip. The same bytes at the
-    same tick and of the same type are the snapshot that is there (200). What the universe's rule
-    keeps no longer goes in the same act: see `prune`.
+    same tick and of the same type, with the same decay and event, are the snapshot that is there
+    (200). What the universe's rule keeps no longer goes in the same act, and `dropped` says so; who
+    sets no rule keeps up to 4,000 autosaves, and of more the oldest are thinned: see `prune`.
     """
     row = await universe_called(node, call)
     request, now_us = call.request, node.clock_us()
@@ -209,7 +219,7 @@ async def _put(
 async def _kept(
     node: Node, call: Call[SnapshotUpload, None], row: ListedRow, upload: Upload
 ) -> tuple[bytes, Response]:
-    async def dropping(row: ListedRow) -> tuple[bytes, ...]:
+    async def dropping(row: ListedRow) -> tuple[Dropped, ...]:
         if call.query.at is not None:  # with its own times from elsewhere: nothing goes for it
             return ()
         return await due_by_upload(node.store, row, now_us=node.clock_us())
@@ -224,13 +234,17 @@ async def _kept(
         size_bytes=upload.size_bytes,
         dropping=dropping,
     )
+    if kept.dropped:
+        ticks = ", ".join(f"{one.snapshot.tick}" for one in kept.dropped[:SHOWN_MAX])
+        more = " …" if len(kept.dropped) > SHOWN_MAX else ""
+        said = "%s: %d snapshots went with an upload, by the universe's rule or their own: ticks %s"
+        log.info(said, row.listing.target, len(kept.dropped), f"{ticks}{more}")
     answer = answer_cached(call.request, _done(kept), 200 if kept.is_known else 201)
     return _mark(upload, kept.row.checksum), answer
 
 
 def _done(kept: Kept) -> SnapshotDone:
     row = kept.row
-    event = None if kept.event is None else encode_event(kept.event)
     return SnapshotDone(
         success=True,
         id=row.id.hex(),
@@ -238,14 +252,21 @@ def _done(kept: Kept) -> SnapshotDone:
         checksum=row.checksum.hex(),
         fileSize=row.size,
         known=kept.is_known,
-        entry=entry_of(row, event),
+        dropped=len(kept.dropped),
+        droppedSnapshots=tuple(map(gone_of, kept.dropped[:SHOWN_MAX])),
+        entry=entry_of(row, kept.event),
     )
 
 
 def _mark(upload: Upload, checksum: bytes) -> bytes:
     """What tells one upload from another."""
     said = upload.told()
-    return hashlib.sha256(f"{said.tick} {said.kind} {said.wrapped} ".encode() + checksum).digest()
+    mark = hashlib.sha256(f"{said.tick} {said.kind} {said.wrapped} ".encode() + checksum)
+    if said.decay is not None:
+        mark.update(b" " + decay_json(said.decay).encode())
+    if said.event is not None:  # when it came is another time each time
+        mark.update(b" " + encode_event(replace(said.event, at_us=0)))
+    return mark.digest()
 
 
 def _typed(response: Response, media: str) -> Response:

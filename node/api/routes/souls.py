@@ -22,6 +22,8 @@ from universe.lineages import Creature, Lineages
 from universe.souls import Soul, Stay, follow, souls_in
 
 PEOPLE_MAX: Final = 1_000
+COUNTED_OF_MAX: Final = 16
+"""People whose ancestors and descendants are counted: a walk over everybody, each."""
 
 
 async def show_souls(node: Node, call: Call[ToldQuery, None]) -> SoulsShown:
@@ -38,14 +40,19 @@ async def show_souls(node: Node, call: Call[ToldQuery, None]) -> SoulsShown:
 async def show_lineage(node: Node, call: Call[ToldQuery, None]) -> LineageShown:
     """Parents and children of this universe and its relatives, each creature once.
 
-    With `name` those of that name or soul; else everybody, 1,000 at most.
+    With `name` those of that name or soul; else everybody, 1,000 at most. How many ancestors and
+    descendants somebody has, 10,000 at most, is counted of those who are named, of the first 16.
     """
     told, name = await _told(node, call), call.query.name
 
     def read() -> LineageShown:
         view = Lineages(told.histories)
         wanted = view.called(name) if name else tuple(sorted(view.people))
-        people = tuple(_person(view, one) for one in wanted[:PEOPLE_MAX])
+        of_each = COUNTED_OF_MAX if name else 0
+        people = tuple(
+            _person(view, one, is_counted=at < of_each)
+            for at, one in enumerate(wanted[:PEOPLE_MAX])
+        )
         return LineageShown(people, len(wanted), told.is_whole)
 
     return await asyncio.to_thread(read)
@@ -83,7 +90,7 @@ def _stay(one: Stay) -> StayShown:
     )
 
 
-def _person(view: Lineages, who: Creature) -> PersonShown:
+def _person(view: Lineages, who: Creature, *, is_counted: bool) -> PersonShown:
     one = view.people[who]
     return PersonShown(
         universe=who.universe,
@@ -94,8 +101,8 @@ def _person(view: Lineages, who: Creature) -> PersonShown:
         toldIn=tuple(one.told_in),
         parents=tuple(CreatureShown(*each) for each in one.parents),
         children=tuple(CreatureShown(*each) for each in one.children),
-        ancestors=len(view.ancestors(who)),
-        descendants=len(view.descendants(who)),
+        ancestors=len(view.ancestors(who)) if is_counted else None,
+        descendants=len(view.descendants(who)) if is_counted else None,
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 from crdt.blob import BlobId
+from node.api.bare_ids import meta_told, metas_told
 from node.api.endpoint import Call, Endpoint, reads, writes
 from node.api.models import micros
 from node.api.problems import ENCODER
@@ -18,7 +19,6 @@ from node.api.timeline_models import (
     ForkedFrom,
     ForksQuery,
     ForksShown,
-    Gone,
     Nearest,
     NearestQuery,
     NewEvent,
@@ -32,7 +32,7 @@ from node.api.timeline_models import (
     TreePlace,
 )
 from node.api.universe_models import UniverseQuery
-from node.api.universes_shown import entries_of, entry_of, meta_of, metas_of
+from node.api.universes_shown import entries_of, entry_of, gone_of
 from node.errors import NotAllowed
 from node.services.mended import is_damaged
 from node.services.timelines import (
@@ -63,7 +63,7 @@ from registry.published import tags_split
 from universe.event import Event, event_word
 from universe.forks import Forks, Place, drawn
 from universe.record import Facts
-from universe.retention import Dropped, parse_policy, policy_words, write_policy
+from universe.retention import parse_policy, policy_words, write_policy
 from universe.timeline import Entry
 
 _WORDS: Final = {
@@ -187,7 +187,7 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
         )
     answer = {
         "success": True,
-        "universe": await meta_of(node.store, row),
+        "universe": await meta_told(node, call, row),
         "forkedFrom": ForkedFrom(
             parent.listing.record, parent.listing.target, taken.tick, taken.id.hex()
         ),
@@ -198,10 +198,10 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
 async def list_forks(node: Node, call: Call[ForksQuery, None]) -> dict[str, Any]:
     """Universes that were forked from this one; with `tree`, the whole tree it stands in."""
     row = await universe_called(node, call)
-    found = await metas_of(node.store, await forks_of(node.store, row))
+    found = await metas_told(node, call, await forks_of(node.store, row))
     answer: dict[str, Any] = {
         "sourceUniverseId": row.listing.record,
-        "forks": [msgspec.Raw(one) for one in found],
+        "forks": found,
     }
     if call.query.tree:
         forks, _ = await family_of(node.store, row)
@@ -214,7 +214,9 @@ async def list_forks(node: Node, call: Call[ForksQuery, None]) -> dict[str, Any]
 async def prune_universe(node: Node, call: Call[PruneQuery, NewPruning]) -> PruneDone:
     """Drop the snapshots that the universe's rule does not keep; with `dryRun`, only say which.
 
-    Canonical ones, the newest, and what forks and events need stay, whatever the rule says.
+    Canonical ones, the newest, and what forks and events need stay, whatever the rule says. Who
+    sets none keeps up to 4,000 autosaves; of more, the oldest are thinned to the last of each hour,
+    day and week, as many as are too many.
     """
     row = await universe_called(node, call)
     said = call.body.retention
@@ -229,7 +231,7 @@ async def prune_universe(node: Node, call: Call[PruneQuery, NewPruning]) -> Prun
     return PruneDone(
         success=True,
         dryRun=is_dry,
-        dropped=tuple(map(_gone, found.dropped)),
+        dropped=tuple(map(gone_of, found.dropped)),
         kept=found.kept,
         bytes=sum(one.snapshot.size for one in found.dropped),
         rule=policy_words(found.policy),
@@ -273,12 +275,6 @@ def _tree_place(forks: Forks, one: Place) -> TreePlace:
     )
 
 
-def _gone(one: Dropped) -> Gone:
-    taken = one.snapshot
-    id, at_ms = taken.id.hex(), taken.at_us // 1_000
-    return Gone(id, taken.tick, taken.kind, at_ms, taken.size, one.why)
-
-
 def _place_text(one: Entry) -> str:
     tick, at_us, id = one.order
     return f"{tick} {at_us} {id.hex()}"
@@ -300,11 +296,11 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     ),
     writes(
         f"{A_UNIVERSE}/timeline", add_event, EventDone, body=NewEvent, query=UniverseQuery,
-        status=201, problems=(404, 409, 422), opened_by=OPENED,
+        status=201, problems=(404, 409, 422), opened_by=OPENED, has_halves=True,
     ),
     writes(
         f"{A_UNIVERSE}/fork", make_fork, ForkDone, body=NewFork, query=UniverseQuery, status=201,
-        problems=(404, 409, 422), opened_by=OPENED,
+        problems=(404, 409, 422), opened_by=OPENED, has_halves=True,
     ),
     reads(
         f"{A_UNIVERSE}/forks", list_forks, ForksShown, query=ForksQuery, problems=(404, 409, 422)

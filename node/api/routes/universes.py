@@ -7,6 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 from crdt.keys import COMMONS, NamespaceKey
+from node.api.bare_ids import is_theirs, meta_told, metas_told
 from node.api.cleaned import cleaned_list
 from node.api.endpoint import UNIVERSE_REF, Call, Endpoint, Opening, reads, writes
 from node.api.models import NoQuery, micros
@@ -24,7 +25,6 @@ from node.api.universe_models import (
     UniverseShown,
     UniversesQuery,
 )
-from node.api.universes_shown import meta_of, metas_of
 from node.errors import NotAllowed
 from node.services.names import author_meant
 from node.services.namespaces import Keeper
@@ -81,19 +81,19 @@ async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Respo
     hand = hand_of(node)
     async with hand.turn:
         row, state = await make_universe(hand, given, os.urandom(ID_BYTES))
-    answer = {"success": True, "universe": await meta_of(node.store, row), "state": state}
+    answer = {
+        "success": True,
+        "universe": await meta_told(node, call, row),
+        "state": state,
+        "rule": policy_words(rule_of(row)),
+    }
     return answer_cached(call.request, answer, 201)
-
-
-async def create_in_multiverse(node: Node, call: Call[NoQuery, NewUniverse]) -> Response:
-    """The same, as some of those clients have its address."""
-    return await create_universe(node, call)
 
 
 async def get_universe(node: Node, call: Call[UniverseQuery, None]) -> dict[str, Any]:
     """One universe. Of a bare id one's own first."""
     row = await universe_called(node, call)
-    return {"universe": await meta_of(node.store, row), "rule": policy_words(rule_of(row))}
+    return {"universe": await meta_told(node, call, row), "rule": policy_words(rule_of(row))}
 
 
 async def remove_universe(node: Node, call: Call[UniverseDeletion, None]) -> UniverseDeleted:
@@ -121,7 +121,7 @@ async def list_universes(node: Node, call: Call[UniversesQuery, None]) -> msgspe
     places = await _places(node, query)
     if query.ownerId is not None:
         found = await node.store.universes_of_owner(query.ownerId, places)
-        return _list(await metas_of(node.store, found), None)
+        return _list(await metas_told(node, call, found), None)
     author = None if query.author is None else await author_meant(node.store, query.author)
     where = f"universe {query.sort_by} {author} {sorted(query.tag)} {query.publicOnly}"
     where += "".join(sorted(one.hex() for one in places))
@@ -134,7 +134,7 @@ async def list_universes(node: Node, call: Call[UniversesQuery, None]) -> msgspe
         cursor=node.cursors.open(where, query.cursor),
         namespaces=places,
     )
-    return _list(await metas_of(node.store, page.rows), node.cursors.seal(where, page.next))
+    return _list(await metas_told(node, call, page.rows), node.cursors.seal(where, page.next))
 
 
 async def multiverse_stats(node: Node, call: Call[NoQuery, None]) -> MultiverseStats:
@@ -171,29 +171,26 @@ async def _places(node: Node, query: UniversesQuery) -> list[NamespaceKey]:
 
 
 def _limit(node: Node, call: Call[UniversesQuery, None]) -> int:
-    is_theirs = node.config.api.compat and not call.request.state.has_token
-    if is_theirs and "limit" not in call.request.query_params:
+    if is_theirs(node, call) and "limit" not in call.request.query_params:
         return THEIRS_MAX
     return call.query.limit
 
 
-def _list(rows: list[bytes], more: str | None) -> msgspec.Raw:
+def _list(rows: list[msgspec.Raw], more: str | None) -> msgspec.Raw:
     return msgspec.Raw(b'{"universes":[%s],"next":%s}' % (b",".join(rows), ENCODER.encode(more)))
 
 
 A_UNIVERSE: Final = f"/api/universe/{{universe:{UNIVERSE_REF}}}"
-_NEW: Final[dict[str, Any]] = {
-    "body": NewUniverse, "status": 201, "problems": (404,), "opened_by": OPENED,
-    "body_bytes_max": UNIVERSE_BODY_BYTES_MAX,
-}  # fmt: skip
 LISTS: tuple[Endpoint[Any, Any], ...] = (
     reads(
         "/api/universes", list_universes, UniverseList, query=UniversesQuery, problems=(404, 422),
         is_remembered=True, clean_query=cleaned_list,
     ),
     reads("/api/multiverse/stats", multiverse_stats, MultiverseStats),
-    writes("/api/universe", create_universe, UniverseDone, **_NEW),
-    writes("/api/multiverse/universe", create_in_multiverse, UniverseDone, **_NEW),
+    writes(
+        "/api/universe", create_universe, UniverseDone, body=NewUniverse, status=201,
+        problems=(404,), opened_by=OPENED, body_bytes_max=UNIVERSE_BODY_BYTES_MAX, has_halves=True,
+    ),
 )  # fmt: skip
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     reads(A_UNIVERSE, get_universe, UniverseShown, query=UniverseQuery, problems=(409, 422)),

@@ -28,6 +28,20 @@ async def open_to_lab(tmp_path: Path) -> AsyncGenerator[Alice]:
         yield alice
 
 
+async def test_a_game_in_a_browser_may_send_what_uploads_and_reads_look_at(
+    open_to_lab: Alice,
+) -> None:
+    """A browser sends no header that it was not told of, and shows none to the page."""
+    sent = {"x-snapshot-compressed", "x-checksum", "content-encoding", "range", "if-range"}
+    path = "/api/multiverse/universe/universe:w/snapshot"
+    wanted = PREFLIGHT | {"access-control-request-headers": ",".join(sorted(sent))}
+    asked = await open_to_lab.client.options(path, headers={"origin": LAB} | wanted)
+    assert asked.status_code == 204
+    assert sent <= set(asked.headers["access-control-allow-headers"].split(", "))
+    shown = set(asked.headers["access-control-expose-headers"].split(", "))
+    assert {"x-checksum", "x-snapshot", "x-tick", "content-range"} <= shown
+
+
 async def test_a_page_that_is_configured_reads_and_writes(open_to_lab: Alice) -> None:
     client, lab = open_to_lab.client, {"origin": LAB}
     asked = await client.options(GENOMES, headers=lab | PREFLIGHT)

@@ -14,6 +14,7 @@ from blake3 import blake3
 from crdt.blob import Chunking
 from node.client import Client
 from node.commands import universe_opened, verify
+from node.commands.progress import Progress
 from node.commands.universe_opened import Opening
 from node.failure import Failure
 from tests.node.api.test_scrub import Giving, spoil
@@ -65,7 +66,8 @@ async def opened(client: Client) -> bytes:
 
     def run() -> None:
         found = client.get(f"{PLACE}/nearest/latest")
-        assert Opening(PLACE, {}, found).write(file, "world") == len(WORLD)
+        opening = Opening(PLACE, {}, found, Progress())
+        assert opening.write(file, "world") == len(WORLD)
 
     await asyncio.to_thread(run)
     return file.getvalue()

@@ -129,6 +129,9 @@ async def test_a_traveller_goes_there_and_is_told_with_its_bytes(alice: Alice) -
         "fox", f"{alice.node.identity.did}/{FAR}", [],
     )  # fmt: skip
     assert "data" not in fox
+    short = await alice.client.post(f"{path}/travel", json=wish | {"migration": "01"})
+    said = "/migration: is not the id of a migration: 32 digits, 0-9 and a-f"
+    assert (short.status_code, short.json()["detail"]) == (422, said)
     params = {"migration": "01" * 16}
     (fox,) = ok(await alice.client.get(f"{path}/travellers", params=params))["travellers"]
     assert base64.b64decode(fox["data"]) == b'{"legs":4}'
@@ -162,6 +165,34 @@ async def test_the_bytes_of_each_journey_are_taken_out(alice: Alice) -> None:
     ):
         answer = await alice.client.get(f"{path}/travellers", params={**query, "raw": "true"})
         assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_travellers_are_told_a_page_at_a_time_who_is_under_way_first(alice: Alice) -> None:
+    one = await proposed(alice, arrivals="ask")
+    path = f"{PASSAGE}/{one['id']}"
+    for end, soul in ((MAIN, "ant"), (MAIN, "bee"), (FAR, "cat"), (FAR, "bee")):
+        wish = {"soul": soul, "data": FOX, "from": end, "migration": f"{ord(soul[0]):032x}"}
+        ok(await alice.client.post(f"{path}/travel", json=wish))
+    yes = {"migration": f"{ord('a'):032x}", "accept": True}
+    ok(await alice.client.post(f"{path}/decide", json=yes))
+    told, params = list[tuple[str, str]](), dict[str, Any](limit=3)
+    while True:
+        page = ok(await alice.client.get(f"{path}/travellers", params=params))
+        told += [(who["soul"], who["origin"].partition("/")[2]) for who in page["travellers"]]
+        assert page["whole"]
+        if page["next"] is None:
+            break
+        params["cursor"] = page["next"]
+    assert told == [("bee", FAR), ("cat", FAR), ("bee", MAIN), ("ant", MAIN)]
+    whole = ok(await alice.client.get(f"{path}/travellers"))  # as clients that know no cursor
+    assert (len(whole["travellers"]), whole["next"]) == (4, None)
+    wrong = await alice.client.get(f"{path}/travellers", params={"cursor": "A" * 22})
+    assert (wrong.status_code, wrong.json()["code"]) == (404, "cursor-unknown")
+    bee = {"migration": f"{ord('b'):032x}", "accept": True}
+    several = await alice.client.post(f"{path}/decide", json=bee)
+    assert (several.status_code, several.json()["code"]) == (409, "ambiguous-migration")
+    done = ok(await alice.client.post(f"{path}/decide", json=bee | {"origin": FAR}))
+    assert done["traveller"]["universe"] == f"{alice.node.identity.did}/{MAIN}"
 
 
 async def test_a_large_traveller_is_a_blob_that_its_universe_keeps(alice: Alice) -> None:

@@ -41,7 +41,13 @@ async def test_a_soul_and_its_family_are_followed_into_a_fork(alice: Alice) -> N
         (eve,) = (await answer(alice, f"{at}/lineage?name=eve"))["people"]
         assert eve["children"] == [{"universe": own, "name": "cain"}]
         assert (eve["died"], eve["toldIn"]) == ({fork: 120}, [own, fork])
-        assert (await answer(alice, f"{at}/lineage"))["total"] == 2
+        assert (eve["ancestors"], eve["descendants"]) == (0, 1)
+        everybody = await answer(alice, f"{at}/lineage")
+        assert everybody["total"] == 2
+        # Of each of thousands that would be a walk over all of them.
+        assert {(one["ancestors"], one["descendants"]) for one in everybody["people"]} == {
+            (None, None)
+        }
     nobody = await answer(alice, "universe:main/souls?name=nobody")
     assert nobody["soul"]["stays"] == []
 

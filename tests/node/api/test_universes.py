@@ -14,8 +14,11 @@ from node.config import ApiConfig, Config
 from registry.deletion import delete
 from registry.head import Words
 from tests.node.parts import Alice, open_alice
+from tests.registry.people import ALICE_LAPTOP
 from tests.storage.people import BOB, CAROL, NOW_US, Person
-from universe.record import CLASS, KIND, Facts, create_universe
+from tests.universe.worlds import PLAIN
+from universe.record import CLASS, KIND, Facts, create_universe, fork_universe
+from universe.snapshot import sign_snapshot
 
 # As a multiverse client sends it.
 MAIN: dict[str, Any] = {
@@ -24,7 +27,8 @@ MAIN: dict[str, Any] = {
 }  # fmt: skip
 
 RULE = [
-    "auto: all of the last hour, then the last of each hour, day, week",
+    "auto: up to 4,000 are kept; of more, the oldest are thinned to the last of each hour, day,"
+    " week",
     "manual: all are kept",
     "canonical: all are kept",
 ]
@@ -46,10 +50,16 @@ async def made(alice: Alice, **more: object) -> dict[str, Any]:
     return universe
 
 
-async def from_peer(alice: Alice, who: Person, id: str = "universe:main") -> str:
+async def from_peer(
+    alice: Alice, who: Person, id: str = "universe:main", *, parent: str | None = None
+) -> str:
     """A universe of somebody else's, as it comes from a peer; its full name."""
     document = DocumentId(COMMONS, AuthorKey(decode_did_key(who.did)), CLASS, KIND, id.encode())
-    edit = create_universe(Words("Theirs"), Facts(owner="player:bob"), now_us=NOW_US)
+    words, facts = Words("Theirs"), Facts(owner="player:bob")
+    edit = create_universe(words, facts, now_us=NOW_US)
+    if parent is not None:
+        origin = sign_snapshot(PLAIN, ALICE_LAPTOP)
+        edit = fork_universe(words, facts, parent, origin, now_us=NOW_US)
     await alice.node.store.receive(who.writes(document, edit), source="peer")
     return f"{who.did}/{id}"
 
@@ -155,6 +165,45 @@ async def test_an_id_alone_is_ones_own_and_of_strangers_only_where_it_is_the_onl
     for query in ("", "?dryRun=true"):
         refused = await alice.client.delete(f"/api/universe/{bobs.replace('/', '%2F')}{query}")
         assert (refused.status_code, refused.json()["code"]) == (403, "no-capability")
+
+
+async def test_a_multiverse_client_is_told_ids_by_which_it_finds_the_very_ones(
+    games: Alice,
+) -> None:
+    """They ask for a universe by its `id` alone, and many are called alike."""
+    mine = await made(games)
+    bobs = await from_peer(games, BOB)
+    await from_peer(games, BOB, "universe:sea")
+    await from_peer(games, CAROL, "universe:fork", parent=bobs)
+    await from_peer(games, BOB, "universe:isle", parent=f"{games.node.identity.did}/universe:main")
+    await made(games, id="universe:pond")
+    client = games.client
+    listed = (await client.get("/api/multiverse/universes")).json()["universes"]
+    found = {one["id"]: one["fullName"] for one in listed}
+    assert found.pop(bobs) == bobs
+    assert found == {
+        "universe:main": mine["fullName"], "universe:sea": f"{BOB.did}/universe:sea",
+        "universe:fork": f"{CAROL.did}/universe:fork",
+        "universe:isle": f"{BOB.did}/universe:isle",
+        "universe:pond": f"{games.node.identity.did}/universe:pond",
+    }  # fmt: skip
+    for one in listed:  # written into the address as it is
+        for part in ("", "/snapshots", "/timeline", "/forks"):
+            asked = await client.get(f"/api/multiverse/universe/{one['id']}{part}")
+            assert asked.status_code == 200, (one["id"], part)
+        shown = (await client.get(f"/api/multiverse/universe/{one['id']}")).json()["universe"]
+        assert shown == one
+    forks = {one["id"]: one["forkOf"]["universeId"] for one in listed if one.get("forkOf")}
+    assert forks == {"universe:fork": bobs, "universe:isle": "universe:main"}
+
+    ends = {"sourceUniverseId": "universe:pond", "targetUniverseId": bobs, "type": "gate"}
+    passage = (await client.post("/api/multiverse/passage", json=ends)).json()["passage"]
+    (shown,) = (await client.get("/api/multiverse/passages")).json()["passages"]
+    assert shown == (await client.get(f"/api/passage/{passage['id']}")).json()["passage"]
+    assert (shown["sourceUniverseId"], shown["targetUniverseId"]) == ("universe:pond", bobs)
+    await client.post("/api/player", json={"id": "player:alice", "displayName": "Alice"})
+    owned = (await client.get("/api/multiverse/player/player:alice/universes")).json()
+    assert sorted(owned["universeIds"]) == ["universe:main", "universe:pond"]
 
 
 @pytest.mark.parametrize(

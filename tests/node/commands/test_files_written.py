@@ -50,3 +50,53 @@ def test_a_file_is_replaced_when_the_new_one_is_whole(
     with pytest.raises(Failure):
         write(tmp_path, b"a folder")
     assert os.listdir(tmp_path) == ["state"]
+
+
+def test_without_force_what_is_there_stays(tmp_path: Path) -> None:
+    place, link = tmp_path / "state", tmp_path / "link"
+    place.write_bytes(b"before")
+    link.symlink_to("nowhere")
+    for path in (place, link):
+        with pytest.raises(Failure) as refused, whole_file(path, force=False):
+            raise AssertionError("nothing is done for it")
+        assert refused.value.problem["code"] == "file-exists"
+    place.unlink()
+
+    def beaten() -> None:
+        with whole_file(place, force=False) as file:
+            file.write(b"ours")
+            place.write_bytes(b"theirs")  # another program was quicker
+
+    with pytest.raises(Failure) as refused:
+        beaten()
+    assert refused.value.problem["code"] == "file-exists"
+    assert (place.read_bytes(), link.is_symlink()) == (b"theirs", True)
+    assert sorted(os.listdir(tmp_path)) == ["link", "state"]
+
+
+def test_what_is_cut_off_leaves_nothing(tmp_path: Path) -> None:
+    def stopped() -> None:
+        with whole_file(tmp_path / "state", force=False) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no names for what is open")
+@pytest.mark.parametrize("write", [by_block, at_once])
+def test_what_a_shell_opened_is_written_to_by_its_name(
+    write: Callable[[Path, bytes], None], tmp_path: Path
+) -> None:
+    """`-o /dev/stdout > file` and `>> file`: a file there, whose name in /dev is not ours."""
+    place = tmp_path / "out"
+    place.write_bytes(b"head,")
+    with place.open("ab") as opened:
+        name = Path(f"/dev/fd/{opened.fileno()}")
+        keep_what_is_there(name, force=False)
+        write(name, b"state")
+        assert name.exists()
+    assert place.read_bytes() == b"head,state"
+    assert os.listdir(tmp_path) == ["out"]

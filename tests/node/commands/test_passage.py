@@ -6,15 +6,18 @@ import click
 import pytest
 from blake3 import blake3
 
-from node.commands.passage import MIGRATION, checked, send
+from node.commands.passage import MIGRATION, send
 from node.commands.passage_text import (
+    behind_text,
     end_text,
     place_text,
     stability_text,
+    state_text,
     travellers_text,
     waiting_text,
 )
 from node.commands.petnames import Petnames
+from node.commands.traveller_files import checked
 from node.exit_codes import NOT_FOUND, UNVERIFIED
 from node.failure import Failure
 
@@ -35,6 +38,18 @@ def test_a_traveller_is_in_one_place_or_under_way() -> None:
     assert there.startswith("fox is in bob")
     refused = {**FOX, "state": "refused", "reason": "no room"}
     assert place_text(refused, CALLED).endswith("refused: no room")
+
+
+def test_what_was_deleted_is_told_of_a_passage_and_of_who_is_there() -> None:
+    one = {"state": "open", "gone": []}
+    assert state_text(one, CALLED, CAROL) == "open"
+    gone = {"state": "gone", "gone": [FOX["universe"]]}
+    assert state_text(gone, CALLED, BOB) == "gone: universe:reef (yours) was deleted"
+    there = place_text({**FOX, "state": "in", "gone": True}, CALLED)
+    assert there.endswith("/universe:reef, which was deleted")
+    lost = behind_text(FOX["source"], {"fullName": f"{BOB}/p"})
+    assert lost.startswith(f"The gate of {FOX['source']} signs nothing")
+    assert lost.endswith(f"`panspermia passage close {BOB}/p`")
 
 
 def test_what_a_stranger_wrote_moves_no_cursor() -> None:

@@ -7,7 +7,6 @@ receipt that the other may have heard of, `recalled` with a migration.
 import asyncio
 import os
 import shutil
-import signal
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -93,19 +92,10 @@ async def travel(alice: Person, bob: Person) -> None:
 
 async def main(home: Path, stop_at: int) -> None:
     shutil.copytree(home.parent / BEFORE, home, dirs_exist_ok=True)
-    steps = 0
-    is_counted = False
-
-    def step(sql: str) -> None:
-        nonlocal steps
-        if not is_counted or sql not in MOMENTS:
-            return
-        if steps == stop_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps += 1
-
-    async with two_gates(home, step) as (alice, bob):
-        is_counted = True
+    steps = killed.Steps(stop_at, MOMENTS)
+    steps.is_counting = False
+    async with two_gates(home, steps) as (alice, bob):
+        steps.is_counting = True
         await travel(alice, bob)
 
 

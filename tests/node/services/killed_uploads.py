@@ -7,7 +7,6 @@ with a snapshot, `collected`.
 import asyncio
 import os
 import shutil
-import signal
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -20,13 +19,11 @@ from node.identity import load_or_create
 from node.projection import project
 from node.services.namespaces import Keeper
 from node.services.signers import Signers
+from node.services.snapshots import Kept, Offered, keep_snapshot
 from node.services.universes import (
     Given,
     Hand,
-    Kept,
-    Offered,
     document_of,
-    keep_snapshot,
     make_universe,
     universe_meant,
 )
@@ -88,19 +85,11 @@ async def drop(hand: Hand, id: bytes) -> None:
 
 async def main(home: Path, stop_at: int) -> None:
     shutil.copytree(home.parent / BEFORE, home, dirs_exist_ok=True)
-    steps, now_us = 0, NOW_US
-    is_counted = False
-
-    def step(sql: str) -> None:
-        nonlocal steps
-        if not is_counted or sql not in MOMENTS:
-            return
-        if steps == stop_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps += 1
-
-    async with one_hand(home, step, lambda: now_us) as hand:
-        is_counted = True
+    now_us = NOW_US
+    steps = killed.Steps(stop_at, MOMENTS)
+    steps.is_counting = False
+    async with one_hand(home, steps, lambda: now_us) as hand:
+        steps.is_counting = True
         ids: dict[int, bytes] = {}
         for tick in WORLDS:
             ids[tick] = (await keep(hand, tick)).row.id

@@ -342,7 +342,7 @@ async def test_what_a_later_version_put_in_makes_no_home(alice: Alice, tmp_path:
     data = writer.begin(drops.unpacked(head, drops.Head))
     for one in others[:-1]:
         data += writer.write(one.kind, one.body)
-    data += writer.write(drops.KEPT + 1, b"")
+    data += writer.write(drops.NEWEST + 1, b"")
     with pytest.raises(Unverified) as caught:
         await restored(tmp_path / "new", data + writer.end(alice.node.identity.device))
     assert caught.value.reason == "drop-newer"

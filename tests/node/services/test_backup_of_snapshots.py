@@ -1,16 +1,25 @@
 """A backup holds each snapshot with all its bytes, however it lies in the home."""
 
 import io
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import msgspec
+import pytest
+
+from crdt.blob import Chunking
 from node import drops
 from node.drops import read_drop
+from node.errors import Unverified
 from node.home import Home
+from node.services import backup_blobs
+from node.services.restore import read_contents
 from tests.node.conftest import alice as alice
 from tests.node.parts import Alice, open_alice
-from tests.node.services.test_backup import backed_up, restored
+from tests.node.services.test_backup import backed_up, nobody, restored
 from tests.storage.vault.worlds import World
 
 SERIES = World(entities=1_500).series(4)
@@ -43,8 +52,10 @@ async def test_what_lies_as_what_it_differs_in_comes_back_byte_for_byte(
     await add(alice)
     assert deltas(alice.node.home) > 10
     data = await backed_up(alice)
-    chunks = [one.body for one in read_drop(io.BytesIO(data)) if one.kind == drops.CHUNK]
-    assert sum(map(len, chunks)) > sum(map(len, SERIES))  # whole, each of them
+    assert len(data) < len(SERIES[0]), "four states take less room than one"
+    contents = read_contents(io.BytesIO(data), len(data), nobody)
+    assert contents.counts[drops.PACKED] > 10
+    assert contents.counts[drops.BLOB] == len(SERIES)
     await restored(tmp_path / "new", data)
     async with open_alice(tmp_path / "new") as again:
         await all_are_there(again)
@@ -53,3 +64,70 @@ async def test_what_lies_as_what_it_differs_in_comes_back_byte_for_byte(
         await all_are_there(again)
         assert await again.node.store.damaged_blobs() == []
     await all_are_there(alice)
+
+
+async def test_what_stands_there_already_does_not_stand_there_again(
+    alice: Alice, tmp_path: Path
+) -> None:
+    noise = os.urandom(3 << 20)
+    worlds = [noise, noise[:1_000_000] + b"a little" + noise[1_000_000:], noise]
+    for number, world in enumerate(worlds):
+        blob = await alice.node.store.put_blob(world, chunking=Chunking.CONTENT)
+        await alice.node.store.pin_blob(blob, str(number))
+    data = await backed_up(alice)
+    assert len(noise) < len(data) < len(noise) + 300_000
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        store = again.node.store
+        kept = {one.name: one.id for one in await store.pinned_blobs()}
+        assert len(kept) == 2, "one of them has the last of its names"
+        for name, blob in kept.items():
+            assert await store.read_blob(blob) == worlds[int(name)]
+
+
+async def test_more_than_are_remembered_stand_there_again_and_come_back(
+    alice: Alice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup_blobs, "WRITTEN_MAX", 0)
+    monkeypatch.setattr(backup_blobs, "CHUNKS_MAX", 0)  # nor is one compared with another
+    await add(alice)
+    data = await backed_up(alice)
+    contents = read_contents(io.BytesIO(data), len(data), nobody)
+    assert contents.chunk_bytes == sum(map(len, SERIES))
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        await all_are_there(again)
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "of another size": {"size": 5},
+    "longer than any chunk": {"size": 1 << 20},
+    "no frame": {"data": b"nothing that zstd knows"},
+    "against what is not there": {"base": bytes(32), "count": 1},
+    "against no name": {"base": b"none", "count": 1},
+    "against more than there can be": {"base": bytes(32), "count": 1 << 40},
+    "against less than nothing": {"base": bytes(32), "count": -1, "first": -1},
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+async def test_a_packed_chunk_that_is_none_ends_a_restore(
+    alice: Alice, tmp_path: Path, bad: str
+) -> None:
+    """However it is signed: whoever made the file may have any program."""
+    await add(alice)
+    head, *others = read_drop(io.BytesIO(await backed_up(alice)))
+    writer = drops.DropWriter()
+    data = writer.begin(drops.unpacked(head, drops.Head))
+    is_first = True
+    for one in others[:-1]:
+        body = one.body
+        if one.kind == drops.PACKED and is_first:
+            said = drops.unpacked(one, drops.PackedFrame)
+            body = drops.packed(msgspec.structs.replace(said, **BAD[bad]))
+            is_first = False
+        data += writer.write(one.kind, body)
+    with pytest.raises(Unverified) as caught:
+        await restored(tmp_path / "new", data + writer.end(alice.node.identity.device))
+    assert caught.value.reason == "drop-damaged"
+    assert not Home(tmp_path / "new").device_file.exists()

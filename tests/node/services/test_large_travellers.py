@@ -82,7 +82,7 @@ async def test_what_is_asked_of_a_person_waits_for_the_bytes_too(
         await bob.gates.decide(reef, id, Verdict("accept"), 1)
     assert (missing.value.why, list(bob.gates.wanted)) == ("bytes-missing", [blob_of(sent)])
     refused = await bob.gates.decide(reef, id, Verdict("refuse", "no room"), 1)
-    assert refused.receipt.kind == "refusal"
+    assert refused.answer.receipt.kind == "refusal"
 
 
 async def test_bytes_that_are_others_and_too_many_are_refused(

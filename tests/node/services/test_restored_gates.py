@@ -9,22 +9,26 @@ from pathlib import Path
 
 import pytest
 
+from crdt.document import Editor
+from crdt.keys import COMMONS
 from node.home import Home
 from node.identity import load_or_create
 from node.projection import project
 from node.services.backup import backup_pieces, prepare_backup
 from node.services.gatebooks import Books
 from node.services.namespaces import Keeper
-from node.services.passages import Ferry, passage_called
+from node.services.passages import Ferry, close_passage, document_of, passage_called
 from node.services.passengers import Passenger
 from node.services.restore import restore
+from node.services.travellers import travellers_through
 from registry.errors import CannotTravel
 from storage.store import open_store
 from tests.node.services.test_travel import FOX, Person, opened, opened_people, sends
+from tests.node.services.test_travellers import joined
 from tests.storage.people import NOW_US
 from universe.gate import Verdict
 from universe.passage import Passage
-from universe.receipts import Receipt
+from universe.receipts import Receipt, encode_signed, sign_receipt
 from universe.travel import In
 
 PASSPHRASE = "correct horse battery"
@@ -155,6 +159,58 @@ async def test_a_gate_that_finds_itself_behind_lets_nobody_in(world: World) -> N
     (arrived,) = await alice.gates.answer(meadow)
     assert (arrived.receipt.kind, arrived.receipt.epoch) == ("arrival", 2)
     assert await alice.sees(left) == In(meadow)
+
+
+async def test_who_lies_about_answers_is_silenced_by_closing_the_passage(world: World) -> None:
+    alice, bob = world.alice, world.bob
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    near = await alice.makes("universe:near")
+    inner = await joined(alice, "passage:inner", meadow, near)
+    left = await bob.gates.send(passage, reef, bytes([1]) * 16, Passenger(b"{}", "eel"), 1)
+    said = replace(
+        left.departure.receipt, kind="arrival", answers=bytes([9]) * 32,
+        traveller=left.departure.receipt.traveller.told, migration=bytes([9]) * 16,
+    )  # fmt: skip
+    await bob.signs(said)
+    await alice.hears(bob)
+    with pytest.raises(CannotTravel, match=f"panspermia passage close {passage.name}`"):
+        await alice.gates.send(inner, meadow, bytes([2]) * 16, HEN, 1)
+    shown = await travellers_through(alice.ferry, passage)
+    assert shown.behind == [meadow]
+    closed = await close_passage(alice.ferry, passage)
+    sent = await alice.gates.send(inner, meadow, bytes([2]) * 16, HEN, 1)
+    (arrived,) = await alice.gates.answer(near)
+    (refused,) = await alice.gates.answer(meadow)
+    assert (arrived.receipt.kind, refused.receipt.kind) == ("arrival", "refusal")
+    assert await alice.sees(sent) == In(near)
+    assert not (await alice.gates.take_gate(meadow)).is_changed
+    assert (await travellers_through(alice.ferry, closed)).behind == []
+
+
+async def test_a_device_that_signed_two_things_takes_its_gate_anew(world: World) -> None:
+    """Its home is an older one, and went on before anybody said what is missing."""
+    alice, bob = world.alice, world.bob
+    passage = await opened(alice, bob)
+    sent, meadow = await sends(alice, passage), alice.universe("universe:meadow")
+    said = replace(sent.departure.receipt, migration=bytes([2]) * 16, at_us=NOW_US + 1)
+    other = sign_receipt(said, alice.ferry.identity.device)
+    key = f"{said.seq:08x}-{other.id.hex()[:16]}"
+
+    def edit(editor: Editor) -> None:
+        editor.put(("gate", key), encode_signed(other))
+
+    document = document_of(meadow, "uni", COMMONS)
+    await alice.ferry.store.commit(document, edit, alice.ferry.identity.signer)
+    with pytest.raises(CannotTravel, match="hand over to go on") as doubt:
+        await alice.gates.send(passage, meadow, bytes([3]) * 16, HEN, 1)
+    assert doubt.value.why == "gate-in-doubt"
+    assert (await alice.gates.take_gate(meadow)).is_changed
+    assert not (await alice.gates.take_gate(meadow)).is_changed
+    await alice.gates.send(passage, meadow, bytes([3]) * 16, HEN, 1)
+    await bob.hears(alice)
+    arrived = await bob.gates.answer(bob.universe("universe:reef"))
+    assert sorted(one.receipt.traveller.who.soul for one in arrived) == ["fox", "hen"]
 
 
 async def test_a_home_from_before_its_first_gate_becomes_none_unseen(world: World) -> None:

@@ -28,6 +28,7 @@ from node.services.passages import (
 )
 from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_passenger
 from node.services.travel import Gatekeeper, Sent
+from node.services.travellers import Asked, who_waits
 from registry.deletion import delete
 from registry.errors import CannotTravel
 from registry.formats.primordium_migration import write_migration
@@ -181,11 +182,12 @@ async def test_who_is_refused_comes_back(people: tuple[Person, Person]) -> None:
     await bob.hears(alice)
     reef, meadow = bob.universe("universe:reef"), alice.universe("universe:meadow")
     assert await bob.gates.answer(reef) == []
-    (waiting,) = await bob.gates.waiting(reef)
-    assert waiting.id == sent.departure.id
+    waiting, answer = await who_waits(bob.ferry, passage, bytes([1]) * 16, Asked())
+    assert (waiting.id, answer) == (sent.departure.id, None)
     refused = await bob.gates.decide(reef, waiting.id, Verdict("refuse", "no room"), 5)
     again = await bob.gates.decide(reef, waiting.id, Verdict("accept"), 5)
-    assert again == refused
+    assert (again.answer, refused.is_new, again.is_new) == (refused.answer, True, False)
+    assert await who_waits(bob.ferry, passage, bytes([1]) * 16, Asked()) == (waiting, again.answer)
     await alice.hears(bob)
     assert isinstance(await alice.sees(sent), Refused)
     (back,) = await alice.gates.answer(meadow)

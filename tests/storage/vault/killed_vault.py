@@ -3,8 +3,6 @@
 A line each for what it acknowledged: `stored` with how many snapshots, `settled`, `collected`.
 """
 
-import os
-import signal
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,18 +17,10 @@ VAULT = "snapshots.db"
 
 
 async def main(home: Path, stop_at: int) -> None:
-    steps = 0
-
-    def step(sql: str) -> None:
-        nonlocal steps
-        if steps == stop_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps += 1
-
     with open_vault(home / VAULT) as vault:
         roots = [store(vault, data) for data in SERIES]
         print("stored", len(SERIES), flush=True)
-        vault.set_trace_callback(step)
+        vault.set_trace_callback(killed.Steps(stop_at))
         for older, newer in pairwise(roots):
             settle(vault, older, newer)
         print("settled", 0, flush=True)

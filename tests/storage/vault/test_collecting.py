@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
@@ -30,12 +30,6 @@ from tests.storage.vault.worlds import (
 )
 
 SERIES = World(entities=1_500).series(8)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with open_vault(tmp_path / "snapshots.db") as opened:
-        yield opened
 
 
 def marked(vault: sqlite3.Connection, live: Iterable[BlobRoot]) -> Collection:
@@ -137,28 +131,6 @@ def test_what_came_lately_is_a_delta_against_what_goes(vault: sqlite3.Connection
         pass
 
     assert restored(vault, later) == SERIES[1]
-
-
-@pytest.mark.parametrize("stops", range(12))
-def test_what_is_found_here_meanwhile_is_kept_with_all_it_leans_on(
-    vault: sqlite3.Connection, stops: int
-) -> None:
-    """An upload comes with chunks of a snapshot that is being collected at that moment."""
-    roots = store_all(vault, SERIES)
-    objects = {hash: at for at in (1, 5) for hash in objects_of(vault, roots[at])}
-    collection = marked(vault, [roots[7]])
-    for _ in range(stops):
-        step(vault, collection)
-
-    vault.execute("BEGIN IMMEDIATE")
-    found = read(vault, [*objects], PlainCache()).objects
-    collection.keep([*found])
-    vault.execute("COMMIT")
-    while step(vault, collection):
-        pass
-
-    assert read(vault, [*objects], PlainCache()).objects == found
-    assert restored(vault, roots[7]) == SERIES[7]
 
 
 def test_what_was_left_over_by_a_collection_that_stopped_goes_with_the_next(

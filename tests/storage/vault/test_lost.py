@@ -1,8 +1,7 @@
 """What was found damaged comes back under its old id, and what leans on it can be read again."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
@@ -18,7 +17,6 @@ from storage.vault.unpacking import PLAIN, PlainCache
 from tests.storage.vault.worlds import (
     World,
     objects_of,
-    open_vault,
     restored,
     settle,
     store,
@@ -26,12 +24,6 @@ from tests.storage.vault.worlds import (
 )
 
 SERIES = World(entities=1_500).series(6)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with open_vault(tmp_path / "snapshots.db") as opened:
-        yield opened
 
 
 def most_leaned_on(vault: sqlite3.Connection) -> tuple[bytes, int, bytes]:

@@ -1,8 +1,6 @@
 """What is read is what was stored, or nothing: whatever lies in the tables."""
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -30,12 +28,6 @@ from tests.storage.vault.worlds import World, objects_of, open_vault, restored, 
 SERIES = World(entities=1_500).series(6)
 TEXT = b"a world in which much is said again and again " * 300
 HASH = payload_digest(TEXT)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with open_vault(tmp_path / "snapshots.db") as opened:
-        yield opened
 
 
 def put_as(vault: sqlite3.Connection, id: int, data: bytes, *, size: int = len(TEXT)) -> None:

@@ -1,8 +1,6 @@
 """Rot is found wherever it is, and what is not rotten is not said to be."""
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,15 +9,9 @@ from storage.vault import reading, scrubbing
 from storage.vault.reading import read
 from storage.vault.scrubbing import Scrub, drop_damaged
 from storage.vault.unpacking import PlainCache
-from tests.storage.vault.worlds import World, open_vault, restored, store, store_all
+from tests.storage.vault.worlds import World, restored, store, store_all
 
 SERIES = World(entities=1_500).series(6)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with open_vault(tmp_path / "snapshots.db") as opened:
-        yield opened
 
 
 def scrubbed(vault: sqlite3.Connection) -> set[bytes]:

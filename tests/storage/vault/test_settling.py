@@ -1,7 +1,6 @@
 """Older snapshots take a fraction, and every one of them is read back as it was."""
 
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -30,12 +29,6 @@ from tests.storage.vault.worlds import (
 )
 
 SERIES = World().series(12)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with open_vault(tmp_path / "snapshots.db") as opened:
-        yield opened
 
 
 def test_each_snapshot_is_read_back_and_older_ones_take_a_fraction(

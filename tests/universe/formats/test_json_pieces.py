@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from registry.formats.errors import InvalidFile
 from universe.formats import json_pieces, json_value
+from universe.formats.halves import whole_characters
 from universe.formats.json_pieces import Envelope, Whole
 
 SCALARS = (
@@ -33,9 +34,9 @@ def pieces(data: bytes, size: int) -> Iterable[bytes]:
 
 
 def is_json(data: bytes) -> bool:
-    """As msgspec passes over it, with the UTF-8 that it does not look at."""
+    """As msgspec passes over it, with the UTF-8 that it does not look at, and the halves."""
     try:
-        msgspec.json.decode(b"[" + data + b"]", type=tuple[msgspec.Raw])
+        msgspec.json.decode(whole_characters(b"[" + data + b"]"), type=tuple[msgspec.Raw])
         data.decode()
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
@@ -122,7 +123,8 @@ def test_the_bytes_of_a_member_are_those_that_came() -> None:
         (b'{"' + b"x" * 2_000 + b'":1}', 1, "a key"),
         (b'{"x":"' + b"x" * (1 << 20) + b'"}', None, "beside a and b"),
         (b'{"a":"\xc3\xc3"}', 6, "UTF-8"),
-        (b'{"a":"\\ud800x"}', 6, "escape"),
+        (b'{"a":"\\ud80x"}', 6, "escape"),
+        (b'{"a":"\\\\\\x"}', 8, "escape"),
         (b'{"a":"\x01"}', 6, "control"),
         (b'{"a":' + b"1" * 2_000 + b"}", 5, "digits"),
         (b'{"a":' + b"[" * 2_000, 1_005, "deep"),

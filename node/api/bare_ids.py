@@ -1,0 +1,85 @@
+"""What multiverse clients call a universe: its id alone, as they ask for it by nothing else.
+
+Many have one that is called `universe:main`. Where the bare id would be answered with another one
+than is meant they are told its full name, by which they can ask as well.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from node.api.endpoint import Call
+from node.api.passage_models import PassageShown
+from node.api.problems import ENCODER
+from node.api.universes_shown import metas_of
+from node.services.universes import joined_places
+from node.wiring import Node
+from storage.listings import ListedRow
+from storage.store import Store
+from universe.record import WORD
+
+
+def is_theirs(node: Node, call: Call[Any, Any]) -> bool:
+    """Whether a multiverse client may be asking: they have no token."""
+    return node.config.api.compat and not call.request.state.has_token
+
+
+async def bare_ids(store: Store, names: Iterable[str]) -> Mapping[str, str]:
+    """By full names: the id alone where that means the very one, as `universe_meant` does."""
+    ends = {name: name.partition("/") for name in names}
+    known = await store.authors_of(
+        WORD, {id for _, _, id in ends.values()}, await joined_places(store)
+    )
+    own = await store.own_authors()
+
+    def meant(id: str) -> frozenset[str]:
+        authors = known.get(id, frozenset())
+        return authors & own or authors
+
+    return {name: id if meant(id) == {author} else name for name, (author, _, id) in ends.items()}
+
+
+async def metas_told(
+    node: Node, call: Call[Any, Any], rows: Sequence[ListedRow]
+) -> list[msgspec.Raw]:
+    """As `metas_of`, with ids by which whoever asks can go on."""
+    found = [msgspec.Raw(one) for one in await metas_of(node.store, rows)]
+    if not is_theirs(node, call):
+        return found
+    universes: list[dict[str, Any]] = [msgspec.json.decode(one) for one in found]
+    origins = [one["forkOf"] for one in universes if one.get("forkOf")]
+    names = {one["fullName"] for one in universes} | {one["universe"] for one in origins}
+    ids = await bare_ids(node.store, names)
+    for origin in origins:
+        origin["universeId"] = ids[origin["universe"]]
+    for one in universes:
+        one["id"] = ids[one["fullName"]]
+    return [msgspec.Raw(ENCODER.encode(one)) for one in universes]
+
+
+async def meta_told(node: Node, call: Call[Any, Any], row: ListedRow) -> msgspec.Raw:
+    (only,) = await metas_told(node, call, [row])
+    return only
+
+
+async def ids_told(node: Node, call: Call[Any, Any], names: Sequence[str]) -> list[str]:
+    """Of universes with these full names."""
+    if is_theirs(node, call):
+        ids = await bare_ids(node.store, names)
+        return [ids[name] for name in names]
+    return [name.partition("/")[2] for name in names]
+
+
+async def passages_told(
+    node: Node, call: Call[Any, Any], shown: Sequence[PassageShown]
+) -> tuple[PassageShown, ...]:
+    """With ends by which whoever asks can go on."""
+    if not is_theirs(node, call):
+        return tuple(shown)
+    ids = await bare_ids(node.store, {end for one in shown for end in (one.source, one.target)})
+    return tuple(
+        replace(one, source_universe_id=ids[one.source], target_universe_id=ids[one.target])
+        for one in shown
+    )

@@ -1,0 +1,83 @@
+"""Autosaves stay as long as there is room; what goes is said, and nothing that is needed goes."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from tests.node.api.test_snapshots import PLACE, listed, put
+from tests.node.api.test_snapshots import main as main
+from tests.node.parts import Alice
+from universe import record, retention
+
+MINUTE_US = 60_000_000
+
+
+async def ticks(alice: Alice) -> list[int]:
+    return [one["tick"] for one in await listed(alice)]
+
+
+async def ruled(alice: Alice, **auto: object) -> None:
+    answer = await alice.client.post(f"{PLACE}/prune", json={"retention": {"auto": auto}})
+    assert answer.status_code == 200, answer.text
+
+
+async def test_what_was_saved_days_ago_stays(alice: Alice) -> None:
+    """Twelve autosaves of one evening three days ago, and one of now."""
+    then_us = alice.node.clock_us() - 3 * 24 * 60 * MINUTE_US
+    for tick in range(12):
+        query = f"tick={tick}&type=auto&at={then_us + tick * MINUTE_US}"
+        await put(alice, b"%d" % tick, query)
+    done = await put(alice, b"now", "tick=99&type=auto")
+    assert (done["dropped"], done["droppedSnapshots"]) == (0, [])
+    assert await ticks(alice) == [*range(12), 99]
+    shown = (await alice.client.get(PLACE)).json()
+    assert shown["rule"][0].startswith("auto: up to 4,000 are kept; of more, the oldest")
+    made = await alice.client.post("/api/universe", json={"name": "New", "isPublic": True})
+    assert made.json()["rule"] == shown["rule"]
+
+
+async def test_an_upload_says_what_went(alice: Alice, caplog: pytest.LogCaptureFixture) -> None:
+    await ruled(alice, newest=2)
+    first = [
+        await put(alice, b"%d" % tick, f"tick={tick}&type=auto&at={tick}") for tick in range(20)
+    ]
+    caplog.set_level(logging.INFO, "node.api.routes.snapshots")
+    done = await put(alice, b"now", "tick=20&type=auto")
+    assert done["dropped"] == 18
+    gone: list[dict[str, Any]] = done["droppedSnapshots"]
+    assert [one["tick"] for one in gone] == list(range(16)), "the answer stays small"
+    assert gone[0] == {
+        "id": first[0]["id"], "tick": 0, "type": "auto", "timestamp": 0, "fileSize": 1,
+        "why": "2 newer ones are kept",
+    }  # fmt: skip
+    assert [one.getMessage() for one in caplog.records] == [
+        f"{alice.node.identity.did}/universe:main: 18 snapshots went with an upload, by the"
+        " universe's rule or their own: ticks " + ", ".join(map(str, range(16))) + " …"
+    ]
+    again = await put(alice, b"now", "tick=20&type=auto")
+    assert (again["known"], again["dropped"]) == (True, 0)
+    assert await ticks(alice) == [18, 19, 20]
+
+
+async def test_a_full_universe_still_takes_autosaves_and_loses_nothing_that_is_needed(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest that is needed for nothing makes room, also where the oldest of all are needed."""
+    monkeypatch.setattr(record, "SNAPSHOTS_MAX", 10)
+    monkeypatch.setattr(retention, "ROOM_MAX", 9)
+    kept = [await put(alice, b"%d" % tick, f"tick={tick}&type=auto") for tick in range(6)]
+    await put(alice, b"dear", "tick=6")
+    fork = await alice.client.post(f"{PLACE}/fork", json={"name": "F", "snapshotTick": 0})
+    assert fork.status_code == 201, fork.text
+    for tick in (1, 2):
+        event = {"tick": tick, "type": "birth", "snapshot": kept[tick]["id"]}
+        assert (await alice.client.post(f"{PLACE}/timeline", json=event)).status_code == 201
+    went: list[int] = []
+    for tick in range(7, 20):
+        done = await put(alice, b"%d" % tick, f"tick={tick}&type=auto")
+        went += [one["tick"] for one in done["droppedSnapshots"]]
+    assert went == [3, 4, 5, *range(7, 14)]
+    assert await ticks(alice) == [0, 1, 2, 6, *range(14, 20)]
+    again = (await alice.client.post(f"{PLACE}/prune", json={})).json()
+    assert [one["tick"] for one in again["dropped"]] == [14], "as many as are too many"

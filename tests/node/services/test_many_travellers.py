@@ -1,0 +1,181 @@
+"""Passages through which many go, or a gate says so: they are shown, and each is decided."""
+
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.errors import Conflict, NotFound
+from node.services import gatebooks, travellers
+from node.services.gatebooks import Books
+from node.services.passengers import Passenger
+from node.services.travellers import (
+    Asked,
+    Page,
+    story_held,
+    travellers_through,
+    travellers_under,
+    who_waits,
+)
+from tests.node.services.test_travel import Person, opened, opened_people, sends
+from tests.node.services.test_travellers import joined
+from tests.storage.people import NOW_US
+from universe.gate import Verdict
+from universe.lines import Lines
+from universe.passage import Passage
+from universe.receipts import Checked, Receipt, Traveller, Who
+from universe.travel import In, InTransit
+
+MANY = 300
+"""More than the universes that are read for one story."""
+
+
+@pytest.fixture
+async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
+    async with AsyncExitStack() as stack:
+        yield await opened_people(stack, tmp_path)
+
+
+def left(by: Person, to: Person, passage: Passage, number: int, who: Who) -> Receipt:
+    """What the gate of the meadow may say of whoever it likes."""
+    return Receipt(
+        kind="departure", universe=by.universe("universe:meadow"),
+        other=to.universe("universe:reef"), gate=bytes(32), epoch=1, seq=1, prev=bytes(32),
+        migration=number.to_bytes(16), passage=passage.name,
+        traveller=Traveller.of(who, b"x", "json"), tick=0, at_us=NOW_US,
+    )  # fmt: skip
+
+
+async def all_pages(by: Person, passage: Passage, limit: int) -> list[Page]:
+    pages = [await travellers_through(by.ferry, passage, limit=limit)]
+    while pages[-1].next is not None:
+        after = pages[-1].next
+        pages.append(await travellers_through(by.ferry, passage, after=after, limit=limit))
+    return pages
+
+
+async def test_whatever_a_partner_says_who_waits_is_shown_and_decided(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob, arrivals="ask")
+    sent = await sends(alice, passage)
+    # Of none is it known that it was ever in the meadow; one has the migration of the fox.
+    migration = sent.departure.receipt.migration
+    numbers = [int.from_bytes(migration), *range(1, MANY)]
+    ghosts = [Who(f"{alice.ferry.did}/universe:{number}", "fox") for number in numbers]
+    await alice.signs(
+        *(left(alice, bob, passage, *each) for each in zip(numbers, ghosts, strict=True))
+    )
+    await bob.hears(alice)
+    (page,) = await all_pages(bob, passage, 1_000)
+    assert ([one.who for one in page.stories], page.is_whole) == ([sent.story.who], True)
+    found, departures = await travellers_under(bob.ferry, passage, migration, Asked())
+    assert ([one.who for one in found.stories], departures) == ([sent.story.who], [sent.departure])
+    waiting = await who_waits(bob.ferry, passage, migration, Asked())
+    assert waiting == (sent.departure, None)
+    reef = bob.universe("universe:reef")
+    decided = await bob.gates.decide(reef, sent.departure.id, Verdict("accept"), 5)
+    story = await story_held(bob.ferry, sent.story.who)
+    assert (decided.is_new, story.place) == (True, In(reef))
+    with pytest.raises(NotFound):
+        await who_waits(bob.ferry, passage, bytes([99]) * 16, Asked())
+
+
+async def test_a_hub_of_many_guests_shows_and_decides_each(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 16)  # to make 300 homes takes long
+    alice, bob = people
+    passage = await opened(alice, bob, arrivals="ask")
+    hub, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    homes = [await alice.makes(f"universe:{number}") for number in range(20)]
+    came = list[Checked]()
+    for number, home in enumerate(homes):
+        await alice.gates.take_gate(home)
+        going = left(alice, bob, passage, number, Who(home, "fox"))
+        await alice.signs(replace(going, universe=home, other=hub))
+        came += (await Books(alice.ferry).ask(itemgetter(home))).receipts
+    await alice.signs(
+        *(
+            replace(
+                one.receipt, kind="arrival", universe=hub, other=one.receipt.universe,
+                answers=one.id, traveller=one.receipt.traveller.told,
+            )
+            for one in came
+        )
+    )  # fmt: skip
+    foxes = [Who(home, "fox") for home in homes]
+    await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(foxes)))
+    await bob.hears(alice)
+    assert await bob.gates.answer(reef) == []  # a person is asked
+    (page,) = await all_pages(bob, passage, 1_000)
+    assert page.is_whole
+    assert [one.who.origin for one in page.stories] == sorted(homes)
+    assert all(isinstance(one.place, InTransit) for one in page.stories)
+    waiting, _ = await who_waits(bob.ferry, passage, (7).to_bytes(16), Asked())
+    assert waiting.receipt.traveller.who.origin == homes[7]
+    await bob.gates.decide(reef, waiting.id, Verdict("accept"), 5)
+    pages = await all_pages(bob, passage, 9)
+    assert [len(one.stories) for one in pages] == [9, 9, 2]
+    shown = [one for page in pages for one in page.stories]
+    assert shown[-1].place == In(reef)  # who is under way is first
+    assert {one.who.origin for one in shown} == {*homes}
+
+
+async def test_of_several_under_one_migration_it_is_said_who(
+    people: tuple[Person, Person],
+) -> None:
+    alice, _ = people
+    near, far = await alice.makes("universe:near"), await alice.makes("universe:far")
+    passage = await joined(alice, "passage:1", near, far, arrivals="ask")
+    migration = bytes([1]) * 16
+    for end in (near, far):
+        own = Passenger(b"{}", "fox", origin=end)
+        await alice.gates.send(passage, end, migration, own, 1)
+    with pytest.raises(Conflict, match="say which `origin`") as several:
+        await who_waits(alice.ferry, passage, migration, Asked("fox"))
+    assert several.value.candidates == tuple(sorted((near, far)))
+    fox, _ = await who_waits(alice.ferry, passage, migration, Asked(origin=far))
+    assert (fox.receipt.universe, fox.receipt.other) == (far, near)
+    found, _ = await travellers_under(alice.ferry, passage, migration, Asked(origin=near))
+    assert [one.who.origin for one in found.stories] == [near]
+
+
+async def test_a_page_ends_with_the_receipts_that_it_has_room_for(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(travellers, "RECEIPTS_MAX", 3)
+    alice, bob = people
+    passage = await opened(alice, bob, arrivals="ask")
+    names = [Who(alice.universe("universe:meadow"), f"hen {number}") for number in range(7)]
+    await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(names)))
+    pages = await all_pages(alice, passage, 1_000)
+    assert [len(one.stories) for one in pages] == [3, 3, 1]
+    assert [one.who for page in pages for one in page.stories] == names
+
+
+async def test_what_many_receipts_say_is_worked_out_beside_the_loop(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    await sends(alice, passage)
+    where = set[int]()
+
+    class Noted(Lines):
+        def __init__(self, *held: Any) -> None:  # noqa: ANN401 - as they are
+            where.add(threading.get_ident())
+            super().__init__(*held)
+
+    monkeypatch.setattr(gatebooks, "Lines", Noted)
+    await travellers_through(alice.ferry, passage)
+    await bob.hears(alice)
+    await bob.gates.answer(bob.universe("universe:reef"))
+    assert where
+    assert threading.get_ident() not in where
