@@ -152,7 +152,7 @@ def is_incremental(work: Work, validity: Validity) -> bool:
 
 def _is_live(work: Work, validity: Validity) -> bool:
     """Whether `live` is what counts now."""
-    return work.live is not None and work.live.entries == set(validity.valid)
+    return work.live is not None and work.live.entries == frozenset(validity.valid)
 
 
 def _is_short_cut(work: Work, validity: Validity) -> bool:

@@ -209,10 +209,14 @@ RULES = st.builds(
     older_than_ticks=st.none() | st.integers(1, 99),
 )
 POLICIES = st.builds(Policy, auto=RULES, manual=RULES)
+
+
 # What goes because there are too many is as many as are too many: of another time, others.
-OVER = st.builds(
-    lambda rule, most: msgspec.structs.replace(rule, thin_over=most), RULES, st.integers(1, 20)
-)
+def thinned_over(rule: Rule, most: int) -> Rule:
+    return msgspec.structs.replace(rule, thin_over=most)
+
+
+OVER = st.builds(thinned_over, RULES, st.integers(1, 20))
 ALL_POLICIES = POLICIES | st.builds(Policy, auto=OVER, manual=RULES | OVER)
 LATER = st.integers(0, 200 * DAY_US)
 
