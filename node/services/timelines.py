@@ -47,7 +47,15 @@ from universe.record import (
     create_universe,
     drop_snapshots,
 )
-from universe.retention import KEEP_ALL, Dropped, Policy, parse_policy, to_drop, write_policy
+from universe.retention import (
+    KEEP_ALL,
+    Dropped,
+    Policy,
+    keeps_all,
+    parse_policy,
+    to_drop,
+    write_policy,
+)
 from universe.snapshot import SignedSnapshot, decode_signed, decode_snapshot
 from universe.taken import taken_of
 from universe.timeline import Entry, timeline, why_none
@@ -232,8 +240,10 @@ async def due(store: Store, row: ListedRow, *, now_us: int, policy: Policy | Non
 
 
 async def due_by_upload(store: Store, row: ListedRow, *, now_us: int) -> tuple[Dropped, ...]:
-    """What goes as the next one comes; thousands are not read where none can go."""
-    if rule_of(row) == KEEP_ALL and not await store.is_any_decaying(row.number):
+    """What goes as the next one comes. Where none can go, thousands are not read for it."""
+    counts = (await store.universe_counts([row.number])).get(row.number)
+    stays = keeps_all(rule_of(row), 0 if counts is None else counts.snapshots)
+    if stays and not await store.is_any_decaying(row.number):
         return ()
     return (await due(store, row, now_us=now_us)).dropped
 
