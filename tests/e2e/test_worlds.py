@@ -227,7 +227,7 @@ def history(at: LocalNode, id: str) -> dict[str, Any]:
     listed = at.client.get(f"/api/universe/{id}/snapshots")["snapshots"]
     told = at.client.get(f"/api/universe/{id}/timeline")["entries"]
     keys = ("tick", "type", "checksum", "inherited", "wrapped", "day", "timestamp", "decayPolicy")
-    fork = universe.get("forkOf") or {}
+    fork: dict[str, Any] = universe.get("forkOf") or {}
     return {
         "counts": (universe["snapshotCount"], universe["canonicalEventCount"]),
         "fork": (fork.get("universeId"), fork.get("snapshotTick")),
