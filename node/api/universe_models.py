@@ -196,7 +196,8 @@ class UniverseMeta(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class UniverseDone(Struct, frozen=True):
     success: bool
     universe: UniverseMeta
-    state: Literal["created", "updated", "unchanged"]
+    state: Literal["created", "updated", "unchanged", "restored"]
+    """restored: it was deleted, and is there again with all its snapshots."""
     rule: tuple[str, ...]
     """Which of its snapshots are kept, in words."""
 

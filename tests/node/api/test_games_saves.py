@@ -125,3 +125,46 @@ async def test_who_has_a_token_is_told_what_is_wrong(game: Alice) -> None:
         answer = await game.client.post(AT, json=body, headers=game.bearer("write"))
         assert answer.status_code in (400, 422), answer.text
     assert (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"] == []
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+async def test_a_game_goes_on_with_a_universe_that_was_deleted(
+    game: Alice, *, is_public: bool
+) -> None:
+    """As its client does at each autosave: ask for the universe, make it, send the save."""
+    id, said = "universe:deleted", {"name": "World", "ownerId": "player:alice"}
+    place, body = f"/api/universe/{id}", {"id": id, "isPublic": is_public, **said}
+
+    async def autosave(tick: int) -> tuple[int, str]:
+        state = ""
+        if (await game.client.get(place)).status_code == 404:
+            made = await game.client.post("/api/universe", json=body)
+            assert (made.status_code, made.json().get("success")) == (201, True), made.text
+            state = made.json()["state"]
+        save = {"snapshot": STATE, "tick": tick, "type": "auto"}
+        return (await game.client.post(f"{place}/snapshot", json=save)).status_code, state
+
+    async def ticks() -> list[int]:
+        found = (await game.client.get(f"{place}/snapshots")).json()["snapshots"]
+        return [one["tick"] for one in found]
+
+    assert await autosave(1) == (201, "created")
+    assert await autosave(2) == (201, "")
+    before = (await game.client.get(place)).json()["universe"]
+    assert (await game.client.delete(place)).json()["success"] is True
+    listed = (await game.client.get("/api/universes?ownerId=player:alice")).json()["universes"]
+    assert id not in {one["id"] for one in listed}
+    for refused, headers in (
+        (body, game.bearer("write")),
+        (body | {"isPublic": not is_public}, {}),
+        (body | {"name": "x" * 5_000}, {}),
+    ):
+        answer = await game.client.post("/api/universe", json=refused, headers=headers)
+        assert answer.status_code in (409, 422), answer.text
+        assert (await game.client.get(place)).status_code == 404
+    assert await autosave(3) == (201, "restored")
+    assert await autosave(4) == (201, "")
+    assert await ticks() == [1, 2, 3, 4]
+    after = (await game.client.get(place)).json()["universe"]
+    for key in ("id", "name", "ownerId", "createdAt", "isPublic", "namespace"):
+        assert after[key] == before[key]

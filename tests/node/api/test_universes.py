@@ -93,7 +93,8 @@ async def test_a_universe_is_made_shown_listed_and_deleted_without_a_token(
     missing = await games.client.get("/api/universe/universe:main")
     assert (missing.status_code, missing.json()["code"]) == (404, "unknown-record")
     assert missing.json()["error"] == missing.json()["detail"]
-    again = await games.client.post(path, json=MAIN)
+    bearer = games.bearer("write")
+    again = await games.client.post(path, json=MAIN, headers=bearer)
     assert (again.status_code, again.json()["code"]) == (409, "deleted")
 
 
