@@ -49,7 +49,7 @@ from universe.record import (
 )
 from universe.retention import KEEP_ALL, Dropped, Policy, parse_policy, to_drop, write_policy
 from universe.snapshot import SignedSnapshot, decode_signed, decode_snapshot
-from universe.taken import taken_of
+from universe.taken import Taken, taken_of
 from universe.timeline import Entry, timeline, why_none
 from universe.travel import timeline_entries
 
@@ -218,24 +218,33 @@ async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
     return event_id(encoded), event
 
 
-async def due(store: Store, row: ListedRow, *, now_us: int, policy: Policy | None = None) -> Pruned:
-    """What its rule would drop now, or `policy` in its place."""
+async def due(
+    store: Store,
+    row: ListedRow,
+    *,
+    now_us: int,
+    policy: Policy | None = None,
+    coming: Taken | None = None,
+) -> Pruned:
+    """What its rule would drop now, or `policy` in its place; with `coming` counted as there."""
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
-    found = await asyncio.to_thread(_due, rows, rule, now_us)
+    found = await asyncio.to_thread(_due, rows, coming, rule, now_us)
     if not found.dropped:
         return found
     begun = {_begun(one) for one in await forks_of(store, row)}
     events = await store.events_of(row.number, limit=PAGE_MAX)
     # Once more, as in the place of what is needed something else may have to go.
-    return await asyncio.to_thread(_due, rows, rule, now_us, begun, events)
+    return await asyncio.to_thread(_due, rows, coming, rule, now_us, begun, events)
 
 
-async def due_by_upload(store: Store, row: ListedRow, *, now_us: int) -> tuple[Dropped, ...]:
-    """What goes as the next one comes; thousands are not read where none can go."""
+async def due_by_upload(
+    store: Store, row: ListedRow, coming: Taken, *, now_us: int
+) -> tuple[Dropped, ...]:
+    """What goes as this one comes; thousands are not read where none can go."""
     if rule_of(row) == KEEP_ALL and not await store.is_any_decaying(row.number):
         return ()
-    return (await due(store, row, now_us=now_us)).dropped
+    return (await due(store, row, now_us=now_us, coming=coming)).dropped
 
 
 async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
@@ -286,6 +295,7 @@ def _line(
 
 def _due(
     rows: Sequence[SnapshotRow],
+    coming: Taken | None,
     policy: Policy,
     now_us: int,
     begun: Collection[bytes] = (),
@@ -296,7 +306,11 @@ def _due(
     pinned = {*begun, *(one.id for one in rows if one.event is not None)}
     naming = (decode_event(one.event) for one in events if NAMES_ONE in one.event)
     pinned |= {one.snapshot for one in naming if one.snapshot is not None}
-    dropped = to_drop((taken_of(one) for one in rows), policy, now_us=now_us, pinned=pinned)
+    taken = [taken_of(one) for one in rows]
+    if coming is not None:
+        taken.append(coming)
+        pinned.add(coming.id)
+    dropped = to_drop(taken, policy, now_us=now_us, pinned=pinned)
     return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
 
 
