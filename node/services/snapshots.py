@@ -17,9 +17,10 @@ from universe.parts import decay_json
 from universe.record import DROPPED_MAX, add_snapshot
 from universe.retention import Dropped
 from universe.snapshot import Decay, Snapshot, encode_snapshot, sign_snapshot
+from universe.taken import Taken
 
-Dropping: TypeAlias = Callable[[ListedRow], Awaitable[Sequence[Dropped]]]
-"""Which snapshots of a universe go now, by its rule."""
+Dropping: TypeAlias = Callable[[ListedRow, Taken], Awaitable[Sequence[Dropped]]]
+"""Which snapshots of a universe go, by its rule, as this one comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,10 @@ async def keep_snapshot(
         if known is not None:
             return known
         newest = await by.store.newest_snapshot(row.number)
-        signed = sign_snapshot(said(of, blob, None if newest is None else newest.id), signer.device)
-        dropped = () if dropping is None else tuple(await dropping(row))[:DROPPED_MAX]
+        statement = said(of, blob, None if newest is None else newest.id)
+        signed, dropped = sign_snapshot(statement, signer.device), tuple[Dropped, ...]()
+        if dropping is not None:
+            dropped = tuple(await dropping(row, _taken(signed.id, statement)))[:DROPPED_MAX]
         ids = tuple(one.snapshot.id for one in dropped)
         edit = add_snapshot(signed, _event(of), now_us=now_us, also_drop=ids)
         await by.store.commit(document, edit, signer)
@@ -109,6 +112,10 @@ async def keep_snapshot(
         pair = (before, blob) if is_next else (blob, before)
         await by.store.settle_snapshot(*pair)
     return Kept(kept, _event(of), dropped=dropped)
+
+
+def _taken(id: bytes, of: Snapshot) -> Taken:
+    return Taken(id, of.tick, of.kind, of.at_us, of.size, of.day, of.event, of.decay)
 
 
 async def _known(store: Store, row: ListedRow, of: Offered, checksum: bytes) -> Kept | None:

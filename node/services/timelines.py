@@ -57,7 +57,7 @@ from universe.retention import (
     write_policy,
 )
 from universe.snapshot import SignedSnapshot, decode_signed, decode_snapshot
-from universe.taken import taken_of
+from universe.taken import Taken, taken_of
 from universe.timeline import Entry, timeline, why_none
 from universe.travel import timeline_entries
 
@@ -226,26 +226,35 @@ async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
     return event_id(encoded), event
 
 
-async def due(store: Store, row: ListedRow, *, now_us: int, policy: Policy | None = None) -> Pruned:
-    """What its rule would drop now, or `policy` in its place."""
+async def due(
+    store: Store,
+    row: ListedRow,
+    *,
+    now_us: int,
+    policy: Policy | None = None,
+    coming: Taken | None = None,
+) -> Pruned:
+    """What its rule would drop now, or `policy` in its place; with `coming` counted as there."""
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
-    found = await asyncio.to_thread(_due, rows, rule, now_us)
+    found = await asyncio.to_thread(_due, rows, coming, rule, now_us)
     if not found.dropped:
         return found
     begun = {_begun(one) for one in await forks_of(store, row)}
     events = await store.events_of(row.number, limit=PAGE_MAX)
     # Once more, as in the place of what is needed something else may have to go.
-    return await asyncio.to_thread(_due, rows, rule, now_us, begun, events)
+    return await asyncio.to_thread(_due, rows, coming, rule, now_us, begun, events)
 
 
-async def due_by_upload(store: Store, row: ListedRow, *, now_us: int) -> tuple[Dropped, ...]:
-    """What goes as the next one comes. Where none can go, thousands are not read for it."""
+async def due_by_upload(
+    store: Store, row: ListedRow, coming: Taken, *, now_us: int
+) -> tuple[Dropped, ...]:
+    """What goes as this one comes. Where none can go, thousands are not read for it."""
     counts = (await store.universe_counts([row.number])).get(row.number)
-    stays = keeps_all(rule_of(row), 0 if counts is None else counts.snapshots)
+    stays = keeps_all(rule_of(row), 1 if counts is None else counts.snapshots + 1)
     if stays and not await store.is_any_decaying(row.number):
         return ()
-    return (await due(store, row, now_us=now_us)).dropped
+    return (await due(store, row, now_us=now_us, coming=coming)).dropped
 
 
 async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
@@ -296,6 +305,7 @@ def _line(
 
 def _due(
     rows: Sequence[SnapshotRow],
+    coming: Taken | None,
     policy: Policy,
     now_us: int,
     begun: Collection[bytes] = (),
@@ -306,7 +316,11 @@ def _due(
     pinned = {*begun, *(one.id for one in rows if one.event is not None)}
     naming = (decode_event(one.event) for one in events if NAMES_ONE in one.event)
     pinned |= {one.snapshot for one in naming if one.snapshot is not None}
-    dropped = to_drop((taken_of(one) for one in rows), policy, now_us=now_us, pinned=pinned)
+    taken = [taken_of(one) for one in rows]
+    if coming is not None:
+        taken.append(coming)
+        pinned.add(coming.id)
+    dropped = to_drop(taken, policy, now_us=now_us, pinned=pinned)
     return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
 
 

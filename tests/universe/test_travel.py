@@ -162,6 +162,19 @@ def test_what_is_not_theirs_nobody_sends() -> None:
     assert place_of(FOX.who, lines) == In(MEADOW)
     assert out_of_turn(VOID, lines) == [stolen]
     assert answered(REEF, stolen) == []
+    with pytest.raises(CannotTravel) as nobody:
+        decide(REEF, KEYS[REEF].public, stolen, Verdict("accept"), lines, NOW)
+    assert nobody.value.why == "not-on-its-way"
+
+
+def test_a_person_lets_in_nobody_who_is_elsewhere_by_then() -> None:
+    """Of an imp that left two ways, the one that does not stand is on its way to nobody."""
+    one, other = both_ways()
+    (arrived,) = answered(one.receipt.other, one)
+    target, lines = other.receipt.other, lines_of(one, other, arrived)
+    with pytest.raises(CannotTravel) as gone:
+        decide(target, KEYS[target].public, other, Verdict("accept"), lines, NOW)
+    assert gone.value.why == "not-on-its-way"
 
 
 def test_a_receipt_of_a_key_that_is_no_gate_does_not_count() -> None:
@@ -190,6 +203,24 @@ def test_two_receipts_with_one_number_are_proof_and_one_of_them_stands() -> None
         (proof,) = line.equivocations
         assert {each.id for each in proof.receipts} == {one.id, other.id}
         assert line.receipts == (stands,)
+
+
+def test_a_gate_that_equivocated_signs_nothing_until_it_is_handed_over() -> None:
+    held = (*both_ways(), comes := sent(EEL, REEF, VOID))
+    ape, lines = Traveller.of(Who(VOID, "ape"), b"{}", "json"), lines_of(*held)
+    old, new = KEYS[VOID].public, key_of(104)
+    for act in (
+        lambda: send(VOID, old, wish_of(ape, REEF, 9), lines, NOW),
+        lambda: due(VOID, old, lines, NOW, judge=lambda _: Verdict("accept")),
+        lambda: decide(VOID, old, comes, Verdict("accept"), lines, NOW),
+    ):
+        with pytest.raises(CannotTravel, match="two receipts with one number") as doubted:
+            act()
+        assert doubted.value.why == "gate-in-doubt"
+    after = lines_of(*held, gates=(*GATES, handed(VOID, new, lines)))
+    assert isinstance(send(VOID, new.public, wish_of(ape, REEF, 9), after, NOW), Receipt)
+    said = decide(VOID, new.public, comes, Verdict("accept"), after, NOW)
+    assert isinstance(said, Receipt)
 
 
 def test_the_branch_that_another_gate_answered_stands() -> None:

@@ -46,6 +46,7 @@ from storage.listings import ListedRow
 from universe.event import encode_event
 from universe.parts import decay_json
 from universe.retention import Dropped
+from universe.taken import Taken
 
 log = logging.getLogger(__name__)
 
@@ -221,10 +222,10 @@ async def _put(
 async def _kept(
     node: Node, call: Call[SnapshotUpload, None], row: ListedRow, upload: Upload
 ) -> tuple[bytes, Response]:
-    async def dropping(row: ListedRow) -> tuple[Dropped, ...]:
+    async def dropping(row: ListedRow, coming: Taken) -> tuple[Dropped, ...]:
         if call.query.at is not None:  # with its own times from elsewhere: nothing goes for it
             return ()
-        return await due_by_upload(node.store, row, now_us=node.clock_us())
+        return await due_by_upload(node.store, row, coming, now_us=node.clock_us())
 
     kept = await keep_snapshot(
         hand_of(node),

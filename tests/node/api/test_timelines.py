@@ -255,17 +255,30 @@ async def test_what_a_rule_does_not_keep_is_shown_and_then_dropped(alice: Alice)
 
 
 async def test_what_the_rule_does_not_keep_goes_with_the_next_upload(alice: Alice) -> None:
-    rule = {"retention": {"auto": {"newest": 1}}}
-    assert (await alice.client.post(f"{PLACE}/prune", json=rule)).status_code == 200
-    for tick in range(4):
-        await put(alice, b"%d" % tick, f"tick={tick}&type=auto")
-    assert [one["tick"] for one in (await timeline(alice))["entries"]] == [2, 3]
+    async def ruled(**auto: int) -> None:
+        rule = {"retention": {"auto": auto}}
+        assert (await alice.client.post(f"{PLACE}/prune", json=rule)).status_code == 200
+
+    async def ticks(*taken: int) -> list[int]:
+        for tick in taken:
+            await put(alice, b"%d" % tick, f"tick={tick}&type=auto")
+        return [one["tick"] for one in (await timeline(alice))["entries"]]
+
+    await ruled(newest=1)
+    assert await ticks(0) == [0]
+    assert await ticks(1) == [1], "the new one counts"
+    await ruled(newest=3)
+    assert await ticks(2, 3, 4) == [2, 3, 4]
+    await ruled(older_than_ticks=100)
+    assert await ticks(104) == [4, 104]
+    assert await ticks(1_000) == [1_000]
+    assert await ticks(50) == [50, 1_000], "the last one kept stays, wherever it is"
 
 
 async def test_what_goes_is_decided_when_the_bytes_are_here(alice: Alice) -> None:
     """A body may take hours: what was told meanwhile counts."""
-    keep_two = {"id": "universe:main", "name": "Main", "retention": {"auto": {"newest": 2}}}
-    assert (await alice.client.post("/api/universe", json=keep_two)).status_code < 300
+    keep_three = {"id": "universe:main", "name": "Main", "retention": {"auto": {"newest": 3}}}
+    assert (await alice.client.post("/api/universe", json=keep_three)).status_code < 300
     taken = [await put(alice, b"%d" % tick, f"tick={tick}&type=auto") for tick in range(3)]
     begun, goes_on = asyncio.Event(), asyncio.Event()
 
@@ -293,9 +306,11 @@ async def test_a_snapshot_goes_when_its_own_decay_says_so_and_not_before(alice: 
     everything: dict[str, Any] = {"retention": {"auto": {}}}
     assert (await alice.client.post(f"{PLACE}/prune", json=everything)).status_code == 200
 
-    async def keep(tick: int, kind: str, **decay: object) -> None:
+    async def keep(tick: int, kind: str, **decay: object) -> list[dict[str, Any]]:
         query = f"tick={tick}&type={kind}&decay={json.dumps(decay)}" if decay else f"tick={tick}"
-        await put(alice, f"{tick} {kind}".encode(), query)
+        done = await put(alice, f"{tick} {kind}".encode(), query)
+        gone: list[dict[str, Any]] = done["droppedSnapshots"]
+        return gone
 
     async def ticks() -> list[tuple[int, str]]:
         found = (await alice.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
@@ -310,12 +325,12 @@ async def test_a_snapshot_goes_when_its_own_decay_says_so_and_not_before(alice: 
     await keep(11, "manual")
     first = [(0, "auto"), (0, "canonical"), (1, "auto"), (1, "manual"), (2, "auto"), (11, "manual")]
     assert sorted(await ticks()) == first
-    await keep(12, "manual")
-    shown = (await alice.client.post(f"{PLACE}/prune?dryRun=true", json={})).json()
-    assert [(one["tick"], one["type"]) for one in shown["dropped"]] == [(1, "auto"), (1, "manual")]
-    assert "its author keeps it for 10" in shown["dropped"][0]["why"]
-    await keep(13, "manual")
-    assert sorted(await ticks()) == [*dear, *((tick, "manual") for tick in (11, 12, 13))]
+    gone = await keep(12, "manual")
+    assert sorted((one["tick"], one["type"]) for one in gone) == [(1, "auto"), (1, "manual")]
+    assert "its author keeps it for 10" in gone[0]["why"]
+    assert sorted(await ticks()) == [*dear, (11, "manual"), (12, "manual")]
+    await keep(1, "auto", decayAfterTicks=10)
+    assert (await alice.client.post(f"{PLACE}/prune", json={})).json()["dropped"] == []
 
 
 async def test_of_many_that_are_to_go_some_go_in_each_change(
