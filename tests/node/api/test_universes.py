@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from crdt.change import DocumentId
+from crdt.change import DocumentId, Signer, device_capabilities
 from crdt.did import decode_did_key
-from crdt.keys import COMMONS, AuthorKey
+from crdt.ed25519 import SigningKey
+from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from node.config import ApiConfig, Config
 from registry.deletion import delete
 from registry.head import Words
+from storage import listings
 from tests.node.parts import Alice, open_alice
 from tests.registry.people import ALICE_LAPTOP
 from tests.storage.people import BOB, CAROL, NOW_US, Person
@@ -209,6 +211,34 @@ async def test_a_multiverse_client_is_told_ids_by_which_it_finds_the_very_ones(
     await client.post("/api/player", json={"id": "player:alice", "displayName": "Alice"})
     owned = (await client.get("/api/multiverse/player/player:alice/universes")).json()
     assert sorted(owned["universeIds"]) == ["universe:main", "universe:pond"]
+
+
+async def test_however_many_strangers_call_theirs_so_ones_own_is_found(
+    games: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listings, "PAGE_MAX", 2)
+    others = [BOB, CAROL, *(made_up(number) for number in range(5))]
+    assert min(one.did for one in others) < games.node.identity.did
+    for one in others:
+        await from_peer(games, one)
+    mine = await made(games)
+    for name in ("universe:main", str(mine["fullName"]).replace("/", "%2F")):
+        shown = await games.client.get(f"/api/universe/{name}")
+        assert shown.json()["universe"] == mine
+    assert await made(games) == mine
+    saved = await games.client.post(
+        "/api/universe/universe:main/snapshot", json={"snapshot": {}, "tick": 5}
+    )
+    assert saved.status_code == 201, saved.text
+    for one in others:
+        shown = await games.client.get(f"/api/universe/{one.did}%2Funiverse:main")
+        assert shown.json()["universe"]["author"] == one.did
+
+
+def made_up(number: int) -> Person:
+    root, device = (SigningKey.from_seed(bytes([number, at]) * 16) for at in (1, 2))
+    capabilities = device_capabilities(root, DeviceKey(device.public))
+    return Person(root, Signer(device, AuthorKey(root.public), capabilities))
 
 
 @pytest.mark.parametrize(
