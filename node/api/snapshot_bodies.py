@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from node.api.arriving import pieces_arriving
 from node.api.problems import ProblemError
+from node.api.requests import Clean
 from node.api.universe_models import (
     DecayPolicy,
     GivenEvent,
@@ -77,8 +78,13 @@ def upload_of(
     return Upload(pieces_arriving(request), encoding, _checksum(request, query), size, offered)
 
 
-def wrapped_upload(request: Request, query: SnapshotUpload, *, now_us: int) -> Upload:
-    """Of JSON around one, which is taken out as it comes. Raises `ProblemError`, `BadRequest`."""
+def wrapped_upload(
+    request: Request, query: SnapshotUpload, clean: Clean | None = None, *, now_us: int
+) -> Upload:
+    """Of JSON around one, which is taken out as it comes. Raises `ProblemError`, `BadRequest`.
+
+    `clean` makes what stands beside it fit.
+    """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != JSON:
         detail = "say at which `tick` it was taken: …/snapshot?tick=1200"
@@ -88,7 +94,7 @@ def wrapped_upload(request: Request, query: SnapshotUpload, *, now_us: int) -> U
         raise ProblemError(415, "content-encoding", detail)
 
     async def pieces() -> AsyncGenerator[bytes]:
-        wrapped = Wrapped()
+        wrapped = Wrapped(clean)
         async for data in _gathered(pieces_arriving(request)):
             out = wrapped.push(data)
             while some := await asyncio.to_thread(_some, out):

@@ -157,6 +157,8 @@ class SnapshotEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     parent: str | None = None
     inherited: bool = False
     """What a fork began with."""
+    wrapped: bool = False
+    """It came inside of a JSON body, and goes back in one."""
 
 
 class UniverseMeta(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -194,7 +196,8 @@ class UniverseMeta(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class UniverseDone(Struct, frozen=True):
     success: bool
     universe: UniverseMeta
-    state: Literal["created", "updated", "unchanged"]
+    state: Literal["created", "updated", "unchanged", "restored"]
+    """restored: it was deleted, and is there again with all its snapshots."""
     rule: tuple[str, ...]
     """Which of its snapshots are kept, in words."""
 

@@ -61,6 +61,7 @@ def entry_of(row: SnapshotRow, event: bytes | None = None) -> SnapshotEntry:
         decayPolicy=msgspec.Raw(row.decay.encode()) if row.decay else None,
         parent=row.parent.hex() if row.parent else None,
         inherited=row.is_inherited,
+        wrapped=row.wrapped,
     )
 
 

@@ -11,11 +11,12 @@ What is wrong with it is raised before its last piece: nothing is kept then.
 import binascii
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from node.api.problems import ProblemError
+from node.api.requests import Clean
 from node.api.universe_models import WrappedSnapshot
 from node.errors import Fault, Rejected
 from node.services import uploads
@@ -34,10 +35,11 @@ _ESCAPE: Final = re.compile(rb"\\(?:u00([0-7][0-9a-fA-F])|/)")
 class Wrapped:
     """`push` gives what comes out of it, `finish` what the body says beside it.
 
-    Raises `ProblemError`, `Rejected`.
+    `clean` makes that fit before it is read. Raises `ProblemError`, `Rejected`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clean: Clean | None = None) -> None:
+        self._clean = clean
         self._envelope = Envelope({PLAIN, PACKED}, "the body")
         self._from = ""
         self._packed: _Packed | None = None
@@ -63,7 +65,7 @@ class Wrapped:
         except InvalidFile as wrong:
             raise _refused(wrong) from wrong
         try:
-            wrapped = msgspec.json.decode(whole_characters(said), type=WrappedSnapshot)
+            wrapped = self._read(whole_characters(said))
         except msgspec.ValidationError as error:
             raise ProblemError(422, "invalid-body", str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -74,6 +76,12 @@ class Wrapped:
         if self._packed is not None:
             self._packed.finish()
         return wrapped
+
+    def _read(self, text: bytes) -> WrappedSnapshot:
+        if self._clean is None:
+            return msgspec.json.decode(text, type=WrappedSnapshot)
+        given = msgspec.json.decode(text, type=dict[str, Any])
+        return msgspec.convert(self._clean(given), WrappedSnapshot)
 
 
 class _Packed:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import select
+import signal
 import stat
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,10 @@ PIECE_BYTES = 1 << 20
 OPENED = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 WRITER_PATIENCE_S: Final = 2.0
 """For the writer of a pipe with a name: it may be started after its reader."""
+
+ENDINGS: Final = tuple(
+    found for name in ("SIGTERM", "SIGHUP") if (found := getattr(signal, name, None)) is not None
+)
 
 # Of the file, not of the line to the node.
 OF_THE_FILE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EISDIR, errno.EACCES}
@@ -71,7 +77,13 @@ def _is_unnamed(pipe: int) -> bool:
 
 
 def keep_what_is_there(path: Path, *, force: bool) -> None:
-    """Before a file that a person named is written. Raises `Failure` (`file-exists`)."""
+    """Before a file that a person named is written.
+
+    Raises `Failure`: `file-exists`, and `cannot-write` for a folder.
+    """
+    if path.is_dir():
+        detail = f"{printable(str(path))} is a folder; name a file in it"
+        raise failed("cannot-write", "The file cannot be written", detail)
     if os.path.lexists(path) and not force and not is_stream(path):
         detail = f"{printable(str(path))}; or give --force"
         raise failed("file-exists", "The file is there already", detail)
@@ -106,7 +118,7 @@ def whole_file(path: Path, *, mode: int = 0o644, force: bool = True) -> Generato
     except OSError as error:
         raise unwritable(path, error) from error
     try:
-        with os.fdopen(handle, "wb") as file:
+        with _stops_in_order(), os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -118,6 +130,26 @@ def whole_file(path: Path, *, mode: int = 0o644, force: bool = True) -> Generato
         if isinstance(error, OSError) and error.errno in OF_THE_FILE:
             raise unwritable(path, error) from error
         raise
+
+
+@contextmanager
+def _stops_in_order() -> Generator[None]:
+    """Whoever ends this program meanwhile, or closes its terminal, leaves nothing half-written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only there it could hear of it
+        return
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {
+        one: signal.signal(one, stop) for one in ENDINGS if signal.getsignal(one) is signal.SIG_DFL
+    }
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def is_stream(path: Path) -> bool:

@@ -23,7 +23,7 @@ from node.commands.new_files import NewFiles
 from node.commands.progress import Progress
 from node.commands.universe_outgoing import Outgoing, outgoing
 from node.exit_codes import UNVERIFIED
-from node.failure import Json, failure
+from node.failure import Json, failed, failure
 from node.text import printable, size_text
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def export_command(universes: tuple[str, ...], folder: Path, format: str) -> Non
         "written": sum(len(one.written) for one in done),
         "bytes": sum(one.size_bytes for one in done),
         "left": [each for one in done for each in one.left],
+        "events_left": sum(one.events_left for one in done),
         "passages_left": [
             {"id": one.id, "source": one.source, "target": one.target} for one in passages
         ],
@@ -69,6 +70,10 @@ def export_command(universes: tuple[str, ...], folder: Path, format: str) -> Non
     say(f"wrote {count}, {size_text(report['bytes'])}, to {printable(str(folder))}")
     for one in report["left"]:
         say(printable(f"left out: tick {one['tick']}: {one['reason']}"), dim=True, err=True)
+    if events := report["events_left"]:
+        some = "event" if events == 1 else "events"
+        why = "no snapshot was taken for: this format has no place for them, see --format raw"
+        say(f"left out: {events:,} {some} that {why}", dim=True, err=True)
     for one in report["passages_left"]:
         why = f"{one['source']} to {one['target']}: name both universes to write it too"
         say(printable(f"left out: passage {one['id']}, {why}"), dim=True, err=True)
@@ -97,9 +102,19 @@ def export_all(outs: Sequence[Outgoing], folder: Path, format: WorldFormat) -> l
             each.plan()
         for each in exporting:
             each.go(bars)
+        if left := [one for each in exporting for one in each.left]:
+            check_any(exporting, left)
         for path, data in beside.items():
             files.write(path, data)
     return exporting
+
+
+def check_any(exporting: Sequence[Exporting], left: Sequence[Json]) -> None:
+    """Raises `Failure` where nothing of all that is there has a place in the format."""
+    if not any(each.written for each in exporting):
+        some = "the one snapshot" if len(left) == 1 else f"any of the {len(left):,} snapshots"
+        detail = f"{exporting[0].format} has no place for {some} there: see --format raw"
+        raise failed("nothing-exported", "Nothing was written", detail, left=[*left])
 
 
 @dataclass(slots=True)
@@ -117,6 +132,17 @@ class Exporting:
     size_bytes: int = 0
     heard: Callable[[int, int], None] = field(default=lambda done, total: None)
     """How far one state is, in bytes."""
+
+    @property
+    def events_left(self) -> int:
+        """Those of which nothing is written."""
+        from universe.formats.imported import WorldFormat
+
+        universe = self.out.universe
+        if self.format is WorldFormat.RAW:
+            return 0
+        taken = {one.event for one in universe.snapshots}
+        return sum(event not in taken for event in universe.events)
 
     def plan(self) -> None:
         """Raises `Failure` where a state's file is there already."""

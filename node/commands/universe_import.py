@@ -25,8 +25,9 @@ from node.commands.universe_beside import (
     print_beside,
     there,
 )
+from node.commands.universe_forking import ENDS_ALL, Forking
 from node.commands.universe_sending import Heard, event_body, send
-from node.exit_codes import INTERRUPTED, NETWORK, NOT_ALLOWED, NOT_RUNNING
+from node.exit_codes import NOT_RUNNING
 from node.failure import Failure, Json, failed
 from node.text import printable, size_text
 
@@ -39,7 +40,6 @@ TAKEN: Final = frozenset({"universe-elsewhere", "universe-exists", "deleted"})
 """What another id helps against."""
 TOLD_MAX: Final = 50
 """Of what is wrong, on a screen; in the JSON stand more."""
-ENDS_ALL: Final = frozenset({INTERRUPTED, NETWORK, NOT_ALLOWED, NOT_RUNNING})
 AGAIN: Final = "What came is kept: the same command goes on, and sends nothing twice."
 
 
@@ -135,6 +135,7 @@ class Importing:
     refused: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     did: str = ""
     """The author's, who signs for all of it."""
+    forking: Forking = field(default_factory=lambda: Forking(""))
     places: dict[str, str] = field(default_factory=dict[str, str])
     """Of universes that are there now, by their ids: in which namespace."""
 
@@ -142,6 +143,7 @@ class Importing:
         """Raises `Failure` where nothing more would go either."""
         done, total = 0, sum(one.size for one in self.plan.universes)
         self.did = self._author()
+        self.forking = Forking(self.did)
         with Progress() as bars:
             for one in self.plan.universes:
                 told = shown(one)
@@ -155,7 +157,7 @@ class Importing:
                     self._leave(wrong, told)
                     done += one.size
                     continue
-                for snapshot in one.snapshots:
+                for snapshot in self._own(one, told):
 
                     def heard(of_this: int, _: int, at: int = done, id: str = one.id) -> None:
                         bars.show({"stage": "send", "id": id, "done": at + of_this, "total": total})
@@ -228,6 +230,7 @@ class Importing:
         if found is not None and found["universe"]["visibility"] == wanted:
             self.places[one.id] = found["universe"]["namespace"]
             told["state"] = "unchanged"
+            told["is_fork"] = self.forking.has_begun(one, found["universe"])
             return
         body: dict[str, Any] = {"id": one.id, "name": one.name, "visibility": wanted}
         if one.owner:
@@ -236,28 +239,19 @@ class Importing:
             body["createdAt"] = one.created_us // 1_000
         if one.config:
             body["config"] = json.loads(one.config)
-        if not self._fork(one, body, told):
-            self._made(node().post("/api/universe", body), told)
+        answer = self.forking.made(one, body, told)
+        told["is_fork"] = answer is not None
+        self._made(answer or node().post("/api/universe", body), told)
 
     def _made(self, answer: Json, told: dict[str, Any]) -> None:
         told["state"] = answer.get("state", "created")
         self.places[told["id"]] = answer["universe"]["namespace"]
 
-    def _fork(self, one: ImportedUniverse, body: dict[str, Any], told: dict[str, Any]) -> bool:
-        """Whether it is a fork of one that came before it, now or in an earlier run."""
-        fork = one.fork_of
-        if fork is None or all(other["id"] != fork.universe for other in self.universes[:-1]):
-            return False
-        asked = {**body, "snapshotTick": fork.tick}
-        parent = f"{self.did}/{fork.universe}"
-        try:
-            self._made(node().post(path_of("/api/universe", parent, "fork"), asked), told)
-        except Failure as wrong:
-            if wrong.exit in ENDS_ALL or wrong.problem.get("code") == "universe-exists":
-                raise
-            told["no_fork"] = str(wrong.problem.get("detail", ""))
-            return False
-        return True
+    def _own(self, one: ImportedUniverse, told: dict[str, Any]) -> tuple[ImportedSnapshot, ...]:
+        """What it is to have itself: also what it began with, where it is no fork here."""
+        if one.copy is None or told["is_fork"]:
+            return one.snapshots
+        return (one.copy, *one.snapshots)
 
     def _send(
         self, id: str, snapshot: ImportedSnapshot, told: dict[str, Any], heard: Heard
@@ -322,7 +316,7 @@ class Importing:
 
 
 def shown(one: ImportedUniverse) -> dict[str, Any]:
-    return {
+    told: dict[str, Any] = {
         "id": one.id,
         "name": one.name,
         "owner": one.owner,
@@ -334,8 +328,15 @@ def shown(one: ImportedUniverse) -> dict[str, Any]:
         "decaying": sum(each.decay is not None and each.decay.goes for each in one.snapshots),
         "new": 0,
         "known": 0,
-        "fork_of": one.fork_of and {"universe": one.fork_of.universe, "tick": one.fork_of.tick},
+        "fork_of": None,
     }
+    if fork := one.fork_of:
+        told["fork_of"] = {"universe": fork.universe, "tick": fork.tick}
+        if one.origin is None:
+            told["no_fork"] = f"{fork.universe} is not there, or without what it began with"
+        else:
+            told["fork_of"]["sha256"] = one.origin.content.sha256.hex()
+    return told
 
 
 def problem_json(one: Problem) -> Json:

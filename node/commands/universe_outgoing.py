@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,27 +53,51 @@ def _universe(name: str, meta: Json) -> OutUniverse:
     from universe.formats.imported import ForkOf
     from universe.formats.out import OutUniverse
 
-    snapshots: list[OutSnapshot] = []
-    cursor: str | None = None
-    while True:
-        query = {"limit": LISTED_MAX, "cursor": cursor}
-        page = node().get(path_of("/api/universe", name, "snapshots"), query)
-        snapshots += map(snapshot_of, page["snapshots"])
-        cursor = page["next"]
-        if cursor is None:
-            break
+    snapshots = [snapshot_of(one) for one in _listed(name, "snapshots", "snapshots", {})]
+    events = {one.event for one in snapshots if one.event}
+    events |= _events(name, {one.id: one for one in snapshots})
     fork, config = meta.get("forkOf"), meta.get("config")
     return OutUniverse(
         id=meta["id"],
         name=meta["name"],
         snapshots=tuple(snapshots),
-        events=tuple(dict.fromkeys(one.event for one in snapshots if one.event)),
+        events=tuple(sorted(events, key=_when)),
         owner=meta["ownerId"],
         created_us=meta["createdAt"] * 1_000,
         is_public=meta["isPublic"],
         config=json.dumps(config, ensure_ascii=False, separators=(",", ":")) if config else "",
         fork_of=ForkOf(fork["universeId"], fork["snapshotTick"]) if fork else None,
     )
+
+
+def _listed(name: str, what: str, key: str, query: Json) -> Iterator[dict[str, Any]]:
+    """All of a list of a universe's."""
+    cursor: str | None = None
+    while True:
+        asked = {**query, "limit": LISTED_MAX, "cursor": cursor}
+        page = node().get(path_of("/api/universe", name, what), asked)
+        yield from page[key]
+        cursor = page["next"]
+        if cursor is None:
+            return
+
+
+def _when(event: Event) -> tuple[int, int, str]:
+    return event.at_us, event.tick, repr(event)
+
+
+def _events(name: str, snapshots: Mapping[str, OutSnapshot]) -> set[Event]:
+    """Those that no snapshot was taken for."""
+    found: set[Event] = set()
+    for entry in _listed(name, "timeline", "entries", {"bare": "true"}):
+        if not entry.get("event"):
+            continue
+        event = event_of(entry, entry["tick"], entry["timestamp"] * 1_000)
+        opens = snapshots.get(entry.get("snapshot") or "")
+        taken = opens and opens.event
+        if not taken or replace(taken, tick=event.tick, at_us=event.at_us) != event:
+            found.add(event)
+    return found
 
 
 def snapshot_of(entry: dict[str, Any]) -> OutSnapshot:
@@ -92,6 +116,8 @@ def snapshot_of(entry: dict[str, Any]) -> OutSnapshot:
         size=entry["fileSize"],
         checksum=entry["checksum"],
         decay=decay_of(policy) if policy else None,
+        is_wrapped=entry.get("wrapped", False),
+        is_inherited=entry.get("inherited", False),
     )
 
 

@@ -16,13 +16,13 @@ from crdt.change import DocumentId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.errors import BadRequest, Conflict, NotFound, Rejected
-from node.services.deleting import refuse_deleted
+from node.services.deleting import refuse_deleted, was_deleted
 from node.services.gone import refuse_gone
 from node.services.names import author_meant
 from node.services.namespaces import Keeper, create_namespace, is_admin
 from node.services.places import place_meant
 from node.services.signers import Signers
-from registry.deletion import delete
+from registry.deletion import delete, undelete
 from registry.errors import UnknownRecord
 from registry.head import Words
 from storage.listing import SnapshotRow
@@ -46,7 +46,7 @@ ID_BYTES: Final = 16
 LATEST: Final = "latest"
 TICK_DIGITS_MAX: Final = 19
 
-Became: TypeAlias = Literal["created", "updated", "unchanged"]
+Became: TypeAlias = Literal["created", "updated", "unchanged", "restored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,15 @@ async def joined_places(store: Store) -> list[NamespaceKey]:
 
 
 async def universe_meant(
-    store: Store, text: str, places: Sequence[NamespaceKey] | None = None
+    store: Store,
+    text: str,
+    places: Sequence[NamespaceKey] | None = None,
+    *,
+    bare_is_own: bool = False,
 ) -> ListedRow:
     """`did/id`, `petname/id`, or an id: one's own, else that of the only one who has it.
 
+    `bare_is_own`: nobody else's, for a game that knows its own by nothing else.
     Raises `InvalidName`, `UnknownPetname`, `UnknownRecord`, or `Conflict` (`ambiguous-universe`).
     """
     owner, slash, id = text.rpartition("/")
@@ -107,7 +112,8 @@ async def universe_meant(
         found = [row for row in found if row.listing.author == author]
     else:
         own = await store.own_authors()
-        found = [row for row in found if row.listing.author in own] or found
+        mine = [row for row in found if row.listing.author in own]
+        found = mine if mine or bare_is_own else found
     if not found:
         await refuse_gone(store, text, places)
         raise UnknownRecord(f"no universe {text} is known here; `panspermia sync` may bring it")
@@ -119,10 +125,13 @@ async def universe_meant(
     return found[0]
 
 
-async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow, Became]:
+async def make_universe(
+    by: Hand, given: Given, drawn: bytes, *, brings_back: bool = False
+) -> tuple[ListedRow, Became]:
     """Make it, or say anew what it is: the same said twice changes nothing.
 
-    For whoever holds `by.turn`. `drawn`: random, for an id where none is given. Raises
+    For whoever holds `by.turn`. `drawn`: random, for an id where none is given. `brings_back`: one
+    that this author deleted is shown again, to the readers whom it had. Raises
     `InvalidName`, `InvalidRecord`, `NotAllowed`, `NotFound` (a namespace), `Conflict` where this
     author deleted it or has it elsewhere, `BadIdentity` where a private namespace needs a key that
     is sealed.
@@ -134,12 +143,16 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
     async def own_in(where: Sequence[NamespaceKey]) -> list[ListedRow]:
         return [row for row in await store.called(WORD, id, where) if row.listing.author == own.did]
 
-    mine = await own_in(places) if given.id else []
+    mine, is_back = await own_in(places) if given.id else [], False
     facts = given.facts
     create_universe(given.words, facts, now_us=by.clock_us())  # before a namespace is made for it
     if given.id and not mine:  # there would be two of one full name when it comes back
         for where in places:
-            await refuse_deleted(store, DocumentId(where, own.author, CLASS, KIND, id.encode()))
+            document = DocumentId(where, own.author, CLASS, KIND, id.encode())
+            if brings_back and await _brought_back(by, document, facts.visibility):
+                mine, is_back = await own_in(places), True
+                break
+            await refuse_deleted(store, document)
     if mine and facts.visibility is None and given.namespace is None:
         place = mine[0].namespace  # where it is, it stays
     else:
@@ -163,9 +176,26 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
     made = await own_in([place])
     if not made:
         raise NotFound(f"universe {id} was deleted at this very moment", code="unknown-record")
+    if is_back:
+        return made[0], "restored"
     if committed is None:
         return made[0], "unchanged"
     return made[0], "updated" if mine else "created"
+
+
+async def _brought_back(by: Hand, document: DocumentId, wanted: Visibility | None) -> bool:
+    """Whether it was deleted, and is asked for by whom it was shown to: it is shown again then.
+
+    Nothing is published that way which was not asked for, and nobody's namespace is written to.
+    """
+    is_private = await is_private_place(by.keeper, document.namespace)
+    where: Visibility = "private" if is_private else "public"
+    if (wanted or "private") != where or not (is_private or document.namespace == COMMONS):
+        return False
+    if not await was_deleted(by.store, document):
+        return False
+    await by.store.commit(document, undelete(), await by.signers.for_document(document))
+    return True
 
 
 async def delete_universe(by: Hand, row: ListedRow, *, is_dry: bool = False) -> None:
@@ -258,6 +288,12 @@ async def _place_for(by: Hand, given: Given) -> tuple[NamespaceKey, Visibility]:
 
 def _of(place: NamespaceKey) -> Visibility:
     return "public" if place == COMMONS else "shared"
+
+
+async def is_private_place(keeper: Keeper, place: NamespaceKey) -> bool:
+    """Whether it is the namespace of what is private here."""
+    names = {one.name for one in await keeper.store.joined() if one.namespace == place}
+    return PRIVATE in names and await is_admin(keeper, place)
 
 
 async def private_place(keeper: Keeper) -> NamespaceKey:

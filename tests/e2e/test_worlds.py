@@ -1,5 +1,6 @@
 """Worlds of other programs go into a real node and come out of it, by the command line."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from tests.e2e.story import Shell
 from tests.node.commands.test_world_files import laid
 from tests.storage.test_foreign_worlds import world_db
 from tests.universe.formats.memory import as_json
-from tests.universe.formats.saves import save, universe_part
+from tests.universe.formats.saves import SAVED_MS, save, universe_part
 from tests.universe.formats.test_out import EVENT
 from tests.universe.formats.test_primordium import LEGEND, LIVE, SAVED, lines
 from tests.universe.formats.villages import SECOND_MS, entry, state, village
@@ -39,6 +40,13 @@ PASSAGE = {
 @pytest.fixture(scope="module")
 def alice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNode]:
     made = start_node("alice", tmp_path_factory.mktemp("worlds"), "--no-mdns")
+    yield made
+    stop_all([made])
+
+
+@pytest.fixture(scope="module")
+def bob(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNode]:
+    made = start_node("bob", tmp_path_factory.mktemp("worlds"), "--no-mdns")
     yield made
     stop_all([made])
 
@@ -169,7 +177,10 @@ def test_saves_and_worlds_go_in_and_what_is_broken_is_told(
         ("universe:two", 1),
     ]
     out = tmp_path / "out"
-    told(shell, alice, "export", "universe:two", str(out), "--format", "savefile")
+    event = {"type": "marriage", "title": "Only told", "tick": 1}
+    alice.client.post("/api/universe/universe:two/timeline", event)
+    left = told(shell, alice, "export", "universe:two", str(out), "--format", "savefile")
+    assert left["events_left"] == 1
     assert hashes(out) == {"universe:two": hashes(top / "a.json")["universe:two"]}
 
     eden = laid(
@@ -201,5 +212,109 @@ def test_saves_and_worlds_go_in_and_what_is_broken_is_told(
     assert sorted(hashes(tmp_path / "eden-3")["universe:eden-3"]) == sorted(
         hashes(eden)["universe:eden"]
     )
+    path = tmp_path / "no-saves"
+    line = ["export", "universe:eden-2", str(path), "--format", "savefile"]
+    refused = told(shell, alice, *line, exit=1)
+    assert (refused["code"], len(refused["left"])) == ("nothing-exported", 2)
+    assert not [*path.rglob("*.json")]
     nothing = shell(alice, "universe", "import", str(tmp_path / "none"))
     assert (nothing.code, nothing.answer["code"]) == (1, "not-a-world")
+
+
+def history(at: LocalNode, id: str) -> dict[str, Any]:
+    """Of a universe what a journey through files leaves as it is."""
+    universe = at.client.get(f"/api/universe/{id}")["universe"]
+    listed = at.client.get(f"/api/universe/{id}/snapshots")["snapshots"]
+    told = at.client.get(f"/api/universe/{id}/timeline")["entries"]
+    keys = ("tick", "type", "checksum", "inherited", "wrapped", "day", "timestamp", "decayPolicy")
+    fork: dict[str, Any] = universe.get("forkOf") or {}
+    return {
+        "counts": (universe["snapshotCount"], universe["canonicalEventCount"]),
+        "fork": (fork.get("universeId"), fork.get("snapshotTick")),
+        "snapshots": sorted(repr([one.get(key) for key in keys]) for one in listed),
+        "entries": sorted((one["tick"], one["type"], one["title"]) for one in told),
+        "begins": [one["checksum"] for one in listed if one.get("inherited")],
+    }
+
+
+def lying(top: Path) -> dict[str, bytes]:
+    """By path; of an index without the ids of snapshots, which say who signed them."""
+    found: dict[str, bytes] = {}
+    for path in sorted(top.rglob("*")):
+        if path.is_file():
+            data = path.read_bytes()
+            if path.name == "universe.json":
+                index = json.loads(data)
+                for one in index["snapshots"]:
+                    del one["id"]
+                data = as_json(index)
+            found[str(path.relative_to(top))] = data
+    return found
+
+
+def saved_by(id: str, tick: int, name: str, parent: str = "") -> dict[str, Any]:
+    identity: dict[str, Any] = {"id": id, "name": id[9:].title(), "createdAt": SAVED_MS}
+    if parent:
+        identity |= {"parentId": parent, "forkedAtTick": 300}
+    whole = save(universe_part(id, tick, identity=identity), creature=name)
+    whole["header"] = {"name": name, "lastSavedAt": SAVED_MS + tick}
+    return whole
+
+
+def played(alice: LocalNode, word: str) -> list[str]:
+    """A universe with four states of one tick, two forks of it, and a fork of a fork."""
+    post = alice.client.post
+    main, fork, deeper, other = (f"universe:{word}-{one}" for one in ("main", "a", "b", "c"))
+
+    def keep(id: str, tick: int, name: str, kind: str, parent: str = "", event: str = "") -> str:
+        body = {"snapshot": saved_by(id, tick, name, parent), "tick": tick, "day": 2, "type": kind}
+        if event:
+            body["canonEvent"] = {**EVENT, "title": event}
+        return str(post(f"/api/universe/{id}/snapshot", body)["id"])
+
+    def begin(id: str, of: str, snapshot: str) -> None:
+        body = {"snapshotTick": 300, "snapshot": snapshot, "name": id[9:].title(), "id": id}
+        post(f"/api/universe/{of}/fork", {**body, "ownerId": "", "visibility": "private"})
+
+    body = {"id": main, "name": main[9:].title(), "ownerId": "", "visibility": "private"}
+    post("/api/universe", body)
+    first = keep(main, 300, "Ada", "auto")
+    second = keep(main, 300, "Eve", "canonical", event="Eve")
+    keep(main, 300, "Cain", "canonical", event="Cain")
+    begin(fork, main, second)
+    keep(fork, 301, "Eve", "manual", main)
+    begin(deeper, fork, second)
+    keep(deeper, 400, "Eve", "manual", fork)
+    begin(other, main, first)
+    keep(other, 350, "Ada", "manual", main)
+    keep(main, 300, "late", "manual")
+    if word == "raw":  # others have no place for it
+        told_only = {"type": "marriage", "title": "Only told", "tick": 301, "importance": 5}
+        post(f"/api/universe/{main}/timeline", told_only)
+    return [main, fork, deeper, other]
+
+
+@pytest.mark.parametrize("format", ["raw", "ai-village", "savefile"])
+def test_forks_go_out_and_in_with_the_very_states_they_begin_with(
+    alice: LocalNode, bob: LocalNode, shell: Shell, tmp_path: Path, format: str
+) -> None:
+    """And nothing grows, whoever imports it and however often."""
+    ids = played(alice, format)
+    there = {id: history(alice, id) for id in ids}
+    first, second = tmp_path / "first", tmp_path / "second"
+    report = told(shell, alice, "export", *ids, str(first), "--format", format)
+    assert (report["left"], report["events_left"]) == ([], 0)
+    done = told(shell, bob, "import", str(first))
+    new = {one["id"]: one["new"] for one in done["universes"]}
+    assert new == dict(zip(ids, (4, 1, 1, 1), strict=True))
+    assert not any("no_fork" in one for one in done["universes"])
+    again = told(shell, bob, "import", str(first))
+    assert [one["new"] for one in again["universes"]] == [0] * 4
+    here = {id: history(bob, id) for id in ids}
+    if format == "savefile":  # knows neither kinds nor events
+        for one in (*there.values(), *here.values()):
+            one["counts"] = one["counts"][0]
+            del one["snapshots"], one["entries"]
+    assert here == there
+    told(shell, bob, "export", *ids, str(second), "--format", format)
+    assert lying(second) == lying(first)

@@ -201,6 +201,12 @@ LINES = st.lists(
     unique_by=lambda one: one.id,
     max_size=40,
 )
+
+
+def thinned_over(rule: Rule, most: int) -> Rule:
+    return msgspec.structs.replace(rule, thin_over=most)
+
+
 RULES = st.builds(
     Rule,
     thin=st.booleans(),
@@ -212,10 +218,6 @@ POLICIES = st.builds(Policy, auto=RULES, manual=RULES)
 
 
 # What goes because there are too many is as many as are too many: of another time, others.
-def thinned_over(rule: Rule, most: int) -> Rule:
-    return msgspec.structs.replace(rule, thin_over=most)
-
-
 OVER = st.builds(thinned_over, RULES, st.integers(1, 20))
 ALL_POLICIES = POLICIES | st.builds(Policy, auto=OVER, manual=RULES | OVER)
 LATER = st.integers(0, 200 * DAY_US)

@@ -30,9 +30,9 @@ from universe.formats.imported import (
     Plan,
     Report,
     WorldFormat,
-    parents_first,
 )
 from universe.formats.limits import PART_BYTES_MAX
+from universe.formats.origins import with_origins
 from universe.formats.timelines import ENDINGS, SNAPSHOTS, TIMELINE, read_line
 from universe.names import parse_new_id
 
@@ -41,6 +41,8 @@ UNIVERSES: Final = "universes"
 PASSAGES: Final = "passages"
 PLAYERS: Final = "players"
 INDEX: Final = "index.json"
+DELETED: Final = "[DELETED] "
+"""The server keeps what was deleted, hidden, with this before its name."""
 
 
 def universe_folders(listing: Listing) -> dict[str, list[str]]:
@@ -73,7 +75,10 @@ def plan_ai_village(files: Files) -> Plan:
         except InvalidFile as wrong:
             report.refuse(wrong)
             continue
-        if one.id in universes:
+        if len(folders) > 1 and one.name.startswith(DELETED) and not one.is_public:
+            reason = "its owner deleted it: it stays in the file; its folder alone is imported"
+            report.tell(About.LEFT, folder, reason)
+        elif one.id in universes:
             reason = f"another folder before it is {one.id} too: this one is left out"
             report.tell(About.SAME_ID, folder, reason)
         else:
@@ -81,7 +86,7 @@ def plan_ai_village(files: Files) -> Plan:
     roots = {_root_of(folder) for folder in folders}
     passages = [one for root in sorted(roots) for one in _passages(files, root, report)]
     players = [one for root in sorted(roots) for one in _players(files, root, report)]
-    ordered = parents_first([*universes.values()])
+    ordered = with_origins([*universes.values()], report)
     return Plan(WorldFormat.AI_VILLAGE, ordered, report, *each_once(passages, players, report))
 
 

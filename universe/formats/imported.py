@@ -178,6 +178,10 @@ class ImportedSnapshot:
     """Its program uploads and reads it inside of a JSON body."""
     decay: Decay | None = None
     """How long it was to be kept."""
+    is_inherited: bool = False
+    """Its file says that its universe began with it, and that it is another's."""
+    listed: int = 0
+    """Its place in the list of its universe, where the order of that says something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,8 @@ class ForkOf:
 
     universe: str
     tick: int
+    sha256: str = ""
+    """Of the very state, in hex; "" where only its tick is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +208,10 @@ class ImportedUniverse:
     config: str = ""
     """JSON, as it stood in the file; "" where there is none or where it is too large."""
     fork_of: ForkOf | None = None
+    origin: ImportedSnapshot | None = None
+    """Its parent's state that it begins with, where that is imported too."""
+    copy: ImportedSnapshot | None = None
+    """The same as it lies among the fork's files and is told of there; none of `snapshots`."""
 
     @property
     def size(self) -> int:

@@ -1,6 +1,6 @@
 """States of one universe that were found in several places, as one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from universe.formats.imported import About, ImportedSnapshot, ImportedUniverse, Report
@@ -8,11 +8,23 @@ from universe.parts import SNAPSHOTS_MAX
 from universe.snapshot import KINDS
 
 
-def once(found: Sequence[ImportedSnapshot], report: Report) -> tuple[ImportedSnapshot, ...]:
-    """Each content once, the canonical one before others; in the order in which they were taken."""
-    kept: dict[bytes, ImportedSnapshot] = {}
+def by_bytes(one: ImportedSnapshot) -> tuple[object, ...]:
+    """What a fork began with stays beside the same bytes that it kept itself."""
+    return one.content.checksum, one.is_inherited
+
+
+def once(
+    found: Sequence[ImportedSnapshot],
+    report: Report,
+    known_by: Callable[[ImportedSnapshot], tuple[object, ...]] = by_bytes,
+) -> tuple[ImportedSnapshot, ...]:
+    """Each content once, the canonical one before others; in the order in which they were taken.
+
+    `known_by`: what makes two of them one.
+    """
+    kept: dict[tuple[object, ...], ImportedSnapshot] = {}
     for one in sorted(found, key=lambda one: (-KINDS.index(one.kind), *taken(one))):
-        if (same := kept.setdefault(one.content.checksum, one)) is not one:
+        if (same := kept.setdefault(known_by(one), one)) is not one:
             reason = f"the same bytes as {same.source.path}, which says tick {same.tick}"
             report.tell(About.DUPLICATE, one.source.path, f"tick {one.tick}: {reason}")
     wanted = [*kept.values()]

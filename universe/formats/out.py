@@ -56,6 +56,8 @@ class OutSnapshot:
     checksum: str = ""
     """BLAKE3 of its bytes, hex, for whoever writes it."""
     decay: Decay | None = None
+    is_inherited: bool = False
+    """Its universe began with it; it is the parent's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +112,38 @@ def laid_out(
     taken: set[str] = set()
     laid: list[Laid] = []
     left: list[OutSnapshot] = []
-    for one in sorted(universe.snapshots, key=lambda one: (one.at_us, one.tick, one.id)):
+    order = _by_bytes if format is WorldFormat.SAVEFILE else _order
+    for one in sorted(universe.snapshots, key=order):
         is_json = _is_json(one)
         if format is not WorldFormat.RAW and not is_json:
             left.append(one)
             continue
         folder, name, ending = _place(universe, one, format, is_json, is_escaped)
         if f"{name}{ending}" in taken:  # several at one tick are normal
-            name = f"{name}-{one.id[:16]}"
+            name = f"{name}-{(one.checksum or one.id)[:16]}"
+        plain, copies = name, 1
+        while f"{name}{ending}" in taken:  # of the same bytes too
+            copies += 1
+            name = f"{plain}-{copies}"
         taken.add(f"{name}{ending}")
         laid.append(Laid(one, folder, f"{name}{ending}", ending.endswith(".gz")))
     return tuple(laid), tuple(left)
 
 
+def _order(one: OutSnapshot) -> tuple[object, ...]:
+    """What a fork began with, then by time; nothing in it differs from author to author."""
+    return not one.is_inherited, one.at_us, one.tick, one.checksum, one.kind, one.id
+
+
+def _by_bytes(one: OutSnapshot) -> tuple[object, ...]:
+    """A SaveFile has a time of its own, which need not be when its snapshot was taken."""
+    return not one.is_inherited, one.tick, one.checksum, one.id
+
+
 def _primordium(universe: OutUniverse) -> tuple[tuple[Laid, ...], tuple[OutSnapshot, ...]]:
     """The newest save, and of each tick the newest state of the simulation."""
     kept: dict[int | None, OutSnapshot] = {}
-    for one in sorted(universe.snapshots, key=lambda one: (one.at_us, one.tick, one.id)):
+    for one in sorted(universe.snapshots, key=_order):
         if _is_json(one):
             kept[None] = one
         elif one.media.partition(";")[0].strip().lower() == BINARY_MEDIA:
@@ -221,8 +238,11 @@ def _entry(one: Laid, written: Written) -> dict[str, Any]:
         "tick": snapshot.tick,
         "timestamp": snapshot.at_us // 1_000,
         "day": snapshot.day or 0,
-        "type": snapshot.kind,
+        # As the program has its copy of it: the event is the parent's.
+        "type": "manual" if snapshot.is_inherited else snapshot.kind,
     }
+    if snapshot.is_inherited:
+        found["inherited"] = True
     if event := snapshot.event:
         found["canonEvent"] = {
             "type": event.type,
@@ -252,8 +272,7 @@ def _index(
         "created_us": universe.created_us,
         "is_public": universe.is_public,
         "config": universe.config,
-        "fork_of": universe.fork_of
-        and {"universe": universe.fork_of.universe, "tick": universe.fork_of.tick},
+        "fork_of": universe.fork_of and _fork_of(universe.fork_of, laid, written),
         "events": [_event(event) for event in universe.events],
         "snapshots": [
             {
@@ -269,12 +288,20 @@ def _index(
                 "sha256": written[one.snapshot.id].sha256.hex(),
                 "event": one.snapshot.event and _event(one.snapshot.event),
                 "decay": one.snapshot.decay and decay_json(one.snapshot.decay),
+                "inherited": one.snapshot.is_inherited,
             }
             for one in laid
         ],
         "passages": [passage_json(one) for one in universe.passages],
         "players": [{**player_json(one), **list_json(one)} for one in universe.players],
     }
+
+
+def _fork_of(fork: ForkOf, laid: Sequence[Laid], written: Mapping[str, Written]) -> dict[str, Any]:
+    """With the SHA-256 of the very state: of its tick the parent may have several."""
+    begun = [written[one.snapshot.id] for one in laid if one.snapshot.is_inherited]
+    named = {"sha256": begun[0].sha256.hex()} if begun else {}
+    return {"universe": fork.universe, "tick": fork.tick, **named}
 
 
 def _event(event: Event) -> dict[str, Any]:

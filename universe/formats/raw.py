@@ -2,10 +2,13 @@
 
 ```
 universe.json     {"type": "panspermia.universe-export/1", id, name, …, events: […],
-                   snapshots: [{file, tick, kind, at_us, day, media, size, sha256, event, decay}],
+                   fork_of: {universe, tick, sha256?} | null,
+                   snapshots: [{file, tick, kind, at_us, day, media, size, sha256, event, decay,
+                                inherited?}],
                    passages: […], players: […]}                         as ai_village has them
 states/…          what the index names
 ```
+A state that is `inherited` is the parent's, which the fork began with; `fork_of` has its sum.
 """
 
 from dataclasses import replace
@@ -42,12 +45,14 @@ from universe.formats.imported import (
     Report,
     Source,
     WorldFormat,
-    parents_first,
 )
-from universe.formats.limits import CONFIG_BYTES_MAX, EVENTS_MAX, INDEX_BYTES_MAX
+from universe.formats.limits import CONFIG_BYTES_MAX, INDEX_BYTES_MAX
 from universe.formats.merging import once
+from universe.formats.origins import with_origins
+from universe.formats.sums import SHA256
 from universe.formats.taking import content_of
 from universe.names import parse_new_id
+from universe.parts import EVENTS_MAX
 from universe.snapshot import KINDS, media_problem
 
 INDEX: Final = "universe.json"
@@ -75,7 +80,7 @@ def plan_raw(files: Files, folders: list[str]) -> Plan:
             continue
         passages += passages_of(told)
         players += _players(told)
-    ordered = parents_first([*universes.values()])
+    ordered = with_origins([*universes.values()], report)
     return Plan(WorldFormat.RAW, ordered, report, *each_once(passages, players, report))
 
 
@@ -122,21 +127,34 @@ def _universe(files: Files, folder: str, told: Claims) -> ImportedUniverse:
         told.doubt("events", reason, About.LEFT)
     among = frozenset(kept)
     shown = [one if one.event in among else replace(one, event=None) for one in snapshots]
-    fork = told.inside("fork_of")
-    tick = fork.whole("tick") if fork else None
     return ImportedUniverse(
         id=id,
         name=told.line("name", NAME_CHARACTERS_MAX) or id,
-        snapshots=once(shown, report),
+        snapshots=once(shown, report, said_of),
         events=kept,
         owner=told.line("owner", OWNER_CHARACTERS_MAX),
         created_us=told.whole("created_us", TIME_US_MAX) or 0,
         is_public=told.fields.get("is_public") is True,
         config=_config(told),
-        fork_of=ForkOf(str(fork.fields.get("universe")), tick)
-        if fork is not None and tick is not None
-        else None,
+        fork_of=_fork_of(told),
     )
+
+
+def said_of(one: ImportedSnapshot) -> tuple[object, ...]:
+    """By what it is known among those of its bytes: a state may be kept twice for two reasons."""
+    return one.content.checksum, one.tick, one.kind, one.event, one.decay, one.is_inherited
+
+
+def _fork_of(told: Claims) -> ForkOf | None:
+    fork = told.inside("fork_of")
+    tick = fork.whole("tick") if fork else None
+    if fork is None or tick is None:
+        return None
+    sum = fork.fields.get("sha256")
+    if sum is not None and not (isinstance(sum, str) and SHA256.fullmatch(sum)):
+        fork.doubt("sha256", "is no SHA-256 in hex")
+        sum = None
+    return ForkOf(str(fork.fields.get("universe")), tick, (sum or "").lower())
 
 
 def _config(told: Claims) -> str:
@@ -179,6 +197,7 @@ def _snapshot(files: Files, folder: str, told: Claims) -> ImportedSnapshot:
         event=_event(told.fields.get("event"), told),
         is_wrapped=told.fields.get("wrapped") is True and media == JSON_MEDIA,
         decay=decay_of(policy) if policy else None,
+        is_inherited=told.fields.get("inherited") is True,
     )
 
 

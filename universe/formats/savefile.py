@@ -12,6 +12,7 @@ Of a file with one universe all of the file is its snapshot; of several each has
 it, byte by byte. Checksums are SHA-256 or a hash of 32 bits: the former are checked.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from registry.errors import InvalidName
@@ -20,6 +21,7 @@ from registry.manifest import NAME_CHARACTERS_MAX
 from universe.formats.between import each_once, passages_of
 from universe.formats.claims import TICK_MAX, Claims, whole_of
 from universe.formats.events import at_of
+from universe.formats.file_names import escaped
 from universe.formats.imported import (
     About,
     Files,
@@ -31,10 +33,10 @@ from universe.formats.imported import (
     Report,
     Source,
     WorldFormat,
-    parents_first,
 )
 from universe.formats.limits import SAVE_BYTES_MAX
 from universe.formats.merging import merged
+from universe.formats.origins import Beside, with_origins
 from universe.formats.outline import Outline, Span, outline_of
 from universe.formats.sums import check_sums
 from universe.formats.taking import content_of, read
@@ -68,8 +70,27 @@ def plan_savefiles(files: Files, paths: list[str]) -> Plan:
             continue
         universes += found
         passages += between
-    ordered = parents_first(merged(universes, report))
+    whole = merged(universes, report)
+    ordered = with_origins(whole, report, _copies(whole, universes))
     return Plan(WorldFormat.SAVEFILE, ordered, report, *each_once(passages, (), report))
+
+
+def _copies(universes: Sequence[ImportedUniverse], found: Sequence[ImportedUniverse]) -> Beside:
+    """By the ids of forks: states in files that were written for them, by their names.
+
+    What a fork began with is a SaveFile that says it is its parent's; only its name is the fork's.
+    """
+    by_name = [
+        (each.source.path.rpartition("/")[2], each) for one in found for each in one.snapshots
+    ]
+    copies: dict[str, list[ImportedSnapshot]] = {}
+    for one in universes:
+        if one.fork_of is None:
+            continue
+        name = f"{escaped(one.id)}-{one.fork_of.tick}"
+        beside = [each for told, each in by_name if told.startswith((f"{name}.", f"{name}-"))]
+        copies[one.id] = beside
+    return copies
 
 
 def read_savefile(

@@ -53,6 +53,7 @@ class Entry:
     checksum: str = ""
     event: Event | None = None
     decay: Decay | None = None
+    is_inherited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,9 @@ def read_line(files: Files, folder: str, lying: Sequence[str], report: Report) -
             )
             report.tell(About.OVERWRITTEN, each, reason)
         try:
-            snapshots.append(_snapshot(files, each, below, entry, path, report))
+            one = _snapshot(files, each, below, entry, path, report)
+            first = min((each.number for each in found.get(each, ())), default=len(entries))
+            snapshots.append(replace(one, listed=first))
         except InvalidFile as wrong:
             report.refuse(wrong)
     told = [*dict.fromkeys(entry.event for entry in entries if entry.event)]
@@ -140,6 +143,7 @@ def _entry(number: int, fields: Plain, path: str, pointer: str, report: Report) 
         checksum=checksum if isinstance(checksum, str) else "",
         event=canon_event(told, tick=tick, at_us=at_us, day=day) if told else None,
         decay=decay_of(policy) if policy else None,
+        is_inherited=fields.get("inherited") is True,
     )
 
 
@@ -191,6 +195,7 @@ def _snapshot(
         event=entry.event,
         is_wrapped=True,
         decay=entry.decay,
+        is_inherited=entry.is_inherited,
     )
 
 

@@ -1,9 +1,11 @@
 """Players: registering one, finding one, their universes, and what others sign of them (S1)."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from crdt.keys import NamespaceKey
 from node.api.asked import page_of
-from node.api.bare_ids import ids_told, metas_told
+from node.api.bare_ids import ids_told, is_theirs, metas_told
 from node.api.endpoint import Call, reads, writes
 from node.api.models import InNamespace, NoQuery, micros
 from node.api.player_models import (
@@ -21,13 +23,14 @@ from node.api.player_models import (
     show_player,
     show_reputation,
 )
-from node.errors import NotAllowed
+from node.errors import NotAllowed, NotFound
 from node.services.curate import Curator
 from node.services.passages import Ferry
 from node.services.places import place_meant
 from node.services.players import Met, find_player, listed, register, reputation
 from node.services.universes import joined_places
 from node.wiring import Node
+from storage.listings import ListedRow
 from storage.namespaces import COMMONS_NAME
 from universe.player import WORD, register_player
 
@@ -68,9 +71,19 @@ async def get_player(node: Node, call: Call[InNamespace, None]) -> OnePlayer:
 async def list_players_universes(
     node: Node, call: Call[PlayersUniversesQuery, None]
 ) -> dict[str, Any]:
-    """The universes of a player by their ids: what names the player as owner, or nobody else."""
-    query, met = call.query, await _met(node, call)
-    one, places = met.player, await joined_places(node.store)
+    """The universes of a player by their ids: what names the player as owner, or nobody else.
+
+    Of an id under which nobody is registered: the universes that name it as owner.
+    """
+    query, places = call.query, await joined_places(node.store)
+    try:
+        met = await _met(node, call)
+    except NotFound:
+        id, rows = call.path["player"], await _owned(node, call, places)
+        if not rows and not is_theirs(node, call):
+            raise
+        return await _universes_told(node, call, id, rows, None)
+    one = met.player
     where = f"universes of {one.full_name} {query.includeMetadata}"
     rows = await node.store.universes_of_player(
         one.author,
@@ -81,12 +94,36 @@ async def list_players_universes(
     )
     is_full = len(rows) == query.limit
     last = f"{rows[-1].number} {rows[-1].listing.record}" if is_full else None
-    more = node.cursors.seal(where, last)
-    if query.includeMetadata:
+    return await _universes_told(node, call, one.id, rows, node.cursors.seal(where, last))
+
+
+async def _owned(
+    node: Node, call: Call[PlayersUniversesQuery, None], places: Sequence[NamespaceKey]
+) -> list[ListedRow]:
+    """Universes that name as owner who was never registered: one's own, else anybody's.
+
+    All of them at once, as of an `ownerId`. None where it is said whose player is meant.
+    """
+    id = call.path["player"]
+    if "/" in id or call.query.cursor is not None:
+        return []
+    found = await node.store.universes_of_owner(id, places)
+    own = await node.store.own_authors()
+    return [row for row in found if row.listing.author in own] or found
+
+
+async def _universes_told(
+    node: Node,
+    call: Call[PlayersUniversesQuery, None],
+    id: str,
+    rows: Sequence[ListedRow],
+    more: str | None,
+) -> dict[str, Any]:
+    if call.query.includeMetadata:
         universes = await metas_told(node, call, rows)
-        return {"playerId": one.id, "universes": universes, "next": more}
+        return {"playerId": id, "universes": universes, "next": more}
     ids = await ids_told(node, call, [row.listing.target for row in rows])
-    return {"playerId": one.id, "universeIds": ids, "next": more}
+    return {"playerId": id, "universeIds": ids, "next": more}
 
 
 def _place(text: str | None) -> tuple[str, int]:

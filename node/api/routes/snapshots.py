@@ -14,6 +14,7 @@ from blake3 import blake3
 from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BlobId
+from node.api.cleaned_snapshots import cleaned_snapshot
 from node.api.endpoint import Call, Endpoint, reads
 from node.api.followed import Followed, Take
 from node.api.problems import ENCODER
@@ -70,7 +71,8 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     if call.query.tick or "tick" in request.query_params:
         upload = upload_of(request, call.query, length_of(request), now_us=now_us)
     else:
-        upload = wrapped_upload(request, call.query, now_us=now_us)
+        clean = cleaned_snapshot if call.has_no_token else None
+        upload = wrapped_upload(request, call.query, clean, now_us=now_us)
     return await _put(node, call, row, upload)
 
 
@@ -237,7 +239,7 @@ async def _kept(
     if kept.dropped:
         ticks = ", ".join(f"{one.snapshot.tick}" for one in kept.dropped[:SHOWN_MAX])
         more = " …" if len(kept.dropped) > SHOWN_MAX else ""
-        said = "%s: %d snapshots went with an upload, by the universe's rule or their own: ticks %s"
+        said = "%s: what went with an upload, by the universe's rule or its own: %d, of tick %s"
         log.info(said, row.listing.target, len(kept.dropped), f"{ticks}{more}")
     answer = answer_cached(call.request, _done(kept), 200 if kept.is_known else 201)
     return _mark(upload, kept.row.checksum), answer

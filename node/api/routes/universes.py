@@ -1,5 +1,6 @@
 """Universes: the addresses of multiverse servers, whose clients work against these unchanged."""
 
+import logging
 import os
 from typing import Any, Final
 
@@ -48,6 +49,8 @@ from storage.namespaces import COMMONS_NAME
 from universe.record import WORD, Facts
 from universe.retention import policy_words
 
+log = logging.getLogger(__name__)
+
 OPENED: Final[tuple[Opening, ...]] = ("compat",)
 THEIRS_MAX: Final = 1_000
 """What a client of theirs gets in one list: it knows of no pages."""
@@ -56,7 +59,8 @@ THEIRS_MAX: Final = 1_000
 async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Response:
     """Make a universe, or say anew what it is. Without `isPublic`, it is for nobody else.
 
-    What was public stays so: others may have read it. A public one cannot be made private.
+    What was public stays so: others may have read it. A public one cannot be made private. One that
+    was deleted is brought back for a client that has no token; else it is refused, and told how.
     """
     body = call.body
     if call.has_no_token and body.namespace is not None:
@@ -80,7 +84,11 @@ async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Respo
     )
     hand = hand_of(node)
     async with hand.turn:
-        row, state = await make_universe(hand, given, os.urandom(ID_BYTES))
+        row, state = await make_universe(
+            hand, given, os.urandom(ID_BYTES), brings_back=call.has_no_token
+        )
+    if state == "restored":
+        log.info("%s was deleted, and a client without a token goes on with it", body.id)
     answer = {
         "success": True,
         "universe": await meta_told(node, call, row),
@@ -159,7 +167,8 @@ async def universe_called(node: Node, call: Call[Any, Any]) -> ListedRow:
     """The one that the path names. Raises as `universe_meant`, and `NotFound` for a namespace."""
     said: str | None = call.query.namespace
     places = None if said is None else [await place_meant(node.store, said)]
-    return await universe_meant(node.store, call.path["universe"], places)
+    id: str = call.path["universe"]
+    return await universe_meant(node.store, id, places, bare_is_own=is_theirs(node, call))
 
 
 async def _places(node: Node, query: UniversesQuery) -> list[NamespaceKey]:

@@ -213,6 +213,25 @@ async def test_a_players_universes_by_their_ids_and_with_what_is_known_of_them(
     assert (stats["playerCount"], stats["universeCount"]) == (1, 3)
 
 
+async def test_who_never_registered_has_the_universes_that_name_them(compat: Alice) -> None:
+    path = f"{PLAYER}/{ID}/universes"
+    assert await get(compat, path) == {"playerId": ID, "universeIds": [], "next": None}
+    for id, owner in (("universe:b", ID), ("universe:a", ID), ("universe:c", "player:other")):
+        body = {"id": id, "name": id, "ownerId": owner}
+        assert (await compat.client.post("/api/universe", json=body)).status_code == 201
+    assert (await get(compat, path))["universeIds"] == ["universe:a", "universe:b"]
+    shown = (await get(compat, f"{path}?includeMetadata=true"))["universes"]
+    assert [(one["id"], one["ownerId"]) for one in shown] == [
+        ("universe:a", ID),
+        ("universe:b", ID),
+    ]
+    assert (await get(compat, f"{PLAYER}/nobody/universes"))["universeIds"] == []
+    assert (await compat.client.get(f"{PLAYER}/{ID}")).status_code == 404
+    token = compat.bearer("read")
+    answer = await compat.client.get(f"{PLAYER}/nobody/universes", headers=token)
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown-player")
+
+
 async def test_a_snapshot_is_a_sign_of_life_and_starting_the_game_is_none(alice: Alice) -> None:
     before = (await register(alice))["player"]["lastSeen"]
     body = {"id": "universe:a", "name": "A", "ownerId": ID}

@@ -93,7 +93,8 @@ async def test_a_universe_is_made_shown_listed_and_deleted_without_a_token(
     missing = await games.client.get("/api/universe/universe:main")
     assert (missing.status_code, missing.json()["code"]) == (404, "unknown-record")
     assert missing.json()["error"] == missing.json()["detail"]
-    again = await games.client.post(path, json=MAIN)
+    bearer = games.bearer("write")
+    again = await games.client.post(path, json=MAIN, headers=bearer)
     assert (again.status_code, again.json()["code"]) == (409, "deleted")
 
 
@@ -171,20 +172,19 @@ async def test_a_multiverse_client_is_told_ids_by_which_it_finds_the_very_ones(
     games: Alice,
 ) -> None:
     """They ask for a universe by its `id` alone, and many are called alike."""
-    mine = await made(games)
     bobs = await from_peer(games, BOB)
-    await from_peer(games, BOB, "universe:sea")
-    await from_peer(games, CAROL, "universe:fork", parent=bobs)
-    await from_peer(games, BOB, "universe:isle", parent=f"{games.node.identity.did}/universe:main")
+    none = await games.client.get("/api/multiverse/universe/universe:main")
+    assert none.status_code == 404, "of a stranger's one nothing is said, so that it makes its own"
+    mine = await made(games)
+    sea = await from_peer(games, BOB, "universe:sea")
+    fork = await from_peer(games, CAROL, "universe:fork", parent=bobs)
+    isle = await from_peer(games, BOB, "universe:isle", parent=str(mine["fullName"]))
     await made(games, id="universe:pond")
     client = games.client
     listed = (await client.get("/api/multiverse/universes")).json()["universes"]
     found = {one["id"]: one["fullName"] for one in listed}
-    assert found.pop(bobs) == bobs
     assert found == {
-        "universe:main": mine["fullName"], "universe:sea": f"{BOB.did}/universe:sea",
-        "universe:fork": f"{CAROL.did}/universe:fork",
-        "universe:isle": f"{BOB.did}/universe:isle",
+        "universe:main": mine["fullName"], bobs: bobs, sea: sea, fork: fork, isle: isle,
         "universe:pond": f"{games.node.identity.did}/universe:pond",
     }  # fmt: skip
     for one in listed:  # written into the address as it is
@@ -194,7 +194,12 @@ async def test_a_multiverse_client_is_told_ids_by_which_it_finds_the_very_ones(
         shown = (await client.get(f"/api/multiverse/universe/{one['id']}")).json()["universe"]
         assert shown == one
     forks = {one["id"]: one["forkOf"]["universeId"] for one in listed if one.get("forkOf")}
-    assert forks == {"universe:fork": bobs, "universe:isle": "universe:main"}
+    assert forks == {fork: bobs, isle: "universe:main"}
+    for change in (
+        client.delete("/api/multiverse/universe/universe:sea"),
+        client.post("/api/multiverse/universe/universe:sea/snapshot", json={"snapshot": {}}),
+    ):
+        assert (await change).status_code == 404, "what is a stranger's is never meant"
 
     ends = {"sourceUniverseId": "universe:pond", "targetUniverseId": bobs, "type": "gate"}
     passage = (await client.post("/api/multiverse/passage", json=ends)).json()["passage"]

@@ -1,7 +1,10 @@
 """Files that people name to be written: a device or a pipe stays what it is."""
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -72,6 +75,33 @@ def test_without_force_what_is_there_stays(tmp_path: Path) -> None:
     assert refused.value.problem["code"] == "file-exists"
     assert (place.read_bytes(), link.is_symlink()) == (b"theirs", True)
     assert sorted(os.listdir(tmp_path)) == ["link", "state"]
+
+
+WRITER = """
+import os, signal, sys
+from pathlib import Path
+from node.commands.files import whole_file
+with whole_file(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_who_is_ended_while_it_writes_leaves_nothing(name: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WRITER, str(tmp_path / "state"), name], check=False
+    )
+    assert done.returncode == 128 + getattr(signal, name)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_is_no_file_that_is_there(tmp_path: Path) -> None:
+    with pytest.raises(Failure) as refused:
+        keep_what_is_there(tmp_path, force=False)
+    assert refused.value.problem["code"] == "cannot-write"
+    assert "is a folder; name a file in it" in refused.value.problem["detail"]
 
 
 def test_what_is_cut_off_leaves_nothing(tmp_path: Path) -> None:

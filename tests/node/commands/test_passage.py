@@ -19,7 +19,7 @@ from node.commands.passage_text import (
 from node.commands.petnames import Petnames
 from node.commands.traveller_files import checked
 from node.exit_codes import NOT_FOUND, UNVERIFIED
-from node.failure import Failure
+from node.failure import Failure, Json
 
 BOB, CAROL = (f"did:key:z6Mk{name * 44}" for name in ("b", "c"))
 CALLED = Petnames({"bob": BOB})
@@ -41,7 +41,7 @@ def test_a_traveller_is_in_one_place_or_under_way() -> None:
 
 
 def test_what_was_deleted_is_told_of_a_passage_and_of_who_is_there() -> None:
-    one = {"state": "open", "gone": []}
+    one: Json = {"state": "open", "gone": []}
     assert state_text(one, CALLED, CAROL) == "open"
     gone = {"state": "gone", "gone": [FOX["universe"]]}
     assert state_text(gone, CALLED, BOB) == "gone: universe:reef (yours) was deleted"

@@ -1,0 +1,170 @@
+"""Saves of a game that has no token: nothing said beside a state is a reason to lose the state."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from node.config import ApiConfig, Config
+from tests.node.parts import Alice, open_alice
+from universe.event import NAMES_MAX
+
+PLACE = "/api/universe/universe:main"
+AT = f"{PLACE}/snapshot"
+STATE = {"universes": [{"tick": "5"}]}
+BIRTH: dict[str, Any] = {"type": "birth", "title": "Eve", "entities": ["eve"]}
+
+
+@pytest_asyncio.fixture
+async def game(tmp_path: Path) -> AsyncGenerator[Alice]:
+    """Of a node that lets its clients in, without a token, and with a universe of theirs."""
+    async with open_alice(tmp_path, config=Config(api=ApiConfig(compat=True))) as alice:
+        del alice.client.headers["authorization"]
+        body = {"id": "universe:main", "name": "Main", "ownerId": "player:alice"}
+        assert (await alice.client.post("/api/universe", json=body)).status_code == 201
+        yield alice
+
+
+async def kept(game: Alice, **beside: object) -> dict[str, Any]:
+    """The entry of a save with this beside it; its state is there."""
+    body = {"snapshot": STATE, "tick": 5, "type": "auto", "canonEvent": BIRTH} | beside
+    answer = await game.client.post(AT, json=body)
+    assert answer.status_code == 201, answer.text
+    entry: dict[str, Any] = answer.json()["entry"]
+    shown = (await game.client.get(f"{AT}/{entry['tick']}")).json()
+    assert shown == {"snapshot": STATE, "entry": entry}
+    return entry
+
+
+WIDE = "\N{SEEDLING}"
+EVENTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"title": "x" * 300}, {"title": "x" * 199 + "…"}),
+    ({"title": "two\nlines\there"}, {"title": "two lines here"}),
+    ({"title": 7}, {"title": "7"}),
+    ({"title": None, "description": "Once.\nTwice."}, {"title": "Once. Twice."}),
+    ({"title": ""}, {"title": "born"}),
+    ({"title": "\N{RIGHT-TO-LEFT OVERRIDE}Eve"}, {"title": "Eve"}),
+    ({"type": "First Achievement"}, {"type": "first-achievement"}),
+    ({"type": "WAR_EVENT"}, {"type": "war_event"}),
+    ({"type": "!"}, {"type": "event"}),
+    ({"type": None}, {"type": "event"}),
+    ({"type": "Krieg " * 50}, {"type": ("krieg-" * 50)[:64].rstrip("-")}),
+    ({"importance": -3, "day": -1}, {"day": 0}),
+    ({"importance": 8.7, "day": "12"}, {"importance": 8, "day": 12}),
+    ({"importance": 1e300, "day": 1e300}, {"importance": 1_000, "day": 1 << 53}),
+    ({"importance": "much", "day": []}, {}),
+    ({"entities": [1, 2.5, "eve", "eve", None, {}, True, "x" * 200, ""]},
+     {"entities": ["1", "2.5", "eve", "x" * 127 + "…"]}),
+    ({"entities": "eve"}, {"entities": []}),
+    ({"entities": [f"{n}" for n in range(1000)]}, {"entities": [f"{n}" for n in range(NAMES_MAX)]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "shown"), EVENTS)
+async def test_an_event_is_made_to_fit_and_the_answer_shows_it(
+    game: Alice, said: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    entry = await kept(game, canonEvent=BIRTH | said)
+    assert {key: entry["canonEvent"].get(key) for key in shown} == shown
+    timeline = (await game.client.get(f"{PLACE}/timeline")).json()["entries"]
+    assert entry["canonEvent"]["title"] in {one.get("title") for one in timeline}
+
+
+async def test_an_event_and_a_reason_of_wide_letters_are_cut_by_their_bytes(game: Alice) -> None:
+    names = [WIDE * 100 + f"{n}" for n in range(NAMES_MAX)]
+    long = {"title": WIDE * 500, "description": WIDE * 5_000}
+    names_too = {"entities": names, "souls": names, "parents": names}
+    decay = {"preservationReason": WIDE * 500, "neverDecay": True}
+    entry = await kept(game, canonEvent=BIRTH | long | names_too, decayPolicy=decay)
+    assert entry["canonEvent"]["entities"] == names[:10]
+    assert len(entry["canonEvent"]["title"]) == 200
+    assert len(entry["canonEvent"]["description"]) > 400
+    assert entry["decayPolicy"]["neverDecay"] is True
+    assert entry["decayPolicy"]["preservationReason"].startswith(WIDE * 40)
+
+
+@pytest.mark.parametrize(
+    ("beside", "shown"),
+    [
+        ({"day": -5, "type": "Auto "}, {"day": 0, "type": "auto"}),
+        ({"day": "3", "type": "daily"}, {"day": 3, "type": "manual"}),
+        ({"day": {}, "type": 5}, {"day": 0, "type": "manual"}),
+        ({"canonEvent": "a birth"}, {"canonEvent": None}),
+        ({"canonEvent": {}}, {"canonEvent": None}),
+        ({"decayPolicy": []}, {"decayPolicy": None}),
+        ({"decayPolicy": {"decayAfterTicks": -1, "neverDecay": "no"}}, {"decayPolicy": None}),
+        ({"decayPolicy": {"decayAfterTicks": "72000", "preservationReason": "a\nb"}},
+         {"decayPolicy": {"decayAfterTicks": 72000, "preservationReason": "a b"}}),
+        ({"tick": "5", "more": [1]}, {"tick": 5}),
+    ],
+)  # fmt: skip
+async def test_what_else_is_beside_it_is_made_to_fit(
+    game: Alice, beside: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    entry = await kept(game, **beside)
+    assert {key: entry.get(key) for key in shown} == shown
+
+
+async def test_the_tick_and_the_state_are_not_guessed(game: Alice) -> None:
+    for body, code in (
+        ({"snapshot": STATE}, "bad-tick"),
+        ({"snapshot": STATE, "tick": -1}, "bad-tick"),
+        ({"tick": 1, "canonEvent": BIRTH}, "invalid-body"),
+    ):
+        answer = await game.client.post(AT, json=body)
+        assert answer.status_code in (400, 422)
+        assert (answer.json()["code"], bool(answer.json()["error"])) == (code, True)
+    assert (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"] == []
+
+
+async def test_who_has_a_token_is_told_what_is_wrong(game: Alice) -> None:
+    for said in ({"title": "x" * 300}, {"entities": [1]}, {"importance": -1}, {"type": "A war"}):
+        body = {"snapshot": STATE, "tick": 5, "canonEvent": BIRTH | said}
+        answer = await game.client.post(AT, json=body, headers=game.bearer("write"))
+        assert answer.status_code in (400, 422), answer.text
+    assert (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"] == []
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+async def test_a_game_goes_on_with_a_universe_that_was_deleted(
+    game: Alice, *, is_public: bool
+) -> None:
+    """As its client does at each autosave: ask for the universe, make it, send the save."""
+    id, said = "universe:deleted", {"name": "World", "ownerId": "player:alice"}
+    place, body = f"/api/universe/{id}", {"id": id, "isPublic": is_public, **said}
+
+    async def autosave(tick: int) -> tuple[int, str]:
+        state = ""
+        if (await game.client.get(place)).status_code == 404:
+            made = await game.client.post("/api/universe", json=body)
+            assert (made.status_code, made.json().get("success")) == (201, True), made.text
+            state = made.json()["state"]
+        save = {"snapshot": STATE, "tick": tick, "type": "auto"}
+        return (await game.client.post(f"{place}/snapshot", json=save)).status_code, state
+
+    async def ticks() -> list[int]:
+        found = (await game.client.get(f"{place}/snapshots")).json()["snapshots"]
+        return [one["tick"] for one in found]
+
+    assert await autosave(1) == (201, "created")
+    assert await autosave(2) == (201, "")
+    before = (await game.client.get(place)).json()["universe"]
+    assert (await game.client.delete(place)).json()["success"] is True
+    listed = (await game.client.get("/api/universes?ownerId=player:alice")).json()["universes"]
+    assert id not in {one["id"] for one in listed}
+    for refused, headers in (
+        (body, game.bearer("write")),
+        (body | {"isPublic": not is_public}, {}),
+        (body | {"name": "x" * 5_000}, {}),
+    ):
+        answer = await game.client.post("/api/universe", json=refused, headers=headers)
+        assert answer.status_code in (409, 422), answer.text
+        assert (await game.client.get(place)).status_code == 404
+    assert await autosave(3) == (201, "restored")
+    assert await autosave(4) == (201, "")
+    assert await ticks() == [1, 2, 3, 4]
+    after = (await game.client.get(place)).json()["universe"]
+    for key in ("id", "name", "ownerId", "createdAt", "isPublic", "namespace"):
+        assert after[key] == before[key]
