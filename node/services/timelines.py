@@ -246,10 +246,15 @@ async def due(
     return await asyncio.to_thread(_due, rows, coming, rule, now_us, begun, events)
 
 
+<<<<<<< HEAD
 async def due_by_upload(
     store: Store, row: ListedRow, coming: Taken, *, now_us: int
 ) -> tuple[Dropped, ...]:
     """What goes as this one comes. Where none can go, thousands are not read for it."""
+=======
+async def due_by_upload(store: Store, row: ListedRow, *, now_us: int) -> tuple[Dropped, ...]:
+    """What goes as the next one comes. Where none can go, thousands are not read for it."""
+>>>>>>> 5cc703946ca6637b80c611b4521b5743675ab73f
     counts = (await store.universe_counts([row.number])).get(row.number)
     stays = keeps_all(rule_of(row), 1 if counts is None else counts.snapshots + 1)
     if stays and not await store.is_any_decaying(row.number):
