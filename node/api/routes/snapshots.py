@@ -35,8 +35,8 @@ from node.errors import Unverified
 from node.services.fetch import hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
+from node.services.pruning import due_by_upload
 from node.services.snapshots import Kept, keep_snapshot
-from node.services.timelines import due_by_upload
 from node.services.universes import events_for, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node

@@ -7,6 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 from crdt.blob import BlobId
+from crdt.keys import COMMONS
 from node.api.bare_ids import meta_told, metas_told
 from node.api.endpoint import Call, Endpoint, reads, writes
 from node.api.models import micros
@@ -35,15 +36,13 @@ from node.api.universe_models import UniverseQuery
 from node.api.universes_shown import entries_of, entry_of, gone_of
 from node.errors import NotAllowed
 from node.services.mended import is_damaged
+from node.services.pruning import due, prune, rule_text, set_retention
 from node.services.timelines import (
-    due,
     family_of,
     fork,
     forks_of,
     open_at,
-    prune,
-    rule_text,
-    set_retention,
+    published_of,
     tell,
     timeline_of,
     with_deleted,
@@ -152,22 +151,35 @@ async def add_event(node: Node, call: Call[UniverseQuery, NewEvent]) -> Response
     return answer_cached(call.request, answer, 201)
 
 
+FOR_ALL: Final = (
+    "its parent is not public, and a public fork tells everybody its name and the statement of the"
+    ' snapshot that it begins with: leave `isPublic` out, or say `"visibility": "public"` with a'
+    " token"
+)
+
+
 async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
     """A new universe of your own that begins with a snapshot of this one. Nothing is copied.
 
     Of anybody's universe that is known here; it lies where its parent does unless you say else.
-    What others share with you stays with those who may read it: else it is for you alone.
+    What others share with you stays with those who may read it: else it is for you alone. A fork
+    that more people may read than its parent tells them of that: `warning` says what.
     """
     body = call.body
     if call.has_no_token and body.namespace is not None:  # unread: which there are is private
         raise NotAllowed("without a token a fork is for those who may read its parent")
     parent = await universe_called(node, call)
+    visibility = body.visibility
+    if visibility is None and body.isPublic is not None and body.namespace is None:
+        if body.isPublic and parent.namespace != COMMONS:
+            raise NotAllowed(FOR_ALL)
+        visibility = "public" if body.isPublic else "private"
     tags = tags_split(body.tags) if isinstance(body.tags, str) else body.tags
     given = Given(
         Words(body.name, body.description, None, None, tags, micros(body.createdAt)),
         Facts(
             owner=body.ownerId,
-            visibility=body.visibility,
+            visibility=visibility,
             config=config_text(body.config),
             retention=rule_text(body.retention),
         ),
@@ -191,6 +203,7 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
         "forkedFrom": ForkedFrom(
             parent.listing.record, parent.listing.target, taken.tick, taken.id.hex()
         ),
+        "warning": published_of(parent, row, taken.tick),
     }
     return answer_cached(call.request, answer, 201)
 

@@ -30,7 +30,8 @@ from node.errors import NotAllowed
 from node.services.names import author_meant
 from node.services.namespaces import Keeper
 from node.services.places import place_meant, place_text
-from node.services.timelines import forks_of, rule_of, rule_text
+from node.services.pruning import rule_of, rule_text
+from node.services.timelines import forks_of
 from node.services.universes import (
     ID_BYTES,
     Given,
