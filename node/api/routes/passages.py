@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from crdt.keys import NamespaceKey
 from node.api.bare_ids import is_theirs, passages_told
+from node.api.cleaned import cleaned_list
 from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
 from node.api.models import NoQuery, micros
 from node.api.passage_models import (
@@ -35,6 +36,7 @@ from node.api.passage_models import (
     TravellerShown,
     TravellersQuery,
     cleaned_passage,
+    cleaned_travel,
     show_passage,
     show_traveller,
     show_travellers,
@@ -378,13 +380,17 @@ ENDPOINTS = (
         problems=(403, 404), opened_by=("compat",), clean=cleaned_passage,
         has_halves=True,
     ),
-    reads("/api/passages", list_passages, Passages, query=PassagesQuery, problems=(404, 422)),
+    reads(
+        "/api/passages", list_passages, Passages, query=PassagesQuery, problems=(404, 422),
+        clean_query=cleaned_list,
+    ),
     writes("/api/gate", take_gate, GateTaken, body=NewGate, problems=(403, 404)),
     writes(f"{ONE}/accept", accept_one, PassageDone, body=Acceptance, problems=(403, 404)),
     writes(f"{ONE}/maintain", maintain_one, PassageDone, body=Maintenance, problems=(403, 404)),
     writes(
         f"{ONE}/travel", send_traveller, TravelDone, body=Travel, problems=(403, 404),
-        body_bytes_max=2 * TRAVELLER_BYTES_MAX, opened_by=("compat",), has_halves=True,
+        body_bytes_max=2 * TRAVELLER_BYTES_MAX, opened_by=("compat",), clean=cleaned_travel,
+        has_halves=True,
     ),
     writes(f"{ONE}/recall", recall_traveller, TravelDone, body=Recall, problems=(403, 404)),
     writes(f"{ONE}/decide", decide_traveller, TravelDone, body=Decision, problems=(403, 404, 504)),

@@ -1,5 +1,6 @@
 """Saves of a game that has no token: nothing said beside a state is a reason to lose the state."""
 
+import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from node.api.requests import BOM
 from node.config import ApiConfig, Config
 from tests.node.parts import Alice, open_alice
 from universe.event import NAMES_MAX
@@ -117,6 +119,29 @@ async def test_the_tick_and_the_state_are_not_guessed(game: Alice) -> None:
         assert answer.status_code in (400, 422)
         assert (answer.json()["code"], bool(answer.json()["error"])) == (code, True)
     assert (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"] == []
+
+
+@pytest.mark.parametrize("has_token", [True, False])
+async def test_a_mark_before_json_says_nothing(game: Alice, *, has_token: bool) -> None:
+    headers = {"content-type": "application/json"} | (game.bearer() if has_token else {})
+    body = BOM + json.dumps({"snapshot": STATE, "tick": 7}).encode()
+    answer = await game.client.post(AT, content=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+    assert (await game.client.get(f"{AT}/7?raw=true")).json() == STATE
+    other = BOM + b'{"id": "universe:other", "name": "Other"}'
+    answer = await game.client.post("/api/universe", content=other, headers=headers)
+    assert (answer.status_code, answer.json()["universe"]["name"]) == (201, "Other")
+    twice = await game.client.post(AT, content=BOM + body, headers=headers)
+    assert (twice.status_code, twice.json()["code"]) == (422, "invalid-body")
+
+
+async def test_json_that_comes_as_text_is_told_what_is_missing(game: Alice) -> None:
+    body = json.dumps({"snapshot": STATE, "tick": 7})
+    for media in ("text/plain;charset=UTF-8", "application/x-www-form-urlencoded"):
+        answer = await game.client.post(AT, content=body, headers={"content-type": media})
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad-tick")
+        assert answer.json()["error"].startswith(f"this came as {media.partition(';')[0]}: JSON ")
+        assert "`Content-Type: application/json`" in answer.json()["error"]
 
 
 async def test_who_has_a_token_is_told_what_is_wrong(game: Alice) -> None:
