@@ -14,6 +14,7 @@ from blake3 import blake3
 from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BlobId
+from node.api.bare_ids import id_told
 from node.api.cleaned_snapshots import cleaned_snapshot
 from node.api.endpoint import Call, Endpoint, reads
 from node.api.followed import Followed, Take
@@ -191,7 +192,7 @@ async def list_snapshots(node: Node, call: Call[SnapshotsQuery, None]) -> Snapsh
     counts = await node.store.universe_counts([row.number])
     newest_us = counts[row.number].newest_us if row.number in counts else 0
     return SnapshotList(
-        row.listing.record,
+        await id_told(node, call, row.listing.target),
         entries_of(found, await events_for(node.store, row, found)),
         newest_us // 1_000,
         node.cursors.seal(where, more),

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from crdt.blob import BlobId
 from crdt.keys import COMMONS
-from node.api.bare_ids import meta_told, metas_told
+from node.api.bare_ids import id_told, meta_told, metas_told
 from node.api.endpoint import Call, Endpoint, reads, writes
 from node.api.models import micros
 from node.api.problems import ENCODER
@@ -94,7 +94,7 @@ async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> Timeline
     canonical = tuple(one for one in shown if one.type == "canonical")
     own = [one.at_us for one in line.snapshots.values() if not one.is_inherited]
     return TimelineShown(
-        universeId=row.listing.record,
+        universeId=await id_told(node, call, row.listing.target),
         fullName=row.listing.target,
         lastUpdated=max(own, default=0) // 1_000,
         entries=tuple(map(timeline_entry, page)),
@@ -197,12 +197,11 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
             os.urandom(ID_BYTES),
             has_no_token=call.has_no_token,
         )
+    told = await id_told(node, call, parent.listing.target)
     answer = {
         "success": True,
         "universe": await meta_told(node, call, row),
-        "forkedFrom": ForkedFrom(
-            parent.listing.record, parent.listing.target, taken.tick, taken.id.hex()
-        ),
+        "forkedFrom": ForkedFrom(told, parent.listing.target, taken.tick, taken.id.hex()),
         "warning": published_of(parent, row, taken.tick),
     }
     return answer_cached(call.request, answer, 201)
@@ -213,7 +212,7 @@ async def list_forks(node: Node, call: Call[ForksQuery, None]) -> dict[str, Any]
     row = await universe_called(node, call)
     found = await metas_told(node, call, await forks_of(node.store, row))
     answer: dict[str, Any] = {
-        "sourceUniverseId": row.listing.record,
+        "sourceUniverseId": await id_told(node, call, row.listing.target),
         "forks": found,
     }
     if call.query.tree:

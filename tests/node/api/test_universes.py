@@ -206,7 +206,7 @@ async def test_a_multiverse_client_is_told_ids_by_which_it_finds_the_very_ones(
     ends = {"sourceUniverseId": "universe:pond", "targetUniverseId": bobs, "type": "gate"}
     passage = (await client.post("/api/multiverse/passage", json=ends)).json()["passage"]
     (shown,) = (await client.get("/api/multiverse/passages")).json()["passages"]
-    assert shown == (await client.get(f"/api/passage/{passage['id']}")).json()["passage"]
+    assert shown == passage == (await client.get(f"/api/passage/{passage['id']}")).json()["passage"]
     assert (shown["sourceUniverseId"], shown["targetUniverseId"]) == ("universe:pond", bobs)
     await client.post("/api/player", json={"id": "player:alice", "displayName": "Alice"})
     owned = (await client.get("/api/multiverse/player/player:alice/universes")).json()
