@@ -41,6 +41,8 @@ UNIVERSES: Final = "universes"
 PASSAGES: Final = "passages"
 PLAYERS: Final = "players"
 INDEX: Final = "index.json"
+DELETED: Final = "[DELETED] "
+"""Before the name of a universe that such a server shows to nobody: it keeps the folder."""
 
 
 def universe_folders(listing: Listing) -> dict[str, list[str]]:
@@ -73,7 +75,10 @@ def plan_ai_village(files: Files) -> Plan:
         except InvalidFile as wrong:
             report.refuse(wrong)
             continue
-        if one.id in universes:
+        if one.name.startswith(DELETED):
+            reason = f"{one.id} was deleted there: it is left out"
+            report.tell(About.LEFT, folder, reason)
+        elif one.id in universes:
             reason = f"another folder before it is {one.id} too: this one is left out"
             report.tell(About.SAME_ID, folder, reason)
         else:

@@ -196,6 +196,16 @@ def test_two_folders_that_say_one_id_are_not_mixed() -> None:
     assert plan.report.counts[About.SAME_ID] == 1
 
 
+def test_what_its_server_marked_as_deleted_is_left_out_with_a_word() -> None:
+    files = village("universe:old", [entry(1, 9)], {"1.json.gz": state(1)}, name="[DELETED] Old")
+    files |= village(MAIN, [entry(1, 1)], {"1.json.gz": state(1)}, name="Not [DELETED]")
+    plan = planned(files)
+    assert only(plan).id == MAIN
+    (left,) = told(plan, About.LEFT)
+    assert left.endswith("universe:old was deleted there: it is left out")
+    assert plan.report.refused == 0
+
+
 def test_a_fork_comes_after_what_it_is_a_fork_of() -> None:
     fork = {"universeId": MAIN, "snapshotTick": 1}
     files = village("universe:a-fork", [entry(1, 9)], {"1.json.gz": state(1)}, forkOf=fork)
