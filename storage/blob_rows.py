@@ -198,12 +198,30 @@ def keep_chunks(
 ) -> list[bytes]:
     """Chunks under their hashes, which were checked; gives the hashes of those that are new.
 
-    Raises `OverQuota` where the disk is full; nothing is stored then.
+    What is here as other bytes is written anew: bits may have rotted where nobody looked. Raises
+    `OverQuota` where the disk is full; nothing is stored then.
     """
     new = dict(chunks)
+    _drop_rotten(database, packs, new)
     for hash in held_of(database, list(new)):
         del new[hash]
     return _keep(database, packs, new, is_packed=is_packed)
+
+
+def _drop_rotten(database: sqlite3.Connection, packs: Packs, chunks: Mapping[bytes, bytes]) -> None:
+    """Of these, which the caller keeps at once, those that are here as other bytes."""
+    for part in _parts(list(chunks)):
+        asked = f"SELECT hash, pack, at, size FROM packed WHERE hash IN ({_marks(part)})"
+        for hash, *where in database.execute(asked, part).fetchall():
+            place = Place(*where)
+            if packs.read(place) != chunks[hash]:
+                database.execute("DELETE FROM packed WHERE hash = ?", (hash,))
+                lost = place.size, place.pack
+                database.execute("UPDATE pack SET live = live - ? WHERE number = ?", lost)
+        asked = f"SELECT hash, data FROM chunk WHERE hash IN ({_marks(part)})"
+        for hash, data in database.execute(asked, part).fetchall():
+            if data != chunks[hash]:
+                database.execute("DELETE FROM chunk WHERE hash = ?", (hash,))
 
 
 def held_of(database: sqlite3.Connection, hashes: Sequence[bytes]) -> set[bytes]:

@@ -62,23 +62,6 @@ class Namesakes(Part):
         rows = await self._database.few_rows("SELECT author FROM followed WHERE is_own")
         return frozenset(encode_did_key(author) for (author,) in rows)
 
-    async def authors_of(
-        self, kind: str, records: Collection[str], namespaces: Collection[NamespaceKey]
-    ) -> dict[str, frozenset[str]]:
-        """did:keys of those who have a record of each of these ids; an id that nobody has is not
-        among them."""
-        keys = ",".join("?" * len(namespaces))
-        rows = await self._database.rows(
-            "SELECT DISTINCT record, author FROM listing WHERE kind = ?"
-            f" AND record IN {_NAMES} AND namespace IN"
-            f" (SELECT number FROM namespace WHERE key IN ({keys}))",
-            (kind, json.dumps(sorted(records)), *namespaces),
-        )
-        found: dict[str, set[str]] = {}
-        for record, author in rows:
-            found.setdefault(record, set()).add(author)
-        return {record: frozenset(authors) for record, authors in found.items()}
-
     async def namesakes(
         self,
         kind: str,

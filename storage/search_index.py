@@ -261,13 +261,7 @@ class SearchIndex:
         is_whole = await self._run(self._open_directory)
         if not is_whole or not 0 <= self._seq <= newest:
             await self._forget()
-        with suppress(BrokenIndex):
-            return await self._catch_up(is_fresh=self._seq == 0)
-        # It can be read but not written on: it is only derived.
-        await self._run(self._close_writer)
-        await self._run(shutil.rmtree, self._directory)
-        await self._run(self._open_directory)
-        return await self._build_anew()
+        return await self._catch_up(is_fresh=self._seq == 0)
 
     async def close(self) -> None:
         """Waits for what is being written, and lets the directory go."""

@@ -141,6 +141,13 @@ def to_drop(
     return tuple(sorted(gone, key=lambda one: one.snapshot.order))
 
 
+def keeps_all(policy: Policy, count: int) -> bool:
+    """Whether of so many without a decay of their own none goes, whatever they are."""
+    most = policy.auto.thin_over
+    says_no_more = policy == Policy(auto=Rule(thin_over=most))
+    return says_no_more and (most is None or count <= min(most, ROOM_MAX))
+
+
 def _by_time(one: Taken) -> tuple[int, int, bytes]:
     return one.at_us, one.tick, one.id
 

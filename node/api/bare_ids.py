@@ -1,7 +1,8 @@
 """What multiverse clients call a universe: its id alone, as they ask for it by nothing else.
 
-Many have one that is called `universe:main`. Where the bare id would be answered with another one
-than is meant they are told its full name, by which they can ask as well.
+Many have one that is called `universe:main`, as every game calls its first. So to them an id alone
+is this author's own, which they may save into, and nobody else's; of all others they are told the
+full name, by which they can ask as well.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,11 +15,9 @@ from node.api.endpoint import Call
 from node.api.passage_models import PassageShown
 from node.api.problems import ENCODER
 from node.api.universes_shown import metas_of
-from node.services.universes import joined_places
 from node.wiring import Node
 from storage.listings import ListedRow
 from storage.store import Store
-from universe.record import WORD
 
 
 def is_theirs(node: Node, call: Call[Any, Any]) -> bool:
@@ -27,18 +26,10 @@ def is_theirs(node: Node, call: Call[Any, Any]) -> bool:
 
 
 async def bare_ids(store: Store, names: Iterable[str]) -> Mapping[str, str]:
-    """By full names: the id alone where that means the very one, as `universe_meant` does."""
-    ends = {name: name.partition("/") for name in names}
-    known = await store.authors_of(
-        WORD, {id for _, _, id in ends.values()}, await joined_places(store)
-    )
+    """By full names: the id alone of one's own."""
     own = await store.own_authors()
-
-    def meant(id: str) -> frozenset[str]:
-        authors = known.get(id, frozenset())
-        return authors & own or authors
-
-    return {name: id if meant(id) == {author} else name for name, (author, _, id) in ends.items()}
+    ends = {name: name.partition("/") for name in names}
+    return {name: id if author in own else name for name, (author, _, id) in ends.items()}
 
 
 async def metas_told(

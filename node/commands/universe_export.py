@@ -23,7 +23,7 @@ from node.commands.new_files import NewFiles
 from node.commands.progress import Progress
 from node.commands.universe_outgoing import Outgoing, outgoing
 from node.exit_codes import UNVERIFIED
-from node.failure import Json, failure
+from node.failure import Json, failed, failure
 from node.text import printable, size_text
 
 if TYPE_CHECKING:
@@ -113,9 +113,19 @@ def export_all(outs: Sequence[Outgoing], folder: Path, format: WorldFormat) -> l
             each.plan()
         for each in exporting:
             each.go(bars)
+        if left := [one for each in exporting for one in each.left]:
+            check_any(exporting, left)
         for path, data in beside.items():
             files.write(path, data)
     return exporting
+
+
+def check_any(exporting: Sequence[Exporting], left: Sequence[Json]) -> None:
+    """Raises `Failure` where nothing of all that is there has a place in the format."""
+    if not any(each.written for each in exporting):
+        some = "the one snapshot" if len(left) == 1 else f"any of the {len(left):,} snapshots"
+        detail = f"{exporting[0].format} has no place for {some} there: see --format raw"
+        raise failed("nothing-exported", "Nothing was written", detail, left=[*left])
 
 
 @dataclass(slots=True)

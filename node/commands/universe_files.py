@@ -91,8 +91,9 @@ def snapshot(
     say(f"tick {done['tick']:,}: {size_text(done['fileSize'])} {said}", fg="green")
     say(done["id"], dim=True)
     if done["dropped"]:
-        why = "as the universe's rule, or their own, has it: panspermia universe prune shows it"
-        say(f"{done['dropped']:,} older ones went, {why}", dim=True)
+        count = f"{done['dropped']:,} older {'one' if done['dropped'] == 1 else 'ones'}"
+        why = "by the rule of the universe, or their own: panspermia universe show says it"
+        say(f"{count} went, {why}", dim=True)
 
 
 def json_text(value: Json) -> str:

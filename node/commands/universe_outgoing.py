@@ -42,7 +42,7 @@ def outgoing(universes: list[str]) -> tuple[list[Outgoing], list[ImportedPassage
                 inside.append(one)
             else:
                 left[one.id] = one
-        alike = {one["id"] for one in metas if one["ownerId"] == meta["ownerId"]}
+        alike = {_id_in(one["fullName"]) for one in metas if one["ownerId"] == meta["ownerId"]}
         owners = tuple(_players(meta, alike))
         one_of = replace(_universe(name, meta), passages=tuple(inside), players=owners)
         outs.append(Outgoing(name, one_of))
@@ -58,7 +58,7 @@ def _universe(name: str, meta: Json) -> OutUniverse:
     events |= _events(name, {one.id: one for one in snapshots})
     fork, config = meta.get("forkOf"), meta.get("config")
     return OutUniverse(
-        id=meta["id"],
+        id=_id_in(name),
         name=meta["name"],
         snapshots=tuple(snapshots),
         events=tuple(sorted(events, key=_when)),
@@ -66,8 +66,13 @@ def _universe(name: str, meta: Json) -> OutUniverse:
         created_us=meta["createdAt"] * 1_000,
         is_public=meta["isPublic"],
         config=json.dumps(config, ensure_ascii=False, separators=(",", ":")) if config else "",
-        fork_of=ForkOf(fork["universeId"], fork["snapshotTick"]) if fork else None,
+        fork_of=ForkOf(_id_in(fork["universe"]), fork["snapshotTick"]) if fork else None,
     )
+
+
+def _id_in(full_name: str) -> str:
+    """As its author calls it: what a list says may be more, where others call theirs so too."""
+    return full_name.partition("/")[2]
 
 
 def _listed(name: str, what: str, key: str, query: Json) -> Iterator[dict[str, Any]]:
@@ -152,8 +157,8 @@ def _passages(name: str) -> Iterator[tuple[ImportedPassage, set[str]]]:
     for one in node().get("/api/passages", {"universeId": name})["passages"]:
         passage = ImportedPassage(
             id=one["id"],
-            source=one["sourceUniverseId"],
-            target=one["targetUniverseId"],
+            source=_id_in(one["source"]),
+            target=_id_in(one["target"]),
             type=one["type"],
             is_active=one["active"],
             created_us=one["createdAt"] * 1_000,

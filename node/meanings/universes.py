@@ -76,6 +76,10 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
         "`--id` gives a name to one universe, and there is none, or there are several.",
         "Import them without `--id`, or name the folder of one.",
     ),
+    "nothing-exported": (
+        "The format that was asked for has no place for any of the snapshots; nothing was written.",
+        "`--format raw` takes them all.",
+    ),
     "partly-imported": (
         "Some of what is there is damaged, leads out of its folder, or was refused.",
         "`problems` and `refused` say what, where and why. The rest is imported.",

@@ -17,7 +17,15 @@ from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.event import decode_event
 from universe.record import DROPPED_MAX, Facts, create_universe, drop_snapshots
-from universe.retention import KEEP_ALL, Dropped, Policy, parse_policy, to_drop, write_policy
+from universe.retention import (
+    KEEP_ALL,
+    Dropped,
+    Policy,
+    keeps_all,
+    parse_policy,
+    to_drop,
+    write_policy,
+)
 from universe.taken import Taken, taken_of
 
 NAMES_ONE: Final = b"snapshot"
@@ -56,8 +64,10 @@ async def due(
 async def due_by_upload(
     store: Store, row: ListedRow, coming: Taken, *, now_us: int
 ) -> tuple[Dropped, ...]:
-    """What goes as this one comes; thousands are not read where none can go."""
-    if rule_of(row) == KEEP_ALL and not await store.is_any_decaying(row.number):
+    """What goes as this one comes. Where none can go, thousands are not read for it."""
+    counts = (await store.universe_counts([row.number])).get(row.number)
+    stays = keeps_all(rule_of(row), 1 if counts is None else counts.snapshots + 1)
+    if stays and not await store.is_any_decaying(row.number):
         return ()
     return (await due(store, row, now_us=now_us, coming=coming)).dropped
 

@@ -129,10 +129,10 @@ async def fork(
     is_own = await _is_ones_own(by, parent, decode_signed(signed))
     given = await _for_its_readers(by, parent, given, is_own=is_own, has_no_token=has_no_token)
     if given.id:
-        for other in await by.store.called(WORD, given.id, await joined_places(by.store)):
-            if other.listing.author == by.keeper.identity.did:
-                detail = f"you have a universe {given.id} already: take another id for the fork"
-                raise Conflict(detail, code="universe-exists")
+        places, own = await joined_places(by.store), by.keeper.identity.did
+        if await by.store.called(WORD, given.id, places, authors=[own]):
+            detail = f"you have a universe {given.id} already: take another id for the fork"
+            raise Conflict(detail, code="universe-exists")
     given = replace(given, origin=(parent.listing.target, decode_signed(signed)))
     try:
         made, _ = await make_universe(by, given, drawn)
@@ -238,8 +238,7 @@ async def _is_ones_own(by: Hand, parent: ListedRow, signed: SignedSnapshot) -> b
     author, id = parse_full_name(decode_snapshot(signed.statement).universe)
     if parent.listing.author != did or author == did:
         return parent.listing.author == did
-    public = await by.store.called(WORD, id, [COMMONS])
-    return any(one.listing.author == author for one in public)
+    return bool(await by.store.called(WORD, id, [COMMONS], authors=[author]))
 
 
 async def _for_its_readers(
@@ -284,8 +283,7 @@ async def universe_named(
 ) -> ListedRow | None:
     """By its full name."""
     author, id = parse_full_name(name)
-    found = await store.called(WORD, id, places)
-    return next((one for one in found if one.listing.author == author), None)
+    return next(iter(await store.called(WORD, id, places, authors=[author])), None)
 
 
 def parent_name(row: ListedRow) -> str | None:

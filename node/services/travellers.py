@@ -7,6 +7,8 @@ A partner's gate may name as many travellers as it likes, from universes that it
 answer asks for all stories at once, and what is decided of one asks for the story of that one.
 """
 
+import asyncio
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -91,15 +93,7 @@ async def travellers_through(
 ) -> Page:
     """A page of those who ever left through it, as far as is held; `after`: `next` of another."""
     books, ends = await _at_ends(by, passage)
-    is_done: dict[Who, bool] = {}
-    for end in ends:
-        for one, done in end.departures:
-            who = one.receipt.traveller.who
-            is_done[who] = is_done.get(who, True) and done
-    places = sorted(Place(done, who) for who, done in is_done.items())
-    if after is not None:
-        last = Place.of(after)
-        places = [one for one in places if one > last]
+    places = await asyncio.to_thread(_places, ends, after)
     page = places[: min(limit, PAGE_MAX)]
     told = {one.who: one for one in await books.ask_each([one.who for one in page], _stories)}
     shown, count, receipts = list[Story](), 0, 0
@@ -121,14 +115,7 @@ async def travellers_under(
 ) -> tuple[Page, list[Checked]]:
     """Those who left through it under a migration, and the last such departure of each."""
     books, ends = await _at_ends(by, passage)
-    whom = sorted(
-        {
-            one.receipt.traveller.who
-            for end in ends
-            for one, _ in end.departures
-            if one.receipt.migration == migration and who.is_meant(one.receipt)
-        }
-    )
+    whom = await asyncio.to_thread(_under, ends, migration, who)
     told = await books.ask_each(whom[:PAGE_MAX], _stories)
     stories, departures = list[Story](), list[Checked]()
     for story in told:
@@ -208,6 +195,25 @@ async def _at_ends(by: Ferry, passage: Passage) -> tuple[Books, list[_End]]:
         return [_end(name, passage, lines, behind) for name in names]
 
     return books, await books.ask_each(ends, question)
+
+
+def _places(ends: Sequence[_End], after: str | None) -> list[Place]:
+    """Of all who left, in order; those after that one."""
+    is_done: dict[Who, bool] = {}
+    for end in ends:
+        for one, done in end.departures:
+            who = one.receipt.traveller.who
+            is_done[who] = is_done.get(who, True) and done
+    places = sorted(Place(done, who) for who, done in is_done.items())
+    return places if after is None else places[bisect_right(places, Place.of(after)) :]
+
+
+def _under(ends: Sequence[_End], migration: bytes, who: Asked) -> list[Who]:
+    """Those who left under it."""
+    receipts = (one.receipt for end in ends for one, _ in end.departures)
+    return sorted(
+        {one.traveller.who for one in receipts if one.migration == migration and who.is_meant(one)}
+    )
 
 
 def _page(

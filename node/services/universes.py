@@ -89,28 +89,34 @@ def document_of(row: ListedRow) -> DocumentId:
     return DocumentId(row.namespace, owner, CLASS, KIND, row.listing.record.encode())
 
 
+CANDIDATES_MAX: Final = 100
+"""Universes of one bare id: more than a person would read through."""
+
+
 async def joined_places(store: Store) -> list[NamespaceKey]:
     """Where universes are looked for: in all that this node takes part in."""
     return [one.namespace for one in await store.joined()]
 
 
 async def universe_meant(
-    store: Store, text: str, places: Sequence[NamespaceKey] | None = None
+    store: Store,
+    text: str,
+    places: Sequence[NamespaceKey] | None = None,
+    *,
+    bare_is_own: bool = False,
 ) -> ListedRow:
     """`did/id`, `petname/id`, or an id: one's own, else that of the only one who has it.
 
+    `bare_is_own`: nobody else's, for a game that knows its own by nothing else.
     Raises `InvalidName`, `UnknownPetname`, `UnknownRecord`, or `Conflict` (`ambiguous-universe`).
     """
     owner, slash, id = text.rpartition("/")
     parse_universe_id(id)
     places = await joined_places(store) if places is None else places
-    found = await store.called(WORD, id, places)
-    if slash:
-        author = await author_meant(store, owner)
-        found = [row for row in found if row.listing.author == author]
-    else:
-        own = await store.own_authors()
-        found = [row for row in found if row.listing.author in own] or found
+    whose = [await author_meant(store, owner)] if slash else await store.own_authors()
+    found = await store.called(WORD, id, places, authors=whose)
+    if not (found or slash or bare_is_own):
+        found = await store.called(WORD, id, places, CANDIDATES_MAX)
     if not found:
         await refuse_gone(store, text, places)
         detail = f"no universe {text} is known here; `panspermia sync` may bring it"
@@ -150,7 +156,7 @@ async def make_universe(
     places = await joined_places(store)
 
     async def own_in(where: Sequence[NamespaceKey]) -> list[ListedRow]:
-        return [row for row in await store.called(WORD, id, where) if row.listing.author == own.did]
+        return await store.called(WORD, id, where, authors=[own.did])
 
     mine, is_back = await own_in(places) if given.id else [], False
     facts = given.facts

@@ -212,6 +212,11 @@ def test_saves_and_worlds_go_in_and_what_is_broken_is_told(
     assert sorted(hashes(tmp_path / "eden-3")["universe:eden-3"]) == sorted(
         hashes(eden)["universe:eden"]
     )
+    path = tmp_path / "no-saves"
+    line = ["export", "universe:eden-2", str(path), "--format", "savefile"]
+    refused = told(shell, alice, *line, exit=1)
+    assert (refused["code"], len(refused["left"])) == ("nothing-exported", 2)
+    assert not [*path.rglob("*.json")]
     nothing = shell(alice, "universe", "import", str(tmp_path / "none"))
     assert (nothing.code, nothing.answer["code"]) == (1, "not-a-world")
 
@@ -222,7 +227,7 @@ def history(at: LocalNode, id: str) -> dict[str, Any]:
     listed = at.client.get(f"/api/universe/{id}/snapshots")["snapshots"]
     told = at.client.get(f"/api/universe/{id}/timeline")["entries"]
     keys = ("tick", "type", "checksum", "inherited", "wrapped", "day", "timestamp", "decayPolicy")
-    fork = universe.get("forkOf") or {}
+    fork: dict[str, Any] = universe.get("forkOf") or {}
     return {
         "counts": (universe["snapshotCount"], universe["canonicalEventCount"]),
         "fork": (fork.get("universeId"), fork.get("snapshotTick")),

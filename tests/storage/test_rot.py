@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from crdt.blob import Chunking
+from crdt.blob import CHUNK_BYTES, Chunking
 from crdt.chunking import content_manifest_of, cut
 from crdt.digest import payload_digest
 from storage.errors import NotHeld, StorageError
@@ -137,6 +137,25 @@ async def test_what_rotted_where_nobody_looked_is_good_again_once_the_same_bytes
         if rot != "no bytes":  # others may lean on it by its id
             assert rows(tmp_path, "SELECT max(id) FROM vault.whole") == [(before,)]
             assert rows(tmp_path, "SELECT count(*) FROM vault.lost") == [(0,)]
+
+
+@pytest.mark.parametrize("size", [5_000, 5 << 20])
+async def test_so_is_what_lies_in_packs_and_in_rows(tmp_path: Path, size: int) -> None:
+    data, longer = NOISE[:size], NOISE[: size + CHUNK_BYTES]
+    async with opened(tmp_path) as store:
+        blob, other = await store.put_blob(data), await store.put_blob(longer + data)
+        for pack in (tmp_path / "blobs").glob("*.pack"):
+            with pack.open("r+b") as file:
+                file.seek(CHUNK_BYTES + 100)
+                file.write(bytes(4))
+        rows(tmp_path, "UPDATE chunk SET data = zeroblob(length(data))")
+        assert await store.put_blob(data) == blob
+        assert await store.read_blob(blob) == data
+        assert await store.put_blob(longer + data) == other
+        assert await store.read_blob(other) == longer + data
+        await store.gc(grace_us=-1)
+        assert rows(tmp_path, "SELECT count(*) FROM packed") == [(0,)]
+        assert not list((tmp_path / "blobs").glob("*.pack"))
 
 
 async def test_what_leans_on_what_rotted_can_be_read_once_it_was_put_again(tmp_path: Path) -> None:

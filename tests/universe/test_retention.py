@@ -22,6 +22,7 @@ from universe.retention import (
     SECONDS_MAX,
     Policy,
     Rule,
+    keeps_all,
     parse_policy,
     policy_words,
     to_drop,
@@ -214,6 +215,8 @@ RULES = st.builds(
     older_than_ticks=st.none() | st.integers(1, 99),
 )
 POLICIES = st.builds(Policy, auto=RULES, manual=RULES)
+
+
 # What goes because there are too many is as many as are too many: of another time, others.
 OVER = st.builds(thinned_over, RULES, st.integers(1, 20))
 ALL_POLICIES = POLICIES | st.builds(Policy, auto=OVER, manual=RULES | OVER)
@@ -234,6 +237,22 @@ def test_some_are_never_dropped(line: list[Taken], policy: Policy, pins: int, ti
     if line:
         assert max(line, key=lambda one: one.order).id not in ids
         assert max(line, key=lambda one: (one.at_us, one.tick, one.id)).id not in ids
+
+
+@given(LINES, ALL_POLICIES | st.sampled_from([KEEP_ALL, Policy(), Policy(auto=Rule(thin_over=3))]))
+def test_where_all_are_said_to_stay_none_goes(line: list[Taken], policy: Policy) -> None:
+    line = [replace(one, decay=None) for one in line]
+    if keeps_all(policy, sum(not one.is_inherited for one in line)):
+        assert gone(line, policy) == []
+
+
+def test_all_stay_where_there_is_no_rule_or_the_usual_one_and_room() -> None:
+    assert keeps_all(KEEP_ALL, ROOM_MAX + 1)
+    assert keeps_all(Policy(), AUTOS_MAX)
+    assert not keeps_all(Policy(), AUTOS_MAX + 1)
+    for rule in (Rule(thin=True), Rule(newest=9), Rule(older_than_s=9), Rule(older_than_ticks=9)):
+        assert not keeps_all(Policy(auto=rule), 0)
+        assert not keeps_all(Policy(manual=rule), 0)
 
 
 @given(LINES, ALL_POLICIES, st.randoms())

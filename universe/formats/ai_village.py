@@ -42,7 +42,7 @@ PASSAGES: Final = "passages"
 PLAYERS: Final = "players"
 INDEX: Final = "index.json"
 DELETED: Final = "[DELETED] "
-"""Before the name of a universe that such a server shows to nobody: it keeps the folder."""
+"""The server keeps what was deleted, hidden, with this before its name."""
 
 
 def universe_folders(listing: Listing) -> dict[str, list[str]]:
@@ -75,8 +75,8 @@ def plan_ai_village(files: Files) -> Plan:
         except InvalidFile as wrong:
             report.refuse(wrong)
             continue
-        if one.name.startswith(DELETED):
-            reason = f"{one.id} was deleted there: it is left out"
+        if len(folders) > 1 and one.name.startswith(DELETED) and not one.is_public:
+            reason = "its owner deleted it: it stays in the file; its folder alone is imported"
             report.tell(About.LEFT, folder, reason)
         elif one.id in universes:
             reason = f"another folder before it is {one.id} too: this one is left out"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from crdt.keys import NamespaceKey
-from node.api.bare_ids import passages_told
+from node.api.bare_ids import is_theirs, passages_told
 from node.api.cleaned import cleaned_list
 from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
 from node.api.models import NoQuery, micros
@@ -82,8 +82,9 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
     Where both are, it is open at once; else the other owner accepts it.
     """
     body = call.body
-    source = await _universe(node, body.source, body.namespace)
-    target = await _universe(node, body.target, body.namespace)
+    theirs = is_theirs(node, call)
+    source = await _universe(node, body.source, body.namespace, bare_is_own=theirs)
+    target = await _universe(node, body.target, body.namespace, bare_is_own=theirs)
     places = {each.namespace for each in (source, target) if each.namespace is not None}
     if len(places) != 1:
         detail = "they lie in two namespaces: who reads one end could not tell who is in the other"
@@ -308,13 +309,14 @@ async def _named(node: Node, text: str) -> str:
     return f"{await author_meant(node.store, whose)}/{id}" if slash else text
 
 
-async def _universe(node: Node, text: str, place: str | None) -> _Universe:
-    """Of a bare id one's own, else that of the only one who has it.
+async def _universe(node: Node, text: str, place: str | None, *, bare_is_own: bool) -> _Universe:
+    """As `universe_meant`.
 
     What is named in full need not be here yet. Raises as `universe_meant`.
     """
     try:
-        row = await universe_meant(node.store, text, await places_meant(node.store, place))
+        places = await places_meant(node.store, place)
+        row = await universe_meant(node.store, text, places, bare_is_own=bare_is_own)
     except UnknownRecord:
         if "/" not in text:
             raise

@@ -240,7 +240,7 @@ async def _kept(
     if kept.dropped:
         ticks = ", ".join(f"{one.snapshot.tick}" for one in kept.dropped[:SHOWN_MAX])
         more = " …" if len(kept.dropped) > SHOWN_MAX else ""
-        said = "%s: %d snapshots went with an upload, by the universe's rule or their own: ticks %s"
+        said = "%s: what went with an upload, by the universe's rule or its own: %d, of tick %s"
         log.info(said, row.listing.target, len(kept.dropped), f"{ticks}{more}")
     answer = answer_cached(call.request, _done(kept), 200 if kept.is_known else 201)
     return _mark(upload, kept.row.checksum), answer

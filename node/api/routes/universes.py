@@ -168,7 +168,8 @@ async def universe_called(node: Node, call: Call[Any, Any]) -> ListedRow:
     """The one that the path names. Raises as `universe_meant`, and `NotFound` for a namespace."""
     said: str | None = call.query.namespace
     places = None if said is None else [await place_meant(node.store, said)]
-    return await universe_meant(node.store, call.path["universe"], places)
+    id: str = call.path["universe"]
+    return await universe_meant(node.store, id, places, bare_is_own=is_theirs(node, call))
 
 
 async def _places(node: Node, query: UniversesQuery) -> list[NamespaceKey]:

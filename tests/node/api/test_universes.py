@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from crdt.change import DocumentId
+from crdt.change import DocumentId, Signer, device_capabilities
 from crdt.did import decode_did_key
-from crdt.keys import COMMONS, AuthorKey
+from crdt.ed25519 import SigningKey
+from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from node.config import ApiConfig, Config
 from registry.deletion import delete
 from registry.head import Words
+from storage import listings
 from tests.node.parts import Alice, open_alice
 from tests.registry.people import ALICE_LAPTOP
 from tests.storage.people import BOB, CAROL, NOW_US, Person
@@ -172,20 +174,19 @@ async def test_a_multiverse_client_is_told_ids_by_which_it_finds_the_very_ones(
     games: Alice,
 ) -> None:
     """They ask for a universe by its `id` alone, and many are called alike."""
-    mine = await made(games)
     bobs = await from_peer(games, BOB)
-    await from_peer(games, BOB, "universe:sea")
-    await from_peer(games, CAROL, "universe:fork", parent=bobs)
-    await from_peer(games, BOB, "universe:isle", parent=f"{games.node.identity.did}/universe:main")
+    none = await games.client.get("/api/multiverse/universe/universe:main")
+    assert none.status_code == 404, "of a stranger's one nothing is said, so that it makes its own"
+    mine = await made(games)
+    sea = await from_peer(games, BOB, "universe:sea")
+    fork = await from_peer(games, CAROL, "universe:fork", parent=bobs)
+    isle = await from_peer(games, BOB, "universe:isle", parent=str(mine["fullName"]))
     await made(games, id="universe:pond")
     client = games.client
     listed = (await client.get("/api/multiverse/universes")).json()["universes"]
     found = {one["id"]: one["fullName"] for one in listed}
-    assert found.pop(bobs) == bobs
     assert found == {
-        "universe:main": mine["fullName"], "universe:sea": f"{BOB.did}/universe:sea",
-        "universe:fork": f"{CAROL.did}/universe:fork",
-        "universe:isle": f"{BOB.did}/universe:isle",
+        "universe:main": mine["fullName"], bobs: bobs, sea: sea, fork: fork, isle: isle,
         "universe:pond": f"{games.node.identity.did}/universe:pond",
     }  # fmt: skip
     for one in listed:  # written into the address as it is
@@ -195,7 +196,12 @@ async def test_a_multiverse_client_is_told_ids_by_which_it_finds_the_very_ones(
         shown = (await client.get(f"/api/multiverse/universe/{one['id']}")).json()["universe"]
         assert shown == one
     forks = {one["id"]: one["forkOf"]["universeId"] for one in listed if one.get("forkOf")}
-    assert forks == {"universe:fork": bobs, "universe:isle": "universe:main"}
+    assert forks == {fork: bobs, isle: "universe:main"}
+    for change in (
+        client.delete("/api/multiverse/universe/universe:sea"),
+        client.post("/api/multiverse/universe/universe:sea/snapshot", json={"snapshot": {}}),
+    ):
+        assert (await change).status_code == 404, "what is a stranger's is never meant"
 
     ends = {"sourceUniverseId": "universe:pond", "targetUniverseId": bobs, "type": "gate"}
     passage = (await client.post("/api/multiverse/passage", json=ends)).json()["passage"]
@@ -205,6 +211,34 @@ async def test_a_multiverse_client_is_told_ids_by_which_it_finds_the_very_ones(
     await client.post("/api/player", json={"id": "player:alice", "displayName": "Alice"})
     owned = (await client.get("/api/multiverse/player/player:alice/universes")).json()
     assert sorted(owned["universeIds"]) == ["universe:main", "universe:pond"]
+
+
+async def test_however_many_strangers_call_theirs_so_ones_own_is_found(
+    games: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listings, "PAGE_MAX", 2)
+    others = [BOB, CAROL, *(made_up(number) for number in range(5))]
+    assert min(one.did for one in others) < games.node.identity.did
+    for one in others:
+        await from_peer(games, one)
+    mine = await made(games)
+    for name in ("universe:main", str(mine["fullName"]).replace("/", "%2F")):
+        shown = await games.client.get(f"/api/universe/{name}")
+        assert shown.json()["universe"] == mine
+    assert await made(games) == mine
+    saved = await games.client.post(
+        "/api/universe/universe:main/snapshot", json={"snapshot": {}, "tick": 5}
+    )
+    assert saved.status_code == 201, saved.text
+    for one in others:
+        shown = await games.client.get(f"/api/universe/{one.did}%2Funiverse:main")
+        assert shown.json()["universe"]["author"] == one.did
+
+
+def made_up(number: int) -> Person:
+    root, device = (SigningKey.from_seed(bytes([number, at]) * 16) for at in (1, 2))
+    capabilities = device_capabilities(root, DeviceKey(device.public))
+    return Person(root, Signer(device, AuthorKey(root.public), capabilities))
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ async def test_an_upload_says_what_went(alice: Alice, caplog: pytest.LogCaptureF
         "why": "2 newer ones are kept",
     }  # fmt: skip
     assert [one.getMessage() for one in caplog.records] == [
-        f"{alice.node.identity.did}/universe:main: 19 snapshots went with an upload, by the"
-        " universe's rule or their own: ticks " + ", ".join(map(str, range(16))) + " …"
+        f"{alice.node.identity.did}/universe:main: what went with an upload, by the"
+        " universe's rule or its own: 19, of tick " + ", ".join(map(str, range(16))) + " …"
     ]
     again = await put(alice, b"now", "tick=20&type=auto")
     assert (again["known"], again["dropped"]) == (True, 0)

@@ -196,16 +196,6 @@ def test_two_folders_that_say_one_id_are_not_mixed() -> None:
     assert plan.report.counts[About.SAME_ID] == 1
 
 
-def test_what_its_server_marked_as_deleted_is_left_out_with_a_word() -> None:
-    files = village("universe:old", [entry(1, 9)], {"1.json.gz": state(1)}, name="[DELETED] Old")
-    files |= village(MAIN, [entry(1, 1)], {"1.json.gz": state(1)}, name="Not [DELETED]")
-    plan = planned(files)
-    assert only(plan).id == MAIN
-    (left,) = told(plan, About.LEFT)
-    assert left.endswith("universe:old was deleted there: it is left out")
-    assert plan.report.refused == 0
-
-
 def test_a_fork_comes_after_what_it_is_a_fork_of() -> None:
     fork = {"universeId": MAIN, "snapshotTick": 1}
     files = village("universe:a-fork", [entry(1, 9)], {"1.json.gz": state(1)}, forkOf=fork)
@@ -357,3 +347,22 @@ def test_of_more_states_than_a_universe_has_the_important_and_the_newest_are_tak
     assert [one.tick for one in only(plan).snapshots] == [0, 1, 4]
     assert "5 snapshots, and a universe has 3 at most" in told(plan, About.TOO_MUCH)[0]
     assert plan.report.refused == 1
+
+
+def test_what_was_deleted_stays_in_the_file_unless_it_is_named() -> None:
+    """The server's mark; a name alone is none."""
+    gone = village(
+        "universe:gone",
+        [entry(1, 1)],
+        {"1.json.gz": state(1)},
+        name="[DELETED] Gone",
+        isPublic=False,
+    )
+    odd = village("universe:odd", [], {}, name="[DELETED] scenes")
+    plan = planned(village(MAIN, [], {}) | gone | odd)
+    assert [one.id for one in plan.universes] == [MAIN, "universe:odd"]
+    assert told(plan, About.LEFT) == [
+        "universes/universe:gone: its owner deleted it: it stays in the file; its folder alone is"
+        " imported"
+    ]
+    assert only(planned(gone)).id == "universe:gone"
