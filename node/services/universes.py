@@ -45,6 +45,9 @@ PRIVATE: Final = "private"
 ID_BYTES: Final = 16
 LATEST: Final = "latest"
 TICK_DIGITS_MAX: Final = 19
+OWN_MAX: Final = 100
+SHOWN_MAX: Final = 5
+"""Of universes that somebody may mean who says a name."""
 
 Became: TypeAlias = Literal["created", "updated", "unchanged", "restored"]
 
@@ -116,13 +119,25 @@ async def universe_meant(
         found = await store.called(WORD, id, places, CANDIDATES_MAX)
     if not found:
         await refuse_gone(store, text, places)
-        raise UnknownRecord(f"no universe {text} is known here; `panspermia sync` may bring it")
+        detail = f"no universe {text} is known here; `panspermia sync` may bring it"
+        if same := await _own_called(store, text, places):
+            detail = f"no universe has the id {text}, which is what you call {', '.join(same)}"
+        raise UnknownRecord(detail)
     if len(found) > 1:
         names = tuple(dict.fromkeys(row.listing.target for row in found))
         said = f"{text} is the name of {len(found)} universes"
         how = "say whose: WHOSE/ID" if len(names) > 1 else "say in which namespace: ?namespace="
         raise Conflict(f"{said}; {how}", code="ambiguous-universe", candidates=names)
     return found[0]
+
+
+async def _own_called(store: Store, name: str, places: Sequence[NamespaceKey]) -> Sequence[str]:
+    """Ids of one's own universes of that name, of the ones that changed last."""
+    ids: list[str] = []
+    for author in sorted(await store.own_authors()):
+        page = await store.listings(WORD, author=author, limit=OWN_MAX, namespaces=places)
+        ids += [row.listing.record for row in page.rows if row.listing.name == name]
+    return ids[:SHOWN_MAX]
 
 
 async def make_universe(

@@ -69,14 +69,13 @@ from node.services.travellers import (
     who_waits,
 )
 from node.services.universes import universe_meant
-from node.services.verdicts import bytes_told
+from node.services.verdicts import bytes_told, check_decided
 from node.wiring import Node
-from registry.errors import CannotTravel
 from registry.head import Words
 from universe.gate import Verdict
 from universe.names import parse_full_name
 from universe.passage import PREFIX, Passage, Said
-from universe.receipts import ARRIVAL, MIGRATION_BYTES, TRAVELLER_BYTES_MAX, Checked
+from universe.receipts import MIGRATION_BYTES, TRAVELLER_BYTES_MAX
 
 
 async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> PassageDone:
@@ -235,7 +234,7 @@ async def decide_traveller(node: Node, call: Call[NoQuery, Decision]) -> TravelD
         end = departure.receipt.other
         decided = await gates.decide(end, departure.id, verdict, body.tick)
         answer, is_new = decided.answer, decided.is_new
-    _check_decided(answer, body)
+    check_decided(answer, accept=body.accept)
     story = await asyncio.to_thread(show_traveller, await story_held(by, one.who))
     return TravelDone(success=True, migration=body.migration, traveller=story, known=not is_new)
 
@@ -287,14 +286,6 @@ async def _check_own_gates(node: Node, by: Ferry, source: str, target: str) -> N
 async def _asked(node: Node, said: TravellersQuery | Decision) -> Asked:
     origin = None if said.origin is None else await name_meant(node, said.origin)
     return Asked(said.soul, origin)
-
-
-def _check_decided(signed: Checked, wanted: Decision) -> None:
-    """Raises `CannotTravel` where its gate answered otherwise: somebody was quicker."""
-    said = signed.receipt
-    if (said.kind == ARRIVAL) != wanted.accept:
-        did = "let in" if said.kind == ARRIVAL else "refused"
-        raise CannotTravel(f"{said.traveller.who.soul} was {did} before", "was-decided")
 
 
 async def _take_own_gates(node: Node, by: Ferry, passage: Passage) -> None:

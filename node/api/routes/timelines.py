@@ -13,7 +13,7 @@ from node.api.endpoint import Call, Endpoint, reads, writes
 from node.api.models import micros
 from node.api.problems import ENCODER
 from node.api.requests import answer_cached
-from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, universe_called
+from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, name_taken, universe_called
 from node.api.timeline_models import (
     EventDone,
     ForkDone,
@@ -176,7 +176,9 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
         visibility = "public" if body.isPublic else "private"
     tags = tags_split(body.tags) if isinstance(body.tags, str) else body.tags
     given = Given(
-        Words(body.name, body.description, None, None, tags, micros(body.createdAt)),
+        Words(
+            name_taken(call, body.name), body.description, None, None, tags, micros(body.createdAt)
+        ),
         Facts(
             owner=body.ownerId,
             visibility=visibility,

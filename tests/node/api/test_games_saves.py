@@ -193,3 +193,18 @@ async def test_a_game_goes_on_with_a_universe_that_was_deleted(
     after = (await game.client.get(place)).json()["universe"]
     for key in ("id", "name", "ownerId", "createdAt", "isPublic", "namespace"):
         assert after[key] == before[key]
+
+
+async def test_a_world_of_any_name_is_taken_as_is_its_fork(game: Alice) -> None:
+    body = {"id": "universe:long", "name": "My\nworld " + "x" * 200, "ownerId": "player:alice"}
+    for headers, status in (({}, 201), (game.bearer(), 422)):
+        made = await game.client.post("/api/universe", json=body, headers=headers)
+        assert made.status_code == status, made.text
+    place = "/api/universe/universe:long"
+    name = (await game.client.get(place)).json()["universe"]["name"]
+    assert (name, len(name)) == ("My world " + "x" * 55, 64)
+    save = {"snapshot": STATE, "tick": 1}
+    assert (await game.client.post(f"{place}/snapshot", json=save)).status_code == 201
+    fork = {"name": "F\n" * 100, "ownerId": "player:alice", "snapshotTick": 1}
+    made = await game.client.post(f"{place}/fork", json=fork)
+    assert made.status_code == 201, made.text

@@ -337,3 +337,15 @@ async def test_what_another_deleted_is_said_to_be_so(alice: Alice) -> None:
     assert gone.json()["detail"].startswith(f"{full} was deleted by its author")
     never = await alice.client.get("/api/universe/universe:other")
     assert "panspermia sync" in never.json()["detail"]
+
+
+async def test_who_says_a_name_in_place_of_an_id_is_told_the_ids(alice: Alice) -> None:
+    ids = [(await made(alice, id=id, name="My world"))["id"] for id in ("universe:a", "universe:b")]
+    await from_peer(alice, BOB, "universe:c")
+    answer = await alice.client.get("/api/universe/My%20world")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown-record")
+    said = answer.json()["detail"]
+    assert said.startswith("no universe has the id My world, which is what you call universe:")
+    assert {*said.partition(" call ")[2].split(", ")} == {*ids}
+    other = await alice.client.get("/api/universe/Theirs")
+    assert "panspermia sync" in other.json()["detail"], "what others call theirs tells nothing"
