@@ -35,8 +35,8 @@ MONTH_US: Final = 30 * DAY_US
 POLICY_BYTES_MAX: Final = 2 * 1024
 SECONDS_MAX: Final = 1_000 * 365 * 24 * 3_600
 COUNT_MAX: Final = 1_000_000
-AUTOS_MAX: Final = 4_000
-"""Kept without a rule: with one each five minutes, two weeks of playing day and night."""
+AUTOS_MAX: Final = 2_000
+"""Kept without a rule: with one each five minutes, a week of playing day and night."""
 ROOM_MAX: Final = SNAPSHOTS_MAX - 100
 """Of all kinds: beyond, autosaves make room for what comes."""
 _MONDAY: Final = 3  # 1 January 1970 was a Thursday

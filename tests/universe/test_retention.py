@@ -334,7 +334,7 @@ def test_policies_are_said_in_words() -> None:
     )
     assert policy_words(KEEP_ALL)[0] == "auto: all are kept"
     assert policy_words(Policy())[:2] == (
-        "auto: up to 4,000 are kept; of more, the oldest are thinned to the last of each hour, day,"
+        "auto: up to 2,000 are kept; of more, the oldest are thinned to the last of each hour, day,"
         " week",
         "manual: all are kept",
     )

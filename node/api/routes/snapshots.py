@@ -66,7 +66,7 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     `{"snapshot": …, "tick": …}`, or `compressedSnapshot`, base64 of its gzip. The same bytes at the
     same tick and of the same type, with the same decay and event, are the snapshot that is there
     (200). What the universe's rule keeps no longer goes in the same act, and `dropped` says so; who
-    sets no rule keeps up to 4,000 autosaves, and of more the oldest are thinned: see `prune`.
+    sets no rule keeps up to 2,000 autosaves, and of more the oldest are thinned: see `prune`.
     """
     row = await universe_called(node, call)
     request, now_us = call.request, node.clock_us()

@@ -229,7 +229,7 @@ async def prune_universe(node: Node, call: Call[PruneQuery, NewPruning]) -> Prun
     """Drop the snapshots that the universe's rule does not keep; with `dryRun`, only say which.
 
     Canonical ones, the newest, and what forks and events need stay, whatever the rule says. Who
-    sets none keeps up to 4,000 autosaves; of more, the oldest are thinned to the last of each hour,
+    sets none keeps up to 2,000 autosaves; of more, the oldest are thinned to the last of each hour,
     day and week, as many as are too many.
     """
     row = await universe_called(node, call)

@@ -29,7 +29,7 @@ MAIN: dict[str, Any] = {
 }  # fmt: skip
 
 RULE = [
-    "auto: up to 4,000 are kept; of more, the oldest are thinned to the last of each hour, day,"
+    "auto: up to 2,000 are kept; of more, the oldest are thinned to the last of each hour, day,"
     " week",
     "manual: all are kept",
     "canonical: all are kept",

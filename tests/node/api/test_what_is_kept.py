@@ -32,7 +32,7 @@ async def test_what_was_saved_days_ago_stays(alice: Alice) -> None:
     assert (done["dropped"], done["droppedSnapshots"]) == (0, [])
     assert await ticks(alice) == [*range(12), 99]
     shown = (await alice.client.get(PLACE)).json()
-    assert shown["rule"][0].startswith("auto: up to 4,000 are kept; of more, the oldest")
+    assert shown["rule"][0].startswith("auto: up to 2,000 are kept; of more, the oldest")
     made = await alice.client.post("/api/universe", json={"name": "New", "isPublic": True})
     assert made.json()["rule"] == shown["rule"]
 
