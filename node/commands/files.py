@@ -118,7 +118,7 @@ def whole_file(path: Path, *, mode: int = 0o644, force: bool = True) -> Generato
     except OSError as error:
         raise unwritable(path, error) from error
     try:
-        with _stops_in_order(), os.fdopen(handle, "wb") as file:
+        with stops_in_order(), os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -133,7 +133,7 @@ def whole_file(path: Path, *, mode: int = 0o644, force: bool = True) -> Generato
 
 
 @contextmanager
-def _stops_in_order() -> Generator[None]:
+def stops_in_order() -> Generator[None]:
     """Whoever ends this program meanwhile, or closes its terminal, leaves nothing half-written."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only there it could hear of it
