@@ -102,7 +102,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 
 @contextmanager
-def whole_file(path: Path, *, mode: int = 0o644, force: bool = True) -> Generator[IO[bytes]]:
+def whole_file(path: Path, *, force: bool, mode: int = 0o644) -> Generator[IO[bytes]]:
     """A file beside `path` that takes its place, on the disk, when the block ends in order.
 
     A device or a pipe is written to as it is. Raises `Failure`: `cannot-write` where there is no
@@ -122,7 +122,7 @@ def whole_file(path: Path, *, mode: int = 0o644, force: bool = True) -> Generato
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
+        os.chmod(temporary, mode & ~_umask())
         keep_what_is_there(path, force=force)  # another program may have made one meanwhile
         os.replace(temporary, path)
     except BaseException as error:
@@ -195,11 +195,18 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
+        os.chmod(temporary, mode & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _umask() -> int:
+    """What a person keeps from others by; it can be read only by setting it."""
+    kept = os.umask(0o077)  # in between another thread rather makes a file too private
+    os.umask(kept)
+    return kept
 
 
 def temporary_beside(path: Path) -> tuple[int, str]:
