@@ -57,7 +57,8 @@ export interface Row {
 
 /**
  * Where saves wait. `put` resolves when the save is kept; what it keeps is whole or not there. Where
- * two programs share a store it rejects with a `ConstraintError` for a number that is taken.
+ * two programs share a store it rejects with a `ConstraintError` for a number that is not above all
+ * that are there: the highest is the newest save.
  */
 export interface Store {
   rows(): Promise<Row[]>;
@@ -451,7 +452,10 @@ export class IndexedDbStore implements Store {
 
   async put(number: number, head: Head, state: Uint8Array): Promise<void> {
     const { heads, states, done } = await this.#begin("readwrite");
-    heads.add({ number, ending: "save", head }); // never over what another tab keeps
+    const last = await answerOf(heads.openKeyCursor(null, "prev"));
+    // Another tab's is newer; a lower number may be free again, of a save that was sent.
+    if (last && Number(last.key) >= number) throw new DOMException("the number is taken", "ConstraintError");
+    heads.add({ number, ending: "save", head });
     states.put(state, number);
     await done;
   }

@@ -134,19 +134,27 @@ def test_saves_outlive_the_page_and_the_browser_and_each_arrives_once(
             assert [(one["number"], one["ending"]) for one in rows] == [(60, "sent")]
 
             # As two tabs with the game: neither takes a place that is the other's.
-            both = page.value(
+            newest, both = page.value(
                 """(async () => {
                     const other = await open("game", usual);
+                    const newest = [];
+                    for (let tick = 60; tick < 65; tick += 1) await saves.save(`state ${tick}`, { tick });
+                    while (saves.status().waiting) await saves.flush(1_000);
+                    await other.save("state 65", { tick: 65 });  // the numbers below were sent
+                    newest.push((await other.latest()).tick);
+                    while (other.status().waiting) await other.flush(1_000);
+                    newest.push((await saves.latest()).tick);
                     const saved = [];
-                    for (let tick = 60; tick < 80; tick += 1)
+                    for (let tick = 66; tick < 80; tick += 1)
                         saved.push([saves, other][tick % 2].save(`state ${tick}`, { tick }));
                     await Promise.all(saved);
                     globalThis.third = await open("game", usual);
                     while (![saves, other, third].every((one) => one.status().waiting === 0))
                         for (const one of [saves, other, third]) await one.flush(1_000);
-                    return [saves, other, third].map((one) => one.status());
+                    return [newest, [saves, other, third].map((one) => one.status())];
                 })()"""
             )
+            assert newest == [65, 65]
             assert [(one["problem"], one["refused"]) for one in both] == [("", 0)] * 3
             assert kept(alice, UNIVERSE) == states(80)
 
