@@ -83,13 +83,15 @@ function show(list, items, none) {
   redraw(byId(list), items.length || !none ? items : [element("li", none, "soft")]);
 }
 
-// Drawn anew; who stands on a link or a button of it stands on the same one after.
+// Drawn anew; who stands on a link or a button of it stands on the same one after, and on none where
+// several could be it: each may do something else.
 function redraw(place, items) {
   const before = place.contains(document.activeElement) ? document.activeElement : null;
   place.replaceChildren(...items);
   if (!before) return;
-  const isSame = (one) => one.textContent === before.textContent && one.getAttribute("href") === before.getAttribute("href");
-  [...place.querySelectorAll(before.localName)].find(isSame)?.focus({ preventScroll: true });
+  const told = (one) => JSON.stringify([one.textContent, one.getAttribute("href"), one.getAttribute("aria-label")]);
+  const same = [...place.querySelectorAll(before.localName)].filter((one) => told(one) === told(before));
+  if (same.length === 1) same[0].focus({ preventScroll: true });
 }
 
 // ── the node's API ──

@@ -391,6 +391,8 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
         page.value("showFound()")
         standing = page.value("document.activeElement.getAttribute('href')")
         assert standing, "drawn anew beneath who stands there"
+        assert page.value(REDRAWN) == ["Revoke invite b", "no other that is called so"]
+        focus_on(page, "Foxes alone", "#found")
         page.press("Enter")
         page.wait("it to be found", "byId('one-head').textContent === 'Foxes alone'")
         page.value("history.back()")
@@ -400,6 +402,21 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
         passes(page, alice, str(fork["fullName"]), tmp_path / "soul_cain.json")
         looks_at_a_player(page, alice)
         assert page.value("document.querySelectorAll('main script, main [onerror]').length") == 0
+
+
+# A list drawn anew beneath who stands on the second of its buttons, which look alike; then of such
+# as nothing tells apart.
+REDRAWN = """(() => {
+    const draw = (labels) => redraw(byId('invites'), labels.map((label) => button('Revoke', label, () => {})));
+    const standing = () => byId('invites').contains(document.activeElement)
+        ? document.activeElement.ariaLabel : 'no other that is called so';
+    const stand = () => byId('invites').children[1].focus();
+    draw(['Revoke invite a', 'Revoke invite b', 'Revoke invite c']), stand();
+    draw(['Revoke invite a', 'Revoke invite b', 'Revoke invite c']);
+    const first = standing();
+    draw(['Revoke', 'Revoke']), stand(), draw(['Revoke', 'Revoke']);
+    return [first, standing()];
+})()"""
 
 
 def passes(page: Page, at: LocalNode, target: str, file: Path) -> None:
