@@ -138,7 +138,8 @@ def test_saves_outlive_the_page_and_the_browser_and_each_arrives_once(
                 """(async () => {
                     const other = await open("game", usual);
                     const newest = [];
-                    for (let tick = 60; tick < 65; tick += 1) await saves.save(`state ${tick}`, { tick });
+                    for (let tick = 60; tick < 65; tick += 1)
+                        await saves.save(`state ${tick}`, { tick });
                     while (saves.status().waiting) await saves.flush(1_000);
                     await other.save("state 65", { tick: 65 });  // the numbers below were sent
                     newest.push((await other.latest()).tick);

@@ -407,15 +407,18 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
 # A list drawn anew beneath who stands on the second of its buttons, which look alike; then of such
 # as nothing tells apart.
 REDRAWN = """(() => {
-    const draw = (labels) => redraw(byId('invites'), labels.map((label) => button('Revoke', label, () => {})));
-    const standing = () => byId('invites').contains(document.activeElement)
+    const place = byId('invites');
+    const made = (label) => button('Revoke', label, () => {});
+    const draw = (...labels) => redraw(place, labels.map(made));
+    const standing = () => place.contains(document.activeElement)
         ? document.activeElement.ariaLabel : 'no other that is called so';
-    const stand = () => byId('invites').children[1].focus();
-    draw(['Revoke invite a', 'Revoke invite b', 'Revoke invite c']), stand();
-    draw(['Revoke invite a', 'Revoke invite b', 'Revoke invite c']);
-    const first = standing();
-    draw(['Revoke', 'Revoke']), stand(), draw(['Revoke', 'Revoke']);
-    return [first, standing()];
+    const after = (...labels) => {
+        draw(...labels);
+        place.children[1].focus();
+        draw(...labels);
+        return standing();
+    };
+    return [after('Revoke invite a', 'Revoke invite b'), after('Revoke', 'Revoke')];
 })()"""
 
 
