@@ -28,12 +28,14 @@ from node.services.universes import (
 from registry.errors import InvalidRecord
 from registry.fields import Plain
 from registry.head import Words
+from registry.plain import as_map
 from storage.listing import EventRow, SnapshotRow
 from storage.listings import ListedRow
 from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.event import Event, decode_event, encode_event, event_id
 from universe.forks import Branch, Forks, Place
+from universe.gatebook import ROOT as GATE
 from universe.gatebook import gatebook_of, name_of
 from universe.lines import Lines
 from universe.names import parse_full_name
@@ -237,13 +239,14 @@ async def due(
     """What its rule would drop now, or `policy` in its place; with `coming` counted as there."""
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
-    found = await asyncio.to_thread(_due, rows, coming, rule, now_us)
+    beside = await _beside(store, row)
+    found = await asyncio.to_thread(_due, rows, coming, rule, now_us, beside)
     if not found.dropped:
         return found
     begun = {_begun(one) for one in await forks_of(store, row)}
     events = await store.events_of(row.number, limit=PAGE_MAX)
     # Once more, as in the place of what is needed something else may have to go.
-    return await asyncio.to_thread(_due, rows, coming, rule, now_us, begun, events)
+    return await asyncio.to_thread(_due, rows, coming, rule, now_us, beside, begun, events)
 
 
 async def due_by_upload(
@@ -251,10 +254,19 @@ async def due_by_upload(
 ) -> tuple[Dropped, ...]:
     """What goes as this one comes. Where none can go, thousands are not read for it."""
     counts = (await store.universe_counts([row.number])).get(row.number)
-    stays = keeps_all(rule_of(row), 1 if counts is None else counts.snapshots + 1)
+    count = 1 if counts is None else counts.snapshots + 1
+    stays = keeps_all(rule_of(row), count, await _beside(store, row))
     if stays and not await store.is_any_decaying(row.number):
         return ()
     return (await due(store, row, now_us=now_us, coming=coming)).dropped
+
+
+async def _beside(store: Store, row: ListedRow) -> int:
+    """Values in its document that are no snapshots: events, and what its gate keeps."""
+    counts = (await store.universe_counts([row.number])).get(row.number)
+    events = 0 if counts is None else counts.events
+    state = await store.read(document_of(row)) if _said(row).gate else None
+    return events + (0 if state is None else len(as_map(state.value.get(GATE)) or {}))
 
 
 async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
@@ -308,6 +320,7 @@ def _due(
     coming: Taken | None,
     policy: Policy,
     now_us: int,
+    beside: int,
     begun: Collection[bytes] = (),
     events: Sequence[EventRow] = (),
 ) -> Pruned:
@@ -320,7 +333,7 @@ def _due(
     if coming is not None:
         taken.append(coming)
         pinned.add(coming.id)
-    dropped = to_drop(taken, policy, now_us=now_us, pinned=pinned)
+    dropped = to_drop(taken, policy, now_us=now_us, pinned=pinned, beside=beside)
     return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
 
 
