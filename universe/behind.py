@@ -39,8 +39,8 @@ def place_in_chain(receipt: Receipt) -> int:
 def believed(universe: str, passages: Iterable[Passage]) -> dict[str, tuple[str, ...]]:
     """Other universe → names of the passages by which it is believed what it says was lost.
 
-    Both owners agreed to each, and that of `universe` did not close it. Of two universes of one
-    owner what their own devices signed is believed all the same.
+    Both owners agreed to each, and that of `universe` did not close it: so of two universes of
+    one owner too, for whom closing is the same way out.
     """
     author = parse_full_name(universe)[0]
     found: dict[str, tuple[str, ...]] = {}
@@ -48,8 +48,8 @@ def believed(universe: str, passages: Iterable[Passage]) -> dict[str, tuple[str,
         half, ends = one.half_of(author), one.proposed.ends[:2]
         if universe not in ends or half is None or one.accepted is None:
             continue
-        other = ends[1] if universe == ends[0] else ends[0]
-        if not half.is_closed or parse_full_name(other)[0] == author:
+        if not half.is_closed:
+            other = ends[1] if universe == ends[0] else ends[0]
             found[other] = (*found.get(other, ()), one.name)
     return found
 

@@ -51,9 +51,12 @@ def test_who_is_believed_is_who_agreed_until_the_passage_is_closed_here() -> Non
     again = replace(PROPOSED, id="passage:3")
     second = passages_of([again, replace(ACCEPTED, id="passage:3", proposal=again.full_name)])
     assert believed(MEADOW, [*second, *here]) == {REEF: (again.full_name,)}
-    # What one's own devices signed is believed though the passage is closed.
-    own = passages_of([replace(MINE, is_closed=True)])
+    # Between two universes of one owner closing ends it too, for both.
+    own = passages_of([MINE])
     assert believed(MEADOW, own) == {hill: (MINE.full_name,)}
+    assert believed(hill, own) == {MEADOW: (MINE.full_name,)}
+    own = passages_of([replace(MINE, is_closed=True)])
+    assert believed(MEADOW, own) == believed(hill, own) == {}
 
 
 def test_who_lies_about_answers_uses_up_no_gate_and_is_silenced_by_closing() -> None:
