@@ -11,11 +11,13 @@ from node.services.timelines import forks_of, said_of
 from node.services.universes import Hand, document_of
 from registry.errors import InvalidRecord
 from registry.head import Words
+from registry.plain import as_map
 from storage.listing import EventRow, SnapshotRow
 from storage.listings import ListedRow
 from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.event import decode_event
+from universe.gatebook import ROOT as GATE
 from universe.record import DROPPED_MAX, Facts, create_universe, drop_snapshots
 from universe.retention import (
     KEEP_ALL,
@@ -57,13 +59,14 @@ async def due(
     """
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
-    found = await asyncio.to_thread(_due, rows, coming, rule, now_us, of_game)
+    beside = await _beside(store, row)
+    found = await asyncio.to_thread(_due, rows, coming, rule, now_us, beside, of_game)
     if not found.dropped:
         return found
     begun = {_begun(one) for one in await forks_of(store, row)}
     events = await store.events_of(row.number, limit=PAGE_MAX)
     # Once more, as in the place of what is needed something else may have to go.
-    return await asyncio.to_thread(_due, rows, coming, rule, now_us, of_game, begun, events)
+    return await asyncio.to_thread(_due, rows, coming, rule, now_us, beside, of_game, begun, events)
 
 
 async def due_by_upload(
@@ -74,10 +77,19 @@ async def due_by_upload(
     `of_game`: as `as_autosaves`.
     """
     counts = (await store.universe_counts([row.number])).get(row.number)
-    stays = keeps_all(rule_of(row), 1 if counts is None else counts.snapshots + 1)
+    count = 1 if counts is None else counts.snapshots + 1
+    stays = keeps_all(rule_of(row), count, await _beside(store, row))
     if stays and (of_game or not await store.is_any_decaying(row.number)):
         return ()
     return (await due(store, row, now_us=now_us, coming=coming, of_game=of_game)).dropped
+
+
+async def _beside(store: Store, row: ListedRow) -> int:
+    """Values in its document that are no snapshots: events, and what its gate keeps."""
+    counts = (await store.universe_counts([row.number])).get(row.number)
+    events = 0 if counts is None else counts.events
+    state = await store.read(document_of(row)) if said_of(row).gate else None
+    return events + (0 if state is None else len(as_map(state.value.get(GATE)) or {}))
 
 
 async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
@@ -137,6 +149,7 @@ def _due(
     coming: Taken | None,
     policy: Policy,
     now_us: int,
+    beside: int,
     of_game: bool,
     begun: Collection[bytes] = (),
     events: Sequence[EventRow] = (),
@@ -152,7 +165,7 @@ def _due(
         pinned.add(coming.id)
     given = {one.id: one for one in taken}
     looked_at = as_autosaves(taken, policy) if of_game else taken
-    dropped = to_drop(looked_at, policy, now_us=now_us, pinned=pinned)
+    dropped = to_drop(looked_at, policy, now_us=now_us, pinned=pinned, beside=beside)
     dropped = tuple(Dropped(given[one.snapshot.id], one.why) for one in dropped)
     return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
 
