@@ -26,7 +26,7 @@ from crdt.chunking import Cutter
 from storage import blob_rows
 from storage.blob_room import ROW_BYTES, BlobState
 from storage.blob_rows import PACKED_BYTES_MIN
-from storage.errors import Mismatch, NotHeld
+from storage.errors import Mismatch, NotHeld, OverQuota
 from storage.finishing import LOST
 from storage.gathering import cut_hashed, gathered
 from storage.held import LOOK_AGAIN, MISSING, HeldMap
@@ -55,18 +55,22 @@ class Blobs(WholeAgain):
         `size_bytes`, where it is known before the pieces come: what is kept for others gives way.
         Keeps a few MiB of it in memory. Nothing names it yet: `gc` leaves it alone for `GRACE_US`.
         Raises `OverQuota` where the disk is full, and gives the room back, of version 2 with the
-        next `give_back` (`until_left_over`) or once somebody lacks it; `Malformed` where it is too
-        large for its chunks.
+        next `give_back` (`until_left_over`), at the latest before the next one comes; `Malformed`
+        where it is too large for its chunks.
         """
         size = len(data) if isinstance(data, bytes) else size_bytes
         if size:  # before its chunks come: meanwhile no room is given back
             await self.make_room(size)
+        if self._lacked_room:  # or whoever tries again and again would leave no room to anybody
+            self._lacked_room = False
+            await self.give_back()
         async with self._putting_turn:
             self._putting += 1  # its chunks are nobody's until the end
         try:
             manifest = await self._put(data, chunking)
-        except Exception:
+        except Exception as error:
             self._putting -= 1
+            self._lacked_room |= isinstance(error, OverQuota)
             if chunking is Chunking.CONTENT:  # whoever hears of the error does not wait for that
                 self._may_be_dead = True
                 self._left_over.set()

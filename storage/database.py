@@ -12,7 +12,7 @@ packs, with the chunks of large blobs.
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -97,7 +97,8 @@ class Database:
                     await whole(self._commit(write))
                 self._on_step("COMMITTED")
             except BaseException:
-                await whole(self._writer.rollback())
+                with suppress(ValueError):  # it was closed
+                    await whole(self._writer.rollback())
                 raise
 
     async def transact(

@@ -267,16 +267,26 @@ class Listings(Part):
         return [RatingRow(*row) for row in rows]
 
     async def called(
-        self, kind: str, record: str, namespaces: Sequence[NamespaceKey], limit: int = PAGE_MAX
+        self,
+        kind: str,
+        record: str,
+        namespaces: Sequence[NamespaceKey],
+        limit: int = PAGE_MAX,
+        *,
+        authors: Collection[str] | None = None,
     ) -> list[ListedRow]:
-        """Those of this id, whoever's, by author. Without a hop where they are few and short."""
+        """Those of this id, by author: of `authors` (did:keys), else whoever's: strangers may have
+        any number of that id. Without a hop where they are few and short."""
         asked = (
             "SELECT l.author, l.namespace, l.document FROM listing l WHERE l.kind = ?"
             " AND l.record = ? AND l.namespace IN (SELECT number FROM namespace WHERE key IN"
             f" ({','.join('?' * len(namespaces))}))"
         )
+        values: tuple[object, ...] = (kind, record, *namespaces)
+        if authors is not None:
+            asked += f" AND l.author IN ({','.join('?' * len(authors))})"
+            values += (*authors,)
         most, is_few = in_bounds(limit, PAGE_MAX), len(namespaces) <= FEW
-        values = (kind, record, *namespaces)
         rows = await self._database.few_rows(f"{asked} LIMIT {FEW}", values) if is_few else []
         if len(rows) == FEW or not is_few:
             in_order = f"{asked} ORDER BY l.author, l.namespace LIMIT ?"

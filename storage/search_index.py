@@ -91,6 +91,8 @@ class SearchIndex:
         self._turn = asyncio.Lock()
         self._index: tantivy.Index
         self._writer: tantivy.IndexWriter
+        self._is_broken = False
+        """Something failed: what its writer takes from then on may be lost without a word."""
         self._owner = b""
         self._seq = 0
         self._size = 0  # in documents
@@ -257,11 +259,20 @@ class SearchIndex:
 
     async def open(self) -> int:
         """Opens the directory and catches up, or builds anew; gives how many documents."""
+        await self.open_directory()
+        return await self._catch_up(is_fresh=self._seq == 0)
+
+    async def begin(self) -> int:
+        """Catches up for the first time since it was opened; gives how many documents."""
+        async with self._turn:
+            return await self._catch_up(is_fresh=self._seq == 0)
+
+    async def open_directory(self) -> None:
+        """What lies there, where it can be followed on; else an empty index."""
         self._owner, newest = await self._store.newest_change()
         is_whole = await self._run(self._open_directory)
         if not is_whole or not 0 <= self._seq <= newest:
             await self._forget()
-        return await self._catch_up(is_fresh=self._seq == 0)
 
     async def close(self) -> None:
         """Waits for what is being written, and lets the directory go."""
@@ -269,8 +280,9 @@ class SearchIndex:
 
     async def _mended(self, work: Callable[[], Awaitable[int]]) -> int:
         """`work`, or else what `open` does: the directory was lost, or cannot be written."""
-        with suppress(BrokenIndex):
-            return await work()
+        if not self._is_broken:
+            with suppress(BrokenIndex):
+                return await work()
         await self._run(self._close_writer)
         return await self.open()
 
@@ -346,6 +358,7 @@ class SearchIndex:
         self._writer = self._index.writer(HEAP_BYTES, num_threads=1)
         # Of a commit that was cut off: the next one would find its own names taken.
         self._writer.garbage_collect_files()
+        self._is_broken = False
         self._size = self._index.searcher().num_docs
 
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -353,6 +366,7 @@ class SearchIndex:
         try:
             return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
         except BROKEN as error:
+            self._is_broken = True
             raise BrokenIndex(f"The search index cannot be written: {error}") from error
 
 
@@ -366,7 +380,9 @@ async def open_search_index(
     """
     with ThreadPoolExecutor(1, thread_name_prefix="search-index") as thread:
         index = SearchIndex(home, store, thread, facts)
-        await index.open()
+        await index.open_directory()
+        with suppress(BrokenIndex):  # as on a full disk: it stays behind, and `follow` tries again
+            await index.begin()
         unsubscribe = store.subscribe(index.hear)
         try:
             yield index

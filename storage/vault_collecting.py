@@ -57,6 +57,8 @@ class VaultCollecting(Part, ABC):
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
         self._may_be_dead = True  # a start does not know
+        self._lacked_room = False
+        """Whether an upload found no room, and nobody has given any back since."""
         self._given_back = GivenBack()
         self._sweeping = asyncio.Lock()  # one at a time, and none while snapshots are settled
 

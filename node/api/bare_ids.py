@@ -63,6 +63,12 @@ async def ids_told(node: Node, call: Call[Any, Any], names: Sequence[str]) -> li
     return [name.partition("/")[2] for name in names]
 
 
+async def id_told(node: Node, call: Call[Any, Any], name: str) -> str:
+    """The same of one."""
+    (id,) = await ids_told(node, call, [name])
+    return id
+
+
 async def passages_told(
     node: Node, call: Call[Any, Any], shown: Sequence[PassageShown]
 ) -> tuple[PassageShown, ...]:

@@ -195,7 +195,7 @@ async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) 
     try:
         if endpoint.is_remembered:
             return await _remembered(node, endpoint, request)
-        query = read_query(request, endpoint.query)
+        query = read_query(request, endpoint.query, _clean_query(node, endpoint, request))
         if endpoint.body is not None:
             return await _write(node, endpoint, request, query)
         result = await endpoint.handler(node, Call(request, query, None))
@@ -220,12 +220,7 @@ def opening_of(config: ApiConfig, endpoint: Endpoint[Any, Any], request: Request
 
 async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> Response:
     """As it was answered before, while nothing was written and the index shows the same."""
-    api = node.config.api
-    is_open = api.compat or api.anonymous_submissions
-    is_theirs = is_open and not request.scope["state"]["has_token"]
-    clean: CleanPairs | None = None
-    if is_theirs and endpoint.clean_query:
-        clean = partial(endpoint.clean_query, has_any_name=api.compat)
+    clean = _clean_query(node, endpoint, request)
     asked = request.scope["path"].encode(errors="replace") + b"?" + request.scope["query_string"]
     if clean is not None:
         asked += b" made to fit"
@@ -241,6 +236,15 @@ async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request
     known = KnownAnswer(body, etag(body), now_s)
     node.answers.keep(asked, state, known)
     return answer_bytes(request, body, known.etag)
+
+
+def _clean_query(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> CleanPairs | None:
+    """What makes the query fit, where one of those may be asking who know no limits of ours."""
+    api = node.config.api
+    is_open = api.compat or api.anonymous_submissions
+    if endpoint.clean_query is None or not is_open or request.scope["state"]["has_token"]:
+        return None
+    return partial(endpoint.clean_query, has_any_name=api.compat)
 
 
 async def _write(node: Node, endpoint: Endpoint[Q, Any], request: Request, query: Q) -> Response:

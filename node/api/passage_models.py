@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
+from msgspec.structs import fields
 
 from node.api.cleaned import Cleaner, line, text
 from node.api.life_models import Line
@@ -280,10 +281,16 @@ def cleaned_passage(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def cleaned_travel(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is ours of it: those clients send more than they say."""
+    return {name: given[name] for name in _OF_TRAVEL if name in given}
+
+
 def _type(value: object) -> str | None:
     return value if isinstance(value, str) and value in TYPES_OF_CLIENTS else None
 
 
+_OF_TRAVEL: Final = tuple(field.encode_name for field in fields(Travel))
 _CLEANERS: Final[Mapping[str, Cleaner]] = {
     "sourceUniverseId": text,
     "targetUniverseId": text,

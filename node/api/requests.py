@@ -45,6 +45,8 @@ BODY_BYTES_MAX: Final = 1 << 20
 PUBLISH_BYTES_MAX: Final = 16 << 20
 """A module of 11 MiB as base64, with its manifest and readme."""
 QUERY_CHARACTERS_MAX: Final = 8_192
+BOM: Final = b"\xef\xbb\xbf"
+"""Some programs write it before their JSON; it says nothing."""
 IF_NONE_MATCH: Final = b"if-none-match"
 _UNCACHED: Final = ((b"cache-control", b"no-cache"),)
 _JSON: Final = ((b"content-type", b"application/json"),)
@@ -89,9 +91,9 @@ async def read_body(
         raise ProblemError(415, "content-encoding", "send the body as it is, without an encoding")
     body = await read_bytes(request, bytes_max)
     try:
-        text = body
+        text = body.removeprefix(BOM)
         if has_halves and rb"\u" in body:
-            text = await asyncio.to_thread(whole_characters, body)
+            text = await asyncio.to_thread(whole_characters, text)
         if clean is None:
             return msgspec.json.decode(text, type=type), body
         return await asyncio.to_thread(_cleaned, text, type, clean), body

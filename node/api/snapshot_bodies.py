@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from node.api.arriving import pieces_arriving
 from node.api.problems import ProblemError
-from node.api.requests import Clean
+from node.api.requests import BOM, Clean
 from node.api.universe_models import (
     DecayPolicy,
     GivenEvent,
@@ -87,16 +87,20 @@ def wrapped_upload(
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != JSON:
-        detail = "say at which `tick` it was taken: …/snapshot?tick=1200"
+        detail = (
+            f"this came as {media or 'nothing'}: JSON around a snapshot is sent with"
+            " `Content-Type: application/json`, and of a body that is the snapshot itself the query"
+            " says at which `tick` it was taken: …/snapshot?tick=1200"
+        )
         raise BadRequest(detail, code="bad-tick")
     if _encoding(request) != "identity":
         detail = "a body without `tick` in its query is JSON as it is, without an encoding"
         raise ProblemError(415, "content-encoding", detail)
 
     async def pieces() -> AsyncGenerator[bytes]:
-        wrapped = Wrapped(clean)
+        wrapped, mark = Wrapped(clean), BOM
         async for data in _gathered(pieces_arriving(request)):
-            out = wrapped.push(data)
+            out, mark = wrapped.push(data.removeprefix(mark)), b""
             while some := await asyncio.to_thread(_some, out):
                 for piece in some:
                     yield piece

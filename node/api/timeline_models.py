@@ -122,6 +122,8 @@ class NewFork(Struct, frozen=True, kw_only=True):
     snapshot: SnapshotName | None = None
     """This very one."""
     id: Annotated[str, Meta(max_length=512)] | None = None
+    isPublic: bool | None = None
+    """As of a new universe; true only of a public parent."""
     visibility: Literal["public", "shared", "private"] | None = None
     """Without one, as the parent is."""
     namespace: Place | None = None
@@ -146,6 +148,8 @@ class ForkDone(Struct, frozen=True):
     success: bool
     universe: UniverseMeta
     forkedFrom: ForkedFrom
+    warning: str | None
+    """What the fork tells its readers of a parent that they may not read; null: nothing."""
 
 
 class TreePlace(Struct, frozen=True, kw_only=True, omit_defaults=True):

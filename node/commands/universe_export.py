@@ -39,13 +39,17 @@ HEAD_BYTES: Final = 4_096
 @click.argument("universes", metavar="ID...", nargs=-1, required=True)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--format", "format", type=click.Choice(FORMATS), default="raw", show_default=True)
-def export_command(universes: tuple[str, ...], folder: Path, format: str) -> None:
+@click.pass_context
+def export_command(
+    ctx: click.Context, universes: tuple[str, ...], folder: Path, format: str
+) -> None:
     """Write universes into DIR as files, which `universe import` reads again.
 
     `ai-village`: the folder of such a server; `savefile`: one SaveFile for each snapshot;
     `primordium`: a save.json and a database of states; `raw`: each snapshot byte for byte, and
     an index. Passages between the universes and the players whose they are go along, where the
     format has a place for them. Of several, each gets a folder in DIR, but for `ai-village`.
+    Where all snapshots are left out, it ends with 1.
     """
     from universe.formats.imported import WorldFormat
 
@@ -65,7 +69,14 @@ def export_command(universes: tuple[str, ...], folder: Path, format: str) -> Non
         ],
     }
     if wants_json():
-        return print_result("universe", report)
+        print_result("universe", report)
+    else:
+        _say_written(report, folder)
+    if report["left"] and not report["written"]:
+        ctx.exit(1)
+
+
+def _say_written(report: dict[str, Any], folder: Path) -> None:
     count = f"{report['written']:,} snapshot{'' if report['written'] == 1 else 's'}"
     say(f"wrote {count}, {size_text(report['bytes'])}, to {printable(str(folder))}")
     for one in report["left"]:

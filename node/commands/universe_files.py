@@ -39,6 +39,10 @@ AGAIN = "It is kept when its id is printed: until then nothing of it is, so send
 @click.option("--day", type=click.IntRange(0), help="In the time of its world.")
 @click.option("--event", metavar="TYPE", help="What it was taken for: birth, union, founded, …")
 @click.option("--title", help="Of the event.")
+@click.option("--entity", "entities", multiple=True, help="Of the event; may be repeated.")
+@click.option("--soul", "souls", multiple=True, help="Of the event; may be repeated.")
+@click.option("--parent", "parents", multiple=True, help="Of a birth; may be repeated.")
+@click.option("--importance", type=click.IntRange(0, 1000), help="Of the event.")
 @click.option("--media", help="Content-Type; else by the ending of FILE.")
 @click.option("--universe", help="Which; else the first word, else the only one of yours.")
 @IN_NAMESPACE
@@ -48,10 +52,10 @@ def snapshot(
     type: str,
     day: int | None,
     event: str | None,
-    title: str | None,
     media: str | None,
     universe: str | None,
     namespace: str | None,
+    **told: Any,  # noqa: ANN401 - click gives them
 ) -> None:
     """Keep a state of a universe: FILE, or what comes on stdin, of any size and kind.
 
@@ -61,11 +65,14 @@ def snapshot(
         raise click.UsageError("[UNIVERSE] FILE: one universe and one file")
     file = names[-1]
     which = meant(universe if universe is not None or len(names) == 1 else names[0])
-    if title is not None and event is None:
-        raise click.UsageError("--title is of an event: say --event TYPE too")
+    of_event = {key: said for key, said in told.items() if said not in (None, ())}
+    if of_event and event is None:
+        option = next(iter(of_event))
+        option = {"entities": "entity", "souls": "soul", "parents": "parent"}.get(option, option)
+        raise click.UsageError(f"--{option} is of an event: say --event TYPE too")
     query: dict[str, Any] = {"tick": tick, "type": type, "day": day, "namespace": namespace}
     if event is not None:
-        query["event"] = json_text({"type": event, "title": title or ""})
+        query["event"] = json_text({"type": event} | of_event)
     path = path_of(PATH, which, "snapshot")
     if file == STDIO:
         done = sent(path, query, sys.stdin.buffer, None, "stdin", media)

@@ -122,6 +122,8 @@ def fork(
     begun = done["forkedFrom"]
     say(printable(done["universe"]["id"]), fg="green")
     say(f"forked from {printable(begun['fullName'])} at tick {begun['snapshotTick']:,}", dim=True)
+    if done["warning"]:
+        say(printable(done["warning"]), fg="yellow")
 
 
 @click.command("forks")

@@ -47,7 +47,11 @@ def create(
     tags: tuple[str, ...],
     namespace: str | None,
 ) -> None:
-    """Make a universe called NAME; private, unless you say else. Said again, its words change."""
+    """Make a universe called NAME; private, unless you say else.
+
+    Said again with its --id, its words change. Without --id it is another one each time, though
+    one of yours is called NAME already.
+    """
     if public and namespace is not None:
         raise click.UsageError("--public is for everybody, --namespace for its members: say one")
     body: dict[str, Any] = {

@@ -4,7 +4,7 @@ A fork is one signed change of the forker's own: no byte of a state is read, cop
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -25,41 +25,24 @@ from node.services.universes import (
     parse_tick,
     snapshot_meant,
 )
-from registry.errors import InvalidRecord
 from registry.fields import Plain
-from registry.head import Words
-from registry.plain import as_map
 from storage.listing import EventRow, SnapshotRow
 from storage.listings import ListedRow
 from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.event import Event, decode_event, encode_event, event_id
 from universe.forks import Branch, Forks, Place
-from universe.gatebook import ROOT as GATE
 from universe.gatebook import gatebook_of, name_of
 from universe.lines import Lines
 from universe.names import parse_full_name
 from universe.parts import Origin
 from universe.record import (
-    DROPPED_MAX,
     WORD,
-    Facts,
     Visibility,
     add_event,
-    create_universe,
-    drop_snapshots,
-)
-from universe.retention import (
-    KEEP_ALL,
-    Dropped,
-    Policy,
-    keeps_all,
-    parse_policy,
-    to_drop,
-    write_policy,
 )
 from universe.snapshot import SignedSnapshot, decode_signed, decode_snapshot
-from universe.taken import Taken, taken_of
+from universe.taken import taken_of
 from universe.timeline import Entry, timeline, why_none
 from universe.travel import timeline_entries
 
@@ -76,8 +59,6 @@ class Said(msgspec.Struct, frozen=True):
 
 
 _SAID: Final = msgspec.json.Decoder(Said)
-NAMES_ONE: Final = b"snapshot"
-"""In an event that names one, as its key: of thousands only these are read."""
 FAMILY_MAX: Final = 1_000
 """Universes in one tree of forks: as many as a list has."""
 
@@ -98,20 +79,11 @@ class Line:
     entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """What a rule drops. `kept`: how many of the universe's own are left."""
-
-    policy: Policy
-    dropped: tuple[Dropped, ...]
-    kept: int
-
-
 async def timeline_of(store: Store, row: ListedRow) -> Line:
     """All of it, by tick. Whoever may read it may fork it."""
     snapshots = await store.snapshots(row.number, limit=PAGE_MAX, is_newest_first=False)
     events = await store.events_of(row.number, limit=PAGE_MAX)
-    state = await store.read(document_of(row)) if _said(row).gate else None
+    state = await store.read(document_of(row)) if said_of(row).gate else None
     signed: Plain = {} if state is None else state.value
     # Thousands take a while to read.
     return await asyncio.to_thread(_line, snapshots, events, document_of(row), signed)
@@ -124,7 +96,7 @@ async def open_at(store: Store, row: ListedRow, tick: int) -> SnapshotRow:
         return found
     first = await store.snapshots(row.number, limit=1, is_newest_first=False)
     taken = [taken_of(one) for one in first]
-    parent = _said(row).parent or None
+    parent = said_of(row).parent or None
     detail = why_none(row.listing.record, taken, tick, parent)
     raise NotFound(detail, code="unknown-snapshot")
 
@@ -157,10 +129,10 @@ async def fork(
     is_own = await _is_ones_own(by, parent, decode_signed(signed))
     given = await _for_its_readers(by, parent, given, is_own=is_own, has_no_token=has_no_token)
     if given.id:
-        for other in await by.store.called(WORD, given.id, await joined_places(by.store)):
-            if other.listing.author == by.keeper.identity.did:
-                detail = f"you have a universe {given.id} already: take another id for the fork"
-                raise Conflict(detail, code="universe-exists")
+        places, own = await joined_places(by.store), by.keeper.identity.did
+        if await by.store.called(WORD, given.id, places, authors=[own]):
+            detail = f"you have a universe {given.id} already: take another id for the fork"
+            raise Conflict(detail, code="universe-exists")
     given = replace(given, origin=(parent.listing.target, decode_signed(signed)))
     try:
         made, _ = await make_universe(by, given, drawn)
@@ -169,6 +141,17 @@ async def fork(
             raise
         raise NotAllowed(f"{error.detail}\n{FOR_ONESELF}", code=error.reason) from error
     return made, row
+
+
+def published_of(parent: ListedRow, made: ListedRow, tick: int) -> str | None:
+    """What a fork tells its readers of its parent where these may not read that."""
+    if parent.namespace in (COMMONS, made.namespace) or said_of(made).visibility == "private":
+        return None
+    who = "everybody" if made.namespace == COMMONS else "all members of its namespace"
+    return (
+        f"{who} can read that it was forked from {parent.listing.target}, and its snapshot at"
+        f" tick {tick} with all that is signed of that"
+    )
 
 
 async def forks_of(store: Store, row: ListedRow) -> list[ListedRow]:
@@ -228,81 +211,6 @@ async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
     return event_id(encoded), event
 
 
-async def due(
-    store: Store,
-    row: ListedRow,
-    *,
-    now_us: int,
-    policy: Policy | None = None,
-    coming: Taken | None = None,
-) -> Pruned:
-    """What its rule would drop now, or `policy` in its place; with `coming` counted as there."""
-    rows = await store.snapshots(row.number, limit=PAGE_MAX)
-    rule = rule_of(row) if policy is None else policy
-    beside = await _beside(store, row)
-    found = await asyncio.to_thread(_due, rows, coming, rule, now_us, beside)
-    if not found.dropped:
-        return found
-    begun = {_begun(one) for one in await forks_of(store, row)}
-    events = await store.events_of(row.number, limit=PAGE_MAX)
-    # Once more, as in the place of what is needed something else may have to go.
-    return await asyncio.to_thread(_due, rows, coming, rule, now_us, beside, begun, events)
-
-
-async def due_by_upload(
-    store: Store, row: ListedRow, coming: Taken, *, now_us: int
-) -> tuple[Dropped, ...]:
-    """What goes as this one comes. Where none can go, thousands are not read for it."""
-    counts = (await store.universe_counts([row.number])).get(row.number)
-    count = 1 if counts is None else counts.snapshots + 1
-    stays = keeps_all(rule_of(row), count, await _beside(store, row))
-    if stays and not await store.is_any_decaying(row.number):
-        return ()
-    return (await due(store, row, now_us=now_us, coming=coming)).dropped
-
-
-async def _beside(store: Store, row: ListedRow) -> int:
-    """Values in its document that are no snapshots: events, and what its gate keeps."""
-    counts = (await store.universe_counts([row.number])).get(row.number)
-    events = 0 if counts is None else counts.events
-    state = await store.read(document_of(row)) if _said(row).gate else None
-    return events + (0 if state is None else len(as_map(state.value.get(GATE)) or {}))
-
-
-async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
-    """Let these go, some hundreds in each change; their bytes go with the next `gc`.
-
-    Raises as `Store.commit`.
-    """
-    document = document_of(row)
-    signer = await by.signers.for_document(document)  # also where nothing is to go
-    for at in range(0, len(dropped), DROPPED_MAX):
-        ids = tuple(one.snapshot.id for one in dropped[at : at + DROPPED_MAX])
-        await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
-
-
-async def set_retention(by: Hand, row: ListedRow, policy: Policy) -> None:
-    """Let this be the universe's rule. Raises as `Store.commit`."""
-    nothing = Words(None, None, None, None, None)
-    edit = create_universe(nothing, Facts(retention=write_policy(policy)), now_us=by.clock_us())
-    document = document_of(row)
-    await by.store.commit(document, edit, await by.signers.for_document(document))
-
-
-def rule_of(row: ListedRow) -> Policy:
-    """The universe's own, else the usual one; one that cannot be read here drops nothing."""
-    text = _said(row).retention
-    try:
-        return parse_policy(text) if text else Policy()
-    except InvalidRecord:
-        return KEEP_ALL
-
-
-def rule_text(said: Mapping[str, object] | None) -> str | None:
-    """As the record keeps it. Raises `InvalidRecord`."""
-    return None if said is None else write_policy(parse_policy(msgspec.json.encode(said).decode()))
-
-
 def _line(
     snapshots: Sequence[SnapshotRow], events: Sequence[EventRow], document: DocumentId, value: Plain
 ) -> Line:
@@ -315,36 +223,8 @@ def _line(
     return Line({one.id: one for one in snapshots}, {one.id: one.event for one in events}, entries)
 
 
-def _due(
-    rows: Sequence[SnapshotRow],
-    coming: Taken | None,
-    policy: Policy,
-    now_us: int,
-    beside: int,
-    begun: Collection[bytes] = (),
-    events: Sequence[EventRow] = (),
-) -> Pruned:
-    """By the rule, without what forks have `begun` with, what was taken for an event, and what
-    one of `events` names."""
-    pinned = {*begun, *(one.id for one in rows if one.event is not None)}
-    naming = (decode_event(one.event) for one in events if NAMES_ONE in one.event)
-    pinned |= {one.snapshot for one in naming if one.snapshot is not None}
-    taken = [taken_of(one) for one in rows]
-    if coming is not None:
-        taken.append(coming)
-        pinned.add(coming.id)
-    dropped = to_drop(taken, policy, now_us=now_us, pinned=pinned, beside=beside)
-    return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
-
-
-def _said(row: ListedRow) -> Said:
+def said_of(row: ListedRow) -> Said:
     return _SAID.decode(row.listing.fields)
-
-
-def _begun(row: ListedRow) -> bytes:
-    """Id of the snapshot that a fork began with."""
-    origin = _said(row).forkOf
-    return b"" if origin is None else bytes.fromhex(origin.snapshot)
 
 
 def _seen_as(given: Given, visibility: Visibility) -> Given:
@@ -358,8 +238,7 @@ async def _is_ones_own(by: Hand, parent: ListedRow, signed: SignedSnapshot) -> b
     author, id = parse_full_name(decode_snapshot(signed.statement).universe)
     if parent.listing.author != did or author == did:
         return parent.listing.author == did
-    public = await by.store.called(WORD, id, [COMMONS])
-    return any(one.listing.author == author for one in public)
+    return bool(await by.store.called(WORD, id, [COMMONS], authors=[author]))
 
 
 async def _for_its_readers(
@@ -371,7 +250,7 @@ async def _for_its_readers(
         if is_public:
             return _seen_as(given, "public")
         is_here = parent.listing.author == by.keeper.identity.did
-        if is_here and _said(parent).visibility == "private":
+        if is_here and said_of(parent).visibility == "private":
             return _seen_as(given, "private")
         return replace(given, namespace=place_text(parent.namespace))
     if is_public or (is_own and not has_no_token):
@@ -404,17 +283,16 @@ async def universe_named(
 ) -> ListedRow | None:
     """By its full name."""
     author, id = parse_full_name(name)
-    found = await store.called(WORD, id, places)
-    return next((one for one in found if one.listing.author == author), None)
+    return next(iter(await store.called(WORD, id, places, authors=[author])), None)
 
 
 def parent_name(row: ListedRow) -> str | None:
     """Full name of what a fork was forked from, here or not."""
-    return _said(row).parent or None
+    return said_of(row).parent or None
 
 
 def branch_of(row: ListedRow) -> Branch:
-    said = _said(row)
+    said = said_of(row)
     origin = said.forkOf
     return Branch(
         row.listing.target,

@@ -45,6 +45,9 @@ PRIVATE: Final = "private"
 ID_BYTES: Final = 16
 LATEST: Final = "latest"
 TICK_DIGITS_MAX: Final = 19
+OWN_MAX: Final = 100
+SHOWN_MAX: Final = 5
+"""Of universes that somebody may mean who says a name."""
 
 Became: TypeAlias = Literal["created", "updated", "unchanged", "restored"]
 
@@ -86,6 +89,10 @@ def document_of(row: ListedRow) -> DocumentId:
     return DocumentId(row.namespace, owner, CLASS, KIND, row.listing.record.encode())
 
 
+CANDIDATES_MAX: Final = 100
+"""Universes of one bare id: more than a person would read through."""
+
+
 async def joined_places(store: Store) -> list[NamespaceKey]:
     """Where universes are looked for: in all that this node takes part in."""
     return [one.namespace for one in await store.joined()]
@@ -106,23 +113,31 @@ async def universe_meant(
     owner, slash, id = text.rpartition("/")
     parse_universe_id(id)
     places = await joined_places(store) if places is None else places
-    found = await store.called(WORD, id, places)
-    if slash:
-        author = await author_meant(store, owner)
-        found = [row for row in found if row.listing.author == author]
-    else:
-        own = await store.own_authors()
-        mine = [row for row in found if row.listing.author in own]
-        found = mine if mine or bare_is_own else found
+    whose = [await author_meant(store, owner)] if slash else await store.own_authors()
+    found = await store.called(WORD, id, places, authors=whose)
+    if not (found or slash or bare_is_own):
+        found = await store.called(WORD, id, places, CANDIDATES_MAX)
     if not found:
         await refuse_gone(store, text, places)
-        raise UnknownRecord(f"no universe {text} is known here; `panspermia sync` may bring it")
+        detail = f"no universe {text} is known here; `panspermia sync` may bring it"
+        if same := await _own_called(store, text, places):
+            detail = f"no universe has the id {text}, which is what you call {', '.join(same)}"
+        raise UnknownRecord(detail)
     if len(found) > 1:
         names = tuple(dict.fromkeys(row.listing.target for row in found))
         said = f"{text} is the name of {len(found)} universes"
         how = "say whose: WHOSE/ID" if len(names) > 1 else "say in which namespace: ?namespace="
         raise Conflict(f"{said}; {how}", code="ambiguous-universe", candidates=names)
     return found[0]
+
+
+async def _own_called(store: Store, name: str, places: Sequence[NamespaceKey]) -> Sequence[str]:
+    """Ids of one's own universes of that name, of the ones that changed last."""
+    ids: list[str] = []
+    for author in sorted(await store.own_authors()):
+        page = await store.listings(WORD, author=author, limit=OWN_MAX, namespaces=places)
+        ids += [row.listing.record for row in page.rows if row.listing.name == name]
+    return ids[:SHOWN_MAX]
 
 
 async def make_universe(
@@ -141,7 +156,7 @@ async def make_universe(
     places = await joined_places(store)
 
     async def own_in(where: Sequence[NamespaceKey]) -> list[ListedRow]:
-        return [row for row in await store.called(WORD, id, where) if row.listing.author == own.did]
+        return await store.called(WORD, id, where, authors=[own.did])
 
     mine, is_back = await own_in(places) if given.id else [], False
     facts = given.facts

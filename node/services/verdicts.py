@@ -5,14 +5,14 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from node.services.passengers import MIGRATION_FORMAT
-from registry.errors import RegistryError
+from registry.errors import CannotTravel, RegistryError
 from registry.formats.errors import FormatError
 from registry.formats.primordium_migration import read_migration
 from storage.store import Store
 from universe.gate import Judge, Verdict
 from universe.names import parse_full_name
 from universe.passage import Half, Passage, judge_arrival
-from universe.receipts import TRAVELLER_BYTES_MAX, Checked, Traveller
+from universe.receipts import ARRIVAL, TRAVELLER_BYTES_MAX, Checked, Traveller
 
 FALSE_BYTES: Final = "its bytes are not those that it is named by"
 
@@ -20,6 +20,14 @@ FALSE_BYTES: Final = "its bytes are not those that it is named by"
 def half_here(passage: Passage | None, universe: str) -> Half | None:
     """That of the owner of `universe`."""
     return None if passage is None else passage.half_of(parse_full_name(universe)[0])
+
+
+def check_decided(signed: Checked, *, accept: bool) -> None:
+    """Raises `CannotTravel` where its gate answered otherwise: somebody was quicker."""
+    said = signed.receipt
+    if (said.kind == ARRIVAL) != accept:
+        did = "let in" if said.kind == ARRIVAL else "refused"
+        raise CannotTravel(f"{said.traveller.who.soul} was {did} before", "was-decided")
 
 
 async def by_its_blob(store: Store, departure: Checked) -> Verdict:

@@ -17,6 +17,7 @@ from storage.reading_blobs import RUN, whole_blob
 from storage.store import Store
 from storage.vault.scrubbing import drop_lost
 from tests.storage import test_whole_again as worlds
+from tests.storage.people import ALICE, named
 from tests.storage.test_folding import (
     CHUNKS,
     EDITED,
@@ -235,3 +236,5 @@ async def test_a_store_that_was_closed_says_so_to_whoever_asks(tmp_path: Path) -
                 await store.put_blob(NOISE, chunking=chunking)
         with pytest.raises(StorageError, match="closed"):
             await store.scrub()
+        with pytest.raises(StorageError, match="closed"):
+            await store.commit(ALICE.document("io.alice.clock"), named("clock"), ALICE.signer)

@@ -14,10 +14,11 @@ from p2p.protocol import effects as ask
 from p2p.transport.answers import answer
 from storage import packs as packs_module
 from storage.disk_room import FREE_PARTS, DiskRoom
-from storage.errors import OverQuota
+from storage.errors import BrokenIndex, OverQuota
 from storage.quota import Quota
+from storage.search_index import open_search_index
 from storage.store import Store, open_store
-from tests.storage.people import NOW_US, project
+from tests.storage.people import ALICE, BOB, NOW_US, named, project
 
 DISK_BYTES = 32 << 20
 NOISE = blake3(b"a world").digest(length=40 << 20)
@@ -88,11 +89,35 @@ async def test_an_upload_leaves_what_is_to_stay_free_and_gives_its_room_back(dis
         kept = await store.put_blob(LARGE)
         with pytest.raises(OverQuota, match=r"quota\.disk_free.*try again"):
             await store.put_blob(NOISE, chunking=Chunking.CONTENT)
-        await store.put_blob(b"a small one does not look for room")
-        assert DiskRoom(disk).left_bytes() < DISK_BYTES // 2
-        assert await store.put_blob(NOISE[: 14 << 20])  # finds it again
-        assert (await store.counts()).blob_bytes == (14 << 20) + 34  # which begins as the other
+        await store.put_blob(b"the next one finds the room again")
+        assert (await store.counts()).blob_bytes == len(LARGE) + 33
+        assert DiskRoom(disk).left_bytes() > DISK_BYTES // 3
         assert await store.read_blob(kept) == LARGE
+        assert await store.put_blob(NOISE[: 15 << 20])
+
+
+async def test_the_search_index_stays_as_it_is_and_goes_on_when_there_is_room(
+    disk: Path, store: Store
+) -> None:
+    await store.receive([ALICE.publishes("io.alice.clock", named("clock"))], source="peer")
+    async with open_search_index(disk, store) as index:
+        other = fill(disk, leave=0)
+        await store.receive([BOB.publishes("io.bob.late", named("late clock"))], source="peer")
+        for _ in range(3):
+            with pytest.raises(BrokenIndex):
+                await index.catch_up()
+            assert (await index.search("clock")).total == 1
+        other.unlink()
+        assert await index.catch_up() == 1
+        assert (await index.search("clock")).total == 2
+        other = fill(disk, leave=0)
+        await store.receive([BOB.publishes("io.bob.last", named("last clock"))], source="peer")
+    async with open_search_index(disk, store) as index:  # also by a start on a disk that is full
+        assert (await index.search("clock")).total == 2
+        assert await index.behind() == 1
+        other.unlink()
+        assert await index.catch_up() == 1
+        assert (await index.search("clock")).total == 3
 
 
 async def test_a_blob_that_cannot_fit_is_refused_before_the_first_chunk(disk: Path) -> None:

@@ -4,14 +4,13 @@ import asyncio
 import os
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from typing import Any
 
 from msgspec.structs import replace
 from starlette.responses import Response
 
-from crdt.keys import NamespaceKey
 from node.api.bare_ids import is_theirs, passages_told
+from node.api.cleaned import cleaned_list
 from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
 from node.api.models import NoQuery, micros
 from node.api.passage_models import (
@@ -35,13 +34,20 @@ from node.api.passage_models import (
     TravellerShown,
     TravellersQuery,
     cleaned_passage,
+    cleaned_travel,
     show_passage,
     show_traveller,
     show_travellers,
 )
-from node.errors import BadRequest, Conflict, NotAllowed, NotFound, Rejected
+from node.api.passages_meant import (
+    end_meant,
+    ferry_in,
+    name_meant,
+    passage_meant,
+    universe_end,
+)
+from node.errors import BadRequest, Conflict, NotAllowed, Rejected
 from node.services.fetch import hold_blob
-from node.services.names import author_meant
 from node.services.passages import (
     Ferry,
     accept_passage,
@@ -49,7 +55,6 @@ from node.services.passages import (
     create_passage,
     gone_of,
     maintain_passage,
-    passage_called,
     passages_held,
 )
 from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_passenger
@@ -64,14 +69,13 @@ from node.services.travellers import (
     who_waits,
 )
 from node.services.universes import universe_meant
-from node.services.verdicts import bytes_told
+from node.services.verdicts import bytes_told, check_decided
 from node.wiring import Node
-from registry.errors import CannotTravel, UnknownRecord, quoted
 from registry.head import Words
 from universe.gate import Verdict
 from universe.names import parse_full_name
 from universe.passage import PREFIX, Passage, Said
-from universe.receipts import ARRIVAL, MIGRATION_BYTES, TRAVELLER_BYTES_MAX, Checked
+from universe.receipts import MIGRATION_BYTES, TRAVELLER_BYTES_MAX
 
 
 async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> PassageDone:
@@ -81,13 +85,13 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
     """
     body = call.body
     theirs = is_theirs(node, call)
-    source = await _universe(node, body.source, body.namespace, bare_is_own=theirs)
-    target = await _universe(node, body.target, body.namespace, bare_is_own=theirs)
+    source = await universe_end(node, body.source, body.namespace, bare_is_own=theirs)
+    target = await universe_end(node, body.target, body.namespace, bare_is_own=theirs)
     places = {each.namespace for each in (source, target) if each.namespace is not None}
     if len(places) != 1:
         detail = "they lie in two namespaces: who reads one end could not tell who is in the other"
         raise Conflict(detail if places else "neither universe is known here", code="not-together")
-    by = _ferry(node, places.pop())
+    by = ferry_in(node, places.pop())
     said = Said(
         source=source.name,
         target=target.name,
@@ -104,49 +108,48 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
     await _check_own_gates(node, by, source.name, target.name)
     passage = await create_passage(by, id, words, said)
     await _take_own_gates(node, by, passage)
-    return PassageDone(success=True, passage=await _shown(by, passage))
+    return PassageDone(success=True, passage=await _shown(call, node, by, passage))
 
 
 async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone:
     """Accept a passage that the owner of the other universe proposes."""
     body = call.body
-    by, passage = await _called(node, call.path["passage"], body.namespace)
+    by, passage = await passage_meant(node, call.path["passage"], body.namespace)
     said = Said(stability=body.stability, arrivals=body.arrivals, by=body.by)
     await _check_own_gates(node, by, *passage.proposed.ends[:2])
     accepted = await accept_passage(by, passage, said)
     await _take_own_gates(node, by, accepted)
-    return PassageDone(success=True, passage=await _shown(by, accepted))
+    return PassageDone(success=True, passage=await _shown(call, node, by, accepted))
 
 
 async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages:
     """Passages that are known here, or those of one universe; the first thousand."""
     places = await places_meant(node.store, call.query.namespace)
     said = call.query.universe
-    universe = None if said is None else await _named(node, said)
+    universe = None if said is None else await name_meant(node, said)
     shown: list[PassageShown] = []
-    for by in (_ferry(node, one) for one in places):
-        shown += await _shown_each(by, await passages_held(by, universe))
-    return Passages(await passages_told(node, call, shown))
+    for by in (ferry_in(node, one) for one in places):
+        shown += await _shown_each(call, node, by, await passages_held(by, universe))
+    return Passages(tuple(shown))
 
 
 async def get_passage(node: Node, call: Call[PassageQuery, None]) -> OnePassage:
     """One passage, by its id, one's own first, or its full name."""
-    by, passage = await _called(node, call.path["passage"], call.query.namespace)
-    (shown,) = await passages_told(node, call, await _shown_each(by, [passage]))
-    return OnePassage(shown)
+    by, passage = await passage_meant(node, call.path["passage"], call.query.namespace)
+    return OnePassage(await _shown(call, node, by, passage))
 
 
 async def maintain_one(node: Node, call: Call[NoQuery, Maintenance]) -> PassageDone:
     """Look after a passage of this author's: it carries travellers as its owners say again."""
-    by, passage = await _called(node, call.path["passage"], call.body.namespace)
+    by, passage = await passage_meant(node, call.path["passage"], call.body.namespace)
     kept = await maintain_passage(by, passage, call.body.stability)
-    return PassageDone(success=True, passage=await _shown(by, kept))
+    return PassageDone(success=True, passage=await _shown(call, node, by, kept))
 
 
 async def close_one(node: Node, call: Call[PassageQuery, None]) -> PassageClosed:
     """Close one's own half: who is under way comes back, nobody else leaves."""
-    by, passage = await _called(node, call.path["passage"], call.query.namespace)
-    closed = await _shown(by, await close_passage(by, passage))
+    by, passage = await passage_meant(node, call.path["passage"], call.query.namespace)
+    closed = await _shown(call, node, by, await close_passage(by, passage))
     return PassageClosed(success=True, passage=closed, message="closed; nobody else leaves by it")
 
 
@@ -154,8 +157,8 @@ async def send_traveller(node: Node, call: Call[NoQuery, Travel]) -> TravelDone:
     """Send a traveller: its departure is signed, and the other gate answers when it hears of it."""
     body = call.body
     gates, passage = await _gates(node, call.path["passage"], body.namespace)
-    source = await _end(node, passage, body.source)
-    origin = None if body.origin is None else await _named(node, body.origin)
+    source = await end_meant(node, passage, body.source)
+    origin = None if body.origin is None else await name_meant(node, body.origin)
     if body.format == MIGRATION_FORMAT:
         migration, who = migration_passenger(body.data, body.soul, origin)
     elif not body.soul:
@@ -212,7 +215,7 @@ async def recall_traveller(node: Node, call: Call[NoQuery, Recall]) -> TravelDon
     """Ask for a traveller back: it comes unless the other gate let it in before it hears of it."""
     body = call.body
     gates, passage = await _gates(node, call.path["passage"], body.namespace)
-    source = await _end(node, passage, body.source)
+    source = await end_meant(node, passage, body.source)
     story = await gates.recall(source, bytes.fromhex(body.migration))
     return TravelDone(success=True, migration=body.migration, traveller=show_traveller(story))
 
@@ -231,7 +234,7 @@ async def decide_traveller(node: Node, call: Call[NoQuery, Decision]) -> TravelD
         end = departure.receipt.other
         decided = await gates.decide(end, departure.id, verdict, body.tick)
         answer, is_new = decided.answer, decided.is_new
-    _check_decided(answer, body)
+    check_decided(answer, accept=body.accept)
     story = await asyncio.to_thread(show_traveller, await story_held(by, one.who))
     return TravelDone(success=True, migration=body.migration, traveller=story, known=not is_new)
 
@@ -243,7 +246,7 @@ async def take_gate(node: Node, call: Call[NoQuery, NewGate]) -> GateTaken:
     universe = row.listing.target
     if row.listing.author != node.identity.did:
         raise NotAllowed(f"{universe} is not this author's", code="not-your-passage")
-    gates = Gatekeeper(_ferry(node, row.namespace), node.gating)
+    gates = Gatekeeper(ferry_in(node, row.namespace), node.gating)
     taken = await gates.take_gate(universe, anyway=call.body.anyway)
     return GateTaken(
         success=True,
@@ -254,92 +257,22 @@ async def take_gate(node: Node, call: Call[NoQuery, NewGate]) -> GateTaken:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Universe:
-    """Its full name, and where it lies; None for one that only its name is known of."""
-
-    name: str
-    namespace: NamespaceKey | None
-
-
-def _ferry(node: Node, namespace: NamespaceKey) -> Ferry:
-    return Ferry(node.store, node.identity, node.clock_us, namespace)
-
-
-async def _shown_each(by: Ferry, passages: Sequence[Passage]) -> list[PassageShown]:
+async def _shown_each(
+    call: Call[Any, Any], node: Node, by: Ferry, passages: Sequence[Passage]
+) -> tuple[PassageShown, ...]:
     now_us, ends = by.clock_us(), {end for one in passages for end in one.proposed.ends[:2]}
     gone = await gone_of(by, ends)
-    return [show_passage(one, now_us, gone) for one in passages]
+    return await passages_told(node, call, [show_passage(one, now_us, gone) for one in passages])
 
 
-async def _shown(by: Ferry, passage: Passage) -> PassageShown:
-    (shown,) = await _shown_each(by, [passage])
+async def _shown(call: Call[Any, Any], node: Node, by: Ferry, passage: Passage) -> PassageShown:
+    (shown,) = await _shown_each(call, node, by, [passage])
     return shown
 
 
 async def _gates(node: Node, text: str, place: str | None) -> tuple[Gatekeeper, Passage]:
-    by, passage = await _called(node, text, place)
+    by, passage = await passage_meant(node, text, place)
     return Gatekeeper(by, node.gating), passage
-
-
-async def _called(node: Node, text: str, place: str | None) -> tuple[Ferry, Passage]:
-    """The passage that is meant, of those in all namespaces one's own before others'."""
-    name = await _named(node, text)
-    found: list[tuple[Ferry, Passage]] = []
-    for namespace in await places_meant(node.store, place):
-        by = _ferry(node, namespace)
-        with suppress(NotFound):
-            found.append((by, await passage_called(by, name)))
-    found = [one for one in found if one[1].half_of(node.identity.did)] or found
-    if not found:
-        detail = f"no passage {quoted(text)} is known here; `panspermia sync` may bring it"
-        raise NotFound(detail, code="unknown-passage")
-    if len(found) > 1:
-        names = tuple(dict.fromkeys(one.name for _, one in found))
-        detail = f"{text} is the name of {len(found)} passages: say whose, or in which namespace"
-        raise Conflict(detail, code="ambiguous-passage", candidates=names)
-    return found[0]
-
-
-async def _named(node: Node, text: str) -> str:
-    """With a petname before the slash as the did:key it stands for."""
-    whose, slash, id = text.rpartition("/")
-    return f"{await author_meant(node.store, whose)}/{id}" if slash else text
-
-
-async def _universe(node: Node, text: str, place: str | None, *, bare_is_own: bool) -> _Universe:
-    """As `universe_meant`.
-
-    What is named in full need not be here yet. Raises as `universe_meant`.
-    """
-    try:
-        places = await places_meant(node.store, place)
-        row = await universe_meant(node.store, text, places, bare_is_own=bare_is_own)
-    except UnknownRecord:
-        if "/" not in text:
-            raise
-        name = await _named(node, text)
-        parse_full_name(name)
-        return _Universe(name, None)
-    return _Universe(row.listing.target, row.namespace)
-
-
-async def _end(node: Node, passage: Passage, text: str | None) -> str:
-    """The end that is meant: of two of one id, and where none is named, this author's."""
-    ends = passage.proposed.ends[:2]
-    own = [end for end in ends if parse_full_name(end)[0] == node.identity.did]
-    if text is not None:
-        name = await _named(node, text)
-        same = [end for end in (*own, *ends) if name in (end, end.partition("/")[2])]
-        if not same:
-            detail = f"{passage.name} does not lead from {quoted(text)}"
-            raise Rejected(detail, code="not-an-end")
-        return same[0]
-    if not own:
-        raise NotAllowed("neither universe is yours", code="not-your-passage")
-    if len(own) == 2:
-        raise Rejected("both ends are yours: say `from` which it leaves", code="not-an-end")
-    return own[0]
 
 
 async def _check_own_gates(node: Node, by: Ferry, source: str, target: str) -> None:
@@ -351,16 +284,8 @@ async def _check_own_gates(node: Node, by: Ferry, source: str, target: str) -> N
 
 
 async def _asked(node: Node, said: TravellersQuery | Decision) -> Asked:
-    origin = None if said.origin is None else await _named(node, said.origin)
+    origin = None if said.origin is None else await name_meant(node, said.origin)
     return Asked(said.soul, origin)
-
-
-def _check_decided(signed: Checked, wanted: Decision) -> None:
-    """Raises `CannotTravel` where its gate answered otherwise: somebody was quicker."""
-    said = signed.receipt
-    if (said.kind == ARRIVAL) != wanted.accept:
-        did = "let in" if said.kind == ARRIVAL else "refused"
-        raise CannotTravel(f"{said.traveller.who.soul} was {did} before", "was-decided")
 
 
 async def _take_own_gates(node: Node, by: Ferry, passage: Passage) -> None:
@@ -378,13 +303,17 @@ ENDPOINTS = (
         problems=(403, 404), opened_by=("compat",), clean=cleaned_passage,
         has_halves=True,
     ),
-    reads("/api/passages", list_passages, Passages, query=PassagesQuery, problems=(404, 422)),
+    reads(
+        "/api/passages", list_passages, Passages, query=PassagesQuery, problems=(404, 422),
+        clean_query=cleaned_list,
+    ),
     writes("/api/gate", take_gate, GateTaken, body=NewGate, problems=(403, 404)),
     writes(f"{ONE}/accept", accept_one, PassageDone, body=Acceptance, problems=(403, 404)),
     writes(f"{ONE}/maintain", maintain_one, PassageDone, body=Maintenance, problems=(403, 404)),
     writes(
         f"{ONE}/travel", send_traveller, TravelDone, body=Travel, problems=(403, 404),
-        body_bytes_max=2 * TRAVELLER_BYTES_MAX, opened_by=("compat",), has_halves=True,
+        body_bytes_max=2 * TRAVELLER_BYTES_MAX, opened_by=("compat",), clean=cleaned_travel,
+        has_halves=True,
     ),
     writes(f"{ONE}/recall", recall_traveller, TravelDone, body=Recall, problems=(403, 404)),
     writes(f"{ONE}/decide", decide_traveller, TravelDone, body=Decision, problems=(403, 404, 504)),

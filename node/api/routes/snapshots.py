@@ -14,6 +14,7 @@ from blake3 import blake3
 from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BlobId
+from node.api.bare_ids import id_told, is_theirs
 from node.api.cleaned_snapshots import cleaned_snapshot
 from node.api.endpoint import Call, Endpoint, reads
 from node.api.followed import Followed, Take
@@ -35,8 +36,8 @@ from node.errors import Unverified
 from node.services.fetch import hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
+from node.services.pruning import due_by_upload
 from node.services.snapshots import Kept, keep_snapshot
-from node.services.timelines import due_by_upload
 from node.services.universes import events_for, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
@@ -191,7 +192,7 @@ async def list_snapshots(node: Node, call: Call[SnapshotsQuery, None]) -> Snapsh
     counts = await node.store.universe_counts([row.number])
     newest_us = counts[row.number].newest_us if row.number in counts else 0
     return SnapshotList(
-        row.listing.record,
+        await id_told(node, call, row.listing.target),
         entries_of(found, await events_for(node.store, row, found)),
         newest_us // 1_000,
         node.cursors.seal(where, more),
@@ -225,7 +226,9 @@ async def _kept(
     async def dropping(row: ListedRow, coming: Taken) -> tuple[Dropped, ...]:
         if call.query.at is not None:  # with its own times from elsewhere: nothing goes for it
             return ()
-        return await due_by_upload(node.store, row, coming, now_us=node.clock_us())
+        return await due_by_upload(
+            node.store, row, coming, now_us=node.clock_us(), of_game=is_theirs(node, call)
+        )
 
     kept = await keep_snapshot(
         hand_of(node),

@@ -7,12 +7,13 @@ import msgspec
 from starlette.responses import Response
 
 from crdt.blob import BlobId
-from node.api.bare_ids import meta_told, metas_told
+from crdt.keys import COMMONS
+from node.api.bare_ids import id_told, meta_told, metas_told
 from node.api.endpoint import Call, Endpoint, reads, writes
 from node.api.models import micros
 from node.api.problems import ENCODER
 from node.api.requests import answer_cached
-from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, universe_called
+from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, name_taken, universe_called
 from node.api.timeline_models import (
     EventDone,
     ForkDone,
@@ -35,15 +36,13 @@ from node.api.universe_models import UniverseQuery
 from node.api.universes_shown import entries_of, entry_of, gone_of
 from node.errors import NotAllowed
 from node.services.mended import is_damaged
+from node.services.pruning import due, prune, rule_text, set_retention
 from node.services.timelines import (
-    due,
     family_of,
     fork,
     forks_of,
     open_at,
-    prune,
-    rule_text,
-    set_retention,
+    published_of,
     tell,
     timeline_of,
     with_deleted,
@@ -95,7 +94,7 @@ async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> Timeline
     canonical = tuple(one for one in shown if one.type == "canonical")
     own = [one.at_us for one in line.snapshots.values() if not one.is_inherited]
     return TimelineShown(
-        universeId=row.listing.record,
+        universeId=await id_told(node, call, row.listing.target),
         fullName=row.listing.target,
         lastUpdated=max(own, default=0) // 1_000,
         entries=tuple(map(timeline_entry, page)),
@@ -153,22 +152,37 @@ async def add_event(node: Node, call: Call[UniverseQuery, NewEvent]) -> Response
     return answer_cached(call.request, answer, 201)
 
 
+FOR_ALL: Final = (
+    "its parent is not public, and a public fork tells everybody its name and the statement of the"
+    ' snapshot that it begins with: leave `isPublic` out, or say `"visibility": "public"` with a'
+    " token"
+)
+
+
 async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
     """A new universe of your own that begins with a snapshot of this one. Nothing is copied.
 
     Of anybody's universe that is known here; it lies where its parent does unless you say else.
-    What others share with you stays with those who may read it: else it is for you alone.
+    What others share with you stays with those who may read it: else it is for you alone. A fork
+    that more people may read than its parent tells them of that: `warning` says what.
     """
     body = call.body
     if call.has_no_token and body.namespace is not None:  # unread: which there are is private
         raise NotAllowed("without a token a fork is for those who may read its parent")
     parent = await universe_called(node, call)
+    visibility = body.visibility
+    if visibility is None and body.isPublic is not None and body.namespace is None:
+        if body.isPublic and parent.namespace != COMMONS:
+            raise NotAllowed(FOR_ALL)
+        visibility = "public" if body.isPublic else "private"
     tags = tags_split(body.tags) if isinstance(body.tags, str) else body.tags
     given = Given(
-        Words(body.name, body.description, None, None, tags, micros(body.createdAt)),
+        Words(
+            name_taken(call, body.name), body.description, None, None, tags, micros(body.createdAt)
+        ),
         Facts(
             owner=body.ownerId,
-            visibility=body.visibility,
+            visibility=visibility,
             config=config_text(body.config),
             retention=rule_text(body.retention),
         ),
@@ -186,12 +200,12 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
             os.urandom(ID_BYTES),
             has_no_token=call.has_no_token,
         )
+    told = await id_told(node, call, parent.listing.target)
     answer = {
         "success": True,
         "universe": await meta_told(node, call, row),
-        "forkedFrom": ForkedFrom(
-            parent.listing.record, parent.listing.target, taken.tick, taken.id.hex()
-        ),
+        "forkedFrom": ForkedFrom(told, parent.listing.target, taken.tick, taken.id.hex()),
+        "warning": published_of(parent, row, taken.tick),
     }
     return answer_cached(call.request, answer, 201)
 
@@ -201,7 +215,7 @@ async def list_forks(node: Node, call: Call[ForksQuery, None]) -> dict[str, Any]
     row = await universe_called(node, call)
     found = await metas_told(node, call, await forks_of(node.store, row))
     answer: dict[str, Any] = {
-        "sourceUniverseId": row.listing.record,
+        "sourceUniverseId": await id_told(node, call, row.listing.target),
         "forks": found,
     }
     if call.query.tree:

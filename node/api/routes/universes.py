@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from crdt.keys import COMMONS, NamespaceKey
 from node.api.bare_ids import is_theirs, meta_told, metas_told
-from node.api.cleaned import cleaned_list
+from node.api.cleaned import cleaned_list, one_line
 from node.api.endpoint import UNIVERSE_REF, Call, Endpoint, Opening, reads, writes
 from node.api.models import NoQuery, micros
 from node.api.problems import ENCODER
@@ -30,7 +30,8 @@ from node.errors import NotAllowed
 from node.services.names import author_meant
 from node.services.namespaces import Keeper
 from node.services.places import place_meant, place_text
-from node.services.timelines import forks_of, rule_of, rule_text
+from node.services.pruning import rule_of, rule_text
+from node.services.timelines import forks_of
 from node.services.universes import (
     ID_BYTES,
     Given,
@@ -43,6 +44,7 @@ from node.services.universes import (
 )
 from node.wiring import Node
 from registry.head import Words
+from registry.manifest import NAME_CHARACTERS_MAX
 from registry.published import tags_split
 from storage.listings import ListedRow
 from storage.namespaces import COMMONS_NAME
@@ -72,7 +74,14 @@ async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Respo
     if tags is not None:
         tags = tags_split(tags) if isinstance(tags, str) else tuple(dict.fromkeys(tags))
     given = Given(
-        Words(body.name, body.description, body.license, body.card, tags, micros(body.createdAt)),
+        Words(
+            name_taken(call, body.name),
+            body.description,
+            body.license,
+            body.card,
+            tags,
+            micros(body.createdAt),
+        ),
         Facts(
             owner=body.ownerId,
             visibility=visibility,
@@ -156,6 +165,11 @@ async def multiverse_stats(node: Node, call: Call[NoQuery, None]) -> MultiverseS
         totalSnapshots=totals.snapshots,
         canonicalEvents=totals.events,
     )
+
+
+def name_taken(call: Call[Any, Any], name: str) -> str:
+    """Of who has no token made to fit: a game whose world is refused for its name keeps nothing."""
+    return one_line(name, NAME_CHARACTERS_MAX) if call.has_no_token else name
 
 
 def hand_of(node: Node) -> Hand:

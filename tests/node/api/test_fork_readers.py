@@ -66,7 +66,7 @@ async def shared_by_bob(alice: Alice, *modes: int) -> None:
     assert len(received.added) == len(entries), received.refused
 
 
-async def fork(alice: Alice, path: str = FORK, **body: str) -> httpx2.Response:
+async def fork(alice: Alice, path: str = FORK, **body: object) -> httpx2.Response:
     return await alice.client.post(path, json={"name": "Fork"} | body)
 
 
@@ -150,6 +150,33 @@ async def test_with_a_token_what_is_ones_own_is_forked_for_whomever_one_says(ali
     for body, seen in (({"visibility": "public"}, "public"), ({"namespace": "others"}, "shared")):
         made = await fork(alice, f"{place}/fork", **body)
         assert made.json()["universe"]["visibility"] == seen, made.text
+        told = "everybody can" if seen == "public" else "all members of its namespace can"
+        assert made.json()["warning"].startswith(f"{told} read that it was forked from")
+        assert f"{alice.node.identity.did}/universe:mine, and" in made.json()["warning"]
+    hidden = await fork(alice, f"{place}/fork")
+    assert (hidden.json()["universe"]["visibility"], hidden.json()["warning"]) == ("private", None)
+
+
+async def test_whether_a_fork_is_public_is_said_as_of_a_universe(alice: Alice) -> None:
+    """As games say it; what would tell everybody of a private world needs a plainer word."""
+    for id, is_public in (("universe:mine", False), ("universe:open", True)):
+        await post(alice, "/api/universe", {"id": id, "name": id[9:], "isPublic": is_public})
+        await alice.client.post(f"/api/universe/{id}/snapshot?tick=1", content=b"a world")
+    mine, public = "/api/universe/universe:mine/fork", "/api/universe/universe:open/fork"
+    for has_token in (True, False):
+        if not has_token:
+            del alice.client.headers["authorization"]
+        refused = await fork(alice, mine, isPublic=True)
+        assert (refused.status_code, refused.json()["code"]) == (403, "not-allowed")
+        assert '"visibility": "public"' in refused.json()["detail"]
+        for path, said, seen in (
+            (mine, False, "private"),
+            (public, False, "private"),
+            (public, True, "public"),
+        ):
+            made = await fork(alice, path, isPublic=said)
+            assert made.status_code == 201, made.text
+            assert (made.json()["universe"]["visibility"], made.json()["warning"]) == (seen, None)
 
 
 async def test_who_may_only_read_is_told_how_to_fork_it(alice: Alice) -> None:

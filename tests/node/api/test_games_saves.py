@@ -1,5 +1,6 @@
 """Saves of a game that has no token: nothing said beside a state is a reason to lose the state."""
 
+import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from node.api.requests import BOM
 from node.config import ApiConfig, Config
 from tests.node.parts import Alice, open_alice
 from universe.event import NAMES_MAX
@@ -119,6 +121,29 @@ async def test_the_tick_and_the_state_are_not_guessed(game: Alice) -> None:
     assert (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"] == []
 
 
+@pytest.mark.parametrize("has_token", [True, False])
+async def test_a_mark_before_json_says_nothing(game: Alice, *, has_token: bool) -> None:
+    headers = {"content-type": "application/json"} | (game.bearer() if has_token else {})
+    body = BOM + json.dumps({"snapshot": STATE, "tick": 7}).encode()
+    answer = await game.client.post(AT, content=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+    assert (await game.client.get(f"{AT}/7?raw=true")).json() == STATE
+    other = BOM + b'{"id": "universe:other", "name": "Other"}'
+    answer = await game.client.post("/api/universe", content=other, headers=headers)
+    assert (answer.status_code, answer.json()["universe"]["name"]) == (201, "Other")
+    twice = await game.client.post(AT, content=BOM + body, headers=headers)
+    assert (twice.status_code, twice.json()["code"]) == (422, "invalid-body")
+
+
+async def test_json_that_comes_as_text_is_told_what_is_missing(game: Alice) -> None:
+    body = json.dumps({"snapshot": STATE, "tick": 7})
+    for media in ("text/plain;charset=UTF-8", "application/x-www-form-urlencoded"):
+        answer = await game.client.post(AT, content=body, headers={"content-type": media})
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad-tick")
+        assert answer.json()["error"].startswith(f"this came as {media.partition(';')[0]}: JSON ")
+        assert "`Content-Type: application/json`" in answer.json()["error"]
+
+
 async def test_who_has_a_token_is_told_what_is_wrong(game: Alice) -> None:
     for said in ({"title": "x" * 300}, {"entities": [1]}, {"importance": -1}, {"type": "A war"}):
         body = {"snapshot": STATE, "tick": 5, "canonEvent": BIRTH | said}
@@ -168,3 +193,47 @@ async def test_a_game_goes_on_with_a_universe_that_was_deleted(
     after = (await game.client.get(place)).json()["universe"]
     for key in ("id", "name", "ownerId", "createdAt", "isPublic", "namespace"):
         assert after[key] == before[key]
+
+
+async def test_a_world_of_any_name_is_taken_as_is_its_fork(game: Alice) -> None:
+    body = {"id": "universe:long", "name": "My\nworld " + "x" * 200, "ownerId": "player:alice"}
+    for headers, status in (({}, 201), (game.bearer(), 422)):
+        made = await game.client.post("/api/universe", json=body, headers=headers)
+        assert made.status_code == status, made.text
+    place = "/api/universe/universe:long"
+    name = (await game.client.get(place)).json()["universe"]["name"]
+    assert (name, len(name)) == ("My world " + "x" * 55, 64)
+    save = {"snapshot": STATE, "tick": 1}
+    assert (await game.client.post(f"{place}/snapshot", json=save)).status_code == 201
+    fork = {"name": "F\n" * 100, "ownerId": "player:alice", "snapshotTick": 1}
+    made = await game.client.post(f"{place}/fork", json=fork)
+    assert made.status_code == 201, made.text
+
+
+async def test_saves_of_a_game_stay_however_short_it_says_and_make_room_when_there_are_many(
+    game: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its program calls each save made by hand, and says of each that it goes after so long."""
+    short: dict[str, Any] = {"type": "manual", "decayPolicy": {"decayAfterTicks": 10}}
+
+    async def save(tick: int, **beside: object) -> dict[str, Any]:
+        body = {"snapshot": {"tick": tick}, "tick": tick, "canonEvent": None} | short | beside
+        answer = await game.client.post(AT, json=body)
+        assert answer.status_code == 201, answer.text
+        done: dict[str, Any] = answer.json()
+        return done
+
+    first = await save(0)
+    assert first["entry"]["decayPolicy"] == {"decayAfterTicks": 10}
+    await save(1, decayPolicy={"neverDecay": True})
+    await save(2, type="canonical", canonEvent=BIRTH)
+    assert [(await save(tick))["dropped"] for tick in (100, 200, 300)] == [0, 0, 0]
+    of_game = {"retention": {"auto": {"thin_over": 3}}}
+    named = {"id": "universe:main", "name": "Main", "ownerId": "player:alice"}
+    said = await game.client.post("/api/universe", json=named | of_game)
+    assert said.status_code == 201, said.text
+    done = await save(400)
+    assert [one["tick"] for one in done["droppedSnapshots"]] == [0, 100]
+    assert {one["type"] for one in done["droppedSnapshots"]} == {"manual"}
+    left = (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
+    assert sorted(one["tick"] for one in left) == [1, 2, 200, 300, 400]

@@ -341,7 +341,14 @@ async def test_a_client_of_the_original_server_needs_no_token(tmp_path: Path) ->
         shown = ok(await alice.client.get(f"{PASSAGE}/{one['id']}"))["passage"]
         assert shown["active"]
         path = f"{PASSAGE}/{one['id']}"
-        wish = {"soul": "fox", "data": FOX, "from": MAIN, "migration": "01" * 16}
+        for asked in ("?limit=5", f"?universeId={MAIN}&limit=x&page=2"):
+            listed = ok(await alice.client.get(f"/api/passages{asked}"))["passages"]
+            assert [each["id"] for each in listed] == [one["id"]]
+        known = await alice.client.get("/api/passages?limit=5", headers=alice.bearer("read"))
+        assert (known.status_code, known.json()["code"]) == (400, "unknown-parameter")
+        wish = {"soul": "fox", "data": FOX, "from": MAIN, "migration": "01" * 16, "createdBy": "p"}
+        strict = await alice.client.post(f"{path}/travel", json=wish, headers=alice.bearer())
+        assert (strict.status_code, strict.json()["code"]) == (422, "invalid-body")
         done = ok(await alice.client.post(f"{path}/travel", json=wish))
         assert (done["success"], done["traveller"]["state"]) == (True, "in-transit")
         (fox,) = ok(await alice.client.get(f"{path}/travellers"))["travellers"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from node.services import timelines
+from node.services import pruning
 from tests.node.api.test_snapshots import AT, PLACE, SAVE, put
 from tests.node.parts import Alice
 from universe import record
@@ -338,7 +338,7 @@ async def test_of_many_that_are_to_go_some_go_in_each_change(
 ) -> None:
     """As of years that were brought in: all of them would not fit one."""
     monkeypatch.setattr(record, "DROPPED_MAX", 2)
-    monkeypatch.setattr(timelines, "DROPPED_MAX", 2)
+    monkeypatch.setattr(pruning, "DROPPED_MAX", 2)
     for tick in range(6):
         await put(alice, b"%d" % tick, f"tick={tick}&type=auto&at={tick + 1}")
     rule = {"retention": {"auto": {"newest": 1}}}

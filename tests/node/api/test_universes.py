@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from crdt.change import DocumentId
+from crdt.change import DocumentId, Signer, device_capabilities
 from crdt.did import decode_did_key
-from crdt.keys import COMMONS, AuthorKey
+from crdt.ed25519 import SigningKey
+from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from node.config import ApiConfig, Config
 from registry.deletion import delete
 from registry.head import Words
+from storage import listings
 from tests.node.parts import Alice, open_alice
 from tests.registry.people import ALICE_LAPTOP
 from tests.storage.people import BOB, CAROL, NOW_US, Person
@@ -204,11 +206,39 @@ async def test_a_multiverse_client_is_told_ids_by_which_it_finds_the_very_ones(
     ends = {"sourceUniverseId": "universe:pond", "targetUniverseId": bobs, "type": "gate"}
     passage = (await client.post("/api/multiverse/passage", json=ends)).json()["passage"]
     (shown,) = (await client.get("/api/multiverse/passages")).json()["passages"]
-    assert shown == (await client.get(f"/api/passage/{passage['id']}")).json()["passage"]
+    assert shown == passage == (await client.get(f"/api/passage/{passage['id']}")).json()["passage"]
     assert (shown["sourceUniverseId"], shown["targetUniverseId"]) == ("universe:pond", bobs)
     await client.post("/api/player", json={"id": "player:alice", "displayName": "Alice"})
     owned = (await client.get("/api/multiverse/player/player:alice/universes")).json()
     assert sorted(owned["universeIds"]) == ["universe:main", "universe:pond"]
+
+
+async def test_however_many_strangers_call_theirs_so_ones_own_is_found(
+    games: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listings, "PAGE_MAX", 2)
+    others = [BOB, CAROL, *(made_up(number) for number in range(5))]
+    assert min(one.did for one in others) < games.node.identity.did
+    for one in others:
+        await from_peer(games, one)
+    mine = await made(games)
+    for name in ("universe:main", str(mine["fullName"]).replace("/", "%2F")):
+        shown = await games.client.get(f"/api/universe/{name}")
+        assert shown.json()["universe"] == mine
+    assert await made(games) == mine
+    saved = await games.client.post(
+        "/api/universe/universe:main/snapshot", json={"snapshot": {}, "tick": 5}
+    )
+    assert saved.status_code == 201, saved.text
+    for one in others:
+        shown = await games.client.get(f"/api/universe/{one.did}%2Funiverse:main")
+        assert shown.json()["universe"]["author"] == one.did
+
+
+def made_up(number: int) -> Person:
+    root, device = (SigningKey.from_seed(bytes([number, at]) * 16) for at in (1, 2))
+    capabilities = device_capabilities(root, DeviceKey(device.public))
+    return Person(root, Signer(device, AuthorKey(root.public), capabilities))
 
 
 @pytest.mark.parametrize(
@@ -307,3 +337,15 @@ async def test_what_another_deleted_is_said_to_be_so(alice: Alice) -> None:
     assert gone.json()["detail"].startswith(f"{full} was deleted by its author")
     never = await alice.client.get("/api/universe/universe:other")
     assert "panspermia sync" in never.json()["detail"]
+
+
+async def test_who_says_a_name_in_place_of_an_id_is_told_the_ids(alice: Alice) -> None:
+    ids = [(await made(alice, id=id, name="My world"))["id"] for id in ("universe:a", "universe:b")]
+    await from_peer(alice, BOB, "universe:c")
+    answer = await alice.client.get("/api/universe/My%20world")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown-record")
+    said = answer.json()["detail"]
+    assert said.startswith("no universe has the id My world, which is what you call universe:")
+    assert {*said.partition(" call ")[2].split(", ")} == {*ids}
+    other = await alice.client.get("/api/universe/Theirs")
+    assert "panspermia sync" in other.json()["detail"], "what others call theirs tells nothing"

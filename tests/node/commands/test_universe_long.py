@@ -77,6 +77,36 @@ async def test_a_state_of_others_is_told_of_while_it_comes_and_is_written(
     assert (written[-1]["done"], written[-1]["total"]) == (len(WORLD), len(WORLD))
 
 
+async def test_a_birth_and_who_was_born_is_one_command(alice: Alice, home: Path) -> None:
+    file = home / "state.bin"
+    file.write_bytes(b"a state")
+    kept = ("universe", "snapshot", "universe:main", str(file), "--tick", "5")
+    born = ("--entity", "eve", "--entity", "abel", "--soul", "s:1", "--parent", "ann",
+            "--importance", "7", "--title", "Eve")  # fmt: skip
+    refused = await typed(home, *kept, *born[:2])
+    assert (refused.exit_code, "--entity is of an event" in refused.output) == (2, True)
+    ran = await typed(home, *kept, "--type", "canonical", "--event", "birth", *born)
+    assert ran.exit_code == 0, ran.output
+    (entry,) = (await alice.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
+    assert entry["canonEvent"] == {
+        "type": "birth", "title": "Eve", "importance": 7, "entities": ["eve", "abel"],
+        "souls": ["s:1"], "parents": ["ann"], "day": 0,
+    }  # fmt: skip
+
+
+async def test_an_export_that_leaves_all_out_is_no_success(
+    alice: Alice, home: Path, tmp_path: Path
+) -> None:
+    assert (await alice.client.post(f"{PLACE}/snapshot?tick=1", content=b"\0")).status_code == 201
+    for more in ((), ("--json",)):
+        out = tmp_path / f"out{len(more)}"
+        ran = await typed(
+            home, *more, "universe", "export", "universe:main", str(out), "--format", "savefile"
+        )
+        assert ran.exit_code == 1, ran.output
+    assert json.loads(ran.stdout.splitlines()[-1])["written"] == 0
+
+
 async def test_a_file_is_told_of_while_it_is_sent_and_a_universe_while_it_goes_out_and_in(
     alice: Alice, home: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,87 @@
+"""Which passage, which universe and which end a request means by what it says."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from crdt.keys import NamespaceKey
+from node.errors import Conflict, NotAllowed, NotFound, Rejected
+from node.services.names import author_meant
+from node.services.passages import Ferry, passage_called
+from node.services.places import places_meant
+from node.services.universes import universe_meant
+from node.wiring import Node
+from registry.errors import UnknownRecord, quoted
+from universe.names import parse_full_name
+from universe.passage import Passage
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEnd:
+    """Its full name, and where it lies; None for one that only its name is known of."""
+
+    name: str
+    namespace: NamespaceKey | None
+
+
+def ferry_in(node: Node, namespace: NamespaceKey) -> Ferry:
+    return Ferry(node.store, node.identity, node.clock_us, namespace)
+
+
+async def passage_meant(node: Node, text: str, place: str | None) -> tuple[Ferry, Passage]:
+    """The passage that is meant, of those in all namespaces one's own before others'."""
+    name = await name_meant(node, text)
+    found: list[tuple[Ferry, Passage]] = []
+    for namespace in await places_meant(node.store, place):
+        by = ferry_in(node, namespace)
+        with suppress(NotFound):
+            found.append((by, await passage_called(by, name)))
+    found = [one for one in found if one[1].half_of(node.identity.did)] or found
+    if not found:
+        detail = f"no passage {quoted(text)} is known here; `panspermia sync` may bring it"
+        raise NotFound(detail, code="unknown-passage")
+    if len(found) > 1:
+        names = tuple(dict.fromkeys(one.name for _, one in found))
+        detail = f"{text} is the name of {len(found)} passages: say whose, or in which namespace"
+        raise Conflict(detail, code="ambiguous-passage", candidates=names)
+    return found[0]
+
+
+async def name_meant(node: Node, text: str) -> str:
+    """With a petname before the slash as the did:key it stands for."""
+    whose, slash, id = text.rpartition("/")
+    return f"{await author_meant(node.store, whose)}/{id}" if slash else text
+
+
+async def universe_end(node: Node, text: str, place: str | None, *, bare_is_own: bool) -> FoundEnd:
+    """As `universe_meant`.
+
+    What is named in full need not be here yet. Raises as `universe_meant`.
+    """
+    try:
+        places = await places_meant(node.store, place)
+        row = await universe_meant(node.store, text, places, bare_is_own=bare_is_own)
+    except UnknownRecord:
+        if "/" not in text:
+            raise
+        name = await name_meant(node, text)
+        parse_full_name(name)
+        return FoundEnd(name, None)
+    return FoundEnd(row.listing.target, row.namespace)
+
+
+async def end_meant(node: Node, passage: Passage, text: str | None) -> str:
+    """The end that is meant: of two of one id, and where none is named, this author's."""
+    ends = passage.proposed.ends[:2]
+    own = [end for end in ends if parse_full_name(end)[0] == node.identity.did]
+    if text is not None:
+        name = await name_meant(node, text)
+        same = [end for end in (*own, *ends) if name in (end, end.partition("/")[2])]
+        if not same:
+            detail = f"{passage.name} does not lead from {quoted(text)}"
+            raise Rejected(detail, code="not-an-end")
+        return same[0]
+    if not own:
+        raise NotAllowed("neither universe is yours", code="not-your-passage")
+    if len(own) == 2:
+        raise Rejected("both ends are yours: say `from` which it leaves", code="not-an-end")
+    return own[0]

@@ -1,0 +1,176 @@
+"""What is kept of a universe, by its rule, and what goes."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+
+from node.services.timelines import forks_of, said_of
+from node.services.universes import Hand, document_of
+from registry.errors import InvalidRecord
+from registry.head import Words
+from registry.plain import as_map
+from storage.listing import EventRow, SnapshotRow
+from storage.listings import ListedRow
+from storage.snapshots import PAGE_MAX
+from storage.store import Store
+from universe.event import decode_event
+from universe.gatebook import ROOT as GATE
+from universe.record import DROPPED_MAX, Facts, create_universe, drop_snapshots
+from universe.retention import (
+    KEEP_ALL,
+    Dropped,
+    Policy,
+    Rule,
+    keeps_all,
+    parse_policy,
+    to_drop,
+    write_policy,
+)
+from universe.taken import Taken, taken_of
+
+NAMES_ONE: Final = b"snapshot"
+"""In an event that names one, as its key: of thousands only these are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a rule drops. `kept`: how many of the universe's own are left."""
+
+    policy: Policy
+    dropped: tuple[Dropped, ...]
+    kept: int
+
+
+async def due(
+    store: Store,
+    row: ListedRow,
+    *,
+    now_us: int,
+    policy: Policy | None = None,
+    coming: Taken | None = None,
+    of_game: bool = False,
+) -> Pruned:
+    """What its rule would drop now, or `policy` in its place; with `coming` counted as there.
+
+    `of_game`: as `as_autosaves`.
+    """
+    rows = await store.snapshots(row.number, limit=PAGE_MAX)
+    rule = rule_of(row) if policy is None else policy
+    beside = await _beside(store, row)
+    found = await asyncio.to_thread(_due, rows, coming, rule, now_us, beside, of_game)
+    if not found.dropped:
+        return found
+    begun = {_begun(one) for one in await forks_of(store, row)}
+    events = await store.events_of(row.number, limit=PAGE_MAX)
+    # Once more, as in the place of what is needed something else may have to go.
+    return await asyncio.to_thread(_due, rows, coming, rule, now_us, beside, of_game, begun, events)
+
+
+async def due_by_upload(
+    store: Store, row: ListedRow, coming: Taken, *, now_us: int, of_game: bool
+) -> tuple[Dropped, ...]:
+    """What goes as this one comes. Where none can go, thousands are not read for it.
+
+    `of_game`: as `as_autosaves`.
+    """
+    counts = (await store.universe_counts([row.number])).get(row.number)
+    count = 1 if counts is None else counts.snapshots + 1
+    stays = keeps_all(rule_of(row), count, await _beside(store, row))
+    if stays and (of_game or not await store.is_any_decaying(row.number)):
+        return ()
+    return (await due(store, row, now_us=now_us, coming=coming, of_game=of_game)).dropped
+
+
+async def _beside(store: Store, row: ListedRow) -> int:
+    """Values in its document that are no snapshots: events, and what its gate keeps."""
+    counts = (await store.universe_counts([row.number])).get(row.number)
+    events = 0 if counts is None else counts.events
+    state = await store.read(document_of(row)) if said_of(row).gate else None
+    return events + (0 if state is None else len(as_map(state.value.get(GATE)) or {}))
+
+
+async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
+    """Let these go, some hundreds in each change; their bytes go with the next `gc`.
+
+    Raises as `Store.commit`.
+    """
+    document = document_of(row)
+    signer = await by.signers.for_document(document)  # also where nothing is to go
+    for at in range(0, len(dropped), DROPPED_MAX):
+        ids = tuple(one.snapshot.id for one in dropped[at : at + DROPPED_MAX])
+        await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
+
+
+async def set_retention(by: Hand, row: ListedRow, policy: Policy) -> None:
+    """Let this be the universe's rule. Raises as `Store.commit`."""
+    nothing = Words(None, None, None, None, None)
+    edit = create_universe(nothing, Facts(retention=write_policy(policy)), now_us=by.clock_us())
+    document = document_of(row)
+    await by.store.commit(document, edit, await by.signers.for_document(document))
+
+
+def rule_of(row: ListedRow) -> Policy:
+    """The universe's own, else the usual one; one that cannot be read here drops nothing."""
+    text = said_of(row).retention
+    try:
+        return parse_policy(text) if text else Policy()
+    except InvalidRecord:
+        return KEEP_ALL
+
+
+def rule_text(said: Mapping[str, object] | None) -> str | None:
+    """As the record keeps it. Raises `InvalidRecord`."""
+    return None if said is None else write_policy(parse_policy(msgspec.json.encode(said).decode()))
+
+
+def as_autosaves(taken: Iterable[Taken], policy: Policy) -> list[Taken]:
+    """As the rule is to look at them where a game without a token saves.
+
+    Its program says of every save, of those by itself too, that it is made by hand and how long it
+    stays, since nothing came of that on the server it was written for. So they are autosaves,
+    unless the universe has a rule of its own for what is made by hand.
+    """
+    is_ruled = policy.manual != Rule()
+    return [
+        replace(
+            one,
+            kind="auto" if one.kind == "manual" and not is_ruled else one.kind,
+            decay=None if one.decay is not None and one.decay.goes else one.decay,
+        )
+        for one in taken
+    ]
+
+
+def _due(
+    rows: Sequence[SnapshotRow],
+    coming: Taken | None,
+    policy: Policy,
+    now_us: int,
+    beside: int,
+    of_game: bool,
+    begun: Collection[bytes] = (),
+    events: Sequence[EventRow] = (),
+) -> Pruned:
+    """By the rule, without what forks have `begun` with, what was taken for an event, and what
+    one of `events` names."""
+    pinned = {*begun, *(one.id for one in rows if one.event is not None)}
+    naming = (decode_event(one.event) for one in events if NAMES_ONE in one.event)
+    pinned |= {one.snapshot for one in naming if one.snapshot is not None}
+    taken = [taken_of(one) for one in rows]
+    if coming is not None:
+        taken.append(coming)
+        pinned.add(coming.id)
+    given = {one.id: one for one in taken}
+    looked_at = as_autosaves(taken, policy) if of_game else taken
+    dropped = to_drop(looked_at, policy, now_us=now_us, pinned=pinned, beside=beside)
+    dropped = tuple(Dropped(given[one.snapshot.id], one.why) for one in dropped)
+    return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
+
+
+def _begun(row: ListedRow) -> bytes:
+    """Id of the snapshot that a fork began with."""
+    origin = said_of(row).forkOf
+    return b"" if origin is None else bytes.fromhex(origin.snapshot)
