@@ -102,7 +102,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 
 @contextmanager
-def whole_file(path: Path, *, mode: int = 0o644, force: bool = True) -> Generator[IO[bytes]]:
+def whole_file(path: Path, *, force: bool, mode: int = 0o644) -> Generator[IO[bytes]]:
     """A file beside `path` that takes its place, on the disk, when the block ends in order.
 
     A device or a pipe is written to as it is. Raises `Failure`: `cannot-write` where there is no
@@ -118,11 +118,11 @@ def whole_file(path: Path, *, mode: int = 0o644, force: bool = True) -> Generato
     except OSError as error:
         raise unwritable(path, error) from error
     try:
-        with _stops_in_order(), os.fdopen(handle, "wb") as file:
+        with stops_in_order(), os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
+        os.chmod(temporary, mode & ~_umask())
         keep_what_is_there(path, force=force)  # another program may have made one meanwhile
         os.replace(temporary, path)
     except BaseException as error:
@@ -133,7 +133,7 @@ def whole_file(path: Path, *, mode: int = 0o644, force: bool = True) -> Generato
 
 
 @contextmanager
-def _stops_in_order() -> Generator[None]:
+def stops_in_order() -> Generator[None]:
     """Whoever ends this program meanwhile, or closes its terminal, leaves nothing half-written."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only there it could hear of it
@@ -195,11 +195,18 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
+        os.chmod(temporary, mode & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _umask() -> int:
+    """What a person keeps from others by; it can be read only by setting it."""
+    kept = os.umask(0o077)  # in between another thread rather makes a file too private
+    os.umask(kept)
+    return kept
 
 
 def temporary_beside(path: Path) -> tuple[int, str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
 
-from node.commands.files import unwritable
+from node.commands.files import stops_in_order, unwritable
 from node.failure import failed
 from node.text import printable
 
@@ -28,8 +28,10 @@ class NewFiles:
         self._top = top
         self._made: list[Path] = []
         """Files and folders, the last first to go."""
+        self._stops = ExitStack()
 
     def __enter__(self) -> Self:
+        self._stops.enter_context(stops_in_order())
         return self
 
     def __exit__(
@@ -38,10 +40,11 @@ class NewFiles:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            for made in reversed(self._made):
-                with suppress(OSError):  # a folder that holds something else by now
-                    made.rmdir() if made.is_dir() else made.unlink()
+        with self._stops:
+            if kind is not None:
+                for made in reversed(self._made):
+                    with suppress(OSError):  # a folder that holds something else by now
+                        made.rmdir() if made.is_dir() else made.unlink()
 
     def check(self, path: str) -> None:
         """That nothing is there."""

@@ -19,7 +19,7 @@ from node.commands.console import (
     say,
     wants_json,
 )
-from node.commands.files import whole_file
+from node.commands.files import keep_what_is_there, whole_file
 from node.commands.going_on import goes_on
 from node.commands.life import find_life, is_life, life_path
 from node.commands.progress import Progress
@@ -160,6 +160,7 @@ def verify_folder(folder: Path) -> Json:
 @click.command("fetch")
 @click.argument("id", metavar="BLOB|GENOME|SEED|NAME[@VERSION]")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
 @click.option(
     "--relative-to",
     metavar="BLOB",
@@ -168,7 +169,7 @@ def verify_folder(folder: Path) -> Json:
 )
 @IN_NAMESPACE
 def fetch_command(
-    id: str, output: Path | None, relative_to: tuple[str, ...], namespace: str | None
+    id: str, output: Path | None, force: bool, relative_to: tuple[str, ...], namespace: str | None
 ) -> None:
     """Fetch the bytes of a genome, a seed, a module version or a blob.
 
@@ -179,6 +180,8 @@ def fetch_command(
     if output is None and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
     check_is_name(id)
+    if output is not None:
+        keep_what_is_there(output, force=force)
     if (path_of_life := life_download(id, namespace)) is not None:
         path = path_of_life
     elif is_blob(id):
@@ -192,7 +195,7 @@ def fetch_command(
         with goes_on(AGAIN):
             node().download(path, sys.stdout.buffer, unwatched, FETCH_TIMEOUT_S)
         return
-    with whole_file(output) as file, goes_on(AGAIN), Progress() as bars:
+    with whole_file(output, force=force) as file, goes_on(AGAIN), Progress() as bars:
         size = node().download(path, file, bars.bytes_of(output.name), FETCH_TIMEOUT_S)
     if wants_json():
         return print_result("fetch", {"id": id, "file": str(output), "size": size})

@@ -158,7 +158,7 @@ def test_what_alice_publishes_bob_finds_rates_and_fetches_byte_for_byte(
     assert (trend["points"][-1]["ratings"], trend["points"][-1]["average"]) == (1, 5.0)
     for id, data in ((glider, GLIDER), (short, GLIDER), (creature["id"], BLOB)):
         out = tmp_path / "fetched"
-        assert shell(bob, "fetch", id, "-o", str(out)).code == 0
+        assert shell(bob, "fetch", id, "-o", str(out), "--force").code == 0
         assert out.read_bytes() == data
     seeds = shell(bob, "list", "--kind", "seed").answer["seeds"]
     pages = list[str]()

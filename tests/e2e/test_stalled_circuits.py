@@ -175,7 +175,7 @@ def test_a_peer_that_stands_still_behind_a_circuit_is_left_with_a_reason(
             bob.process.send_signal(signal.SIGCONT)
         fetching.result()  # it may have had nobody to ask
         wait_for_peer(bob)
-        fetched = shell(bob, "fetch", id, "-o", str(copy))
+        fetched = shell(bob, "fetch", id, "-o", str(copy), "--force")
         assert fetched.code == 0, fetched
         assert copy.read_bytes() == WORLD
 

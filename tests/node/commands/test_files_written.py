@@ -16,7 +16,7 @@ from node.failure import Failure
 
 
 def by_block(path: Path, content: bytes) -> None:
-    with whole_file(path) as file:
+    with whole_file(path, force=True) as file:
         file.write(content)
 
 
@@ -38,6 +38,20 @@ def test_a_pipe_is_written_to_and_not_replaced(
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert os.listdir(tmp_path) == ["pipe"]
     keep_what_is_there(pipe, force=False)
+
+
+@pytest.mark.parametrize("write", [by_block, at_once])
+def test_what_a_person_keeps_from_others_stays_so(
+    write: Callable[[Path, bytes], None], tmp_path: Path
+) -> None:
+    for umask, mode in ((0o077, 0o600), (0o027, 0o640), (0o022, 0o644)):
+        before = os.umask(umask)
+        try:
+            write(tmp_path / "state", b"private")
+            assert os.umask(umask) == umask, "it is as it was"
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == mode
 
 
 @pytest.mark.parametrize("write", [by_block, at_once])
@@ -81,7 +95,7 @@ WRITER = """
 import os, signal, sys
 from pathlib import Path
 from node.commands.files import whole_file
-with whole_file(Path(sys.argv[1])) as file:
+with whole_file(Path(sys.argv[1]), force=False) as file:
     file.write(b"half")
     os.kill(os.getpid(), getattr(signal, sys.argv[2]))
     signal.pause()

@@ -2,6 +2,9 @@
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +49,27 @@ def test_of_what_ends_early_nothing_is_left(tmp_path: Path, error: BaseException
     if isinstance(raised.value, Failure):
         assert raised.value.problem["code"] == "cannot-write"
         assert "No space left" in raised.value.problem["detail"]
+
+
+WRITER = """
+import os, signal, sys
+from pathlib import Path
+from node.commands.new_files import NewFiles
+with NewFiles(Path(sys.argv[1])) as files:
+    files.write("a/one", b"1")
+    with files.file("b/two") as file:
+        file.write(b"half")
+        os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+        signal.pause()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_who_is_ended_while_it_writes_leaves_nothing(name: str, tmp_path: Path) -> None:
+    top = tmp_path / "new" / "out"
+    done = subprocess.run([sys.executable, "-c", WRITER, str(top), name], check=False)
+    assert done.returncode == 128 + getattr(signal, name)
+    assert lying(tmp_path) == []
 
 
 def test_a_folder_that_somebody_else_uses_by_now_stays(tmp_path: Path) -> None:
