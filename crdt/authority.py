@@ -38,8 +38,15 @@ if TYPE_CHECKING:
 # and 90 MB. Writers roll over long before.
 OPS_MAX = 30_000
 CHANGES_MAX = 5_000
+LETTING_GO = 5
+"""One of so many changes and operations is for making a full document smaller."""
 # Judged for branches, on which bits for each device and slot are spent: up to 50 MB for as many.
 STANDING_MAX = 20_000
+
+
+def is_nearly_over(changes: int, ops: int) -> bool:
+    """Whether only the last `LETTING_GO`-th of what counts at most in one document is left."""
+    return LETTING_GO * max(changes / CHANGES_MAX, ops / OPS_MAX) >= LETTING_GO - 1
 
 
 def valid_changes(

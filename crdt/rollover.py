@@ -35,6 +35,22 @@ class _Map:
     """Stands for an empty map among the values."""
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of a value a new epoch would have to take."""
+
+    places: int
+    parts: int
+    """Changes that carry them."""
+
+    @property
+    def is_carryable(self) -> bool:
+        return self.parts < PARTS_MAX and self.places <= PLACES_MAX
+
+    def is_less_than(self, other: "Extent") -> bool:
+        return self != other and self.places <= other.places and self.parts <= other.parts
+
+
 _Place: TypeAlias = tuple[KeyPath, Scalar | _Map]
 
 
@@ -53,8 +69,13 @@ def is_full(changes: int, ops: int) -> bool:
 
 def is_carryable(value: Mapping[str, Plain]) -> bool:
     """Whether a new epoch of this value would have room to grow."""
+    return extent(value).is_carryable
+
+
+def extent(value: Mapping[str, Plain]) -> Extent:
+    """What would be carried of it."""
     parts = list(_parts(value))
-    return len(parts) < PARTS_MAX and sum(len(part.places) for part in parts) <= PLACES_MAX
+    return Extent(sum(len(part.places) for part in parts), len(parts))
 
 
 def has_room(changes: int, ops: int) -> bool:

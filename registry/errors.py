@@ -146,6 +146,12 @@ class InvalidRecord(RegistryError):
         self.problems = problems
 
 
+class UniverseFull(RegistryError):
+    """The universe has no room for it."""
+
+    code = "universe-full"
+
+
 class UnknownRecord(RegistryError):
     """No genome, seed or lineage of that id is known here."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from crdt.authority import OPS_MAX
+from crdt.authority import OPS_MAX, is_nearly_over
 from crdt.capability import decode_capability
 from crdt.change import DocumentId, SignedEntry, Signer, sign_change
 from crdt.document import Document, Editor
@@ -11,11 +11,11 @@ from crdt.entry import tai_from_unix_us
 from crdt.held import Reason, Validity
 from crdt.path import EPOCH_MAX
 from crdt.preflight import HEADS_MAX, read_change
-from crdt.rollover import carry_over, has_room, is_carryable, is_full
+from crdt.rollover import carry_over, extent, has_room, is_carryable, is_full
 from storage.authority import cited_heads
 from storage.database import Reading, Writing
 from storage.documents import Materialiser, newest_epoch, unused_epoch
-from storage.errors import LetGo, StorageError
+from storage.errors import LetGo, RecordFull, StorageError
 from storage.materialise import Live, Work
 
 # A device whose changes fell for these signed no number twice: it goes on in the next epoch.
@@ -74,6 +74,11 @@ class _Opened:
         )
 
     @property
+    def is_ending(self) -> bool:
+        """Whether what room is left is for letting go, so that it can go on in a new epoch."""
+        return is_nearly_over(len(self.validity.valid), self.validity.ops)
+
+    @property
     def has_room(self) -> bool:
         """Whether a roll-over fits in here: an unfinished one may lie here, and hardly more."""
         validity = self.validity
@@ -86,6 +91,21 @@ class _Opened:
             return None, True
         header = read_change(raw)
         return raw, self.validity.ops + header.max_op - header.start_op < OPS_MAX
+
+    def let_go(self, edit: Callable[[Editor], None]) -> bytes | None:
+        """The change that `edit` makes. Raises `RecordFull` where it makes nothing smaller."""
+        before = extent(self.document.to_py())
+        raw = self.document.change(edit)
+        if raw is not None:
+            after = extent(self.document.to_py())
+            if not (after.is_carryable or after.is_less_than(before)):
+                name = self.work.document.record.decode("utf-8", "replace")
+                raise RecordFull(
+                    f"{name} is full: it holds {before.places:,} values, more than can go on in a"
+                    " new epoch, and takes only what makes it smaller. Of a universe, let old"
+                    " snapshots go: `panspermia universe prune --rule RULE`"
+                )
+        return raw
 
     def signed(self, entries: Sequence[SignedEntry]) -> "Signed":
         """What the changes just made to `document` came to."""
@@ -129,7 +149,8 @@ async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> Sign
     else:
         raws = await run(carry_over, opened.document, following.document)
         opened = following
-    raw = await run(opened.document.change, act.edit)
+    is_ending = following is None and opened.is_ending
+    raw = await run(opened.let_go if is_ending else opened.document.change, act.edit)
     entries = await _signed(write, act, opened, [*raws, raw] if raw else [])
     return opened.signed(entries)
 

@@ -4,6 +4,7 @@ StorageError
 ├── NewerSchema   the file was written by a newer version; nothing in it was changed
 ├── Corrupt       the file is no whole database of ours
 ├── OverQuota     a declared bound would be passed
+├── RecordFull    a record holds as much as one can: only what makes it smaller is written
 ├── NotHeld       what was asked for is not here
 ├── Mismatch      bytes do not have the hash they were announced with
 ├── BadCursor     a page cursor that this node did not give out
@@ -31,6 +32,10 @@ class Corrupt(StorageError):
 
 class OverQuota(StorageError):
     """There is no room left for this."""
+
+
+class RecordFull(StorageError):
+    """The record is full."""
 
 
 class NotHeld(StorageError):

@@ -24,6 +24,7 @@ from crdt.change import (
 )
 from crdt.document import Editor
 from crdt.errors import CrdtError
+from crdt.held import Reason
 from crdt.keys import AuthorKey
 from crdt.path import shown
 from storage.acts import Act, sign_act
@@ -47,7 +48,7 @@ from storage.devices import Devices
 from storage.documents import Materialiser
 from storage.doings import Doings
 from storage.dropping import Dropping
-from storage.errors import StorageError
+from storage.errors import RecordFull, StorageError
 from storage.explaining import Explaining
 from storage.forks import Forks
 from storage.gate import Gate, Giver
@@ -239,7 +240,8 @@ class Store(
         (built,) = [one for one in became if one.work.document == checked[0].document]
         for one in checked:
             if code := built.left_out.get(one.id):
-                raise StorageError(
+                kind = RecordFull if code == Reason.OVER_LIMIT else StorageError
+                raise kind(
                     f"This record takes no such change: it would not count [{code}]. Nothing"
                     " was written."
                 )

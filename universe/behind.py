@@ -11,8 +11,9 @@ owner says so with a hand-over: what was answered up to then is given up. Of wha
 or whose answer is not here yet, nothing tells: who restores synchronises first.
 
 It is the word of the other gate alone, since what would prove it is just what is not here. So it
-counts from universes to which an owner has a passage that both agreed to and that they have not
-closed: who closes it believes nobody at its other end any more.
+counts from universes to which an owner has a passage that both agreed to. That the passage was
+closed says nothing of what was signed before, so it counts all the same, until the owner gave up
+answers so often that somebody must be lying: from then on a closed passage is believed no more.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -28,7 +29,8 @@ NAMES_SHOWN: Final = 3
 """Souls and passages in the message: they tell a person what is missing, and by whose word."""
 EPOCHS_GIVEN_UP_MAX: Final = 128
 """With so many a gate gives up no answers any more: whoever lies about them is not to use up the
-epochs that are for devices which are lost."""
+epochs that are for devices which are lost. From then on who closes a passage believes its other end
+no more."""
 
 
 def place_in_chain(receipt: Receipt) -> int:
@@ -36,11 +38,13 @@ def place_in_chain(receipt: Receipt) -> int:
     return (receipt.epoch << 32) | receipt.seq
 
 
-def believed(universe: str, passages: Iterable[Passage]) -> dict[str, tuple[str, ...]]:
+def believed(
+    universe: str, passages: Iterable[Passage], *, epoch: int
+) -> dict[str, tuple[str, ...]]:
     """Other universe → names of the passages by which it is believed what it says was lost.
 
-    Both owners agreed to each, and that of `universe` did not close it. Of two universes of one
-    owner what their own devices signed is believed all the same.
+    Both owners agreed to each. `epoch`: of the gate of `universe`, 0 where it has none; from
+    `EPOCHS_GIVEN_UP_MAX` on its owner need only close a passage.
     """
     author = parse_full_name(universe)[0]
     found: dict[str, tuple[str, ...]] = {}
@@ -48,8 +52,8 @@ def believed(universe: str, passages: Iterable[Passage]) -> dict[str, tuple[str,
         half, ends = one.half_of(author), one.proposed.ends[:2]
         if universe not in ends or half is None or one.accepted is None:
             continue
-        other = ends[1] if universe == ends[0] else ends[0]
-        if not half.is_closed or parse_full_name(other)[0] == author:
+        if not half.is_closed or epoch < EPOCHS_GIVEN_UP_MAX:
+            other = ends[1] if universe == ends[0] else ends[0]
             found[other] = (*found.get(other, ()), one.name)
     return found
 
@@ -87,31 +91,26 @@ def given_up_with(missing: Iterable[Checked], before: Mapping[str, int]) -> dict
     return marks
 
 
-def check_none_missing(
-    universe: str, missing: Collection[Checked], passages: Sequence[str] = ()
-) -> None:
-    """Raises `CannotTravel` (`gate-behind`) that says what is missing, from whom, what to do.
-
-    `passages`: those by which it is `believed`.
-    """
+def check_none_missing(universe: str, missing: Collection[Checked]) -> None:
+    """Raises `CannotTravel` (`gate-behind`) that says what is missing, from whom, what to do."""
     if not missing:
         return
     by, souls = _told(missing)
     detail = (
         f"this device is behind: {by} answered {len(missing)} receipts of {universe} that are not"
         f" here, about {souls}. `panspermia sync` brings them from a node that holds them; if they"
-        f" are lost for good, `panspermia passage gate {universe} --anyway` goes on without them;"
-        f" if that is not true, {_closing(passages)} believes them no more"
+        f" are lost for good, or were never signed, `panspermia passage gate {universe} --anyway`"
+        " goes on without them"
     )
     raise CannotTravel(detail, "gate-behind")
 
 
 def check_may_give_up(
-    universe: str, epoch: int, missing: Collection[Checked], passages: Sequence[str] = ()
+    universe: str, epoch: int, missing: Collection[Checked], passages: Sequence[str]
 ) -> None:
     """Raises `CannotTravel` (`too-many-gates`) where answers were given up too often.
 
-    `epoch`: of the gate until now.
+    `epoch`: of the gate until now. `passages`: those by which who signed them is `believed`.
     """
     if not missing or epoch < EPOCHS_GIVEN_UP_MAX:
         return
@@ -119,7 +118,7 @@ def check_may_give_up(
     detail = (
         f"the gate of {universe} was handed over {epoch} times, and gives up no more answers:"
         f" {by} answered {len(missing)} receipts that are not here, about {souls}."
-        f" {_closing(passages)} believes them no more, and costs nothing"
+        f" `panspermia passage close {_some(passages)}` believes them no more, and costs nothing"
     )
     raise CannotTravel(detail, "too-many-gates")
 
@@ -128,10 +127,6 @@ def _told(missing: Collection[Checked]) -> tuple[str, str]:
     """Whose word it is, and of whom."""
     by = ", ".join(sorted({one.receipt.universe for one in missing}))
     return by, _some(sorted({one.receipt.traveller.who.soul for one in missing}))
-
-
-def _closing(passages: Sequence[str]) -> str:
-    return f"`panspermia passage close {_some(passages) or 'PASSAGE'}`"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -34,9 +34,9 @@ from universe.travel import In, InTransit, Place, Refused, answer_to, migration_
 
 ANSWERS_MAX: Final = 16
 """Signed in one go: the rest comes in the next."""
-SENT_MAX: Final = 10_000
-"""Receipts of a universe while its gate sends: a document has room for twice as many changes, so
-answers can be written when nobody is sent any more."""
+SENT_MAX: Final = 8_000
+"""Receipts of a universe while its gate sends: its document has room for a thousand more, so
+answers can be written when nobody is sent any more. See `universe.room`."""
 SENT_BYTES_MAX: Final = 32 << 20
 """Of all travellers in departures of a universe: each reader of its document holds them."""
 RECALLED: Final = "called back"

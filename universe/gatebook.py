@@ -21,13 +21,22 @@ from crdt.did import encode_did_key
 from crdt.digest import DIGEST_BYTES
 from crdt.document import Editor
 from registry.edits import Edit
-from registry.errors import CannotTravel, InvalidStatement
+from registry.errors import CannotTravel, InvalidStatement, UniverseFull
 from registry.fields import Plain
 from registry.head import touch
 from registry.plain import as_map
 from storage.listing import NamedBlob
 from universe.gates import CheckedHandOver, check_hand_over
-from universe.receipts import Checked, Receipt, Signed, check_receipt, decode_signed, encode_signed
+from universe.receipts import (
+    DEPARTURE,
+    Checked,
+    Receipt,
+    Signed,
+    check_receipt,
+    decode_signed,
+    encode_signed,
+)
+from universe.room import check_for_answers, check_for_events
 
 ROOT: Final = "gate"
 RECALL: Final = "recall-"
@@ -103,11 +112,14 @@ def travelling_blobs(document: DocumentId, value: Plain) -> tuple[NamedBlob, ...
 def put_receipts(signed: Iterable[Signed], *, now_us: int) -> Edit:
     """Write these down, all of them in one change.
 
-    Raises `CannotTravel` where their numbers are taken: something was written meanwhile.
+    Raises `CannotTravel` where their numbers are taken, as something was written meanwhile, and
+    where the universe is full (`gate-full`).
     """
     entries = [(check_receipt(one), encode_signed(one)) for one in signed]
+    is_begun = any(one.receipt.kind == DEPARTURE for one, _ in entries)
 
     def edit(editor: Editor) -> None:
+        _check_room(editor, len(entries), is_begun=is_begun)
         taken = {key.partition("-")[0]: key for key in editor.keys((ROOT,))}
         for one, data in entries:
             number = f"{one.receipt.seq:08x}"
@@ -149,10 +161,20 @@ def put_recall(departure: bytes, *, now_us: int) -> Edit:
 
     def edit(editor: Editor) -> None:
         if editor.get((ROOT, key)) is not True:
+            _check_room(editor, 1, is_begun=False)
             editor.put((ROOT, key), True)
             touch(editor, now_us)
 
     return edit
+
+
+def _check_room(editor: Editor, coming: int, *, is_begun: bool) -> None:
+    """Raises `CannotTravel`. `is_begun`: by who sends somebody, else it answers or calls back."""
+    check = check_for_events if is_begun else check_for_answers
+    try:
+        check(editor, coming)
+    except UniverseFull as full:
+        raise CannotTravel(f"its gate signs no more, as {full}", "gate-full") from full
 
 
 def _departure_of(key: str) -> bytes | None:

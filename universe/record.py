@@ -26,6 +26,7 @@ from registry.errors import (
     InvalidName,
     MalformedRecord,
     Problem,
+    UniverseFull,
     quoted,
 )
 from registry.fields import Plain, line_at, map_at, text_at
@@ -45,6 +46,7 @@ from universe.event import event_id
 from universe.gatebook import travelling_blobs
 from universe.names import parse_full_name, parse_universe_id
 from universe.parts import EVENTS_MAX, SNAPSHOTS_MAX, Origin, encode_origin, parts_of
+from universe.room import LET_GO, check_for_events, check_for_snapshot
 from universe.snapshot import (
     SignedSnapshot,
     encode_signed,
@@ -177,23 +179,23 @@ def add_snapshot(
 ) -> Edit:
     """Add a state, with the event that it was taken for; `also_drop` in the same act.
 
-    Of `also_drop` the first `DROPPED_MAX`. What is there already stays. Raises `InvalidRecord`
-    where there is no room for it.
+    Of `also_drop` the first `DROPPED_MAX`. What is there already stays. Raises `UniverseFull`,
+    and `InvalidRecord` where there is no room for the event.
     """
     data = encode_signed(signed)
 
     def edit(editor: Editor) -> None:
         keys = editor.keys(("snapshots",))
-        dropped = {id.hex() for id in also_drop[:DROPPED_MAX]} & set(keys)
+        dropped = {id.hex() for id in also_drop[:DROPPED_MAX]} & set(keys) - {signed.id.hex()}
+        for key in sorted(dropped):  # first: it makes the room
+            editor.delete(("snapshots", key))
         if signed.id.hex() not in keys:
             if len(keys) - len(dropped) >= SNAPSHOTS_MAX:
-                detail = f"{len(keys)} snapshots, at most {SNAPSHOTS_MAX}: let old ones go first"
-                refuse([Problem("/snapshots", detail)])
+                raise UniverseFull(f"{len(keys):,} snapshots, at most {SNAPSHOTS_MAX:,}; {LET_GO}")
+            check_for_snapshot(editor)
             editor.put(("snapshots", signed.id.hex()), data)
         if event is not None:
             put_event(editor, event)
-        for key in sorted(dropped - {signed.id.hex()}):
-            editor.delete(("snapshots", key))
         touch(editor, now_us)
 
     return edit
@@ -227,12 +229,13 @@ def add_event(event: bytes, *, now_us: int) -> Edit:
 
 
 def put_event(editor: Editor, event: bytes) -> bool:
-    """Whether it was not there."""
+    """Whether it was not there. Raises `InvalidRecord`, `UniverseFull`."""
     place = ("events", event_id(event).hex())
     if editor.get(place) == event:
         return False
     if (count := len(editor.keys(("events",)))) >= EVENTS_MAX:
         refuse([Problem("/events", f"{count} events, at most {EVENTS_MAX}")])
+    check_for_events(editor, 1)
     editor.put(place, event)
     return True
 

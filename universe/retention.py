@@ -26,6 +26,7 @@ import msgspec
 from registry.errors import InvalidRecord, Problem
 from registry.head import refuse
 from universe.parts import SNAPSHOTS_MAX
+from universe.room import VALUES_MAX
 from universe.snapshot import TICK_MAX, Decay
 from universe.taken import Taken
 
@@ -39,6 +40,8 @@ AUTOS_MAX: Final = 2_000
 """Kept without a rule: with one each five minutes, a week of playing day and night."""
 ROOM_MAX: Final = SNAPSHOTS_MAX - 100
 """Of all kinds: beyond, autosaves make room for what comes."""
+ROOM_VALUES_MAX: Final = VALUES_MAX - 100
+"""The same of snapshots with events and what a gate keeps beside them: see `universe.room`."""
 _MONDAY: Final = 3  # 1 January 1970 was a Thursday
 
 
@@ -114,10 +117,11 @@ def to_drop(
     now_us: int,
     newest_tick: int | None = None,
     pinned: Collection[bytes] = frozenset(),
+    beside: int = 0,
 ) -> tuple[Dropped, ...]:
     """By tick. `now_us` in µs since 1970; `newest_tick`: of the world, else of what was kept last.
 
-    `pinned`: ids of what forks and passages need.
+    `pinned`: ids of what forks and passages need; `beside`: events and receipts in its document.
     """
     held = sorted({one.id: one for one in snapshots}.values(), key=_by_time)
     if not held:
@@ -136,16 +140,21 @@ def to_drop(
         why |= _ruled_out(ruled, rule, now_us, tick)
         if rule.thin_over is not None:
             left = [one for one in held if not one.is_inherited and one.id not in why]
-            why |= _too_many(left, kind, kept, rule.thin_over, now_us)
+            why |= _too_many(left, kind, kept, rule.thin_over, now_us, beside)
     gone = [Dropped(one, why[one.id]) for one in held if one.id in why and one.id not in kept]
     return tuple(sorted(gone, key=lambda one: one.snapshot.order))
 
 
-def keeps_all(policy: Policy, count: int) -> bool:
-    """Whether of so many without a decay of their own none goes, whatever they are."""
+def keeps_all(policy: Policy, count: int, beside: int = 0) -> bool:
+    """Whether of so many without a decay of their own none goes, whatever they are.
+
+    `beside`: as in `to_drop`.
+    """
     most = policy.auto.thin_over
     says_no_more = policy == Policy(auto=Rule(thin_over=most))
-    return says_no_more and (most is None or count <= min(most, ROOM_MAX))
+    return says_no_more and (
+        most is None or (count <= min(most, ROOM_MAX) and count + beside <= ROOM_VALUES_MAX)
+    )
 
 
 def _by_time(one: Taken) -> tuple[int, int, bytes]:
@@ -196,18 +205,21 @@ def _thinned(ruled: list[Taken], now_us: int) -> dict[bytes, str]:
 
 
 def _too_many(
-    held: list[Taken], kind: str, kept: set[bytes], most: int, now_us: int
+    held: list[Taken], kind: str, kept: set[bytes], most: int, now_us: int, beside: int
 ) -> dict[bytes, str]:
     """As many as are too many: what would be thinned first, the oldest of it first.
 
     `held`: of all kinds, oldest first.
     """
     ruled = [one for one in held if one.kind == kind and one.decay is None]
-    over = max(len(ruled) - most, len(held) - ROOM_MAX)
+    room = min(ROOM_MAX, ROOM_VALUES_MAX - beside)
+    over = max(len(ruled) - most, len(held) - room)
     if over <= 0:
         return {}
     thinned = _thinned(ruled, now_us)
-    why = f"the oldest of more than {most if len(ruled) > most else ROOM_MAX:,}"
+    why = f"the oldest of more than {most if len(ruled) > most else max(room, 0):,}"
+    if len(ruled) <= most and room < ROOM_MAX:
+        why += f", which have room beside {beside:,} events and receipts"
     free = [one.id for one in ruled if one.id not in kept]
     order = sorted(free, key=lambda one: one not in thinned)  # stable: both parts oldest first
     return {one: thinned.get(one, why) for one in order[:over]}

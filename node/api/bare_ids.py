@@ -35,7 +35,8 @@ async def bare_ids(store: Store, names: Iterable[str]) -> Mapping[str, str]:
 async def metas_told(
     node: Node, call: Call[Any, Any], rows: Sequence[ListedRow]
 ) -> list[msgspec.Raw]:
-    """As `metas_of`, with ids by which whoever asks can go on."""
+    """As `metas_of`; to multiverse clients with ids by which they can go on, and counted as they
+    count."""
     found = [msgspec.Raw(one) for one in await metas_of(node.store, rows)]
     if not is_theirs(node, call):
         return found
@@ -47,6 +48,9 @@ async def metas_told(
         origin["universeId"] = ids[origin["universe"]]
     for one in universes:
         one["id"] = ids[one["fullName"]]
+        if one.get("forkOf"):  # what it began with is a snapshot as any other to them
+            one["snapshotCount"] += 1
+            one["lastSnapshotAt"] = one["lastSnapshotAt"] or one["createdAt"]
     return [msgspec.Raw(ENCODER.encode(one)) for one in universes]
 
 

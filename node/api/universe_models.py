@@ -97,13 +97,13 @@ class NewUniverse(Struct, frozen=True, kw_only=True):
 
 
 class CanonEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Why a snapshot was taken."""
+    """Why a snapshot was taken. Multiverse clients show the first four as they are."""
 
     type: WorldText
-    title: WorldText = ""
-    description: WorldText = ""
+    title: WorldText
+    description: WorldText
+    importance: float
     day: float | None = None
-    importance: float = 0
     entities: tuple[str, ...] | None = None
     souls: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()

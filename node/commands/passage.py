@@ -173,7 +173,7 @@ def show(passage: str, limit: int | None, cursor: str | None, namespace: str | N
         text = f"The gate of {printable(universe)} signed two receipts with one number."
         say(text, fg="red")
     for universe in found["behind"]:
-        say(behind_text(universe, one), fg="red")
+        say(behind_text(universe), fg="red")
     if not found["whole"]:
         say("Some are left out: they went through too many universes.", fg="yellow")
     if found["next"]:

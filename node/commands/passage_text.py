@@ -35,12 +35,12 @@ def waiting_text(passage: Json, found: Json, own: str) -> Iterator[str]:
             yield f"{printable(one['soul'])} waits for you: {printable(command)} --accept|--refuse"
 
 
-def behind_text(universe: str, passage: Json) -> str:
+def behind_text(universe: str) -> str:
     """What stops a gate, and what helps."""
     text = (
         f"The gate of {universe} signs nothing: the other end answered what is not here."
-        f" `panspermia sync` brings it; if it is lost for good, `panspermia passage gate {universe}"
-        f" --anyway`; if it is not true, `panspermia passage close {passage['fullName']}`"
+        " `panspermia sync` brings it; if it is lost for good, or was never signed,"
+        f" `panspermia passage gate {universe} --anyway` goes on without it."
     )
     return printable(text)
 

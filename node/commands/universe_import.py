@@ -115,7 +115,11 @@ def named(found: Plan, id: str) -> Plan:
 def without_decay(found: Plan) -> Plan:
     """The same, and no state goes by itself."""
     universes = tuple(
-        replace(one, snapshots=tuple(replace(each, decay=None) for each in one.snapshots))
+        replace(
+            one,
+            snapshots=tuple(replace(each, decay=None) for each in one.snapshots),
+            copy=one.copy and replace(one.copy, decay=None),
+        )
         for one in found.universes
     )
     return replace(found, universes=universes)

@@ -263,6 +263,10 @@ NODE: Final[Mapping[str, Meaning]] = {
         "Make room: panspermia gc. Follow whom you want to keep: panspermia name set NAME DID."
         " Who takes how much: panspermia quota. What blobs leave free of the disk: quota.disk_free",
     ),
+    "record-full": Meaning(
+        "A record holds as much as one can. Nothing was changed; what makes it smaller is written.",
+        "Let some of it go. Of a universe: panspermia universe prune --rule RULE",
+    ),
     "evicted": Meaning(
         "Records of authors whom nobody here follows gave way to others: their room was full.",
         "Follow whom you want to keep: panspermia name set NAME DID. Or give strangers more:"

@@ -64,6 +64,10 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
         "The Content-Type is none that could be sent back.",
         "Send one such as `application/json`, or none.",
     ),
+    "universe-full": (
+        "A universe has room for so many snapshots, events and receipts. Nothing was stored.",
+        "Let old snapshots go: panspermia universe prune --rule RULE. Then send it again.",
+    ),
     "snapshot-not-kept": (
         "The snapshot was signed and is not shown: the universe is full, or was just deleted.",
         "Let old snapshots go, and send it again.",

@@ -11,7 +11,7 @@ from node.services.gatebooks import Books
 from node.services.passages import Ferry, own_halves, passage_named
 from universe.behind import believed, missing_of
 from universe.gate import is_coming, is_refused, unanswered, unreturned
-from universe.lines import Lines
+from universe.lines import Line, Lines
 from universe.receipts import Checked
 
 
@@ -72,7 +72,8 @@ async def missing_at(by: Ferry, books: Books, universe: str, *others: str) -> Mi
 
     Nobody ever left for where a passage was only proposed: what is signed there proves nothing.
     """
-    told = await _believed(by, universe)
+    line = await books.ask(lambda lines: lines[universe])
+    told = await _believed(by, universe, epoch_of(line))
     ends = sorted({*told, *others} - {universe})
 
     def question(ends: Sequence[str], books: Books, lines: Lines) -> list[Checked]:
@@ -90,11 +91,16 @@ def missing_between(universe: str, end: str, books: Books, lines: Lines) -> list
     return missing_of(universe, end, lines, known=known, given_up=own.given_up)
 
 
-async def _believed(by: Ferry, universe: str) -> dict[str, tuple[str, ...]]:
+def epoch_of(line: Line) -> int:
+    """Of its gate; 0 where it has none."""
+    return 0 if line.gate is None else line.gate.hand_over.epoch
+
+
+async def _believed(by: Ferry, universe: str, epoch: int) -> dict[str, tuple[str, ...]]:
     halves = [one for one in await own_halves(by) if universe in one.ends[:2]]
     names = sorted({one.proposal or one.full_name for one in halves})
     passages = [await passage_named(by, name) for name in names]
-    return believed(universe, (one for one in passages if one is not None))
+    return believed(universe, (one for one in passages if one is not None), epoch=epoch)
 
 
 def on_their_way(

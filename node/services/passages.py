@@ -148,8 +148,15 @@ async def gone_of(by: Ferry, names: Iterable[str]) -> frozenset[str]:
 
 async def own_halves(by: Ferry) -> list[Half]:
     """What this author proposed or accepted, however many passages strangers make."""
-    page = await by.store.listings(WORD, author=by.did, limit=PAGE_MAX, namespaces=[by.namespace])
-    return [listed_half(row.listing.fields) for row in page.rows]
+    found: list[Half] = []
+    cursor: str | None = None
+    while True:
+        page = await by.store.listings(
+            WORD, author=by.did, limit=PAGE_MAX, cursor=cursor, namespaces=[by.namespace]
+        )
+        found += [listed_half(row.listing.fields) for row in page.rows]
+        if (cursor := page.next) is None:
+            return found
 
 
 def is_of(passage: Passage, universe: str) -> bool:

@@ -1,8 +1,8 @@
 """What is kept of a universe, by its rule, and what goes."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -11,16 +11,19 @@ from node.services.timelines import forks_of, said_of
 from node.services.universes import Hand, document_of
 from registry.errors import InvalidRecord
 from registry.head import Words
+from registry.plain import as_map
 from storage.listing import EventRow, SnapshotRow
 from storage.listings import ListedRow
 from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.event import decode_event
+from universe.gatebook import ROOT as GATE
 from universe.record import DROPPED_MAX, Facts, create_universe, drop_snapshots
 from universe.retention import (
     KEEP_ALL,
     Dropped,
     Policy,
+    Rule,
     keeps_all,
     parse_policy,
     to_drop,
@@ -48,28 +51,45 @@ async def due(
     now_us: int,
     policy: Policy | None = None,
     coming: Taken | None = None,
+    of_game: bool = False,
 ) -> Pruned:
-    """What its rule would drop now, or `policy` in its place; with `coming` counted as there."""
+    """What its rule would drop now, or `policy` in its place; with `coming` counted as there.
+
+    `of_game`: as `as_autosaves`.
+    """
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
-    found = await asyncio.to_thread(_due, rows, coming, rule, now_us)
+    beside = await _beside(store, row)
+    found = await asyncio.to_thread(_due, rows, coming, rule, now_us, beside, of_game)
     if not found.dropped:
         return found
     begun = {_begun(one) for one in await forks_of(store, row)}
     events = await store.events_of(row.number, limit=PAGE_MAX)
     # Once more, as in the place of what is needed something else may have to go.
-    return await asyncio.to_thread(_due, rows, coming, rule, now_us, begun, events)
+    return await asyncio.to_thread(_due, rows, coming, rule, now_us, beside, of_game, begun, events)
 
 
 async def due_by_upload(
-    store: Store, row: ListedRow, coming: Taken, *, now_us: int
+    store: Store, row: ListedRow, coming: Taken, *, now_us: int, of_game: bool
 ) -> tuple[Dropped, ...]:
-    """What goes as this one comes. Where none can go, thousands are not read for it."""
+    """What goes as this one comes. Where none can go, thousands are not read for it.
+
+    `of_game`: as `as_autosaves`.
+    """
     counts = (await store.universe_counts([row.number])).get(row.number)
-    stays = keeps_all(rule_of(row), 1 if counts is None else counts.snapshots + 1)
-    if stays and not await store.is_any_decaying(row.number):
+    count = 1 if counts is None else counts.snapshots + 1
+    stays = keeps_all(rule_of(row), count, await _beside(store, row))
+    if stays and (of_game or not await store.is_any_decaying(row.number)):
         return ()
-    return (await due(store, row, now_us=now_us, coming=coming)).dropped
+    return (await due(store, row, now_us=now_us, coming=coming, of_game=of_game)).dropped
+
+
+async def _beside(store: Store, row: ListedRow) -> int:
+    """Values in its document that are no snapshots: events, and what its gate keeps."""
+    counts = (await store.universe_counts([row.number])).get(row.number)
+    events = 0 if counts is None else counts.events
+    state = await store.read(document_of(row)) if said_of(row).gate else None
+    return events + (0 if state is None else len(as_map(state.value.get(GATE)) or {}))
 
 
 async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
@@ -106,11 +126,31 @@ def rule_text(said: Mapping[str, object] | None) -> str | None:
     return None if said is None else write_policy(parse_policy(msgspec.json.encode(said).decode()))
 
 
+def as_autosaves(taken: Iterable[Taken], policy: Policy) -> list[Taken]:
+    """As the rule is to look at them where a game without a token saves.
+
+    Its program says of every save, of those by itself too, that it is made by hand and how long it
+    stays, since nothing came of that on the server it was written for. So they are autosaves,
+    unless the universe has a rule of its own for what is made by hand.
+    """
+    is_ruled = policy.manual != Rule()
+    return [
+        replace(
+            one,
+            kind="auto" if one.kind == "manual" and not is_ruled else one.kind,
+            decay=None if one.decay is not None and one.decay.goes else one.decay,
+        )
+        for one in taken
+    ]
+
+
 def _due(
     rows: Sequence[SnapshotRow],
     coming: Taken | None,
     policy: Policy,
     now_us: int,
+    beside: int,
+    of_game: bool,
     begun: Collection[bytes] = (),
     events: Sequence[EventRow] = (),
 ) -> Pruned:
@@ -123,7 +163,10 @@ def _due(
     if coming is not None:
         taken.append(coming)
         pinned.add(coming.id)
-    dropped = to_drop(taken, policy, now_us=now_us, pinned=pinned)
+    given = {one.id: one for one in taken}
+    looked_at = as_autosaves(taken, policy) if of_game else taken
+    dropped = to_drop(looked_at, policy, now_us=now_us, pinned=pinned, beside=beside)
+    dropped = tuple(Dropped(given[one.snapshot.id], one.why) for one in dropped)
     return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
 
 

@@ -118,7 +118,7 @@ class Gatekeeper:
             told = await missing_at(self.by, books, universe)
             missing = told.answers
             if not anyway:
-                check_none_missing(universe, missing, told.passages)
+                check_none_missing(universe, missing)
             is_ours = line.gate is not None and line.gate.hand_over.gate == self.key
             is_stopped = line.is_suspect or (anyway and (missing or line.has_gap))
             if is_ours and not is_stopped:
@@ -280,7 +280,7 @@ class Gatekeeper:
 
     async def _check_none_missing(self, books: Books, universe: str, *others: str) -> None:
         missing = await missing_at(self.by, books, universe, *others)
-        check_none_missing(universe, missing.answers, missing.passages)
+        check_none_missing(universe, missing.answers)
 
     async def _check_there(self, universe: str) -> None:
         """Raises `Conflict` where its owner deleted it; one that is not here may be there."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.errors import Conflict, NotFound
-from node.services.ends import missing_between, on_their_way
+from node.services.ends import epoch_of, missing_between, on_their_way
 from node.services.gatebooks import Books
 from node.services.passages import Ferry
 from universe.behind import believed
@@ -189,7 +189,7 @@ async def _at_ends(by: Ferry, passage: Passage) -> tuple[Books, list[_End]]:
         behind = [
             name
             for name in own
-            for other in believed(name, [passage])
+            for other in believed(name, [passage], epoch=epoch_of(lines[name]))
             if missing_between(name, other, books, lines)
         ]
         return [_end(name, passage, lines, behind) for name in names]

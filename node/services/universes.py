@@ -168,7 +168,9 @@ async def make_universe(
                 mine, is_back = await own_in(places), True
                 break
             await refuse_deleted(store, document)
-    if mine and facts.visibility is None and given.namespace is None:
+    if is_back:
+        place, facts = mine[0].namespace, msgspec.structs.replace(facts, visibility=None)
+    elif mine and facts.visibility is None and given.namespace is None:
         place = mine[0].namespace  # where it is, it stays
     else:
         place, visibility = await _place_for(by, given)
@@ -199,13 +201,13 @@ async def make_universe(
 
 
 async def _brought_back(by: Hand, document: DocumentId, wanted: Visibility | None) -> bool:
-    """Whether it was deleted, and is asked for by whom it was shown to: it is shown again then.
+    """Whether it was deleted: it is shown again then, to whom it was shown.
 
     Nothing is published that way which was not asked for, and nobody's namespace is written to.
     """
     is_private = await is_private_place(by.keeper, document.namespace)
     where: Visibility = "private" if is_private else "public"
-    if (wanted or "private") != where or not (is_private or document.namespace == COMMONS):
+    if where == "public" and (wanted != "public" or document.namespace != COMMONS):
         return False
     if not await was_deleted(by.store, document):
         return False

@@ -219,6 +219,8 @@ def it_goes_back_in_time(client: Browser) -> None:
     assert {name: forked["forkedFrom"][name] for name in origin} == origin
     forks = client.get(f"/universe/{MAIN}/forks")
     assert (forks["sourceUniverseId"], ids(forks["forks"])) == (MAIN, [universe["id"]])
+    assert (universe["snapshotCount"], universe["lastSnapshotAt"]) == (1, universe["createdAt"])
+    assert len(client.get(f"/universe/{universe['id']}/snapshots")["snapshots"]) == 1
     begun = client.get(f"/universe/{universe['id']}/snapshot/latest")
     assert (begun["snapshot"], begun["entry"]["tick"]) == (SAVE, 1200)
 

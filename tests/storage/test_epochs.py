@@ -23,7 +23,7 @@ from crdt.preflight import HEADS_MAX, read_change
 from crdt.rollover import CARRIED, CHANGES_FULL, OPS_FULL
 from storage import acts
 from storage.epochs import LATE
-from storage.errors import StorageError
+from storage.errors import RecordFull
 from storage.store import Store, open_store
 from tests.crdt import bombs
 from tests.storage.people import ALICE, BOB, NOW_US, Person, named, person, project, rated
@@ -211,18 +211,35 @@ async def test_an_edit_that_fails_rolls_nothing_over(store: Store) -> None:
     assert len(await everything(store)) == FULL
 
 
-async def test_what_has_no_room_to_grow_stays_until_it_is_full(
+async def test_what_has_no_room_to_grow_can_be_made_smaller_until_it_goes_on(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The last fifth of what one epoch takes is for letting go."""
     monkeypatch.setattr(rollover, "CHANGES_FULL", FULL)
-    monkeypatch.setattr(rollover, "PLACES_MAX", 3)
-    monkeypatch.setattr(authority, "CHANGES_MAX", FULL + 2)
-    for number in range(FULL + 2):
+    monkeypatch.setattr(authority, "CHANGES_MAX", 2 * FULL)
+
+    def told(editor: Editor) -> None:
+        for number in range(20):
+            editor.put(("head", f"word {number:02}"), number)
+
+    await store.commit(CLOCK, told, ALICE.signer)
+    state = await store.read(CLOCK)
+    assert state is not None
+    monkeypatch.setattr(rollover, "PLACES_MAX", rollover.extent(state.value).places - 10)
+    for number in range(8 * FULL // 5 - 1):
         await store.commit(CLOCK, named(f"clock {number}"), ALICE.signer)
-    assert await epoch(store) == 0
-    with pytest.raises(StorageError, match="over-limit"):
+    with pytest.raises(RecordFull, match="is full: it holds"):
         await store.commit(CLOCK, named("too much"), ALICE.signer)
-    assert await names(store) == [f"clock {FULL + 1}"]
+    assert await epoch(store) == 0
+
+    def let_go(editor: Editor) -> None:
+        for number in range(20):
+            editor.delete(("head", f"word {number:02}"))
+
+    assert await store.commit(CLOCK, let_go, ALICE.signer)
+    assert await store.commit(CLOCK, named("on"), ALICE.signer)
+    assert await epoch(store) == 1
+    assert await names(store) == ["on"]
 
 
 @pytest.mark.usefixtures("soon")

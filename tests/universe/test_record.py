@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from crdt.document import Editor
-from registry.errors import InvalidRecord, InvalidStatement, MalformedRecord
+from registry.errors import InvalidRecord, InvalidStatement, MalformedRecord, UniverseFull
 from registry.head import Words
 from tests.registry.people import ALICE_DID, ALICE_LAPTOP, NOON_US, Record
 from tests.universe.worlds import FACTS, FULL, MAIN, MAIN_ID, PLAIN, UNION, WORDS, fork, world
@@ -79,7 +79,7 @@ def test_there_is_no_room_for_more_than_a_document_holds(monkeypatch: pytest.Mon
     monkeypatch.setattr(record, "SNAPSHOTS_MAX", 2)
     alices = world()
     third = sign_snapshot(replace(PLAIN, tick=2), ALICE_LAPTOP)
-    with pytest.raises(InvalidRecord):
+    with pytest.raises(UniverseFull):
         alices.edit(add_snapshot(third, now_us=NOON_US))
     oldest = sign_snapshot(PLAIN, ALICE_LAPTOP)
     alices.edit(add_snapshot(third, now_us=NOON_US, also_drop=(oldest.id,)))

@@ -19,6 +19,7 @@ from universe.retention import (
     MONTH_US,
     POLICY_BYTES_MAX,
     ROOM_MAX,
+    ROOM_VALUES_MAX,
     SECONDS_MAX,
     Policy,
     Rule,
@@ -111,6 +112,22 @@ def test_autosaves_make_room_for_what_comes_whatever_else_is_kept() -> None:
     assert [one.snapshot for one in dropped] == [autos[at] for at in (1, 3, 4, 5, 6)]
     assert {one.why for one in dropped} == {f"the oldest of more than {ROOM_MAX:,}"}
     assert not gone([*dear, *autos], KEEP_ALL)
+
+
+def test_autosaves_make_room_for_events_and_receipts_too() -> None:
+    """What a document holds beside them counts: else it could not go on in a new epoch."""
+    line = [ago(HOUR_US // 2 - place, tick=place) for place in range(15)]
+    beside = ROOM_VALUES_MAX - 10
+    assert not keeps_all(Policy(), 15, beside)
+    assert keeps_all(Policy(), 10, beside)
+    assert not to_drop(line[:10], Policy(), now_us=NOW, beside=beside)
+    dropped = to_drop(line, Policy(), now_us=NOW, beside=beside)
+    assert [one.snapshot for one in dropped] == line[:5]
+    why = f"the oldest of more than 10, which have room beside {beside:,} events and receipts"
+    assert {one.why for one in dropped} == {why}
+    assert not to_drop(line, KEEP_ALL, now_us=NOW, beside=beside)
+    (*_, last) = to_drop(line, Policy(), now_us=NOW, beside=2 * ROOM_VALUES_MAX)
+    assert last.snapshot == line[-2], "the newest stays, whatever lies beside it"
 
 
 def test_why_it_is_dropped_is_said() -> None:

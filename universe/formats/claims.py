@@ -9,6 +9,7 @@ from registry.formats.errors import InvalidFile, Place
 from registry.formats.json_text import escaped, parse
 from registry.formats.texts import line_of, text_of
 from registry.plain import as_map
+from universe.formats.halves import whole_characters
 from universe.formats.imported import About, Files, Report
 from universe.formats.limits import CONFIG_BYTES_MAX
 from universe.formats.taking import read
@@ -87,8 +88,12 @@ def whole_of(value: object, most: int = TICK_MAX) -> int | None:
 
 
 def object_of(files: Files, path: str, bytes_max: int) -> Plain:
-    """A small JSON file that holds an object. Raises `InvalidFile`."""
-    value = as_map(parse(text_of(read(files, path, bytes_max), path), path))
+    """A small JSON file that holds an object; half of a character in it is U+FFFD.
+
+    Raises `InvalidFile`.
+    """
+    data = whole_characters(read(files, path, bytes_max))
+    value = as_map(parse(text_of(data, path), path))
     if value is None:
         raise InvalidFile(path, Place(), "must be a JSON object")
     return value

@@ -93,8 +93,12 @@ def _without(
     one: ImportedUniverse, mine: ImportedSnapshot, origin: ImportedSnapshot
 ) -> ImportedUniverse:
     own = tuple(each for each in one.snapshots if each is not mine)
-    is_own = len(own) < len(one.snapshots)
-    return replace(one, snapshots=own, origin=origin, copy=mine if is_own else None)
+    if len(own) == len(one.snapshots):
+        return replace(one, origin=origin)
+    # What it was kept for is the parent's: told here too, one birth would count twice.
+    of_parent = {mine.event} - {each.event for each in own}
+    events = tuple(each for each in one.events if each not in of_parent)
+    return replace(one, snapshots=own, events=events, origin=origin, copy=mine)
 
 
 def _all_own(one: ImportedUniverse) -> ImportedUniverse:

@@ -24,6 +24,7 @@ from registry.errors import quoted
 from registry.formats.errors import InvalidFile, Place
 from registry.formats.json_text import parse
 from registry.formats.texts import BOM, OTHER_BOMS, text_of
+from universe.formats.halves import whole_characters
 from universe.formats.limits import DEPTH_MAX, KEY_BYTES_MAX, MEMBERS_MAX, PART_BYTES_MAX
 
 # Possessive, and a string that never ends is one token too: linear on any text.
@@ -95,13 +96,14 @@ class Cursor:
         return start, self._at
 
     def value(self) -> object:
-        """The value here, if it is a small one."""
+        """The value here, if it is a small one; half of a character in it is U+FFFD."""
         start, end = self.span()
         if end - start > PART_BYTES_MAX:
             reason = f"{end - start:,} bytes, at most {PART_BYTES_MAX:,} of this part are read"
             raise InvalidFile(self._file, Place(byte=start), reason)
         try:
-            return parse(text_of(self._data[start:end], self._file), self._file)
+            data = whole_characters(self._data[start:end])
+            return parse(text_of(data, self._file), self._file)
         except InvalidFile as wrong:
             place = Place(byte=start)
             raise InvalidFile(self._file, place, f"from here: {wrong.reason_text}") from wrong
@@ -142,8 +144,7 @@ class Cursor:
         if found is None:
             raise self._wrong(f"a key of at most {KEY_BYTES_MAX:,} bytes is missing")
         try:
-            key = str(json.loads(found[0]))
-            key.encode()
+            key = str(json.loads(whole_characters(found[0])))
         except ValueError as error:
             raise self._wrong("a key that is no text") from error
         self._at = found.end()

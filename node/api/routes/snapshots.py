@@ -14,7 +14,7 @@ from blake3 import blake3
 from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BlobId
-from node.api.bare_ids import id_told
+from node.api.bare_ids import id_told, is_theirs
 from node.api.cleaned_snapshots import cleaned_snapshot
 from node.api.endpoint import Call, Endpoint, reads
 from node.api.followed import Followed, Take
@@ -226,7 +226,9 @@ async def _kept(
     async def dropping(row: ListedRow, coming: Taken) -> tuple[Dropped, ...]:
         if call.query.at is not None:  # with its own times from elsewhere: nothing goes for it
             return ()
-        return await due_by_upload(node.store, row, coming, now_us=node.clock_us())
+        return await due_by_upload(
+            node.store, row, coming, now_us=node.clock_us(), of_game=is_theirs(node, call)
+        )
 
     kept = await keep_snapshot(
         hand_of(node),

@@ -145,6 +145,7 @@ async def add_event(node: Node, call: Call[UniverseQuery, NewEvent]) -> Response
         snapshot=None if body.snapshot is None else bytes.fromhex(body.snapshot),
     )
     id, _ = await tell(hand_of(node), row, event)
+    row = await universe_called(node, call)  # its document may have gone on in a new epoch
     line = await timeline_of(node.store, row)
     (entry,) = [one for one in line.entries if one.event == id]
     answer = EventDone(success=True, id=id.hex(), entry=timeline_entry(entry))
@@ -239,6 +240,7 @@ async def prune_universe(node: Node, call: Call[PruneQuery, NewPruning]) -> Prun
     async with hand.turn:  # nothing is told or kept between what is found due and its going
         if policy is not None and not is_dry:
             await set_retention(hand, row, policy)
+            row = await universe_called(node, call)  # as above
         found = await due(node.store, row, now_us=node.clock_us(), policy=policy)
         if not is_dry:
             await prune(hand, row, found.dropped)

@@ -179,14 +179,17 @@ async def test_a_game_goes_on_with_a_universe_that_was_deleted(
     assert (await game.client.delete(place)).json()["success"] is True
     listed = (await game.client.get("/api/universes?ownerId=player:alice")).json()["universes"]
     assert id not in {one["id"] for one in listed}
+    # What was public is not made private by a word; what was private comes back as it was.
+    other: tuple[dict[str, Any], dict[str, str]] = (body | {"isPublic": not is_public}, {})
     for refused, headers in (
         (body, game.bearer("write")),
-        (body | {"isPublic": not is_public}, {}),
+        *([other] if is_public else []),
         (body | {"name": "x" * 5_000}, {}),
     ):
         answer = await game.client.post("/api/universe", json=refused, headers=headers)
         assert answer.status_code in (409, 422), answer.text
         assert (await game.client.get(place)).status_code == 404
+    body["isPublic"] = True  # as games ask, whatever it was
     assert await autosave(3) == (201, "restored")
     assert await autosave(4) == (201, "")
     assert await ticks() == [1, 2, 3, 4]
@@ -208,3 +211,32 @@ async def test_a_world_of_any_name_is_taken_as_is_its_fork(game: Alice) -> None:
     fork = {"name": "F\n" * 100, "ownerId": "player:alice", "snapshotTick": 1}
     made = await game.client.post(f"{place}/fork", json=fork)
     assert made.status_code == 201, made.text
+
+
+async def test_saves_of_a_game_stay_however_short_it_says_and_make_room_when_there_are_many(
+    game: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its program calls each save made by hand, and says of each that it goes after so long."""
+    short: dict[str, Any] = {"type": "manual", "decayPolicy": {"decayAfterTicks": 10}}
+
+    async def save(tick: int, **beside: object) -> dict[str, Any]:
+        body = {"snapshot": {"tick": tick}, "tick": tick, "canonEvent": None} | short | beside
+        answer = await game.client.post(AT, json=body)
+        assert answer.status_code == 201, answer.text
+        done: dict[str, Any] = answer.json()
+        return done
+
+    first = await save(0)
+    assert first["entry"]["decayPolicy"] == {"decayAfterTicks": 10}
+    await save(1, decayPolicy={"neverDecay": True})
+    await save(2, type="canonical", canonEvent=BIRTH)
+    assert [(await save(tick))["dropped"] for tick in (100, 200, 300)] == [0, 0, 0]
+    of_game = {"retention": {"auto": {"thin_over": 3}}}
+    named = {"id": "universe:main", "name": "Main", "ownerId": "player:alice"}
+    said = await game.client.post("/api/universe", json=named | of_game)
+    assert said.status_code == 201, said.text
+    done = await save(400)
+    assert [one["tick"] for one in done["droppedSnapshots"]] == [0, 100]
+    assert {one["type"] for one in done["droppedSnapshots"]} == {"manual"}
+    left = (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
+    assert sorted(one["tick"] for one in left) == [1, 2, 200, 300, 400]

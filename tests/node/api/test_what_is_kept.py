@@ -4,11 +4,13 @@ import logging
 from typing import Any
 
 import pytest
+from httpx2 import Response
 
+from crdt import authority, rollover
 from tests.node.api.test_snapshots import PLACE, listed, put
 from tests.node.api.test_snapshots import main as main
 from tests.node.parts import Alice
-from universe import record, retention
+from universe import record, retention, room
 
 MINUTE_US = 60_000_000
 
@@ -81,3 +83,46 @@ async def test_a_full_universe_still_takes_autosaves_and_loses_nothing_that_is_n
     assert await ticks(alice) == [0, 1, 2, 6, *range(15, 20)]
     again = (await alice.client.post(f"{PLACE}/prune", json={})).json()
     assert again["dropped"] == []
+
+
+async def test_a_universe_never_ends_to_be_saved_for_what_its_document_holds(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sizes a hundredth of the real ones: it is refused in words while it can still go on."""
+    monkeypatch.setattr(rollover, "PLACES_MAX", 100)
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 20)
+    monkeypatch.setattr(authority, "CHANGES_MAX", 50)
+    monkeypatch.setattr(room, "VALUES_MAX", 80)
+    monkeypatch.setattr(room, "SNAPSHOTS_LEAST", 8)
+    monkeypatch.setattr(room, "FOR_ANSWERS", 4)
+    monkeypatch.setattr(retention, "ROOM_VALUES_MAX", 76)
+
+    async def told(tick: int) -> Response:
+        event = {"tick": tick, "type": "birth", "title": f"Born at {tick}"}
+        return await alice.client.post(f"{PLACE}/timeline", json=event)
+
+    async def saved(tick: int) -> Response:
+        return await alice.client.post(
+            f"{PLACE}/snapshot?tick={tick}&type=auto", content=b"%d" % tick,
+            headers={"content-type": "application/octet-stream"},
+        )  # fmt: skip
+
+    assert {(await told(tick)).status_code for tick in range(30)} == {201}
+    # The usual rule: autosaves make room beside the events.
+    went = [(await saved(tick)).json()["dropped"] for tick in range(60)]
+    assert went == [0] * 46 + [1] * 14
+    await ruled(alice)  # keep all
+    while (answer := await saved(100 + len(await ticks(alice)))).status_code == 201:
+        assert len(await ticks(alice)) <= 50
+    full = answer.json()
+    assert (answer.status_code, full["code"]) == (507, "universe-full")
+    assert "panspermia universe prune" in full["detail"]
+    assert "50 snapshots, 30 events" in full["detail"]
+    for tick in range(60):  # however often it is tried
+        assert (await saved(300 + tick)).json()["code"] == "universe-full"
+        assert (await told(300 + tick)).json()["code"] == "universe-full"
+    await ruled(alice, newest=40)
+    for tick in range(400, 500):
+        assert (await saved(tick)).status_code == 201
+    assert (await told(500)).status_code == 201
+    assert len(await ticks(alice)) == 40

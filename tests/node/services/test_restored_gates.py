@@ -14,6 +14,7 @@ from crdt.keys import COMMONS
 from node.home import Home
 from node.identity import load_or_create
 from node.projection import project
+from node.services import passages
 from node.services.backup import backup_pieces, prepare_backup
 from node.services.gatebooks import Books
 from node.services.namespaces import Keeper
@@ -26,6 +27,7 @@ from storage.store import open_store
 from tests.node.services.test_travel import FOX, Person, opened, opened_people, sends
 from tests.node.services.test_travellers import joined
 from tests.storage.people import NOW_US
+from universe import behind as behind_rules
 from universe.gate import Verdict
 from universe.passage import Passage
 from universe.receipts import Receipt, encode_signed, sign_receipt
@@ -161,7 +163,33 @@ async def test_a_gate_that_finds_itself_behind_lets_nobody_in(world: World) -> N
     assert await alice.sees(left) == In(meadow)
 
 
-async def test_who_lies_about_answers_is_silenced_by_closing_the_passage(world: World) -> None:
+async def test_however_many_passages_there_are_the_oldest_warns(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, alice = await left_after_the_backup(world)
+    meadow = alice.universe("universe:meadow")
+    near, far = await alice.makes("universe:near"), await alice.makes("universe:far")
+    await joined(alice, "passage:other", near, far)
+    monkeypatch.setattr(passages, "PAGE_MAX", 1)
+    with pytest.raises(CannotTravel) as behind:
+        await alice.gates.take_gate(meadow)
+    assert behind.value.why == "gate-behind"
+
+
+async def test_a_passage_that_was_closed_hides_no_loss(world: World) -> None:
+    """It was closed for no lie, and the restored home hears of that before all else."""
+    passage, alice = await left_after_the_backup(world)
+    meadow = alice.universe("universe:meadow")
+    await close_passage(alice.ferry, passage)
+    with pytest.raises(CannotTravel) as behind:
+        await alice.gates.take_gate(meadow)
+    assert behind.value.why == "gate-behind"
+
+
+async def test_who_lies_about_answers_too_often_is_silenced_by_closing_the_passage(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(behind_rules, "EPOCHS_GIVEN_UP_MAX", 1)
     alice, bob = world.alice, world.bob
     passage = await opened(alice, bob)
     meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
@@ -174,8 +202,10 @@ async def test_who_lies_about_answers_is_silenced_by_closing_the_passage(world: 
     )  # fmt: skip
     await bob.signs(said)
     await alice.hears(bob)
-    with pytest.raises(CannotTravel, match=f"panspermia passage close {passage.name}`"):
+    with pytest.raises(CannotTravel, match=r"panspermia passage gate .* --anyway`"):
         await alice.gates.send(inner, meadow, bytes([2]) * 16, HEN, 1)
+    with pytest.raises(CannotTravel, match=f"panspermia passage close {passage.name}`"):
+        await alice.gates.take_gate(meadow, anyway=True)
     shown = await travellers_through(alice.ferry, passage)
     assert shown.behind == [meadow]
     closed = await close_passage(alice.ferry, passage)

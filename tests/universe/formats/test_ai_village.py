@@ -366,3 +366,19 @@ def test_what_was_deleted_stays_in_the_file_unless_it_is_named() -> None:
         " imported"
     ]
     assert only(planned(gone)).id == "universe:gone"
+
+
+def test_half_of_a_character_in_what_is_told_loses_nothing() -> None:
+    """As a game that counts in UTF-16 cuts a title; the state itself stays byte for byte."""
+    birth = {"type": "birth", "title": "Eve CUT", "description": "d", "day": 1, "importance": 5}
+    listed = entry(3, 1, type="canonical", canonEvent=birth)
+    cut = b'{"cut": "\\ud83c"}'
+    files = village("universe:a", [listed], {"3.json.gz": cut}, name="Hill CUT")
+    files = {path: data.replace(b"CUT", rb"\ud83c") for path, data in files.items()}
+    found = planned(files)
+    one = only(found)
+    (kept,) = one.snapshots
+    assert (one.name, kept.kind) == ("Hill \ufffd", "canonical")
+    assert [each.title for each in one.events] == ["Eve \ufffd"]
+    assert MemoryFiles(files).taken(kept.source) == cut
+    assert not found.report.refused

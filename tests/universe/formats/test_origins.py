@@ -353,3 +353,21 @@ def test_a_sum_that_is_none_is_told_and_the_bytes_say_it(sum: object) -> None:
     found = plan(memory)
     assert origins(found, memory)[FORK] == "Eve"
     assert str(found.report.problems[0]).endswith("/fork_of/sha256: is no SHA-256 in hex")
+
+
+@pytest.mark.parametrize("is_own", [False, True])
+def test_what_its_copy_was_kept_for_is_told_of_its_parent_alone(*, is_own: bool) -> None:
+    """Unless a state of the fork's own was kept for it too."""
+    files = exported(world(), WorldFormat.RAW)
+    path = f"{FORK}/universe.json"
+    index, birth = json.loads(files[path]), json.loads(files[f"{MAIN}/universe.json"])["events"][0]
+    index["events"] = [birth]
+    index["snapshots"][0]["event"] = birth
+    if is_own:
+        index["snapshots"][1] |= {"kind": "canonical", "event": birth}
+    found = plan(MemoryFiles({**files, path: as_json(index)}))
+    fork = found.universes[1]
+    assert fork.copy is not None
+    assert fork.copy.event is not None  # told with it where it is no fork after all
+    assert [one.title for one in fork.events] == (["Eve"] if is_own else [])
+    assert [one.title for one in found.universes[0].events] == ["Eve", "Cain"]

@@ -172,3 +172,16 @@ def test_the_sum_of_a_large_part_is_not_made(monkeypatch: pytest.MonkeyPatch) ->
     plan, _ = planned(save_json=as_json(save(MAIN)))
     assert "cannot be checked: " in told(plan, About.CHECKSUM)[0]
     assert sha256_of([1]) == sum_of([1])
+
+
+def test_half_of_a_character_in_its_head_or_a_key_refuses_nothing() -> None:
+    part = universe_part("universe:a", 9, config={"sky CUT": "CUT"})
+    part["identity"]["name"] = "Hill CUT"
+    whole = {**save(part), "more CUT": 1}
+    data = as_json(whole).replace(b"CUT", rb"\ud83c")
+    found, files = planned(save=data)
+    (one,) = found.universes
+    (kept,) = one.snapshots
+    assert (one.name, kept.tick) == ("Hill \ufffd", 9)
+    assert json.loads(one.config) == {"sky \ufffd": "\ufffd"}
+    assert files.taken(kept.source) == data

@@ -1,0 +1,55 @@
+"""How much a universe's document may hold, so that it can go on in a new epoch.
+
+```
+snapshots, events, all that its gate keeps     at most VALUES_MAX together, and then autosaves go
+  of these events and the gate                 leave SNAPSHOTS_LEAST: no world ends to be saved
+  answers of the gate                          have FOR_ANSWERS more than what people begin
+```
+A document of more than `crdt.rollover.PLACES_MAX` values cannot go on. So what comes is refused
+before, while there is room for letting go.
+"""
+
+from typing import Final
+
+from crdt.document import Editor
+from crdt.rollover import PLACES_MAX
+from registry.errors import UniverseFull
+
+VALUES_MAX: Final = PLACES_MAX - 600
+"""What is told of the universe itself takes a hundred, and answers of its gate 300 more."""
+SNAPSHOTS_LEAST: Final = 200
+FOR_ANSWERS: Final = 300
+LET_GO: Final = "let old snapshots go first: `panspermia universe prune --rule RULE`"
+
+
+def check_for_snapshot(editor: Editor) -> None:
+    """Before one is put. Raises `UniverseFull`."""
+    snapshots, beside = _held(editor)
+    _check(snapshots, snapshots, beside, 1)
+
+
+def check_for_events(editor: Editor, coming: int) -> None:
+    """Before so many events are put, or receipts that answer nothing. Raises `UniverseFull`."""
+    snapshots, beside = _held(editor)
+    _check(max(snapshots, SNAPSHOTS_LEAST + FOR_ANSWERS), snapshots, beside, coming)
+
+
+def check_for_answers(editor: Editor, coming: int) -> None:
+    """Before the gate writes down so many that others wait for. Raises `UniverseFull`."""
+    snapshots, beside = _held(editor)
+    _check(max(snapshots - FOR_ANSWERS, SNAPSHOTS_LEAST), snapshots, beside, coming)
+
+
+def _held(editor: Editor) -> tuple[int, int]:
+    """Snapshots; events and what the gate keeps."""
+    snapshots, *beside = (len(editor.keys((root,))) for root in ("snapshots", "events", "gate"))
+    return snapshots, sum(beside)
+
+
+def _check(counted: int, snapshots: int, beside: int, coming: int) -> None:
+    """`counted`: places that snapshots have."""
+    if counted + beside + coming > VALUES_MAX:
+        raise UniverseFull(
+            f"the universe is full: {snapshots:,} snapshots, {beside:,} events and receipts, of"
+            f" {VALUES_MAX:,} together; {LET_GO}"
+        )
