@@ -10,6 +10,7 @@ RegistryError            .code for programs, .detail for people
 ├── UnknownPetname       names that mean no author here: .petnames
 ├── InvalidManifest      gen.toml cannot be published: .problems, each with its key and line
 ├── InvalidRecord        a genome, a seed or a lineage cannot be published: .problems
+├── UniverseFull         its document has no room for more
 ├── UnknownRecord        nobody here has it
 ├── InvalidLock          panspermia.lock cannot be read: .line
 ├── InvalidStatement     a statement of a release or a snapshot is not what an author may sign
