@@ -89,7 +89,8 @@ async def test_a_birth_and_who_was_born_is_one_command(alice: Alice, home: Path)
     assert ran.exit_code == 0, ran.output
     (entry,) = (await alice.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
     assert entry["canonEvent"] == {
-        "type": "birth", "title": "Eve", "description": "", "importance": 7, "entities": ["eve", "abel"],
+        "type": "birth", "title": "Eve", "description": "", "importance": 7,
+        "entities": ["eve", "abel"],
         "souls": ["s:1"], "parents": ["ann"], "day": 0,
     }  # fmt: skip
 
