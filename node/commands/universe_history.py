@@ -158,7 +158,7 @@ def prune(
 ) -> None:
     """Drop the snapshots that your universe's rule does not keep.
 
-    So does each upload, and says it. Without a rule of its own a universe keeps up to 4,000
+    So does each upload, and says it. Without a rule of its own a universe keeps up to 2,000
     autosaves; of more the oldest are thinned to the last of each hour, day and week, as many as are
     too many. Canonical ones, the newest, and what forks and events need always stay. One that was
     kept with a decay of its own goes by that, whatever the rule says.
