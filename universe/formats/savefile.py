@@ -13,6 +13,7 @@ it, byte by byte. Checksums are SHA-256 or a hash of 32 bits: the former are che
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from registry.errors import InvalidName
@@ -71,7 +72,8 @@ def plan_savefiles(files: Files, paths: list[str]) -> Plan:
         universes += found
         passages += between
     whole = merged(universes, report)
-    ordered = with_origins(whole, report, _copies(whole, universes))
+    copies = _copies(whole, universes)
+    ordered = with_origins(_without_strays(whole, copies), report, copies)
     return Plan(WorldFormat.SAVEFILE, ordered, report, *each_once(passages, (), report))
 
 
@@ -91,6 +93,36 @@ def _copies(universes: Sequence[ImportedUniverse], found: Sequence[ImportedUnive
         beside = [each for told, each in by_name if told.startswith((f"{name}.", f"{name}-"))]
         copies[one.id] = beside
     return copies
+
+
+def _without_strays(
+    universes: Sequence[ImportedUniverse], copies: Beside
+) -> list[ImportedUniverse]:
+    """A universe of which there is nothing but what forks began with is none that came along.
+
+    Its states are the forks' own then: every game calls its first universe alike, and they would
+    go into another one of that id.
+    """
+    lent: set[str] = set()
+    for one in universes:
+        own = {each.source.path for each in one.snapshots}
+        lent |= {each.source.path for each in copies.get(one.id, ())} - own
+
+    def is_stray(one: ImportedUniverse) -> bool:
+        return bool(one.snapshots) and all(each.source.path in lent for each in one.snapshots)
+
+    stray = {each.source.path for one in universes if is_stray(one) for each in one.snapshots}
+    return [
+        replace(
+            one,
+            snapshots=(
+                *(each for each in copies.get(one.id, ()) if each.source.path in stray),
+                *one.snapshots,
+            ),
+        )
+        for one in universes
+        if not is_stray(one)
+    ]
 
 
 def read_savefile(

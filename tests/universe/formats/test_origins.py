@@ -13,6 +13,7 @@ from tests.universe.formats.saves import SAVED_MS, save, universe_part
 from tests.universe.formats.villages import entry, state, village
 from universe.event import Event
 from universe.formats import ImportedUniverse, Plan, WorldFormat, plan
+from universe.formats.file_names import escaped
 from universe.formats.imported import About, ForkOf
 from universe.formats.out import (
     OutSnapshot,
@@ -291,6 +292,17 @@ def test_a_copy_comes_in_as_the_forks_own_where_its_parent_does_not() -> None:
     (one,) = plan(MemoryFiles(alone)).universes
     assert (one.origin, [each.tick for each in one.snapshots]) == (None, [300, 301])
     assert not any(each.is_inherited for each in one.snapshots)
+
+
+@pytest.mark.parametrize("id", [FORK, DEEPER])
+def test_a_savefile_of_a_fork_alone_brings_no_universe_of_its_parents_name(id: str) -> None:
+    """Every game calls its first universe alike: it would go into one's own."""
+    files = exported(world(), WorldFormat.SAVEFILE)
+    alone = {path: data for path, data in files.items() if f"{escaped(id)}-" in path}
+    (one,) = plan(MemoryFiles(alone)).universes
+    assert (one.id, one.origin) == (id, None)
+    assert [each.tick for each in one.snapshots][:1] == [300]
+    assert len(one.snapshots) == 2
 
 
 def forked(fork: ImportedUniverse) -> tuple[str | None, list[int]]:
