@@ -24,7 +24,7 @@ from universe.formats.events import UNNAMED_TYPE, described, type_of
 from universe.snapshot import KINDS, REASON_CHARACTERS_MAX
 
 OTHER_KIND: Final = "manual"
-"""Of what is none of ours: the rules of autosaves do not let it go."""
+"""Of what is none of ours; with a token a rule for autosaves does not let it go."""
 NAMES_BYTES_MAX: Final = 4_096
 """Of all names of an event: with a title and a description an event holds that."""
 REASON_BYTES_MAX: Final = 256

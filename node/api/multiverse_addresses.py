@@ -21,7 +21,7 @@ class MultiverseAddresses:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (path := moved(scope["path"])) is not None:
-            scope = {**scope, "path": path, "raw_path": _moved_raw(scope["raw_path"])}
+            scope = {**scope, "path": path}
         await self.app(scope, receive, send)
 
 
@@ -31,8 +31,3 @@ def moved(path: str) -> str | None:
         return None
     rest = path.removeprefix(PREFIX)
     return f"/api/{rest}" if rest.partition("/")[0] in MOVED else None
-
-
-def _moved_raw(raw: bytes | None) -> bytes | None:
-    """As the client wrote it, without what it is not called here."""
-    return raw and b"/api/" + raw.removeprefix(PREFIX.encode())

@@ -14,7 +14,7 @@ from registry.head import Words
 from registry.plain import as_map
 from storage.listing import EventRow, SnapshotRow
 from storage.listings import ListedRow
-from storage.snapshots import PAGE_MAX
+from storage.snapshots import PAGE_MAX, UniverseCount
 from storage.store import Store
 from universe.event import decode_event
 from universe.gatebook import ROOT as GATE
@@ -59,7 +59,7 @@ async def due(
     """
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
-    beside = await _beside(store, row)
+    _, beside = await _held(store, row)
     found = await asyncio.to_thread(_due, rows, coming, rule, now_us, beside, of_game)
     if not found.dropped:
         return found
@@ -76,20 +76,19 @@ async def due_by_upload(
 
     `of_game`: as `as_autosaves`.
     """
-    counts = (await store.universe_counts([row.number])).get(row.number)
-    count = 1 if counts is None else counts.snapshots + 1
-    stays = keeps_all(rule_of(row), count, await _beside(store, row))
+    count, beside = await _held(store, row)
+    stays = keeps_all(rule_of(row), count + 1, beside)
     if stays and (of_game or not await store.is_any_decaying(row.number)):
         return ()
     return (await due(store, row, now_us=now_us, coming=coming, of_game=of_game)).dropped
 
 
-async def _beside(store: Store, row: ListedRow) -> int:
-    """Values in its document that are no snapshots: events, and what its gate keeps."""
-    counts = (await store.universe_counts([row.number])).get(row.number)
-    events = 0 if counts is None else counts.events
+async def _held(store: Store, row: ListedRow) -> tuple[int, int]:
+    """Snapshots in its document; other values there: events, and what its gate keeps."""
+    counts = (await store.universe_counts([row.number])).get(row.number, UniverseCount())
     state = await store.read(document_of(row)) if said_of(row).gate else None
-    return events + (0 if state is None else len(as_map(state.value.get(GATE)) or {}))
+    of_gate = 0 if state is None else len(as_map(state.value.get(GATE)) or {})
+    return counts.snapshots, counts.events + of_gate
 
 
 async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:

@@ -194,7 +194,7 @@ async def test_what_is_lost_while_a_blob_is_put_is_no_part_of_what_is_acknowledg
             sync()
             met.append("synced")
 
-        vault.read, vault.sync = met_after, synced  # type: ignore[method-assign]  # and go on
+        vault.read, vault.sync = met_after, synced  # type: ignore[method-assign]  # between its two steps
         if lost == "of it":
             with pytest.raises(NotHeld, match="store it again"):
                 await store.put_blob(EDITED, chunking=Chunking.CONTENT)
