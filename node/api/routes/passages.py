@@ -321,7 +321,10 @@ ENDPOINTS = (
         f"{ONE}/travellers", list_travellers, Travellers, query=TravellersQuery,
         problems=(409, 422, 504, 507),
     ),
-    reads(ONE, get_passage, OnePassage, query=PassageQuery, problems=(409, 422)),
+    reads(
+        ONE, get_passage, OnePassage, query=PassageQuery, problems=(409, 422),
+        clean_query=cleaned_list,
+    ),
     Endpoint(
         "DELETE", ONE, close_one, "write", {200: PassageClosed}, PassageQuery,
         problems=(403, 404, 409, 422), opened_by=("compat",),
