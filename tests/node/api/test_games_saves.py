@@ -311,7 +311,7 @@ async def test_a_cleanup_lets_go_what_stayed_as_long_as_it_was_to(game: Alice, b
     assert done["cleanup"] == {
         "totalSnapshots": 9, "decayed": 2, "preserved": 7, "bytesFreed": sum(sizes),
     }  # fmt: skip
-    message = f"2 snapshots went, of {sum(sizes)} B; 7 stay"
+    message = f"2 snapshots let go, {sum(sizes)} B; 7 kept"
     assert (done["success"], done["message"]) == (True, message)
     assert await left(game) == [10, 20, 30, 40, 60, 65, 70]
     again = (await game.client.post(f"{at}/cleanup", json={"currentTick": 155})).json()
