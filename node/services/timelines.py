@@ -23,6 +23,7 @@ from node.services.universes import (
     joined_places,
     make_universe,
     parse_tick,
+    signer_of,
     snapshot_meant,
 )
 from registry.fields import Plain
@@ -202,7 +203,7 @@ async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
     """
     encoded = encode_event(event)
     document = document_of(row)
-    signer = await by.signers.for_document(document)
+    signer = await signer_of(by, row)
     async with by.turn:  # what it names does not go just then
         if event.snapshot and await by.store.snapshot(row.number, event.snapshot) is None:
             detail = f"{row.listing.record} has no snapshot {event.snapshot.hex()[:16]}…"
