@@ -170,6 +170,9 @@ def it_makes_universes(client: Browser) -> None:
 def it_saves_and_loads(client: Browser) -> None:
     at = f"/universe/{MAIN}/snapshot"
     assert client.ask("GET", f"{at}/latest")[0] == 404
+    made_at = client.get(f"/universe/{MAIN}")["universe"]["createdAt"]
+    for line in ("timeline", "snapshots"):
+        assert client.get(f"/universe/{MAIN}/{line}")["lastUpdated"] == made_at
     plain = {"snapshot": SAVE, "tick": 1200, "day": 0.0, "type": "auto", "canonEvent": None}
     first = has(
         ENTRY, client.post(at, plain | {"decayPolicy": {"decayAfterTicks": 72_000}})["entry"]
@@ -265,6 +268,7 @@ def it_joins_two_universes(client: Browser) -> None:
     }  # fmt: skip
     passage = has(PASSAGE, client.post("/passage", said)["passage"])
     assert (passage["active"], passage["stability"]) == (True, 100)
+    assert passage["lastMaintenance"] >= passage["createdAt"]
     assert passage["id"].startswith("passage:")
     assert {name: passage[name] for name in ("sourceUniverseId", "targetUniverseId", "type")} == {
         "sourceUniverseId": MAIN, "targetUniverseId": OTHER, "type": "bridge",

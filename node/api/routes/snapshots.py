@@ -14,7 +14,7 @@ from blake3 import blake3
 from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BlobId
-from node.api.bare_ids import id_told, is_theirs
+from node.api.bare_ids import id_told, is_theirs, updated_told
 from node.api.cleaned import cleaned_list
 from node.api.cleaned_snapshots import cleaned_snapshot
 from node.api.endpoint import Call, Endpoint, reads
@@ -195,7 +195,7 @@ async def list_snapshots(node: Node, call: Call[SnapshotsQuery, None]) -> Snapsh
     return SnapshotList(
         await id_told(node, call, row.listing.target),
         entries_of(found, await events_for(node.store, row, found)),
-        newest_us // 1_000,
+        updated_told(node, call, row, newest_us),
         node.cursors.seal(where, more),
     )
 
