@@ -156,8 +156,9 @@ def published_of(parent: ListedRow, made: ListedRow, tick: int) -> str | None:
 
 
 async def forks_of(store: Store, row: ListedRow) -> list[ListedRow]:
-    """Directly of it, as far as they are known here."""
-    return await store.universes_forked_from(row.listing.target, await joined_places(store))
+    """Directly of it, as far as they are known here; of too many one's own before others'."""
+    own, places = await store.own_authors(), await joined_places(store)
+    return await store.universes_forked_from(row.listing.target, places, first=own)
 
 
 async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, ListedRow]]:
