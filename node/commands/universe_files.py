@@ -120,6 +120,13 @@ def sent(
 @click.option("--snapshot", "id", metavar="ID", help="This very one; 8 digits may do.")
 @click.option("-o", "--output", metavar="FILE|-", help="Where its bytes go; - is stdout.")
 @click.option("--force", is_flag=True, help="Replace the file that is there.")
+@click.option(
+    "--patience",
+    type=click.IntRange(1, 120),
+    default=15,
+    show_default=True,
+    help="Seconds to wait for who gave some of it and is gone, or for another.",
+)
 @IN_NAMESPACE
 def open_(
     universe: str | None,
@@ -127,11 +134,13 @@ def open_(
     id: str | None,
     output: str | None,
     force: bool,
+    patience: int,
     namespace: str | None,
 ) -> None:
     """Write a state of a universe to a file: of any that you may read, at any tick.
 
-    What is not here comes from peers, each part checked; only what is missing is fetched.
+    What is not here comes from peers, each part checked; only what is missing is fetched. Where the
+    last of them leaves it ends, and the same command again goes on where it stopped.
     """
     to_stdout = output in (None, STDIO)
     if to_stdout and (wants_json() or is_terminal(sys.stdout)):
@@ -146,7 +155,7 @@ def open_(
     found = node().get(f"{start}/nearest/{at}", {**query, "snapshot": id})
     entry = found["entry"]
     with Progress() as bars:
-        opening = Opening(start, query, found, bars)
+        opening = Opening(start, query, found, bars, patience)
         if target is None:
             opening.write(sys.stdout.buffer, "")
             sys.stdout.buffer.flush()

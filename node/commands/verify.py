@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -209,13 +210,22 @@ def check_is_name(text: str) -> None:
         raise failed("invalid-name", "Invalid name", detail)
 
 
-def hold(by: Client, blob: str, told: Callable[[Json], None], relative_to: Sequence[str]) -> Json:
+def hold(
+    by: Client,
+    blob: str,
+    told: Callable[[Json], None],
+    relative_to: Sequence[str],
+    patience_s: int | None = None,
+) -> Json:
     """Has that node fetch all of a blob from its peers, however large.
 
-    `told`: of how far it is, a line at a time, as `Progress.show` takes them.
+    `told`: of how far it is, a line at a time, as `Progress.show` takes them. `patience_s`: as in
+    `POST /api/blobs/{blob}/fetch`.
     """
     with goes_on(AGAIN):
-        body = {"relative_to": [one.lower() for one in relative_to]}
+        body: dict[str, Any] = {"relative_to": [one.lower() for one in relative_to]}
+        if patience_s is not None:
+            body["patience_s"] = patience_s
         lines = by.post_lines(f"/api/blobs/{blob}/fetch", body, timeout_s=FETCH_TIMEOUT_S)
         for line in lines:
             if line.get("event") == "result":

@@ -16,7 +16,7 @@ from typing import Final
 from crdt.blob import BlobId
 from node.errors import Unverified
 from node.ports import Network
-from node.services.fetch import FETCH_S, hold_blob
+from node.services.fetch import FETCH_S, PATIENCE_S, hold_blob
 from node.tasks import background_tasks
 from storage.store import Store
 
@@ -89,7 +89,15 @@ class _Fetched:
         self._error: Exception | None = None
 
         async def hold() -> None:
-            await hold_blob(store, network, blob, size_bytes, self._told, timeout_s=timeout_s)
+            await hold_blob(
+                store,
+                network,
+                blob,
+                size_bytes,
+                self._told,
+                timeout_s=timeout_s,
+                patience_s=PATIENCE_S,
+            )
 
         self._task = tasks.create_task(self._quietly(hold), name="fetch that is followed")
 

@@ -15,7 +15,7 @@ from typing import Final
 from crdt.blob import BlobId
 from node.errors import Unreachable
 from node.ports import Network
-from node.services.fetch import hold_blob
+from node.services.fetch import PATIENCE_S, hold_blob
 from storage.errors import NotHeld
 from storage.store import Store
 
@@ -52,7 +52,7 @@ async def stream_mended(
         async with damage_told(store, blob, called):
             with suppress(NotHeld):  # what others brought makes it whole
                 await store.missing_chunks(blob)
-            await hold_blob(store, network, blob, size_bytes)
+            await hold_blob(store, network, blob, size_bytes, patience_s=PATIENCE_S)
             if not await store.has_blob(blob):
                 raise NotHeld(f"Blob {blob.hex()} is not whole yet.")
     raise _damaged(called, f"it was fetched {MENDS_MAX} times and is damaged again")
@@ -64,14 +64,9 @@ async def damage_told(store: Store, blob: BlobId, called: str) -> AsyncGenerator
     try:
         yield
     except (NotHeld, Unreachable) as error:
-        if not await is_damaged(store, blob):
+        if not await store.is_damaged(blob):
             raise
         raise _damaged(called, str(error)) from error
-
-
-async def is_damaged(store: Store, blob: BlobId) -> bool:
-    """Whether it was here, and the disk lost some of it that did not come again."""
-    return blob in await store.blobs_to_mend()
 
 
 def _damaged(called: str, why: str) -> Unreachable:

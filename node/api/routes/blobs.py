@@ -18,7 +18,7 @@ from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.errors import BadRequest
 from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob, waits_for
 from node.wiring import Node
-from p2p.protocol.limits import RELATIVE_TO_MAX
+from p2p.protocol.limits import NOTHING_CAME_S, RELATIVE_TO_MAX
 from registry.listed import rfc3339
 from storage.errors import NotHeld
 from storage.pinned import PinnedBlob
@@ -28,6 +28,7 @@ FOREVER: Final = "public, max-age=31536000, immutable"
 MEDIA_TYPE: Final = "application/octet-stream"
 RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 NAME_CHARACTERS_MAX: Final = 255
+PATIENCE_S_MAX: Final = int(NOTHING_CAME_S)
 CHUNKS: Final = {"fixed": Chunking.FIXED, "content": Chunking.CONTENT}
 WORDS: Final = {chunking: word for word, chunking in CHUNKS.items()}
 
@@ -48,6 +49,8 @@ class FetchBody(Struct, frozen=True):
     relative_to: Annotated[tuple[str, ...], Meta(max_length=RELATIVE_TO_MAX)] = ()
     """Ids of blobs, the likest first: of the first that is here whole, and cut by its content as
     this one is, only what differs is fetched."""
+    patience_s: Annotated[int, Meta(ge=1, le=PATIENCE_S_MAX)] | None = None
+    """So long nobody may be there who could give it, once somebody gave some of it; else 120 s."""
 
 
 class BlobShown(Struct, frozen=True):
@@ -148,7 +151,8 @@ async def fetch_blob(node: Node, call: Call[NoQuery, FetchBody]) -> Response:
     Who stops reading stops it; what came stays.
     """
     relative_to = tuple(map(blob_id, call.body.relative_to))
-    return Story(_fetching(node, blob_id(call.path["blob"]), relative_to))
+    patience_s = call.body.patience_s
+    return Story(_fetching(node, blob_id(call.path["blob"]), relative_to, patience_s))
 
 
 def blob_id(text: str) -> BlobId:
@@ -201,7 +205,9 @@ async def _all_of(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[b
         yield piece
 
 
-def _fetching(node: Node, blob: BlobId, relative_to: Sequence[BlobId]) -> Work:
+def _fetching(
+    node: Node, blob: BlobId, relative_to: Sequence[BlobId], patience_s: float | None
+) -> Work:
     async def work(tell: TellLine) -> BlobHeld:
         def tell_progress(done: int, total: int) -> None:
             line = {"stage": "fetch", "id": blob.hex(), "done": done, "total": total}
@@ -216,6 +222,7 @@ def _fetching(node: Node, blob: BlobId, relative_to: Sequence[BlobId]) -> Work:
             BLOB_BYTES_MAX,
             tell_progress,
             timeout_s=None,
+            patience_s=patience_s,
             relative_to=relative_to,
         )
         state = await node.store.blob_state(blob)
