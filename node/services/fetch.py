@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from typing import Final
 
 from crdt.blob import BlobId
@@ -11,6 +12,7 @@ from node.errors import Unreachable, Unverified
 from node.ports import Network, Progress
 from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
+from storage.errors import NotHeld
 from storage.snapshots import Beside
 from storage.store import Store
 
@@ -49,10 +51,21 @@ async def fetch_blob(
     `NotStored` where there is no room for it.
     """
     size_bytes_max = min(size_bytes_max, IN_MEMORY_BYTES_MAX)
+    hold = partial(
+        hold_blob,
+        store,
+        network,
+        blob,
+        size_bytes_max,
+        progress,
+        timeout_s=timeout_s,
+        kept_for=kept_for,
+    )
     with _wish(store, blob, kept_for):  # also while it is read
-        await hold_blob(
-            store, network, blob, size_bytes_max, progress, timeout_s=timeout_s, kept_for=kept_for
-        )
+        await hold()
+        with suppress(NotHeld):  # the disk damaged some of it, which is dropped: that comes again
+            return await read_held(store, blob, size_bytes_max=size_bytes_max)
+        await hold()
         return await read_held(store, blob, size_bytes_max=size_bytes_max)
 
 

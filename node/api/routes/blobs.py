@@ -17,6 +17,7 @@ from node.api.requests import is_known
 from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.errors import BadRequest
 from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob, waits_for
+from node.services.mended import damage_told, stream_mended
 from node.wiring import Node
 from p2p.protocol.limits import NOTHING_CAME_S, RELATIVE_TO_MAX
 from registry.listed import rfc3339
@@ -81,7 +82,8 @@ class BlobHeld(Struct, frozen=True):
 async def get_blob(node: Node, call: Call[NoQuery, None]) -> Response:
     """The bytes of a blob, or a `Range` of them; a small one is fetched where it is not here.
 
-    A larger one: `POST /api/blobs/{blob}/fetch` first, which tells how far it is.
+    A larger one: `POST /api/blobs/{blob}/fetch` first, which tells how far it is. What the disk
+    damaged of one that is here comes again on the way.
     """
     text = call.path["blob"]
     blob = blob_id(text)
@@ -89,7 +91,8 @@ async def get_blob(node: Node, call: Call[NoQuery, None]) -> Response:
     headers = {"etag": tag, "cache-control": FOREVER, "accept-ranges": "bytes"}
     if is_known(call.request, tag) and await node.store.has_blob(blob):
         return Response(status_code=304, headers=headers)
-    await hold_blob(node.store, node.network, blob, IN_MEMORY_BYTES_MAX)
+    async with damage_told(node.store, blob, f"blob {text[:16]}", "blob-damaged"):
+        await hold_blob(node.store, node.network, blob, IN_MEMORY_BYTES_MAX)
     state = await node.store.blob_state(blob)
     if state is None:
         raise NotHeld(f"Blob {text} is not here.")
@@ -101,7 +104,16 @@ async def get_blob(node: Node, call: Call[NoQuery, None]) -> Response:
         headers["content-range"] = f"bytes {start}-{end - 1}/{state.size}"
     if call.request.method == "HEAD":
         return Response(None, status, headers, MEDIA_TYPE)
-    pieces = node.store.stream_blob(blob, start, end)
+    pieces = stream_mended(
+        node.store,
+        node.network,
+        blob,
+        start,
+        end,
+        called=f"blob {text[:16]}",
+        size_bytes=state.size,
+        code="blob-damaged",
+    )
     # The first piece before the head: until then a damaged chunk is still a problem to be told.
     first = await anext(pieces, b"")
     return StreamingResponse(_all_of(first, pieces), status, headers, MEDIA_TYPE)

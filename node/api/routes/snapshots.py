@@ -170,7 +170,7 @@ async def _followed(
             waiting = piece
 
         async with damage_told(node.store, blob, called):
-            await follow_blob(node.store, node.network, blob, size, checked)
+            await follow_blob(node.store, node.network, blob, size, checked, called=called)
         _check(hasher.digest(), found)
         await take(waiting + after)
 

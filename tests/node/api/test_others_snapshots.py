@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -21,6 +22,7 @@ from node.services import following
 from node.services.universes import document_of, universe_meant
 from p2p.protocol.errors import PeerLeft
 from storage.store import Store
+from tests.node.api.test_scrub import spoil
 from tests.node.api.test_snapshots import AT, WORLD
 from tests.node.api.test_snapshots import main as main
 from tests.node.parts import Alice, Wish, Wishes, open_alice
@@ -225,3 +227,51 @@ async def test_a_patience_of_no_whole_seconds_is_refused(alice: Alice, said: obj
     refused = await alice.client.post(f"/api/blobs/{'0' * 64}/fetch", json={"patience_s": said})
     assert refused.status_code == 422, refused.text
     assert "patience_s" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("is_found_late", [False, True])
+async def test_what_came_before_and_rotted_since_comes_again_on_the_way(
+    alice: Alice, bob: Store, monkeypatch: pytest.MonkeyPatch, *, is_found_late: bool
+) -> None:
+    """While the rest is being fetched, and when all of that is here already."""
+    monkeypatch.setattr(snapshots, "FOLLOWED_BYTES_MIN", 0)
+    await signed(alice, bob, blake3(STATE).digest(), wrapped=False)
+    network = alice.network
+    assert isinstance(network, Giving)
+    network.gives = 20
+    assert (await alice.client.get(f"{AT}/1")).content != STATE
+    spoil(
+        alice,
+        "snapshots.db",
+        "UPDATE whole SET data = zeroblob(length(data)) WHERE id ="
+        " (SELECT id FROM name WHERE size > 4000 ORDER BY id LIMIT 1 OFFSET 3)",
+    )
+    has_begun = asyncio.Event()
+
+    async def bring(wish: Wish) -> None:
+        """As the swarm does: what is missing at the end is looked for once more."""
+        while missing := await alice.node.store.missing_chunks(wish.blob):
+            for index in missing:
+                data = await bob.read_chunk(wish.blob, index)
+                await alice.node.store.add_chunks(wish.blob, [(index, data)])
+                wish.progress(index, len(STATE))
+                if not is_found_late and not has_begun.is_set():
+                    await found.wait()
+            has_begun.set()
+
+    found = asyncio.Event()
+    read_run = alice.node.store.read_run
+
+    async def read(*said: Any, **more: Any) -> Any:  # noqa: ANN401 - as it is called
+        if is_found_late:
+            await has_begun.wait()
+        try:
+            return await read_run(*said, **more)
+        finally:
+            found.set()
+
+    monkeypatch.setattr(network, "bring", bring)
+    monkeypatch.setattr(alice.node.store, "read_run", read)
+    async with asyncio.timeout(60):
+        answer = await alice.client.get(f"{AT}/1")
+    assert answer.content == STATE
