@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import click
 
@@ -15,6 +15,7 @@ from node.commands.console import IN_NAMESPACE, is_terminal, node, print_result,
 from node.commands.files import is_stream, keep_what_is_there, whole_file
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
+from node.commands.stdout import Stdout
 from node.commands.universe_named import PATH, TICK, UNIVERSE, meant
 from node.commands.universe_opened import Opening
 from node.commands.universe_states import state_meant
@@ -157,8 +158,9 @@ def open_(
     with Progress() as bars:
         opening = Opening(start, query, found, bars, patience)
         if target is None:
-            opening.write(sys.stdout.buffer, "")
-            sys.stdout.buffer.flush()
+            stdout = Stdout()
+            opening.write(cast("IO[bytes]", stdout), "")
+            stdout.flush()
             return
         with whole_file(target, force=force) as file:
             size = opening.write(file, target.name)

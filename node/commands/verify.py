@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import click
 
@@ -25,6 +25,7 @@ from node.commands.going_on import goes_on
 from node.commands.life import find_life, is_life, life_path
 from node.commands.progress import Progress
 from node.commands.publish import PUBLISH_TIMEOUT_S, in_folder, read_modules
+from node.commands.stdout import Stdout
 from node.exit_codes import NOT_FOUND, UNVERIFIED
 from node.failure import Failure, Json, failed, failure
 from node.text import printable, size_text
@@ -194,7 +195,9 @@ def fetch_command(
         path = wasm_path(named(id), namespace)
     if output is None:
         with goes_on(AGAIN):
-            node().download(path, sys.stdout.buffer, unwatched, FETCH_TIMEOUT_S)
+            stdout = Stdout()
+            node().download(path, cast("IO[bytes]", stdout), unwatched, FETCH_TIMEOUT_S)
+            stdout.flush()
         return
     with whole_file(output, force=force) as file, goes_on(AGAIN), Progress() as bars:
         size = node().download(path, file, bars.bytes_of(output.name), FETCH_TIMEOUT_S)
