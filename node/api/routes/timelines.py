@@ -36,7 +36,6 @@ from node.api.timeline_models import (
 from node.api.universe_models import UniverseQuery
 from node.api.universes_shown import entries_of, entry_of, gone_of
 from node.errors import NotAllowed
-from node.services.mended import is_damaged
 from node.services.pruning import due, prune, rule_text, set_retention
 from node.services.timelines import (
     family_of,
@@ -123,7 +122,7 @@ async def show_nearest(node: Node, call: Call[NearestQuery, None]) -> Nearest:
         entry_of(found, events.get(found.event or b"")),
         found.blob.hex(),
         is_held,
-        not is_held and await is_damaged(node.store, blob),
+        not is_held and await node.store.is_damaged(blob),
     )
 
 
