@@ -304,4 +304,5 @@ def branch_of(row: ListedRow) -> Branch:
         0 if origin is None else origin.snapshotTick,
         None if origin is None else bytes.fromhex(origin.snapshot),
         row.listing.created_us,
+        0 if origin is None else origin.takenAt * 1_000,
     )
