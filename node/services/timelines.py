@@ -57,6 +57,7 @@ class Said(msgspec.Struct, frozen=True):
     forkOf: Origin | None = None
     retention: str = ""
     gate: str = ""
+    receiptCount: int | None = None
 
 
 _SAID: Final = msgspec.json.Decoder(Said)
