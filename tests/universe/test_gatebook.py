@@ -10,7 +10,7 @@ from crdt.keys import COMMONS, AuthorKey
 from tests.universe.passengers import FOX, KEYS, MEADOW, REEF, sent
 from universe import gatebook
 from universe.gatebook import READ_MAX, ROOT, SMALL_BYTES_MAX, gatebook_of
-from universe.receipts import Checked, Signed, encode_signed, sign_receipt
+from universe.receipts import Checked, Signed, check_receipt, encode_signed, sign_receipt
 
 COUNT = READ_MAX + 20
 """Short ones: more than are remembered of long ones."""
@@ -26,11 +26,10 @@ def test_who_reads_a_long_line_again_verifies_none_of_it_again(
         assert len(data) <= SMALL_BYTES_MAX
         fields[f"{seq:08x}-{'0' * 16}"] = data
     verified: list[Signed] = []
-    check = gatebook.check_receipt
 
     def noted(signed: Signed) -> Checked:
         verified.append(signed)
-        return check(signed)
+        return check_receipt(signed)
 
     monkeypatch.setattr(gatebook, "check_receipt", noted)
     did, _, record = MEADOW.partition("/")
