@@ -36,7 +36,7 @@ from universe.receipts import (
     decode_signed,
     encode_signed,
 )
-from universe.room import check_for_answers, check_for_events, places_left
+from universe.room import Held, places_left
 
 ROOT: Final = "gate"
 RECALL: Final = "recall-"
@@ -177,9 +177,12 @@ def put_recall(departure: bytes, *, now_us: int) -> Edit:
 
 def _check_room(editor: Editor, coming: int, *, is_begun: bool) -> None:
     """Raises `CannotTravel`. `is_begun`: by who sends somebody, else it answers or calls back."""
-    check = check_for_events if is_begun else check_for_answers
+    held = Held.of(editor)
     try:
-        check(editor, coming)
+        if is_begun:
+            held.check_for_events(coming)
+        else:
+            held.check_for_answers(coming)
     except UniverseFull as full:
         raise CannotTravel(f"its gate signs no more, as {full}", "gate-full") from full
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from crdt.blob import BlobId
 from crdt.keys import COMMONS
-from node.api.bare_ids import id_told, meta_told, metas_told
+from node.api.bare_ids import id_told, meta_told, metas_told, updated_told
 from node.api.cleaned import cleaned_list
 from node.api.endpoint import Call, Endpoint, reads, writes
 from node.api.models import micros
@@ -96,7 +96,7 @@ async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> Timeline
     return TimelineShown(
         universeId=await id_told(node, call, row.listing.target),
         fullName=row.listing.target,
-        lastUpdated=max(own, default=0) // 1_000,
+        lastUpdated=updated_told(node, call, row, max(own, default=0)),
         entries=tuple(map(timeline_entry, page)),
         snapshots=() if query.bare else shown,
         canonicalEvents=canonical if query.canonicalOnly else None,
