@@ -319,6 +319,11 @@ class Importing:
             print_result("universe", report)
 
 
+def goes_by_itself(one: ImportedSnapshot) -> bool:
+    """What its program wrote in JSON is shown, and obeyed by whoever asks for it."""
+    return one.decay is not None and one.decay.goes and not one.is_wrapped
+
+
 def shown(one: ImportedUniverse) -> dict[str, Any]:
     told: dict[str, Any] = {
         "id": one.id,
@@ -329,7 +334,7 @@ def shown(one: ImportedUniverse) -> dict[str, Any]:
         "canonical": sum(each.kind == "canonical" for each in one.snapshots),
         "events": len(one.events),
         "bytes": one.size,
-        "decaying": sum(each.decay is not None and each.decay.goes for each in one.snapshots),
+        "decaying": sum(goes_by_itself(each) for each in one.snapshots),
         "new": 0,
         "known": 0,
         "fork_of": None,

@@ -1,8 +1,8 @@
 """What is kept of a universe, by its rule, and what goes."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -24,7 +24,6 @@ from universe.retention import (
     KEEP_ALL,
     Dropped,
     Policy,
-    Rule,
     keeps_all,
     parse_policy,
     to_drop,
@@ -52,17 +51,17 @@ async def due(
     now_us: int,
     policy: Policy | None = None,
     coming: Taken | None = None,
-    of_game: bool = False,
     tick: int | None = None,
+    is_decay_asked: bool = False,
 ) -> Pruned:
     """What its rule would drop now, or `policy` in its place; with `coming` counted as there.
 
-    `of_game`: as `as_autosaves`; `tick`: of the world, else of what was kept last.
+    `tick`: of the world, else of what was kept last; `is_decay_asked`: as in `taken_of`.
     """
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
     _, beside = await _held(store, row)
-    look = partial(_due, rows, coming, rule, now_us, beside, of_game, tick)
+    look = partial(_due, rows, coming, rule, now_us, beside, tick, is_decay_asked)
     found = await asyncio.to_thread(look)
     if not found.dropped:
         return found
@@ -73,17 +72,14 @@ async def due(
 
 
 async def due_by_upload(
-    store: Store, row: ListedRow, coming: Taken, *, now_us: int, of_game: bool
+    store: Store, row: ListedRow, coming: Taken, *, now_us: int
 ) -> tuple[Dropped, ...]:
-    """What goes as this one comes. Where none can go, thousands are not read for it.
-
-    `of_game`: as `as_autosaves`.
-    """
+    """What goes as this one comes. Where none can go, thousands are not read for it."""
     count, beside = await _held(store, row)
     stays = keeps_all(rule_of(row), count + 1, beside)
-    if stays and (of_game or not await store.is_any_decaying(row.number)):
+    if stays and not await store.is_any_decaying(row.number):
         return ()
-    return (await due(store, row, now_us=now_us, coming=coming, of_game=of_game)).dropped
+    return (await due(store, row, now_us=now_us, coming=coming)).dropped
 
 
 async def _held(store: Store, row: ListedRow) -> tuple[int, int]:
@@ -128,32 +124,14 @@ def rule_text(said: Mapping[str, object] | None) -> str | None:
     return None if said is None else write_policy(parse_policy(msgspec.json.encode(said).decode()))
 
 
-def as_autosaves(taken: Iterable[Taken], policy: Policy) -> list[Taken]:
-    """As the rule is to look at them where a game without a token saves.
-
-    Its program says of every save, of those by itself too, that it is made by hand and how long it
-    stays, since nothing came of that on the server it was written for. So they are autosaves,
-    unless the universe has a rule of its own for what is made by hand.
-    """
-    is_ruled = policy.manual != Rule()
-    return [
-        replace(
-            one,
-            kind="auto" if one.kind == "manual" and not is_ruled else one.kind,
-            decay=None if one.decay is not None and one.decay.goes else one.decay,
-        )
-        for one in taken
-    ]
-
-
 def _due(
     rows: Sequence[SnapshotRow],
     coming: Taken | None,
     policy: Policy,
     now_us: int,
     beside: int,
-    of_game: bool,
     tick: int | None,
+    is_decay_asked: bool,
     begun: Collection[bytes] = (),
     events: Sequence[EventRow] = (),
 ) -> Pruned:
@@ -162,16 +140,11 @@ def _due(
     pinned = {*begun, *(one.id for one in rows if one.event is not None)}
     naming = (decode_event(one.event) for one in events if NAMES_ONE in one.event)
     pinned |= {one.snapshot for one in naming if one.snapshot is not None}
-    taken = [taken_of(one) for one in rows]
+    taken = [taken_of(one, is_decay_asked=is_decay_asked) for one in rows]
     if coming is not None:
         taken.append(coming)
         pinned.add(coming.id)
-    given = {one.id: one for one in taken}
-    looked_at = as_autosaves(taken, policy) if of_game else taken
-    dropped = to_drop(
-        looked_at, policy, now_us=now_us, newest_tick=tick, pinned=pinned, beside=beside
-    )
-    dropped = tuple(Dropped(given[one.snapshot.id], one.why) for one in dropped)
+    dropped = to_drop(taken, policy, now_us=now_us, newest_tick=tick, pinned=pinned, beside=beside)
     return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
 
 

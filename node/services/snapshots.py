@@ -16,8 +16,14 @@ from universe.event import Event, decode_event, encode_event, event_id
 from universe.parts import decay_json
 from universe.record import DROPPED_MAX, add_snapshot
 from universe.retention import Dropped
-from universe.snapshot import Decay, Snapshot, encode_snapshot, sign_snapshot
-from universe.taken import Taken
+from universe.snapshot import (
+    AUTO_AS_MANUAL,
+    Decay,
+    Snapshot,
+    encode_snapshot,
+    sign_snapshot,
+)
+from universe.taken import Taken, taken_from
 
 Dropping: TypeAlias = Callable[[ListedRow, Taken], Awaitable[Sequence[Dropped]]]
 """Which snapshots of a universe go, by its rule, as this one comes."""
@@ -29,6 +35,7 @@ class Offered:
 
     tick: int
     kind: str = "manual"
+    """As in a statement."""
     media: str = "application/octet-stream"
     day: int | None = None
     wrapped: bool = False
@@ -48,6 +55,12 @@ class Kept:
     is_known: bool = False
     dropped: tuple[Dropped, ...] = field(default=())
     """What went in the same act."""
+
+
+def as_games_mean_it(offered: Offered) -> Offered:
+    """What a client without a token offers. Its program says of every save, of those by itself
+    too, that it is made by hand: so it is an autosave."""
+    return replace(offered, kind=AUTO_AS_MANUAL) if offered.kind == "manual" else offered
 
 
 async def keep_snapshot(
@@ -97,7 +110,7 @@ async def keep_snapshot(
         statement = said(of, blob, None if newest is None else newest.id)
         signed, dropped = sign_snapshot(statement, signer.device), tuple[Dropped, ...]()
         if dropping is not None:
-            dropped = tuple(await dropping(row, _taken(signed.id, statement)))[:DROPPED_MAX]
+            dropped = tuple(await dropping(row, taken_from(signed.id, statement)))[:DROPPED_MAX]
         ids = tuple(one.snapshot.id for one in dropped)
         edit = add_snapshot(signed, _event(of), now_us=now_us, also_drop=ids)
         await by.store.commit(document, edit, signer)
@@ -112,10 +125,6 @@ async def keep_snapshot(
         pair = (before, blob) if is_next else (blob, before)
         await by.store.settle_snapshot(*pair)
     return Kept(kept, _event(of), dropped=dropped)
-
-
-def _taken(id: bytes, of: Snapshot) -> Taken:
-    return Taken(id, of.tick, of.kind, of.at_us, of.size, of.day, of.event, of.decay)
 
 
 async def _known(store: Store, row: ListedRow, of: Offered, checksum: bytes) -> Kept | None:
