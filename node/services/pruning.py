@@ -99,7 +99,8 @@ async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
     signer = await by.signers.for_document(document)  # also where nothing is to go
     for at in range(0, len(dropped), DROPPED_MAX):
         ids = tuple(one.snapshot.id for one in dropped[at : at + DROPPED_MAX])
-        await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
+        edit = drop_snapshots(ids, now_us=by.clock_us())
+        await by.store.commit(document, edit, signer, is_letting_go=True)
 
 
 async def set_retention(by: Hand, row: ListedRow, policy: Policy) -> None:

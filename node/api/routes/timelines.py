@@ -241,9 +241,6 @@ async def prune_universe(node: Node, call: Call[PruneQuery, NewPruning]) -> Prun
     policy = None if said is None else parse_policy(ENCODER.encode(said).decode())
     hand, is_dry = hand_of(node), call.query.dryRun
     async with hand.turn:  # nothing is told or kept between what is found due and its going
-        if policy is not None and not is_dry:
-            await set_retention(hand, row, policy)
-            row = await universe_called(node, call)  # as above
         found = await due(
             node.store,
             row,
@@ -253,6 +250,8 @@ async def prune_universe(node: Node, call: Call[PruneQuery, NewPruning]) -> Prun
         )
         if not is_dry:
             await prune(hand, row, found.dropped)
+            if policy is not None:  # by now: a record that is full has no room for it before
+                await set_retention(hand, row, policy)
     return PruneDone(
         success=True,
         dryRun=is_dry,
