@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeAlias
 
 from crdt.blob import BlobId, Chunking
+from crdt.change import DocumentId, Signer
 from node.errors import Rejected
 from node.services.universes import Hand, document_of, events_for, universe_meant
 from node.services.uploads import Tally, counted
+from registry.edits import Edit
+from registry.errors import UniverseFull
 from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from storage.store import Store
 from universe.event import Event, decode_event, encode_event, event_id
 from universe.parts import decay_json
-from universe.record import DROPPED_MAX, add_snapshot
+from universe.record import DROPPED_MAX, add_snapshot, drop_snapshots
 from universe.retention import Dropped
 from universe.snapshot import (
     AUTO_AS_MANUAL,
@@ -108,12 +112,11 @@ async def keep_snapshot(
             return known
         newest = await by.store.newest_snapshot(row.number)
         statement = said(of, blob, None if newest is None else newest.id)
-        signed, dropped = sign_snapshot(statement, signer.device), tuple[Dropped, ...]()
+        signed, due = sign_snapshot(statement, signer.device), tuple[Dropped, ...]()
         if dropping is not None:
-            dropped = tuple(await dropping(row, taken_from(signed.id, statement)))[:DROPPED_MAX]
-        ids = tuple(one.snapshot.id for one in dropped)
-        edit = add_snapshot(signed, _event(of), now_us=now_us, also_drop=ids)
-        await by.store.commit(document, edit, signer)
+            due = tuple(await dropping(row, taken_from(signed.id, statement)))
+        add = partial(add_snapshot, signed, _event(of), now_us=now_us)
+        dropped = await _written(by, document, signer, add, due)
         row = await universe_meant(by.store, universe, [row.namespace])
         kept = await by.store.snapshot(row.number, signed.id)
     if kept is None:
@@ -125,6 +128,33 @@ async def keep_snapshot(
         pair = (before, blob) if is_next else (blob, before)
         await by.store.settle_snapshot(*pair)
     return Kept(kept, _event(of), dropped=dropped)
+
+
+async def _written(
+    by: Hand,
+    document: DocumentId,
+    signer: Signer,
+    add: Callable[..., Edit],
+    due: tuple[Dropped, ...],
+) -> tuple[Dropped, ...]:
+    """What of `due` went; the rest goes with what comes next.
+
+    As many as one act lets go; more, in acts of their own before it, where it has no room else.
+    """
+    gone = 0
+    while True:
+        last = gone + DROPPED_MAX
+        ids = tuple(one.snapshot.id for one in due[gone:last])
+        try:
+            await by.store.commit(document, add(also_drop=ids), signer)
+        except UniverseFull:
+            if last >= len(due):
+                raise
+            edit = drop_snapshots(ids, now_us=by.clock_us())
+            await by.store.commit(document, edit, signer, is_letting_go=True)
+            gone = last
+        else:
+            return due[:last]
 
 
 async def _known(store: Store, row: ListedRow, of: Offered, checksum: bytes) -> Kept | None:
