@@ -59,6 +59,7 @@ from storage.letters import Letters
 from storage.listing import Listing, Projector
 from storage.listings import ListedRow, Listings
 from storage.mending import Mended
+from storage.named_in_universes import NamedInUniverses
 from storage.namers import Namers, note_namers
 from storage.namesakes import Namesakes
 from storage.namespaces import Namespaces
@@ -129,6 +130,7 @@ class Store(
     Advised,
     Dated,
     Doings,
+    NamedInUniverses,
     Cards,
     Petnames,
     Namespaces,

@@ -316,7 +316,7 @@ def show_passage(one: Passage, now_us: int, deleted: Collection[str]) -> Passage
         created_by=half.by,
         stability=one.stability,
         stability_now=one.stability_at(now_us),
-        last_maintenance=one.maintained_us // 1_000,
+        last_maintenance=max(one.maintained_us, half.created_us) // 1_000,
         maintenance_every=one.every_us // 1_000,
         name=half.name,
         full_name=one.name,

@@ -32,6 +32,7 @@ from node.commands.passage_text import (
 )
 from node.commands.petnames import Petnames, petnames
 from node.commands.reading import read_named, shown_errors
+from node.commands.stdout import write_stdout
 from node.commands.traveller_files import TRAVELLER_BYTES_MAX, checked, too_large
 from node.failure import Json, failed
 from node.text import printable, size_text
@@ -257,8 +258,7 @@ def take(
     data = node().get_bytes(with_query(path, {**query, "raw": "true"}), timeout_s=TAKE_TIMEOUT_S)
     one = checked(found, migration, data)
     if to_stdout:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        write_stdout(data)
         return
     target = Path(str(output))
     with whole_file(target, force=force) as file:

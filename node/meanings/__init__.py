@@ -191,6 +191,10 @@ CHECKS: Final[Mapping[str, Meaning]] = {
         "A blob is larger than its record says, or than is taken here.", "Nothing was kept."
     ),
     "not-held": Meaning("It is not here.", "It may come: panspermia sync"),
+    "blob-damaged": Meaning(
+        "The disk lost a part of these bytes, and nobody who is connected gives it again.",
+        "Connect to somebody who has them, then: panspermia scrub",
+    ),
     "blob-unreachable": Meaning(
         "No connected peer has these bytes, or none gave them in time.",
         "Connect to somebody who has them: panspermia peers, panspermia connect",

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from node.services.timelines import forks_of, said_of
-from node.services.universes import Hand, document_of
+from node.services.universes import Hand, document_of, signer_of
 from registry.errors import InvalidRecord
 from registry.head import Words
 from registry.plain import as_map
@@ -96,7 +96,7 @@ async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
     Raises as `Store.commit`.
     """
     document = document_of(row)
-    signer = await by.signers.for_document(document)  # also where nothing is to go
+    signer = await signer_of(by, row)  # also where nothing is to go
     for at in range(0, len(dropped), DROPPED_MAX):
         ids = tuple(one.snapshot.id for one in dropped[at : at + DROPPED_MAX])
         edit = drop_snapshots(ids, now_us=by.clock_us())
@@ -107,8 +107,7 @@ async def set_retention(by: Hand, row: ListedRow, policy: Policy) -> None:
     """Let this be the universe's rule. Raises as `Store.commit`."""
     nothing = Words(None, None, None, None, None)
     edit = create_universe(nothing, Facts(retention=write_policy(policy)), now_us=by.clock_us())
-    document = document_of(row)
-    await by.store.commit(document, edit, await by.signers.for_document(document))
+    await by.store.commit(document_of(row), edit, await signer_of(by, row))
 
 
 def rule_of(row: ListedRow) -> Policy:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from crdt.blob import BlobId, Chunking
 from crdt.change import DocumentId, Signer
 from node.errors import Rejected
-from node.services.universes import Hand, document_of, events_for, universe_meant
+from node.services.universes import Hand, document_of, events_for, signer_of, universe_meant
 from node.services.uploads import Tally, counted
 from registry.edits import Edit
 from registry.errors import UniverseFull
@@ -88,7 +88,7 @@ async def keep_snapshot(
     `NotAllowed`, `OverQuota`.
     """
     document, now_us = document_of(row), by.clock_us()
-    signer = await by.signers.for_document(document)
+    signer = await signer_of(by, row)
     tally, universe = Tally(), row.listing.target
 
     def said(of: Offered, blob: bytes, parent: bytes | None) -> Snapshot:

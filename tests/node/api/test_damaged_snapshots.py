@@ -102,6 +102,19 @@ async def test_where_nobody_gives_it_that_is_said_from_the_first_time_on(alice: 
         assert (near["held"], near["damaged"]) == (False, True)
 
 
+async def test_after_the_next_start_it_is_known_to_be_damaged(tmp_path: Path) -> None:
+    network = Giving()
+    async with open_alice(tmp_path / "alice", network=network) as alice:
+        body = {"id": "universe:main", "name": "Main", "ownerId": "player:a", "isPublic": True}
+        assert (await alice.client.post("/api/universe", json=body)).status_code == 201
+        assert (await alice.client.post(f"{PLACE}/snapshot?tick=1200", content=WORLD)).is_success
+        damage(alice, "ASC")
+        assert (await alice.client.get(TICK)).status_code == 504
+    async with open_alice(tmp_path / "alice", network=network) as alice:
+        answer = await alice.client.get(TICK)
+        assert (answer.status_code, answer.json()["code"]) == (504, "snapshot-damaged")
+
+
 async def test_in_the_middle_the_connection_ends_and_one_line_says_why(
     alice: Alice, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
