@@ -1,4 +1,4 @@
-"""A universe whose record is full: what its error advises makes room, by the very command."""
+"""`universe prune`: what it is asked for goes, also of a universe whose record is full."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -26,7 +26,7 @@ async def saved(alice: Alice, tick: int) -> tuple[int, str]:
 
 
 @pytest_asyncio.fixture
-async def home(alice: Alice, main: None, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Path]:
+async def full(alice: Alice, main: None, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Path]:
     """Of a universe that holds more than can go on, as two devices apart may have filled it."""
     monkeypatch.setattr(rollover, "CHANGES_FULL", FULL)
     for tick in range(FULL + 5):
@@ -46,12 +46,12 @@ async def home(alice: Alice, main: None, monkeypatch: pytest.MonkeyPatch) -> Asy
         yield home
 
 
-async def test_prune_by_a_rule_makes_room_and_the_rule_stands(alice: Alice, home: Path) -> None:
+async def test_prune_by_a_rule_makes_room_and_the_rule_stands(alice: Alice, full: Path) -> None:
     ticks = [one["tick"] for one in await listed(alice)]
-    seen = await typed(home, "universe", "prune", "--rule", json.dumps(RULE), "--dry-run")
+    seen = await typed(full, "universe", "prune", "--rule", json.dumps(RULE), "--dry-run")
     assert seen.exit_code == 0, seen.output
     assert [one["tick"] for one in await listed(alice)] == ticks
-    done = await typed(home, "universe", "prune", "--rule", json.dumps(RULE))
+    done = await typed(full, "universe", "prune", "--rule", json.dumps(RULE))
     assert done.exit_code == 0, done.output
     assert f"{len(ticks) - 5} dropped, 5 kept" in done.output
     assert [one["tick"] for one in await listed(alice)] == ticks[-5:]
@@ -62,16 +62,32 @@ async def test_prune_by_a_rule_makes_room_and_the_rule_stands(alice: Alice, home
     assert len(await listed(alice)) == 5
 
 
-async def test_one_may_be_deleted_and_brought_back(alice: Alice, home: Path) -> None:
+async def test_one_may_be_deleted_and_brought_back(alice: Alice, full: Path) -> None:
     count = len(await listed(alice))
     dry = await alice.client.delete(f"{PLACE}?dryRun=true")
     assert dry.status_code == 200, dry.text
     gone = await alice.client.delete(PLACE)
     assert gone.status_code == 200, gone.text
     assert (await alice.client.get(PLACE)).status_code == 404
-    back = await typed(home, "delete", "universe/universe:main", "--undo")
+    back = await typed(full, "delete", "universe/universe:main", "--undo")
     assert back.exit_code == 0, back.output
     assert len(await listed(alice)) == count
-    done = await typed(home, "delete", "universe/universe:main", "--yes")
+    done = await typed(full, "delete", "universe/universe:main", "--yes")
     assert done.exit_code == 0, done.output
     assert (await alice.client.get(PLACE)).status_code == 404
+
+
+@pytest.mark.usefixtures("main")
+async def test_what_a_game_says_of_its_saves_is_obeyed_where_that_is_asked(alice: Alice) -> None:
+    short = {"snapshot": {}, "type": "auto", "decayPolicy": {"decayAfterTicks": 10}}
+    for tick in (0, 100, 200):
+        assert (await alice.client.post(AT, json=short | {"tick": tick})).json()["dropped"] == 0
+    async with shown(alice) as home:
+        for flags, said, left in (
+            ((), "0 dropped, 3 kept", [0, 100, 200]),
+            (("--decayed", "--dry-run"), "2 would go, 1 kept", [0, 100, 200]),
+            (("--decayed",), "2 dropped, 1 kept", [200]),
+        ):
+            done = await typed(home, "universe", "prune", *flags)
+            assert (done.exit_code, said in done.output) == (0, True), done.output
+            assert [one["tick"] for one in await listed(alice)] == left
