@@ -71,5 +71,5 @@ def place_text(one: Json, called: Petnames) -> str:
 
 
 def universe_text(name: str, called: Petnames) -> str:
-    """As it may be typed, where its author has a petname."""
-    return called.module(name)
+    """As it may be typed, where it is one's own or its author has a petname."""
+    return called.universe(name)

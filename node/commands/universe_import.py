@@ -7,14 +7,16 @@ is there already stays as it is, so the same command goes on where it was stoppe
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from node.client import path_of
-from node.commands.console import DRY_RUN, node, print_result, print_table, say, wants_json
+from node.commands.console import DRY_RUN, node, print_result, wants_json
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
 from node.commands.universe_beside import (
@@ -22,24 +24,23 @@ from node.commands.universe_beside import (
     passage_told,
     planned_passage,
     player_told,
-    print_beside,
     there,
 )
 from node.commands.universe_forking import ENDS_ALL, Forking
-from node.commands.universe_sending import Heard, event_body, send
+from node.commands.universe_import_told import planned, print_report, problem_json
+from node.commands.universe_sending import event_body, send
+from node.commands.universe_together import sent_together
 from node.exit_codes import NOT_RUNNING
 from node.failure import Failure, Json, failed
-from node.text import printable, size_text
+from node.text import printable
 
 if TYPE_CHECKING:
     from node.commands.world_files import WorldFiles
-    from universe.formats import ImportedSnapshot, ImportedUniverse, Plan, Problem
+    from universe.formats import ImportedSnapshot, ImportedUniverse, Plan
 
 FORMATS: Final = ("ai-village", "savefile", "primordium", "raw")
 TAKEN: Final = frozenset({"universe-elsewhere", "universe-exists", "deleted"})
 """What another id helps against."""
-TOLD_MAX: Final = 50
-"""Of what is wrong, on a screen; in the JSON stand more."""
 AGAIN: Final = "What came is kept: the same command goes on, and sends nothing twice."
 
 
@@ -150,7 +151,7 @@ class Importing:
         self.forking = Forking(self.did)
         with Progress() as bars:
             for one in self.plan.universes:
-                told = shown(one)
+                told = planned(one)
                 self.universes.append(told)
                 if self.is_dry:
                     self._foresee(one, told)
@@ -161,13 +162,13 @@ class Importing:
                     self._leave(wrong, told)
                     done += one.size
                     continue
-                for snapshot in self._own(one, told):
 
-                    def heard(of_this: int, _: int, at: int = done, id: str = one.id) -> None:
-                        bars.show({"stage": "send", "id": id, "done": at + of_this, "total": total})
+                def heard(sent: int, at: int = done, id: str = one.id) -> None:
+                    bars.show({"stage": "send", "id": id, "done": at + sent, "total": total})
 
-                    self._send(one.id, snapshot, told, heard)
-                    done += snapshot.content.size
+                own = self._own(one, told)
+                self._send_all(one.id, own, told, heard)
+                done += sum(each.content.size for each in own)
                 self._tell_events(one, told)
         self._go_beside()
 
@@ -257,17 +258,23 @@ class Importing:
             return one.snapshots
         return (one.copy, *one.snapshots)
 
-    def _send(
-        self, id: str, snapshot: ImportedSnapshot, told: dict[str, Any], heard: Heard
+    def _send_all(
+        self,
+        id: str,
+        snapshots: Sequence[ImportedSnapshot],
+        told: dict[str, Any],
+        heard: Callable[[int], None],
     ) -> None:
         from registry.formats.errors import InvalidFile
 
-        try:
-            answer = send(self.files, f"{self.did}/{id}", snapshot, heard)
-        except (Failure, InvalidFile) as wrong:
-            self._refuse(wrong, id, snapshot.source.path)
-            return
-        told["known" if answer["known"] else "new"] += 1
+        send_one = partial(send, node(), self.files, f"{self.did}/{id}")
+        for snapshot, answer in sent_together(snapshots, send_one, heard):
+            try:
+                is_known = answer()["known"]
+            except (Failure, InvalidFile) as wrong:
+                self._refuse(wrong, id, snapshot.source.path)
+            else:
+                told["known" if is_known else "new"] += 1
 
     def _tell_events(self, one: ImportedUniverse, told: dict[str, Any]) -> None:
         """Those that no snapshot was taken for."""
@@ -317,82 +324,3 @@ class Importing:
             raise failed("partly-imported", "Not all of it", detail, **report)
         if wants_json():
             print_result("universe", report)
-
-
-def goes_by_itself(one: ImportedSnapshot) -> bool:
-    """What its program wrote in JSON is shown, and obeyed by whoever asks for it."""
-    return one.decay is not None and one.decay.goes and not one.is_wrapped
-
-
-def shown(one: ImportedUniverse) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "id": one.id,
-        "name": one.name,
-        "owner": one.owner,
-        "state": "planned",
-        "snapshots": len(one.snapshots),
-        "canonical": sum(each.kind == "canonical" for each in one.snapshots),
-        "events": len(one.events),
-        "bytes": one.size,
-        "decaying": sum(goes_by_itself(each) for each in one.snapshots),
-        "new": 0,
-        "known": 0,
-        "fork_of": None,
-    }
-    if fork := one.fork_of:
-        told["fork_of"] = {"universe": fork.universe, "tick": fork.tick}
-        if one.origin is None:
-            told["no_fork"] = f"{fork.universe} is not there, or without what it began with"
-        else:
-            told["fork_of"]["sha256"] = one.origin.content.sha256.hex()
-    return told
-
-
-def problem_json(one: Problem) -> Json:
-    from universe.formats import REFUSED
-
-    return {
-        "about": one.about.value,
-        "left_out": one.about in REFUSED,
-        "file": one.file,
-        "place": str(one.place),
-        "reason": one.reason,
-    }
-
-
-def state_text(one: Json, *, is_dry: bool) -> str:
-    if "why" in one:
-        return f"left: {printable(one['why'])}"
-    return str(one["state"]) if is_dry else f"{one['state']}, {one['new']} new"
-
-
-def print_report(report: Json, count: int) -> None:
-    rows = (
-        (
-            one["id"],
-            one["snapshots"],
-            size_text(one["bytes"]),
-            one["events"],
-            state_text(one, is_dry=report["dry_run"]),
-            one["name"],
-        )
-        for one in report["universes"]
-    )
-    print_table(("UNIVERSE", "SNAPSHOTS", "BYTES", "EVENTS", "STATE", "NAME"), rows)
-    for one in report["universes"]:
-        if "no_fork" in one:
-            say(printable(f"{one['id']} is no fork here: {one['no_fork']}"), dim=True, err=True)
-    if decaying := sum(one["decaying"] for one in report["universes"]):
-        why = "are to be kept for some ticks, and go as the world goes on; --keep-all keeps them"
-        say(f"{decaying:,} of the snapshots {why}", dim=True)
-    print_beside(report)
-    for one in sorted(report["problems"], key=lambda one: not one["left_out"])[:TOLD_MAX]:
-        parts = [part for part in (one["file"], one["place"], one["reason"]) if part]
-        say(printable(f"{one['about']}: {': '.join(parts)}"), dim=True, err=True)
-    if count > TOLD_MAX:
-        say(f"and {count - TOLD_MAX:,} more: --json has them", dim=True, err=True)
-    for one in report["refused"]:
-        parts = [part for part in (one["universe"], one["what"], one["detail"]) if part]
-        say(printable(": ".join(parts)), fg="red", err=True)
-    if report["dry_run"]:
-        say("nothing was imported: this was a plan")

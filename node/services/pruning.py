@@ -29,7 +29,9 @@ from universe.retention import (
     to_drop,
     write_policy,
 )
-from universe.taken import Taken, taken_of
+from universe.taken import Taken, Together, taken_of
+
+ALONE: Final = Together()
 
 NAMES_ONE: Final = b"snapshot"
 """In an event that names one, as its key: of thousands only these are read."""
@@ -51,17 +53,19 @@ async def due(
     now_us: int,
     policy: Policy | None = None,
     coming: Taken | None = None,
+    together: Together = ALONE,
     tick: int | None = None,
     is_decay_asked: bool = False,
 ) -> Pruned:
     """What its rule would drop now, or `policy` in its place; with `coming` counted as there.
 
-    `tick`: of the world, else of what was kept last; `is_decay_asked`: as in `taken_of`.
+    `together`: what goes into the same change before it. `tick`: of the world, else of what was
+    kept last. `is_decay_asked`: as in `taken_of`.
     """
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
-    _, beside = await _held(store, row)
-    look = partial(_due, rows, coming, rule, now_us, beside, tick, is_decay_asked)
+    _, beside = await _held(store, row, together)
+    look = partial(_due, rows, coming, together, rule, now_us, beside, tick, is_decay_asked)
     found = await asyncio.to_thread(look)
     if not found.dropped:
         return found
@@ -72,22 +76,35 @@ async def due(
 
 
 async def due_by_upload(
-    store: Store, row: ListedRow, coming: Taken, *, now_us: int
+    store: Store, row: ListedRow, coming: Taken, together: Together = ALONE, *, now_us: int
 ) -> tuple[Dropped, ...]:
-    """What goes as this one comes. Where none can go, thousands are not read for it."""
-    count, beside = await _held(store, row)
-    stays = keeps_all(rule_of(row), count + 1, beside)
-    if stays and not await store.is_any_decaying(row.number):
-        return ()
-    return (await due(store, row, now_us=now_us, coming=coming)).dropped
+    """What goes as this one comes. Where none can go, thousands are not read for it.
+
+    `together`: as `due`.
+    """
+    count, beside = await _held(store, row, together)
+    if keeps_all(rule_of(row), count + 1, beside):
+        is_any = any(one.decay is not None for one in together.added)
+        if not (is_any or await store.is_any_decaying(row.number)):
+            return ()
+    return (await due(store, row, now_us=now_us, coming=coming, together=together)).dropped
 
 
-async def _held(store: Store, row: ListedRow) -> tuple[int, int]:
+async def _held(store: Store, row: ListedRow, together: Together) -> tuple[int, int]:
     """Snapshots in its document; other values there: events, and what its gate keeps."""
     counts = (await store.universe_counts([row.number])).get(row.number, UniverseCount())
+    of_gate = said_of(row).receiptCount
+    if of_gate is None:
+        of_gate = await _count_of_gate(store, row)
+    events = {one.event for one in together.added} - {None}
+    count = counts.snapshots + len(together.added) - len(together.gone)
+    return count, counts.events + len(events) + of_gate
+
+
+async def _count_of_gate(store: Store, row: ListedRow) -> int:
+    """Read from its document, where a version that did not count them listed it."""
     state = await store.read(document_of(row)) if said_of(row).gate else None
-    of_gate = 0 if state is None else len(as_map(state.value.get(GATE)) or {})
-    return counts.snapshots, counts.events + of_gate
+    return 0 if state is None else len(as_map(state.value.get(GATE)) or {})
 
 
 async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
@@ -127,6 +144,7 @@ def rule_text(said: Mapping[str, object] | None) -> str | None:
 def _due(
     rows: Sequence[SnapshotRow],
     coming: Taken | None,
+    together: Together,
     policy: Policy,
     now_us: int,
     beside: int,
@@ -137,15 +155,18 @@ def _due(
 ) -> Pruned:
     """By the rule, without what forks have `begun` with, what was taken for an event, and what
     one of `events` names."""
-    pinned = {*begun, *(one.id for one in rows if one.event is not None)}
+    left = [one for one in rows if one.id not in together.gone]
+    taken = [taken_of(one, is_decay_asked=is_decay_asked) for one in left]
+    taken += together.added
+    pinned = {*begun, *(one.id for one in taken if one.event is not None)}
     naming = (decode_event(one.event) for one in events if NAMES_ONE in one.event)
-    pinned |= {one.snapshot for one in naming if one.snapshot is not None}
-    taken = [taken_of(one, is_decay_asked=is_decay_asked) for one in rows]
+    pinned |= {one.snapshot for one in naming if one.snapshot is not None} | together.named
+    own = sum(not one.is_inherited for one in taken)
     if coming is not None:
         taken.append(coming)
         pinned.add(coming.id)
     dropped = to_drop(taken, policy, now_us=now_us, newest_tick=tick, pinned=pinned, beside=beside)
-    return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
+    return Pruned(policy, dropped, own - len(dropped))
 
 
 def _begun(row: ListedRow) -> bytes:

@@ -57,6 +57,7 @@ class Said(msgspec.Struct, frozen=True):
     forkOf: Origin | None = None
     retention: str = ""
     gate: str = ""
+    receiptCount: int | None = None
 
 
 _SAID: Final = msgspec.json.Decoder(Said)
@@ -309,4 +310,5 @@ def branch_of(row: ListedRow) -> Branch:
         0 if origin is None else origin.snapshotTick,
         None if origin is None else bytes.fromhex(origin.snapshot),
         row.listing.created_us,
+        0 if origin is None else origin.takenAt * 1_000,
     )

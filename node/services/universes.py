@@ -18,10 +18,13 @@ from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.errors import BadRequest, Conflict, NotAllowed, NotFound, Rejected
 from node.services.deleting import refuse_deleted, was_deleted
 from node.services.gone import refuse_gone
+from node.services.joining import Joining
 from node.services.names import author_meant
 from node.services.namespaces import Keeper, create_namespace, is_admin
+from node.services.offered import Kept
 from node.services.places import place_meant
 from node.services.signers import Signers
+from node.services.snapshot_change import Came
 from registry.deletion import delete, undelete
 from registry.errors import UnknownRecord
 from registry.head import Words
@@ -60,6 +63,8 @@ class Hand:
     signers: Signers
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Whoever looks what is there, and writes by what it finds, does so in turn."""
+    uploads: Joining[Came, Kept] = field(default_factory=Joining[Came, Kept])
+    """Snapshots whose bytes are here; those of one universe are named together."""
 
     @property
     def store(self) -> Store:

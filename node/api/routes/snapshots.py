@@ -37,8 +37,9 @@ from node.errors import Unverified
 from node.services.fetch import PATIENCE_S, hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
+from node.services.offered import Kept, Offered
 from node.services.pruning import due_by_upload
-from node.services.snapshots import Kept, Offered, as_games_mean_it, keep_snapshot
+from node.services.snapshots import as_games_mean_it, keep_snapshot
 from node.services.universes import events_for, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
@@ -48,7 +49,7 @@ from storage.listings import ListedRow
 from universe.event import encode_event
 from universe.parts import decay_json
 from universe.retention import Dropped
-from universe.taken import Taken
+from universe.taken import Taken, Together
 
 log = logging.getLogger(__name__)
 
@@ -227,10 +228,10 @@ async def _put(
 async def _kept(
     node: Node, call: Call[SnapshotUpload, None], row: ListedRow, upload: Upload
 ) -> tuple[bytes, Response]:
-    async def dropping(row: ListedRow, coming: Taken) -> tuple[Dropped, ...]:
+    async def dropping(row: ListedRow, coming: Taken, together: Together) -> tuple[Dropped, ...]:
         if call.query.at is not None:  # with its own times from elsewhere: nothing goes for it
             return ()
-        return await due_by_upload(node.store, row, coming, now_us=node.clock_us())
+        return await due_by_upload(node.store, row, coming, together, now_us=node.clock_us())
 
     def meant(offered: Offered) -> Offered:
         return as_games_mean_it(offered) if of_game else offered

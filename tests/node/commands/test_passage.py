@@ -36,6 +36,8 @@ def test_a_traveller_is_in_one_place_or_under_way() -> None:
     assert "bob" in text
     there = place_text({**FOX, "state": "in"}, CALLED)
     assert there.startswith("fox is in bob")
+    own = place_text({**FOX, "state": "in"}, Petnames({"me": BOB}, own=BOB))
+    assert own == "fox is in universe:reef (yours)"
     refused = {**FOX, "state": "refused", "reason": "no room"}
     assert place_text(refused, CALLED).endswith("refused: no room")
 
