@@ -123,7 +123,8 @@ class Opening:
             why = wrong.problem.get("detail", "")
             if not found["damaged"]:
                 some = f"{size_text(last['done'])} of {size_text(entry['fileSize'])}"
-                detail = f"{of['called']}: {some} are here.\n{why}"
+                again = "" if "What came is kept" in why else f"\n{GET_AGAIN}"
+                detail = f"{of['called']}: {some} are here.\n{why}{again}"
                 raise Failure({**wrong.problem, "detail": detail}, wrong.exit) from wrong
             detail = (
                 f"The snapshot of {found['fullName']} at tick {entry['tick']:,}"

@@ -120,6 +120,7 @@ class _Fetched:
         while not self._task.done():
             self._news.clear()
             if found := await self._here(index):
+                self._damaged = 0
                 return found
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AGAIN_S):

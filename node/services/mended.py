@@ -20,7 +20,7 @@ from storage.errors import NotHeld
 from storage.store import Store
 
 MENDS_MAX: Final = 16
-"""Of one answer: a disk that loses more than that in a minute is no place to mend on."""
+"""Of one place: a disk that loses what was just written there is none to mend on."""
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,9 @@ async def stream_mended(
 
     Raises `Unreachable` (`code`) where nobody gives what was damaged; as `hold_blob`.
     """
-    at = start
-    for _ in range(MENDS_MAX):
+    at, tries = start, 0
+    while tries < MENDS_MAX:
+        before, tries = at, tries + 1
         try:
             async with aclosing(store.stream_blob(blob, at, end)) as pieces:
                 async for piece in pieces:
@@ -50,6 +51,8 @@ async def stream_mended(
             return
         except NotHeld as error:
             log.warning("%s was damaged on the disk, from byte %d on: %s", called, at, error)
+        if at > before:
+            tries = 1
         async with damage_told(store, blob, called, code):
             with suppress(NotHeld):  # what others brought makes it whole
                 await store.missing_chunks(blob)

@@ -166,8 +166,7 @@ class Swarm:
             wanted.is_waiting = False
             if is_waiting:
                 wanted.wait(self._adrift)
-            if wanted.root is not None:
-                self._tell(wanted, wanted.root)
+            self._tell(wanted)
 
     # --- from wish to whole --------------------------------------------------------------------
 
@@ -193,7 +192,7 @@ class Swarm:
             return
         is_whole = isinstance(end, BlobFetched)
         if wanted.root is not None and (is_whole or wanted.stage is Stage.CHUNKS):
-            self._tell_progress(wanted, wanted.root, is_last=is_whole)
+            self._tell_progress(wanted, is_last=is_whole)
         if end is not None:
             self._end(wanted, end)
 
@@ -372,14 +371,14 @@ class Swarm:
         if isinstance(question, AddChunks) and wanted.root is not None:
             wanted.chunks_held += len(question.chunks)
             wanted.bytes_held += size
-            self._tell_progress(wanted, wanted.root)
+            self._tell_progress(wanted)
         if not wanted.open and not wanted.ahead:
             yield from self._look(wanted)
 
-    def _tell_progress(self, wanted: Wanted, root: BlobRoot, *, is_last: bool = False) -> None:
+    def _tell_progress(self, wanted: Wanted, *, is_last: bool = False) -> None:
         if wanted.measure(now_s=self._outbox.now_s, is_last=is_last):
-            self._tell(wanted, root)
+            self._tell(wanted)
 
-    def _tell(self, wanted: Wanted, root: BlobRoot) -> None:
+    def _tell(self, wanted: Wanted) -> None:
         is_limited = self._orders.is_limited(now_s=self._outbox.now_s)
-        self._outbox.notify(wanted.progress(root, is_limited=is_limited))
+        self._outbox.notify(wanted.progress(is_limited=is_limited))

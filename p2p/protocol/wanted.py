@@ -219,14 +219,15 @@ class Wanted:
         self.told_s, self.told_bytes = now_s, self.bytes_held
         return True
 
-    def progress(self, root: BlobRoot, *, is_limited: bool) -> BlobProgress:
-        """How far it is."""
+    def progress(self, *, is_limited: bool) -> BlobProgress:
+        """How far it is; all 0 until its root is known."""
+        chunks, size = (self.root.chunk_count, self.root.size) if self.root else (0, 0)
         return BlobProgress(
             self.blob,
-            min(self.chunks_held, root.chunk_count),
-            root.chunk_count,
-            min(self.bytes_held, root.size),
-            root.size,
+            min(self.chunks_held, chunks),
+            chunks,
+            min(self.bytes_held, size),
+            size,
             sum(one.gave for one in self.standings.values()),
             0.0 if self.is_waiting else max(0.0, self.rate),
             is_limited and not self.is_waiting,

@@ -26,11 +26,10 @@ def test_who_reads_a_long_line_again_verifies_none_of_it_again(
         assert len(data) <= SMALL_BYTES_MAX
         fields[f"{seq:08x}-{'0' * 16}"] = data
     verified: list[Signed] = []
-    check = check_receipt
 
     def noted(signed: Signed) -> Checked:
         verified.append(signed)
-        return check(signed)
+        return check_receipt(signed)
 
     monkeypatch.setattr(gatebook, "check_receipt", noted)
     did, _, record = MEADOW.partition("/")

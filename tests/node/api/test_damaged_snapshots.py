@@ -17,6 +17,7 @@ from node.commands import universe_opened, verify
 from node.commands.progress import Progress
 from node.commands.universe_opened import Opening
 from node.failure import Failure
+from node.services import mended
 from tests.node.api.test_scrub import Giving, spoil
 from tests.node.parts import Alice, Wish, open_alice
 from tests.node.served import served
@@ -89,6 +90,20 @@ async def test_what_is_damaged_comes_again_on_the_way(
     said = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
     name = f"the snapshot of {alice.node.identity.did}/universe:main at tick 1200"
     assert [one.startswith(name) and "was damaged on the disk" in one for one in said] == [True] * 2
+
+
+async def test_however_many_places_are_damaged_each_comes_again(
+    alice: Alice, bob: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mended, "MENDS_MAX", 2)
+    assert isinstance(alice.network, Giving)
+    alice.network.bob = bob.node.store
+    name = "SELECT id FROM name WHERE size > 4000 AND id % 20 = 1"  # some in each run that is read
+    zeros = f"UPDATE whole SET data = zeroblob(length(data)) WHERE id IN ({name})"
+    spoil(alice, "snapshots.db", zeros)
+    answer = await alice.client.get(TICK)
+    assert (answer.status_code, answer.content == WORLD) == (200, True)
+    assert alice.network.given > 10
 
 
 async def test_where_nobody_gives_it_that_is_said_from_the_first_time_on(alice: Alice) -> None:

@@ -349,6 +349,21 @@ def test_while_the_only_giver_has_no_channel_that_is_told_and_it_goes_on_over_th
     assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
 
 
+def test_also_before_anything_of_it_came() -> None:
+    crowd = Crowd()
+    alice = crowd.giver(full())
+    crowd.want(BLOB)
+    crowd.adrift.add(alice.number)
+    crowd.tick(0.5)
+    waiting = crowd.events[-1]
+    assert isinstance(waiting, BlobProgress)
+    assert (waiting.waits_for, waiting.total_bytes) == ("no peer is connected", 0)
+    assert waiting.left is None, "she gave nothing"
+    crowd.adrift.clear()
+    crowd.wait(1.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
 @pytest.mark.parametrize("has_it", [False, True])
 def test_whoever_has_a_channel_is_asked_in_the_place_of_one_who_has_none(*, has_it: bool) -> None:
     crowd = Crowd()
