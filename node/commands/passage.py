@@ -24,6 +24,7 @@ from node.commands.passage_text import (
     behind_text,
     end_text,
     place_text,
+    rest_text,
     stability_text,
     state_text,
     travellers_text,
@@ -175,6 +176,8 @@ def show(passage: str, limit: int | None, cursor: str | None, namespace: str | N
         say(text, fg="red")
     for universe in found["behind"]:
         say(behind_text(universe), fg="red")
+    for universe, why in found["rests"].items():
+        say(rest_text(called.universe(universe), why), fg="yellow")
     if not found["whole"]:
         say("Some are left out: they went through too many universes.", fg="yellow")
     if found["next"]:

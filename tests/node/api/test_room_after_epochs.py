@@ -59,10 +59,10 @@ async def test_what_is_needed_stays_through_all_epochs(
             told = await alice.client.post(f"{PLACE}/timeline", json=event)
             assert told.status_code == 201, told.text
         if tick == 5:
-            body = {"name": "Fork", "snapshotTick": 5}
+            body = {"id": "universe:fork", "name": "Fork", "snapshotTick": 5}
             forked = await alice.client.post(f"{PLACE}/fork", json=body)
             assert forked.status_code == 201, forked.text
-    fork = f"/api/universe/{forked.json()['universe']['id']}"
+    fork = "/api/universe/universe:fork"
     for tick in range(30, 40):
         at = f"{fork}/snapshot?tick={tick}&type=auto"
         answer = await alice.client.post(
