@@ -14,11 +14,11 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from crdt.change import DocumentId
-from crdt.held import Validity
+from crdt.held import WAITING, Reason, Validity
 from storage.database import Reading, Writing
 from storage.documents import OPEN_EPOCH, Documents, same_record
 from storage.listing import Listing
-from storage.materialise import Built, Work
+from storage.materialise import Built, Work, judge
 from storage.statements import hashes
 from storage.workers import Workers
 
@@ -80,17 +80,18 @@ class Carried(Documents):
         works = await materialiser.works(write, [id])
         if not works:  # it went meanwhile
             return
+        for work in works.values():  # other states of it are made than what was saved
+            work.saved = work.live = None
         ((work, validity),) = await materialiser.judge(write, [*works.values()])
-        under = _under(work, validity, set(hashes(carried)))
-        if under is None:
-            return
-        (now,) = await materialiser.build(write, [(work, validity)])
-        before = replace(work, saved=None, live=None)
-        (then,) = await materialiser.build(write, [(before, under)])
-        if not isinstance(now.projection, Listing) or not isinstance(then.projection, Listing):
-            return
+        states = await materialiser.workers.run(_states, work, validity, set(hashes(carried)))
+        said = list[Listing]()
+        for state in states:
+            (built,) = await materialiser.build(write, [state])
+            if not isinstance(built.projection, Listing):
+                return
+            said.append(built.projection)
         came = await _shown(write, shown)
-        going = await materialiser.workers.run(_going, now.projection, then.projection, came)
+        going = await materialiser.workers.run(_going, said, came)
         await write.run_many(
             "DELETE FROM blob_use WHERE document = ? AND blob = ?",
             ((number, blob) for blob in going),
@@ -123,6 +124,27 @@ async def name_late(
             )
 
 
+def _states(work: Work, validity: Validity, carried: set[bytes]) -> list[tuple[Work, Validity]]:
+    """As it was at the `carried` heads, as it is, and as it would be if nothing were revoked.
+
+    None of them where not all is here, or something fell that may come back otherwise.
+    """
+    then = _under(work, validity, carried)
+    if then is None:
+        return []
+    found = [(work, then), (work, validity)]
+    if not _has_fallen(validity):
+        return found
+    free = replace(work, authority=replace(work.authority, revocations=(), checkpoints=()))
+    ever = judge(free)
+    return [] if _has_fallen(ever) else [*found, (free, ever)]
+
+
+def _has_fallen(validity: Validity) -> bool:
+    """Whether something does not count that is here whole, and nothing else says."""
+    return not {*validity.excluded.values()} <= {*WAITING, Reason.REPEATED}
+
+
 def _under(work: Work, validity: Validity, heads: set[bytes]) -> Validity | None:
     """The valid changes that these heads build on, and themselves; None where not all are here."""
     by_change = {work.held[entry].change: entry for entry in validity.valid}
@@ -152,12 +174,18 @@ async def _shown(view: Reading, document: int) -> set[bytes]:
     }
 
 
-def _going(now: Listing, then: Listing, shown: set[bytes]) -> set[bytes]:
-    """What an epoch says `now`, and was carried over: as it said `then`, or as is `shown`."""
-    said_then = _named(then, {})
-    said_now = _named(now, said_then)
-    late = {blob for key, blob in said_now.items() if key not in said_then and key not in shown}
-    return {*said_then.values(), *said_now.values()} - late
+def _going(said: Sequence[Listing], shown: set[bytes]) -> set[bytes]:
+    """What an epoch says that was carried over: at first, in the first state, or as is `shown`."""
+    if not said:
+        return set()
+    first, *others = said
+    then = _named(first, {})
+    late, all_said = set[bytes](), set(then.values())
+    for other in others:
+        named = _named(other, then)
+        late |= {blob for key, blob in named.items() if key not in then and key not in shown}
+        all_said |= set(named.values())
+    return all_said - late
 
 
 def _named(listing: Listing, known: _Named) -> _Named:

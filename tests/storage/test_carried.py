@@ -107,6 +107,51 @@ async def test_what_a_device_kept_too_late_stays_there(store: Store, phone: Stor
     assert await here(phone, [late]) == [True], "the late entry names it still"
 
 
+@pytest.mark.parametrize("states", [4, 20])
+async def test_a_long_epoch_gives_its_room_back_too(
+    store: Store, phone: Store, monkeypatch: pytest.MonkeyPatch, states: int
+) -> None:
+    """One that is saved, to be loaded from; something came late to it."""
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    blobs = await begun(store)
+    for tick in range(len(blobs), states):
+        blobs.append(await store.put_blob(os.urandom(2_000)))
+        await kept(store, tick, blobs[-1])
+    await synced(store, phone)
+    monkeypatch.setattr(rollover, "CHANGES_FULL", states)
+    await kept(store, 99, blobs[-1])
+    late = await store.put_blob(os.urandom(2_000))
+    await kept_late(phone, 200, late)
+    await synced(store, phone)
+    assert [await epoch(one) for one in (store, phone)] == [1, 1]
+    await all_but(store, 99)
+    gone = [False] * (states - 1)
+    assert await here(store, [*blobs, late]) == [*gone, True, True]
+
+
+@pytest.mark.parametrize("is_the_same", [False, True])
+async def test_what_fell_and_may_be_made_again_keeps_its_bytes(
+    store: Store, phone: Store, monkeypatch: pytest.MonkeyPatch, *, is_the_same: bool
+) -> None:
+    """Also where another snapshot, which was let go, had the same ones."""
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    blobs = await begun(store)
+    await synced(store, phone)
+    theirs = blobs[0] if is_the_same else await store.put_blob(os.urandom(2_000))
+    await kept(phone, 20, theirs, PHONE)
+    await synced(store, phone)
+    stolen = await store.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
+    monkeypatch.setattr(rollover, "CHANGES_FULL", FULL)
+    new = await store.put_blob(os.urandom(2_000))
+    await kept(store, 9, new)
+    assert await epoch(store) == 1
+    await all_but(store, 9)
+    held = [is_the_same, False, False, False, True, True]
+    assert await here(store, [*blobs, new, theirs]) == held
+    await store.declare(Unrevoke(stolen.signed.entry.payload_digest), LOG, ROOT)
+    assert await here(store, [*blobs, new, theirs]) == held
+
+
 async def test_what_comes_too_late_is_named_though_it_has_the_bytes_of_what_goes(
     store: Store, phone: Store
 ) -> None:
