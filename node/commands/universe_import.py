@@ -14,32 +14,25 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from node.client import path_of
-from node.commands.console import DRY_RUN, node, print_result, print_table, say, wants_json
+from node.commands.console import DRY_RUN, node, print_result, wants_json
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
-from node.commands.universe_beside import (
-    Beside,
-    passage_told,
-    planned_passage,
-    player_told,
-    print_beside,
-    there,
-)
+from node.commands.universe_beside import COMMONS, Beside, passage_told, player_told, there
+from node.commands.universe_foreseen import Foreseen
 from node.commands.universe_forking import ENDS_ALL, Forking
+from node.commands.universe_report import count, print_report, problem_json, shown
 from node.commands.universe_sending import Heard, event_body, send
 from node.exit_codes import NOT_RUNNING
 from node.failure import Failure, Json, failed
-from node.text import printable, size_text
+from node.text import printable
 
 if TYPE_CHECKING:
     from node.commands.world_files import WorldFiles
-    from universe.formats import ImportedSnapshot, ImportedUniverse, Plan, Problem
+    from universe.formats import ImportedSnapshot, ImportedUniverse, Plan, Source
 
 FORMATS: Final = ("ai-village", "savefile", "primordium", "raw")
 TAKEN: Final = frozenset({"universe-elsewhere", "universe-exists", "deleted"})
 """What another id helps against."""
-TOLD_MAX: Final = 50
-"""Of what is wrong, on a screen; in the JSON stand more."""
 AGAIN: Final = "What came is kept: the same command goes on, and sends nothing twice."
 
 
@@ -54,7 +47,7 @@ AGAIN: Final = "What came is kept: the same command goes on, and sends nothing t
     show_default=True,
     help="Who may read it; `as-said` as the files have it.",
 )
-@click.option("--keep-all", is_flag=True, help="Leave out how long states were to be kept.")
+@click.option("--keep-all", is_flag=True, help="Leave out how long states were to be kept, and the rule.")
 @DRY_RUN
 def import_command(
     path: Path,
@@ -117,12 +110,32 @@ def without_decay(found: Plan) -> Plan:
     universes = tuple(
         replace(
             one,
+            said=replace(one.said, retention=""),
             snapshots=tuple(replace(each, decay=None) for each in one.snapshots),
             copy=one.copy and replace(one.copy, decay=None),
         )
         for one in found.universes
     )
     return replace(found, universes=universes)
+
+
+def universe_body(one: ImportedUniverse, visibility: str) -> dict[str, Any]:
+    """As the node makes it."""
+    said = one.said
+    body: dict[str, Any] = {
+        "id": one.id,
+        "name": one.name,
+        "visibility": visibility,
+        "ownerId": one.owner,
+        "createdAt": one.created_us // 1_000,
+        "description": said.description,
+        "tags": [*said.tags],
+        "license": said.license,
+        "card": said.card,
+    }
+    for key, text in (("config", one.config), ("retention", said.retention)):
+        body[key] = json.loads(text) if text else None
+    return {key: value for key, value in body.items() if value}
 
 
 @dataclass(slots=True)
@@ -140,44 +153,49 @@ class Importing:
     did: str = ""
     """The author's, who signs for all of it."""
     forking: Forking = field(default_factory=lambda: Forking(""))
+    foreseen: Foreseen = field(default_factory=Foreseen)
+    """Where it is only a plan: what would be there."""
     places: dict[str, str] = field(default_factory=dict[str, str])
     """Of universes that are there now, by their ids: in which namespace."""
+    total: int = 0
+    """Bytes of all that goes to the node."""
 
     def go(self) -> None:
         """Raises `Failure` where nothing more would go either."""
-        done, total = 0, sum(one.size for one in self.plan.universes)
+        done, self.total = 0, sum(one.size for one in self.plan.universes)
         self.did = self._author()
         self.forking = Forking(self.did)
+        if self.is_dry:
+            self.forking.states = self.foreseen.rows
         with Progress() as bars:
             for one in self.plan.universes:
                 told = shown(one)
                 self.universes.append(told)
-                if self.is_dry:
-                    self._foresee(one, told)
-                    continue
                 try:
-                    self._make(one, told)
+                    self._foresee(one, told) if self.is_dry else self._make(one, told)
                 except Failure as wrong:
                     self._leave(wrong, told)
                     done += one.size
                     continue
-                for snapshot in self._own(one, told):
+                own = self._own(one, told)
+                self.total += sum(each.content.size for each in own) - one.size
+                ids: dict[Source, str] = {}
+                for snapshot in own:
 
                     def heard(of_this: int, _: int, at: int = done, id: str = one.id) -> None:
-                        bars.show({"stage": "send", "id": id, "done": at + of_this, "total": total})
+                        line: Json = {"stage": "send", "id": id, "total": self.total}
+                        bars.show({**line, "done": at + of_this})
 
-                    self._send(one.id, snapshot, told, heard)
+                    if (kept := self._send(one.id, snapshot, told, heard)) is not None:
+                        ids[snapshot.source] = kept
                     done += snapshot.content.size
-                self._tell_events(one, told)
+                if not self.is_dry:
+                    self._tell_events(one, ids)
         self._go_beside()
 
     def _go_beside(self) -> None:
         """Players and passages, once the universes are there."""
-        if self.is_dry:
-            self.players = [player_told(one) for one in self.plan.players]
-            self.passages = [planned_passage(one, self.plan) for one in self.plan.passages]
-            return
-        beside = Beside(self.did, self.plan, self.places)
+        beside = Beside(self.did, self.plan, self.places, is_dry=self.is_dry)
         for who in self.plan.players:
             try:
                 self.players.append(beside.player(who))
@@ -206,16 +224,23 @@ class Importing:
         return "public" if one.is_public else "private"
 
     def _foresee(self, one: ImportedUniverse, told: dict[str, Any]) -> None:
-        """What is there already, as far as a node says: without one nothing is known of it."""
-        if not self.did:
-            return
-        found = there(path_of("/api/universe", f"{self.did}/{one.id}"))
+        """As `_make`, as far as a node says: without one nothing is known of what is there."""
+        wanted = self._wanted(one)
+        found = there(path_of("/api/universe", f"{self.did}/{one.id}")) if self.did else None
         if found is None:
+            begins = self.forking.begins(one, told)
+            told["is_fork"] = begins is not None
+            self.foreseen.begin(one.id, [] if begins is None else [{**begins, "inherited": True}])
+            self.places[one.id] = COMMONS if wanted == "public" else wanted
             return
-        told["state"] = "unchanged"
-        if found["universe"]["visibility"] != self._wanted(one):
+        universe = found["universe"]
+        if universe["visibility"] != wanted:
             detail = f"{one.id} is there already for other readers, and they cannot be changed"
-            self._leave(failed("universe-elsewhere", "It is there already", detail), told)
+            raise failed("universe-elsewhere", "It is there already", detail)
+        told["state"] = "unchanged"
+        told["is_fork"] = self.forking.has_begun(one, universe)
+        self.foreseen.begin(one.id, self.forking.told(one.id))
+        self.places[one.id] = COMMONS if wanted == "public" else wanted
 
     def _leave(self, wrong: Failure, told: dict[str, Any]) -> None:
         """This universe is not taken. Raises `wrong` where no other would be either."""
@@ -236,13 +261,7 @@ class Importing:
             told["state"] = "unchanged"
             told["is_fork"] = self.forking.has_begun(one, found["universe"])
             return
-        body: dict[str, Any] = {"id": one.id, "name": one.name, "visibility": wanted}
-        if one.owner:
-            body["ownerId"] = one.owner
-        if one.created_us:
-            body["createdAt"] = one.created_us // 1_000
-        if one.config:
-            body["config"] = json.loads(one.config)
+        body = universe_body(one, wanted)
         answer = self.forking.made(one, body, told)
         told["is_fork"] = answer is not None
         self._made(answer or node().post("/api/universe", body), told)
@@ -255,30 +274,47 @@ class Importing:
         """What it is to have itself: also what it began with, where it is no fork here."""
         if one.copy is None or told["is_fork"]:
             return one.snapshots
-        return (one.copy, *one.snapshots)
+        own = (one.copy, *one.snapshots)
+        count(told, own)
+        return own
 
     def _send(
         self, id: str, snapshot: ImportedSnapshot, told: dict[str, Any], heard: Heard
-    ) -> None:
+    ) -> str | None:
+        """Its id; None where it was refused, or is only planned."""
         from registry.formats.errors import InvalidFile
 
+        if self.is_dry:
+            told["known" if self.foreseen.send(id, snapshot) else "new"] += 1
+            return None
         try:
             answer = send(self.files, f"{self.did}/{id}", snapshot, heard)
         except (Failure, InvalidFile) as wrong:
             self._refuse(wrong, id, snapshot.source.path)
-            return
+            return None
         told["known" if answer["known"] else "new"] += 1
+        return str(answer["id"])
 
-    def _tell_events(self, one: ImportedUniverse, told: dict[str, Any]) -> None:
-        """Those that no snapshot was taken for."""
-        path = path_of("/api/universe", f"{self.did}/{one.id}", "timeline")
+    def _tell_events(self, one: ImportedUniverse, ids: dict[Source, str]) -> None:
+        """Those that no snapshot was taken for. `ids`: of its own snapshots that are there now."""
         taken = {snapshot.event for snapshot in one.snapshots}
-        for event in one.events:
-            if event not in taken:
-                try:
-                    node().post(path, event_body(event))
-                except Failure as wrong:
-                    self._refuse(wrong, one.id, event.title)
+        bodies = [event_body(event) for event in one.events if event not in taken]
+        for event, source in one.named:
+            id = ids.get(source) or self._begun(one, source)
+            bodies.append({**event_body(event), **({} if id is None else {"snapshot": id})})
+        path = path_of("/api/universe", f"{self.did}/{one.id}", "timeline")
+        for body in bodies:
+            try:
+                node().post(path, body)
+            except Failure as wrong:
+                self._refuse(wrong, one.id, body["title"])
+
+    def _begun(self, one: ImportedUniverse, source: Source) -> str | None:
+        """Id of what it began with, where that is what lies there."""
+        if one.copy is None or one.copy.source != source:
+            return None
+        begun = self.forking.begun(one.id)
+        return None if begun is None else str(begun["id"])
 
     def _refuse(self, wrong: Exception, universe: str, what: str) -> None:
         if isinstance(wrong, Failure):
@@ -317,77 +353,3 @@ class Importing:
             raise failed("partly-imported", "Not all of it", detail, **report)
         if wants_json():
             print_result("universe", report)
-
-
-def shown(one: ImportedUniverse) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "id": one.id,
-        "name": one.name,
-        "owner": one.owner,
-        "state": "planned",
-        "snapshots": len(one.snapshots),
-        "canonical": sum(each.kind == "canonical" for each in one.snapshots),
-        "events": len(one.events),
-        "bytes": one.size,
-        "decaying": sum(each.decay is not None and each.decay.goes for each in one.snapshots),
-        "new": 0,
-        "known": 0,
-        "fork_of": None,
-    }
-    if fork := one.fork_of:
-        told["fork_of"] = {"universe": fork.universe, "tick": fork.tick}
-        if one.origin is None:
-            told["no_fork"] = f"{fork.universe} is not there, or without what it began with"
-        else:
-            told["fork_of"]["sha256"] = one.origin.content.sha256.hex()
-    return told
-
-
-def problem_json(one: Problem) -> Json:
-    from universe.formats import REFUSED
-
-    return {
-        "about": one.about.value,
-        "left_out": one.about in REFUSED,
-        "file": one.file,
-        "place": str(one.place),
-        "reason": one.reason,
-    }
-
-
-def state_text(one: Json, *, is_dry: bool) -> str:
-    if "why" in one:
-        return f"left: {printable(one['why'])}"
-    return str(one["state"]) if is_dry else f"{one['state']}, {one['new']} new"
-
-
-def print_report(report: Json, count: int) -> None:
-    rows = (
-        (
-            one["id"],
-            one["snapshots"],
-            size_text(one["bytes"]),
-            one["events"],
-            state_text(one, is_dry=report["dry_run"]),
-            one["name"],
-        )
-        for one in report["universes"]
-    )
-    print_table(("UNIVERSE", "SNAPSHOTS", "BYTES", "EVENTS", "STATE", "NAME"), rows)
-    for one in report["universes"]:
-        if "no_fork" in one:
-            say(printable(f"{one['id']} is no fork here: {one['no_fork']}"), dim=True, err=True)
-    if decaying := sum(one["decaying"] for one in report["universes"]):
-        why = "are to be kept for some ticks, and go as the world goes on; --keep-all keeps them"
-        say(f"{decaying:,} of the snapshots {why}", dim=True)
-    print_beside(report)
-    for one in sorted(report["problems"], key=lambda one: not one["left_out"])[:TOLD_MAX]:
-        parts = [part for part in (one["file"], one["place"], one["reason"]) if part]
-        say(printable(f"{one['about']}: {': '.join(parts)}"), dim=True, err=True)
-    if count > TOLD_MAX:
-        say(f"and {count - TOLD_MAX:,} more: --json has them", dim=True, err=True)
-    for one in report["refused"]:
-        parts = [part for part in (one["universe"], one["what"], one["detail"]) if part]
-        say(printable(": ".join(parts)), fg="red", err=True)
-    if report["dry_run"]:
-        say("nothing was imported: this was a plan")

@@ -178,7 +178,12 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
     tags = tags_split(body.tags) if isinstance(body.tags, str) else body.tags
     given = Given(
         Words(
-            name_taken(call, body.name), body.description, None, None, tags, micros(body.createdAt)
+            name_taken(call, body.name),
+            body.description,
+            body.license,
+            body.card,
+            tags,
+            micros(body.createdAt),
         ),
         Facts(
             owner=body.ownerId,
@@ -268,6 +273,7 @@ def timeline_entry(one: Entry) -> TimelineEntry:
         hasSnapshot=one.has_snapshot,
         snapshot=one.snapshot.id.hex() if one.snapshot else None,
         event=one.event.hex() if one.event else None,
+        names=one.names.hex() if one.names else None,
         fileSize=one.snapshot.size if one.snapshot else None,
         importance=one.importance,
         entities=one.entities,

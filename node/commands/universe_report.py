@@ -1,0 +1,96 @@
+"""What an import tells of what it does, or would do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from node.commands.console import print_table, say
+from node.commands.universe_beside import print_beside
+from node.failure import Json
+from node.text import printable, size_text
+
+if TYPE_CHECKING:
+    from universe.formats import ImportedSnapshot, ImportedUniverse, Problem
+
+TOLD_MAX: Final = 50
+"""Of what is wrong, on a screen; in the JSON stand more."""
+
+
+def shown(one: ImportedUniverse) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "id": one.id,
+        "name": one.name,
+        "owner": one.owner,
+        "state": "planned",
+        "events": len(one.events) + len(one.named),
+        "new": 0,
+        "known": 0,
+        "fork_of": None,
+    }
+    if fork := one.fork_of:
+        told["fork_of"] = {"universe": fork.universe, "tick": fork.tick}
+        if one.origin is None:
+            told["no_fork"] = f"{fork.universe} is not there, or without what it began with"
+        else:
+            told["fork_of"]["sha256"] = one.origin.content.sha256.hex()
+    count(told, one.snapshots)
+    return told
+
+
+def count(told: dict[str, Any], snapshots: Sequence[ImportedSnapshot]) -> None:
+    """Those that it is to have itself."""
+    told["snapshots"] = len(snapshots)
+    told["canonical"] = sum(each.kind == "canonical" for each in snapshots)
+    told["bytes"] = sum(each.content.size for each in snapshots)
+    told["decaying"] = sum(each.decay is not None and each.decay.goes for each in snapshots)
+
+
+def problem_json(one: Problem) -> Json:
+    from universe.formats import REFUSED
+
+    return {
+        "about": one.about.value,
+        "left_out": one.about in REFUSED,
+        "file": one.file,
+        "place": str(one.place),
+        "reason": one.reason,
+    }
+
+
+def state_text(one: Json) -> str:
+    if "why" in one:
+        return f"left: {printable(one['why'])}"
+    return f"{one['state']}, {one['new']:,} new"
+
+
+def print_report(report: Json, told: int) -> None:
+    rows = (
+        (
+            one["id"],
+            one["snapshots"],
+            size_text(one["bytes"]),
+            one["events"],
+            state_text(one),
+            one["name"],
+        )
+        for one in report["universes"]
+    )
+    print_table(("UNIVERSE", "SNAPSHOTS", "BYTES", "EVENTS", "STATE", "NAME"), rows)
+    for one in report["universes"]:
+        if "no_fork" in one:
+            say(printable(f"{one['id']} is no fork here: {one['no_fork']}"), dim=True, err=True)
+    if decaying := sum(one["decaying"] for one in report["universes"]):
+        why = "are to be kept for some ticks, and go as the world goes on; --keep-all keeps them"
+        say(f"{decaying:,} of the snapshots {why}", dim=True)
+    print_beside(report)
+    for one in sorted(report["problems"], key=lambda one: not one["left_out"])[:TOLD_MAX]:
+        parts = [part for part in (one["file"], one["place"], one["reason"]) if part]
+        say(printable(f"{one['about']}: {': '.join(parts)}"), dim=True, err=True)
+    if told > TOLD_MAX:
+        say(f"and {told - TOLD_MAX:,} more: --json has them", dim=True, err=True)
+    for one in report["refused"]:
+        parts = [part for part in (one["universe"], one["what"], one["detail"]) if part]
+        say(printable(": ".join(parts)), fg="red", err=True)
+    if report["dry_run"]:
+        say("nothing was imported: this was a plan")
