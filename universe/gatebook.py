@@ -36,7 +36,7 @@ from universe.receipts import (
     decode_signed,
     encode_signed,
 )
-from universe.room import check_for_answers, check_for_events
+from universe.room import check_for_answers, check_for_events, places_left
 
 ROOT: Final = "gate"
 RECALL: Final = "recall-"
@@ -60,6 +60,8 @@ class GateBook:
     """Ids of departures."""
     given_up: Mapping[str, int] = field(default_factory=dict[str, int])
     """Other universe → place in its chain up to which it answers what is lost here for good."""
+    places_left: int | None = None
+    """Of its document; None where that is not here."""
 
 
 def name_of(document: DocumentId) -> str:
@@ -88,7 +90,8 @@ def gatebook_of(document: DocumentId, value: Plain) -> GateBook:
                 receipts.append(said)
             elif isinstance(said, CheckedHandOver) and said.hand_over.universe == name:
                 hand_overs.append(said)
-    return GateBook(tuple(receipts), tuple(hand_overs), frozenset(recalled), given_up)
+    left = places_left(value)
+    return GateBook(tuple(receipts), tuple(hand_overs), frozenset(recalled), given_up, left)
 
 
 def travelling_blobs(document: DocumentId, value: Plain) -> tuple[NamedBlob, ...]:

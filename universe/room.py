@@ -14,11 +14,14 @@ from typing import Final
 from crdt.document import Editor
 from crdt.rollover import PLACES_MAX
 from registry.errors import UniverseFull
+from registry.fields import Plain
+from registry.plain import as_map
 
 VALUES_MAX: Final = PLACES_MAX - 600
 """What is told of the universe itself takes a hundred, and answers of its gate 300 more."""
 SNAPSHOTS_LEAST: Final = 200
 FOR_ANSWERS: Final = 300
+ROOTS: Final = ("snapshots", "events", "gate")
 LET_GO: Final = "let old snapshots go first: `panspermia universe prune --rule RULE`"
 
 
@@ -26,6 +29,13 @@ def check_for_snapshot(editor: Editor) -> None:
     """Before one is put. Raises `UniverseFull`."""
     snapshots, beside = _held(editor)
     _check(snapshots, snapshots, beside, 1)
+
+
+def places_left(value: Plain) -> int:
+    """How many events, or departures of its gate, a universe's document has room for; 0 or less
+    where it is full. As many answers as `FOR_ANSWERS` it takes beyond."""
+    snapshots, *beside = (len(as_map(value.get(root)) or {}) for root in ROOTS)
+    return VALUES_MAX - max(snapshots, SNAPSHOTS_LEAST + FOR_ANSWERS) - sum(beside)
 
 
 def check_for_events(editor: Editor, coming: int) -> None:
@@ -42,7 +52,7 @@ def check_for_answers(editor: Editor, coming: int) -> None:
 
 def _held(editor: Editor) -> tuple[int, int]:
     """Snapshots; events and what the gate keeps."""
-    snapshots, *beside = (len(editor.keys((root,))) for root in ("snapshots", "events", "gate"))
+    snapshots, *beside = (len(editor.keys((root,))) for root in ROOTS)
     return snapshots, sum(beside)
 
 

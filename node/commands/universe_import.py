@@ -47,7 +47,7 @@ AGAIN: Final = "What came is kept: the same command goes on, and sends nothing t
     show_default=True,
     help="Who may read it; `as-said` as the files have it.",
 )
-@click.option("--keep-all", is_flag=True, help="Leave out how long states were to be kept, and the rule.")
+@click.option("--keep-all", is_flag=True, help="Leave out how long states are kept, and the rule.")
 @DRY_RUN
 def import_command(
     path: Path,

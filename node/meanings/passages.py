@@ -10,7 +10,7 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "not-together": (
         "A passage joins universes of one namespace; these two lie in two, or are not here.",
-        "Make both public, or share both in one namespace.",
+        "Fork one of them for the readers of the other, and join that fork.",
     ),
     "unknown-passage": (
         "No passage of that id is known here.",

@@ -69,9 +69,13 @@ async def find_player(store: Store, text: str, namespace: NamespaceKey = COMMONS
     else:
         row = await store.listing(WORD, whose, id, namespace)
     if row is None:
-        detail = f"no player {text} is known here; `panspermia sync` may bring it"
-        raise NotFound(detail, code="unknown-player")
+        raise unknown_player(text)
     return _met(row, authors)
+
+
+def unknown_player(text: str) -> NotFound:
+    detail = f"no player {text} is known here; `panspermia sync` may bring it"
+    return NotFound(detail, code="unknown-player")
 
 
 async def register(

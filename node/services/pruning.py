@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -52,21 +53,23 @@ async def due(
     policy: Policy | None = None,
     coming: Taken | None = None,
     of_game: bool = False,
+    tick: int | None = None,
 ) -> Pruned:
     """What its rule would drop now, or `policy` in its place; with `coming` counted as there.
 
-    `of_game`: as `as_autosaves`.
+    `of_game`: as `as_autosaves`; `tick`: of the world, else of what was kept last.
     """
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
     _, beside = await _held(store, row)
-    found = await asyncio.to_thread(_due, rows, coming, rule, now_us, beside, of_game)
+    look = partial(_due, rows, coming, rule, now_us, beside, of_game, tick)
+    found = await asyncio.to_thread(look)
     if not found.dropped:
         return found
     begun = {_begun(one) for one in await forks_of(store, row)}
     events = await store.events_of(row.number, limit=PAGE_MAX)
     # Once more, as in the place of what is needed something else may have to go.
-    return await asyncio.to_thread(_due, rows, coming, rule, now_us, beside, of_game, begun, events)
+    return await asyncio.to_thread(look, begun, events)
 
 
 async def due_by_upload(
@@ -150,6 +153,7 @@ def _due(
     now_us: int,
     beside: int,
     of_game: bool,
+    tick: int | None,
     begun: Collection[bytes] = (),
     events: Sequence[EventRow] = (),
 ) -> Pruned:
@@ -164,7 +168,9 @@ def _due(
         pinned.add(coming.id)
     given = {one.id: one for one in taken}
     looked_at = as_autosaves(taken, policy) if of_game else taken
-    dropped = to_drop(looked_at, policy, now_us=now_us, pinned=pinned, beside=beside)
+    dropped = to_drop(
+        looked_at, policy, now_us=now_us, newest_tick=tick, pinned=pinned, beside=beside
+    )
     dropped = tuple(Dropped(given[one.snapshot.id], one.why) for one in dropped)
     return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
 

@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BlobId
 from node.api.bare_ids import id_told, is_theirs
+from node.api.cleaned import cleaned_list
 from node.api.cleaned_snapshots import cleaned_snapshot
 from node.api.endpoint import Call, Endpoint, reads
 from node.api.followed import Followed, Take
@@ -329,6 +330,6 @@ ENDPOINTS = (
     ),
     reads(
         f"{A_UNIVERSE}/snapshots", list_snapshots, SnapshotList, query=SnapshotsQuery,
-        problems=(409, 422),
+        problems=(409, 422), clean_query=cleaned_list,
     ),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from crdt.blob import BlobId
 from crdt.keys import COMMONS
 from node.api.bare_ids import id_told, meta_told, metas_told
+from node.api.cleaned import cleaned_list
 from node.api.endpoint import Call, Endpoint, reads, writes
 from node.api.models import micros
 from node.api.problems import ENCODER
@@ -310,7 +311,7 @@ def _place(text: str) -> tuple[int, int, bytes]:
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     reads(
         f"{A_UNIVERSE}/timeline", show_timeline, TimelineShown, query=TimelineQuery,
-        problems=(404, 409, 422),
+        problems=(404, 409, 422), clean_query=cleaned_list,
     ),
     reads(
         f"{A_UNIVERSE}/nearest/{{tick}}", show_nearest, Nearest, query=NearestQuery,
@@ -325,7 +326,8 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
         problems=(404, 409, 422), opened_by=OPENED, has_halves=True,
     ),
     reads(
-        f"{A_UNIVERSE}/forks", list_forks, ForksShown, query=ForksQuery, problems=(404, 409, 422)
+        f"{A_UNIVERSE}/forks", list_forks, ForksShown, query=ForksQuery,
+        problems=(404, 409, 422), clean_query=cleaned_list,
     ),
     writes(
         f"{A_UNIVERSE}/prune", prune_universe, PruneDone, body=NewPruning, query=PruneQuery,

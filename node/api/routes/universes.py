@@ -155,13 +155,19 @@ async def list_universes(node: Node, call: Call[UniversesQuery, None]) -> msgspe
 
 
 async def multiverse_stats(node: Node, call: Call[NoQuery, None]) -> MultiverseStats:
-    """How much of a multiverse this node knows; also a sign that it is there."""
+    """How much of a multiverse this node knows; also a sign that it is there.
+
+    To clients without a token whom universes name as owner is a player, registered or not.
+    """
     places = await joined_places(node.store)
     totals = await node.store.universe_totals(places)
+    players = await node.store.count_listings("player", namespaces=places)
+    if is_theirs(node, call):
+        players += await node.store.count_unregistered(places)
     return MultiverseStats(
         universeCount=totals.universes,
         passageCount=await node.store.count_listings("passage", namespaces=places),
-        playerCount=await node.store.count_listings("player", namespaces=places),
+        playerCount=players,
         totalSnapshots=totals.snapshots,
         canonicalEvents=totals.events,
     )
@@ -209,14 +215,19 @@ LISTS: tuple[Endpoint[Any, Any], ...] = (
         "/api/universes", list_universes, UniverseList, query=UniversesQuery, problems=(404, 422),
         is_remembered=True, clean_query=cleaned_list,
     ),
-    reads("/api/multiverse/stats", multiverse_stats, MultiverseStats),
+    reads(
+        "/api/multiverse/stats", multiverse_stats, MultiverseStats, clean_query=cleaned_list
+    ),
     writes(
         "/api/universe", create_universe, UniverseDone, body=NewUniverse, status=201,
         problems=(404,), opened_by=OPENED, body_bytes_max=UNIVERSE_BODY_BYTES_MAX, has_halves=True,
     ),
 )  # fmt: skip
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
-    reads(A_UNIVERSE, get_universe, UniverseShown, query=UniverseQuery, problems=(409, 422)),
+    reads(
+        A_UNIVERSE, get_universe, UniverseShown, query=UniverseQuery, problems=(409, 422),
+        clean_query=cleaned_list,
+    ),
     Endpoint(
         "DELETE", A_UNIVERSE, remove_universe, "write", {200: UniverseDeleted}, UniverseDeletion,
         problems=(404, 409, 422), opened_by=OPENED,

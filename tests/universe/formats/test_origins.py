@@ -299,6 +299,23 @@ def test_a_savefile_of_a_fork_alone_brings_no_universe_of_its_parents_name(id: s
     assert len(one.snapshots) == 2
 
 
+@pytest.mark.parametrize("states", [(2,), (1, 2), (0, 2)])
+def test_a_world_of_the_state_alone_that_its_fork_began_with_is_there_too(
+    states: tuple[int, ...],
+) -> None:
+    """Of the same bytes one file is kept, the fork's: the world had none of its own then."""
+    both = world()
+    main, fork = both.universes[:2]
+    main = replace(main, snapshots=tuple(main.snapshots[at] for at in states), events=())
+    files = exported(World((main, fork), both.states), WorldFormat.SAVEFILE)
+    found = {one.id: one for one in plan(MemoryFiles(files)).universes}
+    assert [each.tick for each in found[MAIN].snapshots] == [each.tick for each in main.snapshots]
+    begun = found[FORK].fork_of
+    assert begun is not None
+    assert (begun.universe, begun.tick) == (MAIN, 300)
+    assert found[FORK].origin is not None
+
+
 def forked(fork: ImportedUniverse) -> tuple[str | None, list[int]]:
     origin = None if fork.origin is None else fork.origin.source.path.rpartition("/")[2]
     return origin, [each.tick for each in fork.snapshots]
