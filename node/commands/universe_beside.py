@@ -107,6 +107,18 @@ def there(path: str) -> Json | None:
         return None
 
 
+def told_gone(path: str, id: str) -> str:
+    """Of a universe of one's own that is not there: how it comes back, where it was deleted."""
+    try:
+        node().get(path)
+    except Failure as wrong:
+        if wrong.exit != NOT_FOUND:
+            raise
+        detail = str(wrong.problem.get("detail", ""))
+        return detail if detail.startswith(f"{id} is deleted: ") else ""
+    return ""
+
+
 def passage_told(one: ImportedPassage) -> Json:
     return {
         "id": one.id,

@@ -17,7 +17,14 @@ from node.client import path_of
 from node.commands.console import DRY_RUN, node, print_result, wants_json
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
-from node.commands.universe_beside import COMMONS, Beside, passage_told, player_told, there
+from node.commands.universe_beside import (
+    COMMONS,
+    Beside,
+    passage_told,
+    player_told,
+    there,
+    told_gone,
+)
 from node.commands.universe_foreseen import Foreseen
 from node.commands.universe_forking import ENDS_ALL, Forking
 from node.commands.universe_report import count, print_report, problem_json, shown
@@ -225,8 +232,10 @@ class Importing:
 
     def _foresee(self, one: ImportedUniverse, told: dict[str, Any]) -> None:
         """As `_make`, as far as a node says: without one nothing is known of what is there."""
-        wanted = self._wanted(one)
-        found = there(path_of("/api/universe", f"{self.did}/{one.id}")) if self.did else None
+        wanted, path = self._wanted(one), path_of("/api/universe", f"{self.did}/{one.id}")
+        found = there(path) if self.did else None
+        if found is None and self.did and (gone := told_gone(path, one.id)):
+            raise failed("deleted", "It was deleted", gone)
         if found is None:
             begins = self.forking.begins(one, told)
             told["is_fork"] = begins is not None

@@ -1,15 +1,20 @@
 """A universe goes out as files and comes in on another node as the same universe, all of it."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from cli import cli
+from node.failure import Failure
 from tests.node.parts import Alice, open_alice
-from tests.node.served import shown, typed
+from tests.node.served import shown
 from tests.universe.formats.memory import as_json
 from tests.universe.formats.saves import SAVED_MS, save, universe_part
 
@@ -137,8 +142,14 @@ async def bob_at(path: Path) -> AsyncGenerator[Alice]:
 
 
 async def done(home: Path, *line: str, exit: int = 0) -> dict[str, Any]:
-    ran = await typed(home, "--json", "universe", *line)
-    assert ran.exit_code == exit, ran.output
+    """What the command says in JSON, or its problem."""
+    whole = ["--home", str(home), "--json", "universe", *line]
+    run = partial(CliRunner().invoke, cli, whole, standalone_mode=False)
+    ran = await asyncio.to_thread(run)
+    if isinstance(ran.exception, Failure):
+        assert ran.exception.exit == exit, ran.exception.problem
+        return ran.exception.problem
+    assert (ran.exception, exit) == (None, 0), ran.output
     found: dict[str, Any] = json.loads(ran.output.splitlines()[-1])
     return found
 
@@ -186,3 +197,63 @@ async def test_a_world_of_primordium_comes_back(alice: Alice, tmp_path: Path) ->
         imported = await done(home, "import", str(out))
         assert await Playing(bob).whole(MAIN) == there
     assert imported["problems"] == []
+
+
+NUMBERS = ("id", "snapshots", "canonical", "events", "bytes", "decaying", "new", "known", "fork_of")
+
+
+def numbers(report: dict[str, Any]) -> object:
+    """What a plan and the import that follows it are to say alike."""
+    made = {"planned": "created"}
+    return (
+        [[one[key] for key in NUMBERS] for one in report["universes"]],
+        [made.get(one["state"], one["state"]) for one in report["universes"]],
+        ["no_fork" in one for one in report["universes"]],
+        [(one["universe"], one["code"]) for one in report["refused"]],
+        [[(one["id"], made.get(one["state"], one["state"])) for one in report[key]]
+         for key in ("passages", "players")],
+        report["counts"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("first", ["nothing", "some", "public", "deleted", "no fork"])
+async def test_a_plan_has_the_numbers_of_the_import_that_follows(
+    alice: Alice, tmp_path: Path, first: str
+) -> None:
+    """Also of a fork that can be none here: then what it began with is its own, and is counted."""
+    await played(alice)
+    out = tmp_path / "out"
+    async with shown(alice) as home:
+        await done(home, "export", MAIN, FORK, str(out))
+    is_left = first in ("public", "deleted")
+    async with bob_at(tmp_path) as bob, shown(bob) as home:
+        his = Playing(bob)
+        if first == "some":
+            await his.make(MAIN)
+            await his.keep(MAIN, 300, saved(300, "Eve"), type="manual")
+            await his.keep(MAIN, 301, saved(301, "another"))
+        elif first == "no fork":
+            await his.make(FORK)
+        elif first != "nothing":
+            body = {"id": MAIN, "name": "Mine", "visibility": "public"}
+            assert (await his.post("/api/universe", json=body)).status_code == 201
+            if first == "deleted":
+                gone = await bob.client.delete(f"/api/universe/{MAIN}")
+                assert gone.status_code == 200
+        line = ["import", str(out)]
+        planned = await done(home, *line, "--dry-run", exit=int(is_left))
+        there = await his.get(f"/api/universe/{FORK}/snapshots")
+        assert there.status_code == (200 if first == "no fork" else 404)
+        imported = await done(home, *line, exit=int(is_left))
+        listed = (await his.get(f"/api/universe/{FORK}/snapshots")).json()["snapshots"]
+    assert numbers(planned) == numbers(imported)
+    main, fork = imported["universes"]
+    assert [one.get("inherited", False) for one in listed].count(True) == (
+        0 if is_left or first == "no fork" else 1
+    )
+    assert main["known"] == (1 if first == "some" else 0)
+    is_fork = not is_left and first != "no fork"
+    assert (fork["snapshots"], fork["new"]) == ((1, 1) if is_fork else (2, 2))
+    assert fork["bytes"] == sum(
+        one["fileSize"] for one in listed if not one.get("inherited", False)
+    )
