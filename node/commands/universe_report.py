@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,7 @@ def shown(one: ImportedUniverse) -> dict[str, Any]:
         "new": 0,
         "known": 0,
         "fork_of": None,
+        "retention": json.loads(one.said.retention) if one.said.retention else None,
     }
     if fork := one.fork_of:
         told["fork_of"] = {"universe": fork.universe, "tick": fork.tick}
@@ -83,6 +85,9 @@ def print_report(report: Json, told: int) -> None:
     if decaying := sum(one["decaying"] for one in report["universes"]):
         why = "are to be kept for some ticks, and go as the world goes on; --keep-all keeps them"
         say(f"{decaying:,} of the snapshots {why}", dim=True)
+    if ruled := [one["id"] for one in report["universes"] if one["retention"]]:
+        why = "brings a rule by which snapshots go with the next ones; --keep-all leaves it out"
+        say(printable(f"{', '.join(ruled)}: {why}"), dim=True)
     print_beside(report)
     for one in sorted(report["problems"], key=lambda one: not one["left_out"])[:TOLD_MAX]:
         parts = [part for part in (one["file"], one["place"], one["reason"]) if part]

@@ -39,6 +39,7 @@ from node.errors import NotAllowed
 from node.services.mended import is_damaged
 from node.services.pruning import due, prune, rule_text, set_retention
 from node.services.timelines import (
+    entry_told,
     family_of,
     fork,
     forks_of,
@@ -147,8 +148,7 @@ async def add_event(node: Node, call: Call[UniverseQuery, NewEvent]) -> Response
     )
     id, _ = await tell(hand_of(node), row, event)
     row = await universe_called(node, call)  # its document may have gone on in a new epoch
-    line = await timeline_of(node.store, row)
-    (entry,) = [one for one in line.entries if one.event == id]
+    entry = await entry_told(node.store, row, id, event)
     answer = EventDone(success=True, id=id.hex(), entry=timeline_entry(entry))
     return answer_cached(call.request, answer, 201)
 

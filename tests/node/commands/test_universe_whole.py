@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from cli import cli
 from node.failure import Failure
 from tests.node.parts import Alice, open_alice
-from tests.node.served import shown
+from tests.node.served import shown, typed
 from tests.universe.formats.memory import as_json
 from tests.universe.formats.saves import SAVED_MS, save, universe_part
 
@@ -197,6 +197,7 @@ async def test_a_world_of_primordium_comes_back(alice: Alice, tmp_path: Path) ->
         imported = await done(home, "import", str(out))
         assert await Playing(bob).whole(MAIN) == there
     assert imported["problems"] == []
+    assert [one["retention"] for one in imported["universes"]] == [SAID["retention"]]
 
 
 NUMBERS = ("id", "snapshots", "canonical", "events", "bytes", "decaying", "new", "known", "fork_of")
@@ -257,3 +258,23 @@ async def test_a_plan_has_the_numbers_of_the_import_that_follows(
     assert fork["bytes"] == sum(
         one["fileSize"] for one in listed if not one.get("inherited", False)
     )
+
+
+async def test_a_rule_that_comes_along_is_told_and_is_left_out_with_all_that_goes(
+    alice: Alice, tmp_path: Path
+) -> None:
+    hers, out = Playing(alice), tmp_path / "out"
+    await hers.make(MAIN)
+    for tick in range(3):
+        await hers.keep(MAIN, tick, saved(tick, "Ada"), type="manual", decay={"decayAfterTicks": 1})
+    async with shown(alice) as home:
+        await done(home, "export", MAIN, str(out), "--format", "ai-village")
+        ran = await typed(home, "universe", "import", str(out), "--dry-run")
+        assert f"{MAIN}: brings a rule by which snapshots go" in ran.output
+        ran = await typed(home, "universe", "import", str(out), "--dry-run", "--keep-all")
+        assert "brings a rule" not in ran.output
+    async with bob_at(tmp_path) as bob, shown(bob) as home:
+        await done(home, "import", str(out), "--keep-all")
+        universe = (await bob.client.get(f"/api/universe/{MAIN}")).json()["universe"]
+    assert "retention" not in universe
+    assert universe["snapshotCount"] == 3
