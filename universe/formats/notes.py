@@ -49,6 +49,7 @@ class Notes:
         self._report = report
         self.all: list[Index] = []
         self._listed: dict[tuple[str, str], list[tuple[Index, Listed]]] = {}
+        self._ticks: dict[str, int] = {}
         self._seen: set[tuple[str, int]] = set()
         for path in sorted(files.listing.files):
             if is_notes(path):
@@ -58,6 +59,10 @@ class Notes:
         """Those that lie right there, under no name of a universe."""
         path = f"{folder}/{NOTES}" if folder else NOTES
         return next((one for one in self.all if one.path == path), None)
+
+    def tick_at(self, path: str) -> int | None:
+        """What they say of the file of that name, whatever its bytes are."""
+        return self._ticks.get(meant(path))
 
     def on(self, one: ImportedSnapshot) -> tuple[ImportedSnapshot, Index | None]:
         """The state that was found, with what is said of it; by which of them."""
@@ -127,3 +132,4 @@ class Notes:
             file = f"{folder}/{listed.file}" if folder else listed.file
             key = (meant(file), listed.checksum)
             self._listed.setdefault(key, []).append((index, listed))
+            self._ticks.setdefault(meant(file), listed.tick)

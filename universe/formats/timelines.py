@@ -88,7 +88,7 @@ def read_line(
             )
             report.tell(About.OVERWRITTEN, each, reason)
         try:
-            found_one = _snapshot(files, each, below, entry, path, report)
+            found_one = _snapshot(files, each, below, entry, path, notes, report)
             one, index = notes.on(found_one)
             if index is not None:
                 noted[found_one.event] = one.event  # says more of it than a timeline can
@@ -185,12 +185,21 @@ def _writer(entries: Sequence[Entry], size: int) -> Entry:
 
 
 def _snapshot(
-    files: Files, file: str, below: str, entry: Entry | None, timeline: str, report: Report
+    files: Files,
+    file: str,
+    below: str,
+    entry: Entry | None,
+    timeline: str,
+    notes: Notes,
+    report: Report,
 ) -> ImportedSnapshot:
     """Raises `InvalidFile`."""
     source = Source(file, is_packed=True)
+    name = file.removeprefix(f"{below}/")
+    if entry is None and (tick := notes.tick_at(file)) is not None:
+        entry = Entry(-1, tick, 0, "auto", name)
     if entry is None:
-        entry = _unlisted(file, file.removeprefix(f"{below}/"), report)
+        entry = _unlisted(file, name, report)
     content = content_of(files, source)
     if SHA256.fullmatch(entry.checksum) and content.sha256.hex() != entry.checksum.lower():
         place = Place(pointer=f"/snapshots/{entry.number}/checksum")
