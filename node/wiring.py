@@ -42,10 +42,13 @@ from node.relays import Relays, open_relays
 from node.services.attest import Attestor
 from node.services.attested import AttestedOrder
 from node.services.fetch import hold_blob
+from node.services.joining import Joining
+from node.services.offered import Kept
 from node.services.passages import Ferry
 from node.services.publish_life import Strangers
 from node.services.seats import Seats
 from node.services.signers import Signers
+from node.services.snapshot_change import Came
 from node.services.standing import Standings
 from node.services.waits import WaitingBook
 from node.tasks import background_tasks
@@ -115,6 +118,8 @@ class Node:
     """Receipts are signed one after the other: each follows the last one."""
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Universes are made one after the other: of two at once each would be the first of its id."""
+    uploads: Joining[Came, Kept] = field(default_factory=Joining[Came, Kept])
+    """Snapshots that wait to be named in the universe they are of."""
     left_over: LeftOver = field(default_factory=LeftOver)
     """By the run before, and how far it is cleaned up."""
 

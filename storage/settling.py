@@ -54,9 +54,17 @@ class Settling(Finishing):
         are here, so that fails nobody. Of blobs that are not whole here, or not of version 2,
         nothing is done. Whoever runs the store does it: `keep_settling`.
         """
-        if older != newer:
-            if len(self._to_queue) < TO_QUEUE_MAX:
-                self._to_queue[older, newer] = None
+        await self.settle_snapshots([(older, newer)])
+
+    async def settle_snapshots(self, pairs: Sequence[tuple[BlobId, BlobId]]) -> None:
+        """The same of each (older, newer), queued together."""
+        is_any = False
+        for older, newer in pairs:
+            if older != newer:
+                is_any = True
+                if len(self._to_queue) < TO_QUEUE_MAX:
+                    self._to_queue[older, newer] = None
+        if is_any:
             with suppress(StorageError):
                 await self._queue()
             self._queued.set()

@@ -36,7 +36,7 @@ from universe.receipts import (
     decode_signed,
     encode_signed,
 )
-from universe.room import check_for_answers, check_for_events, places_left
+from universe.room import Held, places_left
 
 ROOT: Final = "gate"
 RECALL: Final = "recall-"
@@ -47,7 +47,11 @@ LARGE_MAX: Final = 512
 _HAS_BLOB: Final = b"\x64blob"
 """In CBOR the name of the field: what has it not, names none."""
 READ_MAX: Final = 1_024
-"""Verified statements that are remembered: with the largest travellers some 70 MB, mostly 1 MB."""
+"""Verified statements that are remembered: with the largest travellers some 70 MB."""
+SMALL_MAX: Final = 16_384
+"""Of those that are short, as without bytes of a traveller most are: more than one gate has at the
+most, so that who reads a long line page by page verifies it once. Some 40 MB where all are used."""
+SMALL_BYTES_MAX: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +177,12 @@ def put_recall(departure: bytes, *, now_us: int) -> Edit:
 
 def _check_room(editor: Editor, coming: int, *, is_begun: bool) -> None:
     """Raises `CannotTravel`. `is_begun`: by who sends somebody, else it answers or calls back."""
-    check = check_for_events if is_begun else check_for_answers
+    held = Held.of(editor)
     try:
-        check(editor, coming)
+        if is_begun:
+            held.check_for_events(coming)
+        else:
+            held.check_for_answers(coming)
     except UniverseFull as full:
         raise CannotTravel(f"its gate signs no more, as {full}", "gate-full") from full
 
@@ -188,10 +195,18 @@ def _departure_of(key: str) -> bytes | None:
     return id if len(id) == DIGEST_BYTES and key == f"{RECALL}{id.hex()}" else None
 
 
-@lru_cache(READ_MAX)
 def _read(data: bytes, is_hand_over: bool) -> Checked | CheckedHandOver | None:
+    read = _read_small if len(data) <= SMALL_BYTES_MAX else _read_large
+    return read(data, is_hand_over)
+
+
+def _verified(data: bytes, is_hand_over: bool) -> Checked | CheckedHandOver | None:
     try:
         signed = decode_signed(data)
         return check_hand_over(signed) if is_hand_over else check_receipt(signed)
     except InvalidStatement:
         return None
+
+
+_read_small = lru_cache(SMALL_MAX)(_verified)
+_read_large = lru_cache(READ_MAX)(_verified)

@@ -12,7 +12,8 @@ Documents come from strangers: `universe_of` raises `MalformedRecord` and nothin
 snapshot or an event that cannot be read is as if it were not there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -40,13 +41,15 @@ from registry.head import (
     refuse,
     touch,
 )
+from registry.plain import as_map
 from registry.published import words_of
 from storage.listing import Listing, Parts
 from universe.event import event_id
+from universe.gatebook import ROOT as GATE
 from universe.gatebook import travelling_blobs
 from universe.names import parse_full_name, parse_universe_id
 from universe.parts import EVENTS_MAX, SNAPSHOTS_MAX, Origin, encode_origin, parts_of
-from universe.room import LET_GO, check_for_events, check_for_snapshot
+from universe.room import LET_GO, Held
 from universe.snapshot import (
     SignedSnapshot,
     encode_signed,
@@ -91,6 +94,8 @@ class Universe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """JSON: which snapshots are let go, and when."""
     gate: str = ""
     """Key of the device that lets travellers in and out, hex."""
+    receiptCount: int | None = None
+    """Of all that its gate keeps; None: it has none."""
     parent: str = ""
     """Full name of the universe that it was forked from."""
 
@@ -170,6 +175,18 @@ DROPPED_MAX: Final = 256
 """Snapshots let go in one act: each takes some 70 bytes of a change, which has 64,000 at most."""
 
 
+@dataclass(frozen=True, slots=True)
+class Adding:
+    """A state to add, with the event that it was taken for; `also_drop` in the same act.
+
+    Of `also_drop` the first `DROPPED_MAX`.
+    """
+
+    signed: SignedSnapshot
+    event: bytes | None = None
+    also_drop: tuple[bytes, ...] = ()
+
+
 def add_snapshot(
     signed: SignedSnapshot,
     event: bytes | None = None,
@@ -177,28 +194,44 @@ def add_snapshot(
     now_us: int,
     also_drop: tuple[bytes, ...] = (),
 ) -> Edit:
-    """Add a state, with the event that it was taken for; `also_drop` in the same act.
+    """One of them, as `add_snapshots`."""
+    return add_snapshots([Adding(signed, event, also_drop)], now_us=now_us)
 
-    Of `also_drop` the first `DROPPED_MAX`. What is there already stays. Raises `UniverseFull`,
-    and `InvalidRecord` where there is no room for the event.
+
+def add_snapshots(adding: Sequence[Adding], *, now_us: int) -> Edit:
+    """Add states, one after the other, in one change. What is there already stays.
+
+    Raises `UniverseFull`, and `InvalidRecord` where there is no room for an event: of all of them.
     """
-    data = encode_signed(signed)
+    encoded = [(one, encode_signed(one.signed)) for one in adding]
 
     def edit(editor: Editor) -> None:
-        keys = editor.keys(("snapshots",))
-        dropped = {id.hex() for id in also_drop[:DROPPED_MAX]} & set(keys) - {signed.id.hex()}
-        for key in sorted(dropped):  # first: it makes the room
-            editor.delete(("snapshots", key))
-        if signed.id.hex() not in keys:
-            if len(keys) - len(dropped) >= SNAPSHOTS_MAX:
-                raise UniverseFull(f"{len(keys):,} snapshots, at most {SNAPSHOTS_MAX:,}; {LET_GO}")
-            check_for_snapshot(editor)
-            editor.put(("snapshots", signed.id.hex()), data)
-        if event is not None:
-            put_event(editor, event)
+        keys, held = set(editor.keys(("snapshots",))), Held.of(editor)
+        for one, data in encoded:
+            _add(editor, one, data, keys, held)
         touch(editor, now_us)
 
     return edit
+
+
+def _add(editor: Editor, one: Adding, data: bytes, keys: set[str], held: Held) -> None:
+    """`keys`: of the snapshots that are there, of which this becomes one."""
+    key = one.signed.id.hex()
+    dropped = {id.hex() for id in one.also_drop[:DROPPED_MAX]} & keys - {key}
+    for gone in sorted(dropped):  # first: it makes the room
+        editor.delete(("snapshots", gone))
+    keys -= dropped
+    held.snapshots = len(keys)
+    if key not in keys:
+        if len(keys) >= SNAPSHOTS_MAX:
+            count = len(keys) + len(dropped)
+            raise UniverseFull(f"{count:,} snapshots, at most {SNAPSHOTS_MAX:,}; {LET_GO}")
+        held.check_for_snapshot()
+        editor.put(("snapshots", key), data)
+        keys.add(key)
+        held.snapshots = len(keys)
+    if one.event is not None:
+        _put_event(editor, one.event, held)
 
 
 def drop_snapshots(ids: tuple[bytes, ...], *, now_us: int) -> Edit:
@@ -222,21 +255,22 @@ def add_event(event: bytes, *, now_us: int) -> Edit:
     """Add an event, as `encode_event` wrote it; nothing changes where it is there."""
 
     def edit(editor: Editor) -> None:
-        if put_event(editor, event):
+        if _put_event(editor, event, Held.of(editor)):
             touch(editor, now_us)
 
     return edit
 
 
-def put_event(editor: Editor, event: bytes) -> bool:
+def _put_event(editor: Editor, event: bytes, held: Held) -> bool:
     """Whether it was not there. Raises `InvalidRecord`, `UniverseFull`."""
     place = ("events", event_id(event).hex())
     if editor.get(place) == event:
         return False
-    if (count := len(editor.keys(("events",)))) >= EVENTS_MAX:
-        refuse([Problem("/events", f"{count} events, at most {EVENTS_MAX}")])
-    check_for_events(editor, 1)
+    if held.events >= EVENTS_MAX:
+        refuse([Problem("/events", f"{held.events} events, at most {EVENTS_MAX}")])
+    held.check_for_events(1)
     editor.put(place, event)
+    held.events += 1
     return True
 
 
@@ -276,6 +310,7 @@ def _read(document: DocumentId, value: Plain) -> tuple[Universe, str, Parts, int
     owner = line_at(body, "owner", OWNER_CHARACTERS_MAX)
     parts, parent, origin = parts_of(value, body)
     is_public = document.namespace == COMMONS
+    gate, kept = _key_at(body, "gate"), as_map(value.get(GATE))
     universe = Universe(
         id=id,
         name=head.name or id,
@@ -293,7 +328,8 @@ def _read(document: DocumentId, value: Plain) -> tuple[Universe, str, Parts, int
         card=head.card,
         updatedAt=head.updated_us // 1_000,
         retention=_json_at(body, "retention", RETENTION_BYTES_MAX),
-        gate=_key_at(body, "gate"),
+        gate=gate,
+        receiptCount=len(kept or {}) if gate or kept else None,
         parent=parent,
     )
     return universe, words_of(head, id, owner), parts, head.created_us, head.updated_us

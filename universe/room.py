@@ -9,6 +9,7 @@ A document of more than `crdt.rollover.PLACES_MAX` values cannot go on. So what 
 before, while there is room for letting go.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from crdt.document import Editor
@@ -25,10 +26,42 @@ ROOTS: Final = ("snapshots", "events", "gate")
 LET_GO: Final = "let old snapshots go first: `panspermia universe prune --rule RULE`"
 
 
-def check_for_snapshot(editor: Editor) -> None:
-    """Before one is put. Raises `UniverseFull`."""
-    snapshots, beside = _held(editor)
-    _check(snapshots, snapshots, beside, 1)
+@dataclass(slots=True)
+class Held:
+    """What a document holds, and what is put meanwhile: to list thousands of keys takes long."""
+
+    snapshots: int
+    events: int
+    of_gate: int
+
+    @classmethod
+    def of(cls, editor: Editor) -> "Held":
+        """As `editor` has it now."""
+        return cls(*(len(editor.keys((root,))) for root in ROOTS))
+
+    @property
+    def beside(self) -> int:
+        return self.events + self.of_gate
+
+    def check_for_snapshot(self) -> None:
+        """Before one is put. Raises `UniverseFull`."""
+        self._check(self.snapshots, 1)
+
+    def check_for_events(self, coming: int) -> None:
+        """Before so many are put, or receipts that answer nothing. Raises `UniverseFull`."""
+        self._check(max(self.snapshots, SNAPSHOTS_LEAST + FOR_ANSWERS), coming)
+
+    def check_for_answers(self, coming: int) -> None:
+        """Before the gate writes down so many that others wait for. Raises `UniverseFull`."""
+        self._check(max(self.snapshots - FOR_ANSWERS, SNAPSHOTS_LEAST), coming)
+
+    def _check(self, counted: int, coming: int) -> None:
+        """`counted`: places that snapshots have."""
+        if counted + self.beside + coming > VALUES_MAX:
+            raise UniverseFull(
+                f"the universe is full: {self.snapshots:,} snapshots, {self.beside:,} events and"
+                f" receipts, of {VALUES_MAX:,} together; {LET_GO}"
+            )
 
 
 def places_left(value: Plain) -> int:
@@ -36,30 +69,3 @@ def places_left(value: Plain) -> int:
     where it is full. As many answers as `FOR_ANSWERS` it takes beyond."""
     snapshots, *beside = (len(as_map(value.get(root)) or {}) for root in ROOTS)
     return VALUES_MAX - max(snapshots, SNAPSHOTS_LEAST + FOR_ANSWERS) - sum(beside)
-
-
-def check_for_events(editor: Editor, coming: int) -> None:
-    """Before so many events are put, or receipts that answer nothing. Raises `UniverseFull`."""
-    snapshots, beside = _held(editor)
-    _check(max(snapshots, SNAPSHOTS_LEAST + FOR_ANSWERS), snapshots, beside, coming)
-
-
-def check_for_answers(editor: Editor, coming: int) -> None:
-    """Before the gate writes down so many that others wait for. Raises `UniverseFull`."""
-    snapshots, beside = _held(editor)
-    _check(max(snapshots - FOR_ANSWERS, SNAPSHOTS_LEAST), snapshots, beside, coming)
-
-
-def _held(editor: Editor) -> tuple[int, int]:
-    """Snapshots; events and what the gate keeps."""
-    snapshots, *beside = (len(editor.keys((root,))) for root in ROOTS)
-    return snapshots, sum(beside)
-
-
-def _check(counted: int, snapshots: int, beside: int, coming: int) -> None:
-    """`counted`: places that snapshots have."""
-    if counted + beside + coming > VALUES_MAX:
-        raise UniverseFull(
-            f"the universe is full: {snapshots:,} snapshots, {beside:,} events and receipts, of"
-            f" {VALUES_MAX:,} together; {LET_GO}"
-        )

@@ -13,7 +13,7 @@ counts the same receipts, and who is under way with them, before it lets anybody
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from registry.errors import CannotTravel
 from universe.lines import Line, Lines
@@ -31,6 +31,9 @@ PASSAGE_ANSWERS_MAX: Final = 4_000
 
 LET_IN_MAX: Final = 7_000
 """The rest up to `universe.gate.SENT_MAX` is for those who are in it."""
+
+Rest: TypeAlias = Literal["day", "refused", "spent"]
+"""`day`: until some answers are older; `refused`: until somebody is let in; `spent`: for good."""
 
 
 @dataclass(slots=True)
@@ -52,6 +55,14 @@ class Share:
     def waits(self) -> bool:
         """Whether more is answered as time goes by."""
         return not self.is_spent and self.lately >= DAY_ANSWERS_MAX
+
+    def rest(self, *, is_open: bool) -> Rest | None:
+        """Why nobody who comes through the passage is answered now; None where they are."""
+        if self.is_spent:
+            return "spent"
+        if self.waits:
+            return "day"
+        return None if self.allows(accept=is_open) else "refused"
 
     def allows(self, *, accept: bool) -> bool:
         """Whether one more is let in, or refused."""

@@ -32,6 +32,17 @@ class Taken:
         return self.tick, self.at_us, self.id
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What goes into one change before a snapshot: no row says it yet."""
+
+    added: tuple[Taken, ...] = ()
+    gone: frozenset[bytes] = frozenset()
+    """Ids."""
+    named: frozenset[bytes] = frozenset()
+    """Ids that events of those added name."""
+
+
 def taken_of(row: SnapshotRow) -> Taken:
     """Of a row, whose statement was verified when it came."""
     decay = _DECAY.decode(row.decay) if row.decay else None

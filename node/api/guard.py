@@ -15,6 +15,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from node.api.cross_origin import as_browsers_say
 from node.api.problems import ProblemError, answer_problem
 from node.api.refused_origins import RefusedOrigins
 from node.api.tokens import Access, Tokens, unauthorized
@@ -140,13 +141,6 @@ def allowed_names(
     origins = {f"http://{in_url(name)}:{port}" for name in hosts}
     pages = frozenset(map(as_browsers_say, more_origins))
     return Allowed(frozenset(hosts), frozenset(origins) | pages, is_loopback, pages)
-
-
-def as_browsers_say(origin: str) -> str:
-    """In lower case, and without the port that its scheme has anyway."""
-    origin = origin.lower()
-    scheme, _, _ = origin.partition(":")
-    return origin.removesuffix({"http": ":80", "https": ":443"}.get(scheme, ""))
 
 
 def in_url(host: str) -> str:

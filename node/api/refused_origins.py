@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable
 from typing import Final
 
+from node.api.cross_origin import as_browsers_say
 from node.errors import BadSetting
 from node.logs import without_secrets
 from node.settings import check_setting
@@ -49,7 +50,7 @@ class RefusedOrigins:
                 "it was opened from a file or in a closed frame, and cannot be let in; served by"
                 " http://localhost:PORT it can"
             )
-        if not _is_allowable(origin) or origin.lower() in self._allowed:
+        if not _is_allowable(origin):
             return "no setting lets that in, only http:// and https:// pages as browsers name them"
         # The setting holds all of them: those that are allowed stay.
         value = shlex.quote(",".join((*self._allowed, origin)))
@@ -58,7 +59,8 @@ class RefusedOrigins:
 
 
 def _is_allowable(origin: str) -> bool:
-    if not origin.isprintable():  # the pattern of the setting overlooks a line's end
+    # The pattern of the setting overlooks a line's end.
+    if not origin.isprintable() or origin != as_browsers_say(origin):
         return False
     try:
         check_setting(SETTING, [origin])

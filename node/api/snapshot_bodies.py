@@ -20,7 +20,7 @@ from node.api.universe_models import (
 )
 from node.api.wrapped import Wrapped
 from node.errors import BadRequest
-from node.services.snapshots import Offered
+from node.services.offered import Offered
 from node.services.universes import parse_tick
 from universe.event import IMPORTANCE_MAX, Event
 from universe.formats.halves import whole_characters

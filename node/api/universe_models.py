@@ -191,6 +191,8 @@ class UniverseMeta(Struct, frozen=True, kw_only=True, omit_defaults=True):
     card: str = ""
     retention: str = ""
     gate: str = ""
+    receiptCount: int | None = None
+    """What its gate keeps: receipts, and what belongs to them."""
     parent: str = ""
 
 

@@ -7,7 +7,9 @@ is there already stays as it is, so the same command goes on where it was stoppe
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,8 +29,9 @@ from node.commands.universe_beside import (
 )
 from node.commands.universe_foreseen import Foreseen
 from node.commands.universe_forking import ENDS_ALL, Forking
-from node.commands.universe_report import count, print_report, problem_json, shown
-from node.commands.universe_sending import Heard, event_body, send
+from node.commands.universe_import_told import count, planned, print_report, problem_json
+from node.commands.universe_sending import event_body, send
+from node.commands.universe_together import sent_together
 from node.exit_codes import NOT_RUNNING
 from node.failure import Failure, Json, failed
 from node.text import printable
@@ -176,7 +179,7 @@ class Importing:
             self.forking.states = self.foreseen.rows
         with Progress() as bars:
             for one in self.plan.universes:
-                told = shown(one)
+                told = planned(one)
                 self.universes.append(told)
                 try:
                     self._foresee(one, told) if self.is_dry else self._make(one, told)
@@ -185,19 +188,19 @@ class Importing:
                     done += one.size
                     continue
                 own = self._own(one, told)
-                self.total += sum(each.content.size for each in own) - one.size
-                ids: dict[Source, str] = {}
-                for snapshot in own:
+                size = sum(each.content.size for each in own)
+                self.total += size - one.size
 
-                    def heard(of_this: int, _: int, at: int = done, id: str = one.id) -> None:
-                        line: Json = {"stage": "send", "id": id, "total": self.total}
-                        bars.show({**line, "done": at + of_this})
+                def heard(sent: int, at: int = done, id: str = one.id) -> None:
+                    line: Json = {"stage": "send", "id": id, "total": self.total}
+                    bars.show({**line, "done": at + sent})
 
-                    if (kept := self._send(one.id, snapshot, told, heard)) is not None:
-                        ids[snapshot.source] = kept
-                    done += snapshot.content.size
-                if not self.is_dry:
-                    self._tell_events(one, ids)
+                if self.is_dry:
+                    for each in own:
+                        told["known" if self.foreseen.send(one.id, each) else "new"] += 1
+                else:
+                    self._tell_events(one, self._send_all(one.id, own, told, heard))
+                done += size
         self._go_beside()
 
     def _go_beside(self) -> None:
@@ -287,22 +290,27 @@ class Importing:
         count(told, own)
         return own
 
-    def _send(
-        self, id: str, snapshot: ImportedSnapshot, told: dict[str, Any], heard: Heard
-    ) -> str | None:
-        """Its id; None where it was refused, or is only planned."""
+    def _send_all(
+        self,
+        id: str,
+        snapshots: Sequence[ImportedSnapshot],
+        told: dict[str, Any],
+        heard: Callable[[int], None],
+    ) -> dict[Source, str]:
+        """Ids of those that are there now, by where they lie."""
         from registry.formats.errors import InvalidFile
 
-        if self.is_dry:
-            told["known" if self.foreseen.send(id, snapshot) else "new"] += 1
-            return None
-        try:
-            answer = send(self.files, f"{self.did}/{id}", snapshot, heard)
-        except (Failure, InvalidFile) as wrong:
-            self._refuse(wrong, id, snapshot.source.path)
-            return None
-        told["known" if answer["known"] else "new"] += 1
-        return str(answer["id"])
+        ids: dict[Source, str] = {}
+        send_one = partial(send, node(), self.files, f"{self.did}/{id}")
+        for snapshot, answer in sent_together(snapshots, send_one, heard):
+            try:
+                kept = answer()
+            except (Failure, InvalidFile) as wrong:
+                self._refuse(wrong, id, snapshot.source.path)
+            else:
+                told["known" if kept["known"] else "new"] += 1
+                ids[snapshot.source] = str(kept["id"])
+        return ids
 
     def _tell_events(self, one: ImportedUniverse, ids: dict[Source, str]) -> None:
         """Those that no snapshot was taken for. `ids`: of its own snapshots that are there now."""

@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
-from node.client import path_of
-from node.commands.console import node
+from node.client import Client, path_of
 from node.failure import Json
 
 if TYPE_CHECKING:
@@ -25,7 +24,9 @@ Heard = Callable[[int, int], None]
 """Of how far one state is: bytes, of all bytes."""
 
 
-def send(files: WorldFiles, id: str, snapshot: ImportedSnapshot, heard: Heard) -> Json:
+def send(
+    node: Client, files: WorldFiles, id: str, snapshot: ImportedSnapshot, heard: Heard
+) -> Json:
     """One state to the node, its bytes as they are. Raises `Failure`, `InvalidFile`."""
     from universe.formats.decays import decay_json
     from universe.formats.taking import pieces_of
@@ -47,21 +48,27 @@ def send(files: WorldFiles, id: str, snapshot: ImportedSnapshot, heard: Heard) -
                 told["decayPolicy"] = policy
             body = json.dumps(told)[:-1].encode() + b', "snapshot": ' + data + b"}"
             query = {"checksum": checksum, "at": about["at"]}
-            return upload(path, query, iter([body]), len(body), "application/json", heard)
+            return upload(node, path, query, iter([body]), len(body), "application/json", heard)
     query = {**about, "tick": snapshot.tick, "checksum": checksum}
     if snapshot.event:
         query["event"] = json.dumps(event_body(snapshot.event), ensure_ascii=False)
     if policy:
         query["decay"] = json.dumps(policy, ensure_ascii=False)
     pieces = pieces_of(files, snapshot.source)
-    return upload(path, query, pieces, size, snapshot.media, heard)
+    return upload(node, path, query, pieces, size, snapshot.media, heard)
 
 
 def upload(
-    path: str, query: Json, pieces: Iterator[bytes], size: int, media: str, heard: Heard
+    node: Client,
+    path: str,
+    query: Json,
+    pieces: Iterator[bytes],
+    size: int,
+    media: str,
+    heard: Heard,
 ) -> Json:
     file = cast("IO[bytes]", Pieces(pieces))
-    return node().upload(path, query, file, size, heard, UPLOAD_TIMEOUT_S, media=media)
+    return node.upload(path, query, file, size, heard, UPLOAD_TIMEOUT_S, media=media)
 
 
 class Pieces:

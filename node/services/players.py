@@ -37,6 +37,7 @@ from universe.reputation import (
 )
 
 CANDIDATES_SHOWN: Final = 10
+UNKNOWN: Final = "unknown-player"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ async def find_player(store: Store, text: str, namespace: NamespaceKey = COMMONS
 
 def unknown_player(text: str) -> NotFound:
     detail = f"no player {text} is known here; `panspermia sync` may bring it"
-    return NotFound(detail, code="unknown-player")
+    return NotFound(detail, code=UNKNOWN)
 
 
 async def register(

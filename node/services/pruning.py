@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from node.services.timelines import forks_of, said_of
-from node.services.universes import Hand, document_of
+from node.services.universes import Hand, document_of, signer_of
 from registry.errors import InvalidRecord
 from registry.head import Words
 from registry.plain import as_map
@@ -30,7 +30,9 @@ from universe.retention import (
     to_drop,
     write_policy,
 )
-from universe.taken import Taken, taken_of
+from universe.taken import Taken, Together, taken_of
+
+ALONE: Final = Together()
 
 NAMES_ONE: Final = b"snapshot"
 """In an event that names one, as its key: of thousands only these are read."""
@@ -52,17 +54,19 @@ async def due(
     now_us: int,
     policy: Policy | None = None,
     coming: Taken | None = None,
+    together: Together = ALONE,
     of_game: bool = False,
     tick: int | None = None,
 ) -> Pruned:
     """What its rule would drop now, or `policy` in its place; with `coming` counted as there.
 
-    `of_game`: as `as_autosaves`; `tick`: of the world, else of what was kept last.
+    `together`: what goes into the same change before it. `of_game`: as `as_autosaves`. `tick`: of
+    the world, else of what was kept last.
     """
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
-    _, beside = await _held(store, row)
-    look = partial(_due, rows, coming, rule, now_us, beside, of_game, tick)
+    _, beside = await _held(store, row, together)
+    look = partial(_due, rows, coming, together, rule, now_us, beside, of_game, tick)
     found = await asyncio.to_thread(look)
     if not found.dropped:
         return found
@@ -73,25 +77,42 @@ async def due(
 
 
 async def due_by_upload(
-    store: Store, row: ListedRow, coming: Taken, *, now_us: int, of_game: bool
+    store: Store,
+    row: ListedRow,
+    coming: Taken,
+    together: Together = ALONE,
+    *,
+    now_us: int,
+    of_game: bool,
 ) -> tuple[Dropped, ...]:
     """What goes as this one comes. Where none can go, thousands are not read for it.
 
-    `of_game`: as `as_autosaves`.
+    `together`, `of_game`: as `due`.
     """
-    count, beside = await _held(store, row)
-    stays = keeps_all(rule_of(row), count + 1, beside)
-    if stays and (of_game or not await store.is_any_decaying(row.number)):
-        return ()
-    return (await due(store, row, now_us=now_us, coming=coming, of_game=of_game)).dropped
+    count, beside = await _held(store, row, together)
+    if keeps_all(rule_of(row), count + 1, beside):
+        is_any = any(one.decay is not None for one in together.added)
+        if of_game or not (is_any or await store.is_any_decaying(row.number)):
+            return ()
+    found = await due(store, row, now_us=now_us, coming=coming, together=together, of_game=of_game)
+    return found.dropped
 
 
-async def _held(store: Store, row: ListedRow) -> tuple[int, int]:
+async def _held(store: Store, row: ListedRow, together: Together) -> tuple[int, int]:
     """Snapshots in its document; other values there: events, and what its gate keeps."""
     counts = (await store.universe_counts([row.number])).get(row.number, UniverseCount())
+    of_gate = said_of(row).receiptCount
+    if of_gate is None:
+        of_gate = await _count_of_gate(store, row)
+    events = {one.event for one in together.added} - {None}
+    count = counts.snapshots + len(together.added) - len(together.gone)
+    return count, counts.events + len(events) + of_gate
+
+
+async def _count_of_gate(store: Store, row: ListedRow) -> int:
+    """Read from its document, where a version that did not count them listed it."""
     state = await store.read(document_of(row)) if said_of(row).gate else None
-    of_gate = 0 if state is None else len(as_map(state.value.get(GATE)) or {})
-    return counts.snapshots, counts.events + of_gate
+    return 0 if state is None else len(as_map(state.value.get(GATE)) or {})
 
 
 async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
@@ -100,7 +121,7 @@ async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
     Raises as `Store.commit`.
     """
     document = document_of(row)
-    signer = await by.signers.for_document(document)  # also where nothing is to go
+    signer = await signer_of(by, row)  # also where nothing is to go
     for at in range(0, len(dropped), DROPPED_MAX):
         ids = tuple(one.snapshot.id for one in dropped[at : at + DROPPED_MAX])
         await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
@@ -110,8 +131,7 @@ async def set_retention(by: Hand, row: ListedRow, policy: Policy) -> None:
     """Let this be the universe's rule. Raises as `Store.commit`."""
     nothing = Words(None, None, None, None, None)
     edit = create_universe(nothing, Facts(retention=write_policy(policy)), now_us=by.clock_us())
-    document = document_of(row)
-    await by.store.commit(document, edit, await by.signers.for_document(document))
+    await by.store.commit(document_of(row), edit, await signer_of(by, row))
 
 
 def rule_of(row: ListedRow) -> Policy:
@@ -149,6 +169,7 @@ def as_autosaves(taken: Iterable[Taken], policy: Policy) -> list[Taken]:
 def _due(
     rows: Sequence[SnapshotRow],
     coming: Taken | None,
+    together: Together,
     policy: Policy,
     now_us: int,
     beside: int,
@@ -159,10 +180,12 @@ def _due(
 ) -> Pruned:
     """By the rule, without what forks have `begun` with, what was taken for an event, and what
     one of `events` names."""
-    pinned = {*begun, *(one.id for one in rows if one.event is not None)}
+    taken = [taken_of(one) for one in rows if one.id not in together.gone]
+    taken += together.added
+    pinned = {*begun, *(one.id for one in taken if one.event is not None)}
     naming = (decode_event(one.event) for one in events if NAMES_ONE in one.event)
-    pinned |= {one.snapshot for one in naming if one.snapshot is not None}
-    taken = [taken_of(one) for one in rows]
+    pinned |= {one.snapshot for one in naming if one.snapshot is not None} | together.named
+    own = sum(not one.is_inherited for one in taken)
     if coming is not None:
         taken.append(coming)
         pinned.add(coming.id)
@@ -172,7 +195,7 @@ def _due(
         looked_at, policy, now_us=now_us, newest_tick=tick, pinned=pinned, beside=beside
     )
     dropped = tuple(Dropped(given[one.snapshot.id], one.why) for one in dropped)
-    return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
+    return Pruned(policy, dropped, own - len(dropped))
 
 
 def _begun(row: ListedRow) -> bytes:

@@ -1,53 +1,28 @@
 """Snapshots kept: the bytes of a state as they come, then one signed change that names them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
 
 from crdt.blob import BlobId, Chunking
+from crdt.keys import NamespaceKey
 from node.errors import Rejected
-from node.services.universes import Hand, document_of, events_for, universe_meant
+from node.services.joining import Answers
+from node.services.offered import Kept, Offered
+from node.services.snapshot_change import Came, Change, Dropping
+from node.services.universes import Hand, document_of, events_for, signer_of, universe_meant
 from node.services.uploads import Tally, counted
 from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from storage.store import Store
 from universe.event import Event, decode_event, encode_event, event_id
 from universe.parts import decay_json
-from universe.record import DROPPED_MAX, add_snapshot
-from universe.retention import Dropped
-from universe.snapshot import Decay, Snapshot, encode_snapshot, sign_snapshot
-from universe.taken import Taken
+from universe.record import add_snapshots
+from universe.snapshot import Snapshot, encode_snapshot
 
-Dropping: TypeAlias = Callable[[ListedRow, Taken], Awaitable[Sequence[Dropped]]]
-"""Which snapshots of a universe go, by its rule, as this one comes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """A state to keep, apart from its bytes."""
-
-    tick: int
-    kind: str = "manual"
-    media: str = "application/octet-stream"
-    day: int | None = None
-    wrapped: bool = False
-    event: Event | None = None
-    decay: Decay | None = None
-    at_us: int | None = None
-    """When it was taken; None: now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A snapshot that is there now, and whether it was before."""
-
-    row: SnapshotRow
-    event: bytes | None = None
-    """The one it was taken for, as it is stored."""
-    is_known: bool = False
-    dropped: tuple[Dropped, ...] = field(default=())
-    """What went in the same act."""
+NOT_KEPT: Final = "the universe has no room for it, or was changed at this very moment"
 
 
 async def keep_snapshot(
@@ -70,8 +45,8 @@ async def keep_snapshot(
     goes in the same act. Raises `Rejected`, `BadRequest`, `InvalidStatement`, `InvalidRecord`,
     `NotAllowed`, `OverQuota`.
     """
-    document, now_us = document_of(row), by.clock_us()
-    signer = await by.signers.for_document(document)
+    now_us = by.clock_us()
+    await signer_of(by, row)  # or not a byte of it is read
     tally, universe = Tally(), row.listing.target
 
     def said(of: Offered, blob: bytes, parent: bytes | None) -> Snapshot:
@@ -88,34 +63,76 @@ async def keep_snapshot(
         encode_snapshot(said(offered, bytes(32), bytes(32)))  # before a byte of it is read
     put = by.store.put_blob(checked(), chunking=Chunking.CONTENT, size_bytes=size_bytes)
     blob, of = await put, offered if isinstance(offered, Offered) else offered()
-    async with by.turn:
-        row = await universe_meant(by.store, universe, [row.namespace])
-        known = await _known(by.store, row, of, tally.checksum)
-        if known is not None:
-            return known
-        newest = await by.store.newest_snapshot(row.number)
-        statement = said(of, blob, None if newest is None else newest.id)
-        signed, dropped = sign_snapshot(statement, signer.device), tuple[Dropped, ...]()
-        if dropping is not None:
-            dropped = tuple(await dropping(row, _taken(signed.id, statement)))[:DROPPED_MAX]
-        ids = tuple(one.snapshot.id for one in dropped)
-        edit = add_snapshot(signed, _event(of), now_us=now_us, also_drop=ids)
-        await by.store.commit(document, edit, signer)
-        row = await universe_meant(by.store, universe, [row.namespace])
-        kept = await by.store.snapshot(row.number, signed.id)
-    if kept is None:
-        detail = "the universe has no room for it, or was changed at this very moment"
-        raise Rejected(detail, code="snapshot-not-kept")
-    if newest is not None:  # the newest stays whole, what went before it becomes what differs
-        is_next = of.tick >= newest.tick
-        before = BlobId(newest.blob)
-        pair = (before, blob) if is_next else (blob, before)
-        await by.store.settle_snapshot(*pair)
-    return Kept(kept, _event(of), dropped=dropped)
+    came = Came(partial(said, of, blob), of, tally.checksum, blob, dropping)
+    name = partial(_name_each, by, universe, row.namespace)
+    return await by.uploads.join((row.namespace, universe), came, name, by.turn)
 
 
-def _taken(id: bytes, of: Snapshot) -> Taken:
-    return Taken(id, of.tick, of.kind, of.at_us, of.size, of.day, of.event, of.decay)
+async def _name_each(
+    by: Hand, universe: str, place: NamespaceKey, came: Sequence[Came]
+) -> Answers[Kept]:
+    """All of them in one change; where that cannot be, each in its own: it hears what it is.
+
+    For whoever holds `by.turn`.
+    """
+    settling: list[tuple[BlobId, BlobId]] = []
+    try:
+        answers = await _name_together(by, universe, place, came, settling)
+    except Exception as error:
+        if len(came) == 1:
+            return [error]
+        answers = [await _name_alone(by, universe, place, one, settling) for one in came]
+    await by.store.settle_snapshots(settling)
+    return answers
+
+
+async def _name_alone(
+    by: Hand,
+    universe: str,
+    place: NamespaceKey,
+    came: Came,
+    settling: list[tuple[BlobId, BlobId]],
+) -> Kept | Exception | None:
+    try:
+        (answer,) = await _name_together(by, universe, place, [came], settling)
+    except Exception as error:
+        return error
+    return answer
+
+
+async def _name_together(
+    by: Hand,
+    universe: str,
+    place: NamespaceKey,
+    came: Sequence[Came],
+    settling: list[tuple[BlobId, BlobId]],
+) -> Answers[Kept]:
+    """One change that names as many as fit; the others wait. `settling`: as the store has it."""
+    row = await universe_meant(by.store, universe, [place])
+    document = document_of(row)
+    signer = await by.signers.for_document(document)
+    change = Change(by.store, row, signer.device)
+    answers: list[Kept | Exception | None] = [None] * len(came)
+    # In the order of their world, in which each follows the one before.
+    for at in sorted(range(len(came)), key=lambda at: came[at].of.tick):
+        answers[at] = await _known(by.store, row, came[at].of, came[at].checksum)
+        if answers[at] is None:
+            await change.take(at, came[at])
+    if not change.named:
+        return answers
+    adding = [one.adding for one in change.named]
+    await by.store.commit(document, add_snapshots(adding, now_us=by.clock_us()), signer)
+    row = await universe_meant(by.store, universe, [place])
+    for one in change.named:
+        kept = await by.store.snapshot(row.number, one.adding.signed.id)
+        answers[one.at] = (
+            Rejected(NOT_KEPT, code="snapshot-not-kept")
+            if kept is None
+            else Kept(kept, one.adding.event, dropped=one.dropped)
+        )
+        if kept is not None and one.settles is not None:
+            settling.append(one.settles)
+    return answers
 
 
 async def _known(store: Store, row: ListedRow, of: Offered, checksum: bytes) -> Kept | None:

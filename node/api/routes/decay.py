@@ -65,7 +65,7 @@ async def clean_up(node: Node, call: Call[UniverseQuery, NewCleanup]) -> Cleanup
         held, found = await _over(node, row, int(call.body.currentTick))
         await prune(hand, row, found.dropped)
     gone, size = len(found.dropped), sum(one.snapshot.size for one in found.dropped)
-    message = f"{gone:,} snapshots went, of {size_text(size)}; {len(held) - gone:,} stay"
+    message = f"{gone:,} snapshots let go, {size_text(size)}; {len(held) - gone:,} kept"
     if gone:
         log.info("%s: a cleanup at tick %d: %s", row.listing.target, call.body.currentTick, message)
     return CleanupDone(True, Cleanup(len(held), gone, len(held) - gone, size), message)

@@ -1,6 +1,6 @@
 """Players: registering one, finding one, their universes, and what others sign of them (S1)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from node.api.asked import page_of
@@ -29,6 +29,7 @@ from node.services.curate import Curator
 from node.services.passages import Ferry
 from node.services.places import place_meant
 from node.services.players import (
+    UNKNOWN,
     Met,
     find_player,
     listed,
@@ -81,7 +82,7 @@ async def get_player(node: Node, call: Call[InNamespace, None]) -> OnePlayer:
     met, owned = await _met_or_owned(node, call)
     if met is not None:
         return OnePlayer(await _shown(node, met))
-    if len({row.listing.author for row in owned}) > 1:  # of several strangers none is meant
+    if len({row.listing.author for row in owned}) != 1:  # of several strangers none is meant
         raise unknown_player(call.path["player"])
     author, places = owned[0].listing.author, await joined_places(node.store)
     seen_us = await node.store.last_signed_us(author, places)
@@ -96,14 +97,11 @@ async def list_players_universes(
     Of an id under which nobody is registered: the universes that name it as owner.
     """
     query, places = call.query, await joined_places(node.store)
-    try:
-        met, rows = await _met_or_owned(node, call)
-    except NotFound:
-        if not is_theirs(node, call):
-            raise
-        met, rows = None, []
-    if met is None:  # all at once, so there is no page after it
-        rows = [] if query.cursor else rows
+    met, rows = await _met_or_owned(node, call)
+    if met is None:
+        if not rows and not is_theirs(node, call):
+            raise unknown_player(call.path["player"])
+        rows = [] if query.cursor else rows  # all at once, so there is no page after it
         return await _universes_told(node, call, call.path["player"], rows, None)
     one = met.player
     where = f"universes of {one.full_name} {query.includeMetadata}"
@@ -120,39 +118,34 @@ async def list_players_universes(
 
 
 async def _met_or_owned(node: Node, call: Call[Any, None]) -> tuple[Met | None, list[ListedRow]]:
-    """Who is registered; else universes that name who is not as their owner.
+    """Who is registered; else universes that name who is not as their owner, if there are any.
 
     To multiverse clients an id alone is one's own player, registered or not, before any other's.
-    Raises as `find_player` where there are neither.
+    Raises as `find_player`, but for who is not known: that is None and no universe.
     """
+    place = await place_meant(node.store, call.query.namespace)
     id, own = call.path["player"], await node.store.own_authors()
+    met = several = None
     try:
-        met = await _met(node, call)
-    except NotFound:
-        rows = await _owned(node, id)
-        if not rows:
+        met = await find_player(node.store, id, place)
+    except Conflict as error:
+        several = error
+    except NotFound as error:
+        if error.reason != UNKNOWN:
             raise
-        return None, [row for row in rows if row.listing.author in own] or rows
-    except Conflict:
-        rows = await _owned(node, id, own) if is_theirs(node, call) else []
-        if not rows:
-            raise
-        return None, rows
-    if met.player.author not in own and is_theirs(node, call):
-        rows = await _owned(node, id, own)
-        return None if rows else met, rows
-    return met, []
-
-
-async def _owned(node: Node, id: str, authors: Collection[str] = ()) -> list[ListedRow]:
-    """Universes that name `id` as owner: of all authors, or of these. All of them at once.
-
-    None where it is said whose player is meant.
-    """
-    if "/" in id:
-        return []
-    rows = await node.store.universes_of_owner(id, await joined_places(node.store))
-    return [row for row in rows if not authors or row.listing.author in authors]
+    if met is not None and (met.player.author in own or not is_theirs(node, call)):
+        return met, []
+    named = (
+        []
+        if "/" in id
+        else await node.store.universes_of_owner(id, await joined_places(node.store), first=own)
+    )
+    of_own = [row for row in named if row.listing.author in own]
+    if met is not None:
+        return (None, of_own) if of_own else (met, [])
+    if several is not None and not (of_own and is_theirs(node, call)):
+        raise several
+    return None, of_own or named
 
 
 async def _universes_told(

@@ -14,7 +14,7 @@ from blake3 import blake3
 from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BlobId
-from node.api.bare_ids import id_told, is_theirs
+from node.api.bare_ids import id_told, is_theirs, updated_told
 from node.api.cleaned import cleaned_list
 from node.api.cleaned_snapshots import cleaned_snapshot
 from node.api.endpoint import Call, Endpoint, reads
@@ -34,11 +34,12 @@ from node.api.universe_models import (
 )
 from node.api.universes_shown import entries_of, entry_of, gone_of
 from node.errors import Unverified
-from node.services.fetch import hold_blob
+from node.services.fetch import PATIENCE_S, hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
+from node.services.offered import Kept
 from node.services.pruning import due_by_upload
-from node.services.snapshots import Kept, keep_snapshot
+from node.services.snapshots import keep_snapshot
 from node.services.universes import events_for, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
@@ -48,7 +49,7 @@ from storage.listings import ListedRow
 from universe.event import encode_event
 from universe.parts import decay_json
 from universe.retention import Dropped
-from universe.taken import Taken
+from universe.taken import Taken, Together
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     if found.size > FOLLOWED_BYTES_MIN and not await node.store.has_blob(blob):
         return await _followed(node, call, found, called, before, after, headers, media)
     async with damage_told(node.store, blob, called):
-        await hold_blob(node.store, node.network, blob, FOLLOWED_BYTES_MIN)
+        await hold_blob(node.store, node.network, blob, FOLLOWED_BYTES_MIN, patience_s=PATIENCE_S)
     state = await node.store.blob_state(blob)
     if state is None:
         raise NotHeld(f"The bytes of snapshot {found.id.hex()} are not here.")
@@ -171,7 +172,7 @@ async def _followed(
             waiting = piece
 
         async with damage_told(node.store, blob, called):
-            await follow_blob(node.store, node.network, blob, size, checked)
+            await follow_blob(node.store, node.network, blob, size, checked, called=called)
         _check(hasher.digest(), found)
         await take(waiting + after)
 
@@ -195,7 +196,7 @@ async def list_snapshots(node: Node, call: Call[SnapshotsQuery, None]) -> Snapsh
     return SnapshotList(
         await id_told(node, call, row.listing.target),
         entries_of(found, await events_for(node.store, row, found)),
-        newest_us // 1_000,
+        updated_told(node, call, row, newest_us),
         node.cursors.seal(where, more),
     )
 
@@ -224,11 +225,12 @@ async def _put(
 async def _kept(
     node: Node, call: Call[SnapshotUpload, None], row: ListedRow, upload: Upload
 ) -> tuple[bytes, Response]:
-    async def dropping(row: ListedRow, coming: Taken) -> tuple[Dropped, ...]:
+    async def dropping(row: ListedRow, coming: Taken, together: Together) -> tuple[Dropped, ...]:
         if call.query.at is not None:  # with its own times from elsewhere: nothing goes for it
             return ()
+        now_us, of_game = node.clock_us(), is_theirs(node, call)
         return await due_by_upload(
-            node.store, row, coming, now_us=node.clock_us(), of_game=is_theirs(node, call)
+            node.store, row, coming, together, now_us=now_us, of_game=of_game
         )
 
     kept = await keep_snapshot(

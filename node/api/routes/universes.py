@@ -133,11 +133,15 @@ async def remove_universe(node: Node, call: Call[UniverseDeletion, None]) -> Uni
 
 
 async def list_universes(node: Node, call: Call[UniversesQuery, None]) -> msgspec.Raw:
-    """Universes that this node knows, a page at a time; of an `ownerId` all of them."""
+    """Universes that this node knows, a page at a time; of an `ownerId` all of them.
+
+    These are at most 1,000, one's own before others'.
+    """
     query = call.query
     places = await _places(node, query)
     if query.ownerId is not None:
-        found = await node.store.universes_of_owner(query.ownerId, places)
+        own = await node.store.own_authors()
+        found = await node.store.universes_of_owner(query.ownerId, places, first=own)
         return _list(await metas_told(node, call, found), None)
     author = None if query.author is None else await author_meant(node.store, query.author)
     where = f"universe {query.sort_by} {author} {sorted(query.tag)} {query.publicOnly}"
@@ -180,7 +184,7 @@ def name_taken(call: Call[Any, Any], name: str) -> str:
 
 def hand_of(node: Node) -> Hand:
     keeper = Keeper(node.home, node.identity, node.store, os.urandom)
-    return Hand(keeper, node.signers, node.making)
+    return Hand(keeper, node.signers, node.making, node.uploads)
 
 
 async def universe_called(node: Node, call: Call[Any, Any]) -> ListedRow:

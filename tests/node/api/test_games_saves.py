@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from crdt.change import DocumentId
+from crdt.keys import COMMONS, AuthorKey
 from node.api.requests import BOM
 from node.config import ApiConfig, Config
+from registry.head import Words
 from tests.node.parts import Alice, open_alice
+from tests.storage.people import BOB
 from universe.event import NAMES_MAX
+from universe.record import Facts, create_universe
 
 PLACE = "/api/universe/universe:main"
 AT = f"{PLACE}/snapshot"
@@ -311,7 +316,7 @@ async def test_a_cleanup_lets_go_what_stayed_as_long_as_it_was_to(game: Alice, b
     assert done["cleanup"] == {
         "totalSnapshots": 9, "decayed": 2, "preserved": 7, "bytesFreed": sum(sizes),
     }  # fmt: skip
-    message = f"2 snapshots went, of {sum(sizes)} B; 7 stay"
+    message = f"2 snapshots let go, {sum(sizes)} B; 7 kept"
     assert (done["success"], done["message"]) == (True, message)
     assert await left(game) == [10, 20, 30, 40, 60, 65, 70]
     again = (await game.client.post(f"{at}/cleanup", json={"currentTick": 155})).json()
@@ -350,3 +355,23 @@ async def test_a_cleanup_that_says_no_tick_drops_nothing(game: Alice) -> None:
     written = await game.client.post(cleanup, json=body, headers=game.bearer("write"))
     assert written.json()["cleanup"]["decayed"] == 1
     assert await left(game) == [10]
+
+
+async def test_whose_universe_it_is_not_is_told_what_to_do(game: Alice) -> None:
+    document = DocumentId(COMMONS, AuthorKey(BOB.root.public), "pub", "uni", b"universe:his")
+    edit = create_universe(Words("His"), Facts(visibility="public"), now_us=5_000)
+    entries = BOB.writes(document, edit)
+    assert not (await game.node.store.receive(entries, source="peer")).refused
+    his = f"/api/universe/{BOB.did}%2Funiverse:his"
+    for method, path, body in (
+        ("POST", f"{his}/snapshot", {"snapshot": STATE, "tick": 5}),
+        ("POST", f"{his}/timeline", {"tick": 5, "type": "birth"}),
+        ("POST", f"{his}/cleanup", {"currentTick": 5}),
+        ("DELETE", his, None),
+    ):
+        answer = await game.client.request(method, path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "no-capability"), path
+        said = f"{BOB.did}/universe:his is another player's: fork it, and go on in the fork"
+        assert answer.json()["error"].startswith(said)
+    assert (await game.client.get(f"{his}/decay-preview")).json()["snapshotsToDecay"] == 0
+    assert (await game.client.get(f"{his}/snapshots")).json()["snapshots"] == []

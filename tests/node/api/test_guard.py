@@ -139,6 +139,8 @@ def test_a_page_that_is_refused_is_told_once_with_what_lets_it_in(
         "file://",
         "chrome-extension://abcdefghijklmnop",
         LAB.upper(),
+        f"{LAB}:443",
+        "http://LocalHost:5173",
         "http://" + "x" * 5_000,
         "eyJhbGciOiJFZERTQSJ9.eyJzY29wZSI6ImFkbWluIn0." + "s" * 86,
     ],

@@ -253,8 +253,11 @@ async def test_who_never_registered_is_a_player_to_clients_without_a_token(compa
     assert (told_so.status_code, told_so.json()["code"]) == (404, "unknown-player")
     stats = (await compat.client.get("/api/multiverse/stats", headers=token)).json()
     assert stats["playerCount"] == 0
-    for wrong in (f"{did}%2F{ID}", "nobody", "%00", "a%2Fb%2Fc", "x" * 500):
+    for wrong in (f"{did}%2F{ID}", "nobody", "%00", "a%2Fb%2Fc", "x" * 500, "zed%2Fnobody"):
         assert (await compat.client.get(f"{PLAYER}/{wrong}")).status_code in (404, 422)
+    for path in (f"{PLAYER}/{ID}", f"{PLAYER}/{ID}/universes"):
+        elsewhere = await compat.client.get(f"{path}?namespace=typo")
+        assert (elsewhere.status_code, elsewhere.json()["code"]) == (404, "unknown-namespace")
     assert (await compat.client.post(PLAYER, json=ALICE)).status_code == 201
     player = (await get(compat, f"{PLAYER}/{ID}"))["player"]
     assert (player["displayName"], player["registered"]) == ("Alice", True)

@@ -1,12 +1,15 @@
 """Autosaves stay as long as there is room; what goes is said, and nothing that is needed goes."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from httpx2 import Response
 
 from crdt import authority, rollover
+from crdt.change import DocumentId
+from storage.documents import Documents
 from tests.node.api.test_snapshots import PLACE, listed, put
 from tests.node.api.test_snapshots import main as main
 from tests.node.parts import Alice
@@ -126,3 +129,36 @@ async def test_a_universe_never_ends_to_be_saved_for_what_its_document_holds(
         assert (await saved(tick)).status_code == 201
     assert (await told(500)).status_code == 201
     assert len(await ticks(alice)) == 40
+
+
+async def test_an_upload_reads_no_document_of_a_universe_with_a_gate(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its gate keeps takes room too: the row of the universe says how much that is."""
+    other = {"id": "universe:far", "name": "Far", "isPublic": True}
+    assert (await alice.client.post("/api/universe", json=other)).status_code == 201
+    passage = {
+        "id": "gap", "sourceUniverseId": "universe:main", "targetUniverseId": "universe:far",
+        "type": "gate",
+    }  # fmt: skip
+    assert (await alice.client.post("/api/passage", json=passage)).status_code == 201
+    sent = {"soul": "fox", "data": "e30=", "from": "universe:main", "migration": "7f" * 16}
+    gone = await alice.client.post("/api/passage/gap/travel", json=sent)
+    assert gone.status_code in (200, 201, 202), gone.text
+    told = (await alice.client.get(PLACE)).json()["universe"]
+    assert told["gate"]
+    assert told["receiptCount"] == 2, "who let it out, and that it left"
+    reads: list[object] = []
+    read_each = Documents.read_each
+
+    async def counted(self: Documents, documents: Sequence[DocumentId]) -> object:
+        reads.extend(documents)
+        return await read_each(self, documents)
+
+    monkeypatch.setattr(Documents, "read_each", counted)
+    monkeypatch.setattr(retention, "ROOM_VALUES_MAX", 4)
+    went = [
+        (await put(alice, b"%d" % tick, f"tick={tick}&type=auto"))["dropped"] for tick in range(4)
+    ]
+    assert went == [0, 0, 1, 1]
+    assert reads == []

@@ -14,7 +14,6 @@ from node.commands import (
     universe_beside,
     universe_history,
     universe_import,
-    universe_sending,
     universe_states,
 )
 from node.commands.universe_states import state_meant
@@ -32,7 +31,6 @@ async def client(alice: Alice, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerato
         universe_beside,
         universe_history,
         universe_import,
-        universe_sending,
         universe_states,
     )
     async with served(alice) as client:

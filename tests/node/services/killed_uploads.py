@@ -18,8 +18,9 @@ from node.home import Home
 from node.identity import load_or_create
 from node.projection import project
 from node.services.namespaces import Keeper
+from node.services.offered import Kept, Offered
 from node.services.signers import Signers
-from node.services.snapshots import Kept, Offered, keep_snapshot
+from node.services.snapshots import keep_snapshot
 from node.services.universes import (
     Given,
     Hand,
@@ -31,6 +32,7 @@ from registry.head import Words
 from storage.collecting import GRACE_US
 from storage.database import nothing
 from storage.store import open_store
+from tests.node.services.test_joining import until
 from tests.storage import killed
 from tests.storage.people import NOW_US
 from tests.storage.vault.worlds import World
@@ -91,9 +93,16 @@ async def main(home: Path, stop_at: int) -> None:
     async with one_hand(home, steps, lambda: now_us) as hand:
         steps.is_counting = True
         ids: dict[int, bytes] = {}
-        for tick in WORLDS:
+
+        async def told(tick: int) -> None:
             ids[tick] = (await keep(hand, tick)).row.id
             print("kept", f"{tick}:{ids[tick].hex()}", flush=True)
+
+        await told(0)
+        async with asyncio.TaskGroup() as tasks, hand.turn:  # they wait for it: one change
+            for tick in WORLDS.keys() - {0}:
+                tasks.create_task(told(tick))
+            await until(lambda: len(hand.uploads) == len(WORLDS) - 1)
         await hand.store.settled()
         print("settled", 0, flush=True)
         await drop(hand, ids[DROPPED])

@@ -1,6 +1,6 @@
 """A partner who sends without end costs a gate so much and no more, in real records."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +11,9 @@ from crdt.document import Editor
 from crdt.keys import COMMONS
 from node.events import Events
 from node.gates import Gates
-from node.services.passages import close_passage, document_of
+from node.services.passages import close_passage, document_of, passage_called
 from node.services.passengers import Passenger
+from node.services.travellers import travellers_through
 from registry.errors import CannotTravel
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_travel import Person, opened, opened_people, sends
@@ -43,6 +44,12 @@ def gates_of(person: Person, clock_us: int) -> Gates:
     return Gates(lambda _: later, person.gates.lock, Events())
 
 
+async def rests(by: Person, passage: Passage) -> Mapping[str, str]:
+    """Ends whose gates answer nobody now, as it is shown."""
+    held = await passage_called(by.ferry, passage.name)
+    return (await travellers_through(by.ferry, held)).rests
+
+
 async def test_who_sends_on_through_a_closed_passage_is_answered_no_more(
     people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,6 +60,7 @@ async def test_who_sends_on_through_a_closed_passage_is_answered_no_more(
     await close_passage(bob.ferry, passage)
     await floods(alice, bob, passage, 40)
     gates = gates_of(bob, NOW_US)
+    assert await rests(bob, passage) == {}
     assert await gates.answer(COMMONS) == 20
     reef = document_of(bob.universe("universe:reef"), "uni", COMMONS)
     record = await bob.ferry.store.read(reef)
@@ -60,6 +68,7 @@ async def test_who_sends_on_through_a_closed_passage_is_answered_no_more(
     assert await gates_of(bob, NOW_US + 400 * DAY_US).answer(COMMONS) == 0
     assert not gates.put_off, "nothing to look at again"
     assert await bob.ferry.store.read(reef) == record
+    assert await rests(bob, passage) == {bob.universe("universe:reef"): "refused"}
     await alice.hears(bob)
     await alice.gates.answer(alice.universe("universe:meadow"))
     assert await alice.sees(sent) == In(alice.universe("universe:meadow"))
@@ -70,13 +79,15 @@ async def test_who_comes_beyond_what_a_day_takes_is_let_in_the_next(
 ) -> None:
     monkeypatch.setattr(shares, "DAY_ANSWERS_MAX", 20)
     alice, bob = people
-    await floods(alice, bob, await opened(alice, bob), 30)
+    passage = await opened(alice, bob)
+    await floods(alice, bob, passage, 30)
     gates = gates_of(bob, NOW_US)
     assert await gates.answer(COMMONS) == 20
     assert gates.put_off == {COMMONS}, "it looks again by itself"
     gates.put_off.clear()
     assert await gates.answer(COMMONS) == 0
     assert gates.put_off == {COMMONS}
+    assert await rests(bob, passage) == {bob.universe("universe:reef"): "day"}
     tomorrow = gates_of(bob, NOW_US + DAY_US)
     assert await tomorrow.answer(COMMONS) == 10
     assert not tomorrow.put_off

@@ -1,4 +1,4 @@
-"""What an import tells of what it does, or would do."""
+"""What an import is to do and did, on a screen and in JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOLD_MAX: Final = 50
 """Of what is wrong, on a screen; in the JSON stand more."""
 
 
-def shown(one: ImportedUniverse) -> dict[str, Any]:
+def planned(one: ImportedUniverse) -> dict[str, Any]:
     told: dict[str, Any] = {
         "id": one.id,
         "name": one.name,

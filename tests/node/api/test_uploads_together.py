@@ -1,0 +1,140 @@
+"""Uploads that wait for their turn are one change, and each has the answer that is its own."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from httpx2 import Response
+
+from node.services.universes import document_of, universe_meant
+from storage.documents import DocumentState
+from tests.node.api.test_snapshots import PLACE, listed, put
+from tests.node.api.test_snapshots import main as main
+from tests.node.parts import Alice
+from tests.node.services.test_joining import until
+from universe import record
+
+BYTES = {"content-type": "application/octet-stream"}
+
+
+async def sent(alice: Alice, query: str, body: bytes = b"") -> Response:
+    path = f"{PLACE}/snapshot?{query}"
+    return await alice.client.post(path, content=body or query.encode(), headers=BYTES)
+
+
+def are_waiting(alice: Alice, count: int) -> bool:
+    return len(alice.node.uploads) == count
+
+
+@asynccontextmanager
+async def held(
+    alice: Alice, queries: Sequence[str]
+) -> AsyncGenerator[list[asyncio.Task[Response]]]:
+    """These uploads, of which all wait for their turn until the block ends."""
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks, alice.node.making:
+        begun = list[asyncio.Task[Response]]()
+        for query in queries:  # one after the other, so that they come in this order
+            begun.append(tasks.create_task(sent(alice, query)))
+            await until(partial(are_waiting, alice, len(begun)))
+        yield begun
+
+
+async def together(alice: Alice, queries: Sequence[str]) -> list[Response]:
+    async with held(alice, queries) as begun:
+        pass
+    return [one.result() for one in begun]
+
+
+async def state_of(alice: Alice) -> DocumentState:
+    row = await universe_meant(alice.node.store, "universe:main")
+    state = await alice.node.store.read(document_of(row))
+    assert state is not None
+    return state
+
+
+async def changes(alice: Alice) -> int:
+    row = await universe_meant(alice.node.store, "universe:main")
+    found = await alice.node.store.documents(kind="uni")
+    return next(one.changes for one in found if one.id.record == document_of(row).record)
+
+
+async def test_uploads_that_wait_are_one_change(alice: Alice) -> None:
+    before = await changes(alice)
+    event = '{"type":"birth","title":"Fox"}'
+    order = [5, 3, 9, 1, 7, 0, 8, 2, 6, 4]
+    queries = [f"tick={tick}&type=auto" for tick in order]
+    answers = await together(alice, [*queries, f"tick=10&type=canonical&event={event}"])
+    assert {one.status_code for one in answers} == {201}
+    told = [one.json() for one in answers]
+    assert [one["tick"] for one in told] == [*order, 10]
+    assert await changes(alice) == before + 1
+    there: dict[int, Any] = {one["tick"]: one for one in await listed(alice)}
+    assert {one["tick"]: one["id"] for one in told} == {t: one["id"] for t, one in there.items()}
+    assert there[10]["canonEvent"]["title"] == "Fox"
+    # Each follows the one before it in the time of its world, however they came.
+    assert [there[tick].get("parent") for tick in range(11)] == [
+        None, *(there[tick]["id"] for tick in range(10))
+    ]  # fmt: skip
+    for tick in order:
+        body = await alice.client.get(f"{PLACE}/snapshot/{tick}")
+        assert body.content == f"tick={tick}&type=auto".encode()
+
+
+async def test_the_same_sent_twice_at_once_is_one_snapshot(alice: Alice) -> None:
+    first, again, other = await together(alice, ["tick=1", "tick=1", "tick=1&type=auto"])
+    assert [one.status_code for one in (first, again, other)] == [201, 200, 201]
+    assert first.json()["id"] == again.json()["id"] != other.json()["id"]
+    assert [one["known"] for one in (first.json(), again.json())] == [False, True]
+
+
+async def test_who_has_no_room_is_refused_and_the_others_are_not(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "SNAPSHOTS_MAX", 3)
+    monkeypatch.setattr(record, "EVENTS_MAX", 1)
+    event = '&event={"type":"birth","title":"%s"}'
+    await put(alice, b"0", f"tick=0{event % 'First'}")
+    answers = await together(
+        alice, [f"tick=1{event % 'Second'}", "tick=2", "tick=3", "tick=4", "tick=2"]
+    )
+    assert [one.status_code for one in answers] == [422, 201, 201, 507, 200]
+    assert answers[3].json()["code"] == "universe-full"
+    assert [one["tick"] for one in await listed(alice)] == [0, 2, 3]
+
+
+async def test_each_says_what_went_for_it(alice: Alice) -> None:
+    """As if they had come one after the other: of the last two kept, each lets one go."""
+    rule = {"retention": {"auto": {"newest": 2}}}
+    assert (await alice.client.post(f"{PLACE}/prune", json=rule)).status_code == 200
+    before = [await put(alice, b"%d" % tick, f"tick={tick}&type=auto") for tick in (0, 1)]
+    first, second, third = await together(alice, [f"tick={tick}&type=auto" for tick in (2, 3, 4)])
+    went = [
+        [one["id"] for one in answer.json()["droppedSnapshots"]]
+        for answer in (first, second, third)
+    ]
+    assert went == [[before[0]["id"]], [before[1]["id"]], [first.json()["id"]]]
+    assert [one.json()["dropped"] for one in (first, second, third)] == [1, 1, 1]
+    assert [one["tick"] for one in await listed(alice)] == [3, 4]
+
+
+async def test_who_goes_away_takes_nobody_with_them(alice: Alice) -> None:
+    async with held(alice, ["tick=1", "tick=2", "tick=3"]) as begun:
+        begun[0].cancel()  # whose turn it would have been
+        begun[2].cancel()
+        await until(partial(are_waiting, alice, 1))
+    assert [one.cancelled() for one in begun] == [True, False, True]
+    assert begun[1].result().status_code == 201
+    assert [one["tick"] for one in await listed(alice)] == [2]
+
+
+async def test_as_many_as_a_change_holds_go_together(alice: Alice) -> None:
+    before = await changes(alice)
+    many = [f'tick={tick}&decay={{"preservationReason":"{"x" * 190}"}}' for tick in range(100)]
+    answers = await together(alice, many)
+    assert {one.status_code for one in answers} == {201}
+    assert 2 <= await changes(alice) - before <= 4
+    assert not (await state_of(alice)).left_out
+    assert len(await listed(alice)) == 100
