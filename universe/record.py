@@ -171,8 +171,9 @@ def facts_problems(words: Words, facts: Facts) -> list[Problem]:
     return problems
 
 
-DROPPED_MAX: Final = 256
-"""Snapshots let go in one act: each takes some 70 bytes of a change, which has 64,000 at most."""
+DROPPED_MAX: Final = 512
+"""Snapshots let go in one act: each takes some 70 bytes of a change, which has 64,000 at most. As
+many make room for what comes, whatever a gate has answered since the last save (`room`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,7 @@ def add_snapshot(
 def add_snapshots(adding: Sequence[Adding], *, now_us: int) -> Edit:
     """Add states, one after the other, in one change. What is there already stays.
 
-    Raises `UniverseFull`, and `InvalidRecord` where there is no room for an event: of all of them.
+    Raises `UniverseFull` where there is no room for one of them, or for its event.
     """
     encoded = [(one, encode_signed(one.signed)) for one in adding]
 
@@ -262,12 +263,12 @@ def add_event(event: bytes, *, now_us: int) -> Edit:
 
 
 def _put_event(editor: Editor, event: bytes, held: Held) -> bool:
-    """Whether it was not there. Raises `InvalidRecord`, `UniverseFull`."""
+    """Whether it was not there. Raises `UniverseFull`."""
     place = ("events", event_id(event).hex())
     if editor.get(place) == event:
         return False
     if held.events >= EVENTS_MAX:
-        refuse([Problem("/events", f"{held.events} events, at most {EVENTS_MAX}")])
+        raise UniverseFull(f"{held.events:,} events, at most {EVENTS_MAX:,}")
     held.check_for_events(1)
     editor.put(place, event)
     held.events += 1

@@ -18,6 +18,11 @@ TOLD_MAX: Final = 50
 """Of what is wrong, on a screen; in the JSON stand more."""
 
 
+def goes_by_itself(one: ImportedSnapshot) -> bool:
+    """What its program wrote in JSON is shown, and obeyed by whoever asks for it."""
+    return one.decay is not None and one.decay.goes and not one.is_wrapped
+
+
 def planned(one: ImportedUniverse) -> dict[str, Any]:
     told: dict[str, Any] = {
         "id": one.id,
@@ -45,7 +50,7 @@ def count(told: dict[str, Any], snapshots: Sequence[ImportedSnapshot]) -> None:
     told["snapshots"] = len(snapshots)
     told["canonical"] = sum(each.kind == "canonical" for each in snapshots)
     told["bytes"] = sum(each.content.size for each in snapshots)
-    told["decaying"] = sum(each.decay is not None and each.decay.goes for each in snapshots)
+    told["decaying"] = sum(goes_by_itself(each) for each in snapshots)
 
 
 def problem_json(one: Problem) -> Json:

@@ -14,6 +14,7 @@ class Offered:
 
     tick: int
     kind: str = "manual"
+    """As in a statement."""
     media: str = "application/octet-stream"
     day: int | None = None
     wrapped: bool = False
@@ -21,6 +22,8 @@ class Offered:
     decay: Decay | None = None
     at_us: int | None = None
     """When it was taken; None: now."""
+    event_may_go: bool = False
+    """Where the universe has no room for the event, the state is kept without it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Snapshots kept: the bytes of a state as they come, then one signed change that names them."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,18 +12,29 @@ from crdt.keys import NamespaceKey
 from node.errors import Rejected
 from node.services.joining import Answers
 from node.services.offered import Kept, Offered
-from node.services.snapshot_change import Came, Change, Dropping
+from node.services.snapshot_change import Came, Change, Dropping, Named
 from node.services.universes import Hand, document_of, events_for, signer_of, universe_meant
 from node.services.uploads import Tally, counted
+from registry.errors import UniverseFull
 from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from storage.store import Store
 from universe.event import Event, decode_event, encode_event, event_id
 from universe.parts import decay_json
-from universe.record import add_snapshots
-from universe.snapshot import Snapshot, encode_snapshot
+from universe.record import add_snapshots, drop_snapshots
+from universe.snapshot import AUTO_AS_MANUAL, Snapshot, encode_snapshot
+
+log = logging.getLogger(__name__)
 
 NOT_KEPT: Final = "the universe has no room for it, or was changed at this very moment"
+
+
+def as_games_mean_it(offered: Offered) -> Offered:
+    """What a client without a token offers. Its program says of every save, of those by itself
+    too, that it is made by hand: so it is an autosave. What it says beside a state is no reason to
+    lose the state."""
+    kind = AUTO_AS_MANUAL if offered.kind == "manual" else offered.kind
+    return replace(offered, kind=kind, event_may_go=True)
 
 
 async def keep_snapshot(
@@ -65,6 +77,14 @@ async def keep_snapshot(
     blob, of = await put, offered if isinstance(offered, Offered) else offered()
     came = Came(partial(said, of, blob), of, tally.checksum, blob, dropping)
     name = partial(_name_each, by, universe, row.namespace)
+    try:
+        return await by.uploads.join((row.namespace, universe), came, name, by.turn)
+    except UniverseFull:
+        if of.event is None or not of.event_may_go:
+            raise
+    log.warning("%s: no room for the event of tick %d: kept without it", universe, of.tick)
+    bare = replace(of, event=None)
+    came = replace(came, said=partial(said, bare, blob), of=bare)
     return await by.uploads.join((row.namespace, universe), came, name, by.turn)
 
 
@@ -107,7 +127,10 @@ async def _name_together(
     came: Sequence[Came],
     settling: list[tuple[BlobId, BlobId]],
 ) -> Answers[Kept]:
-    """One change that names as many as fit; the others wait. `settling`: as the store has it."""
+    """One change that names as many as fit; the others wait. `settling`: as the store has it.
+
+    Where one has no room even so, and more is due than one change lets go, that goes before it.
+    """
     row = await universe_meant(by.store, universe, [place])
     document = document_of(row)
     signer = await by.signers.for_document(document)
@@ -115,13 +138,21 @@ async def _name_together(
     answers: list[Kept | Exception | None] = [None] * len(came)
     # In the order of their world, in which each follows the one before.
     for at in sorted(range(len(came)), key=lambda at: came[at].of.tick):
-        answers[at] = await _known(by.store, row, came[at].of, came[at].checksum)
+        answers[at] = await _known(by.store, row, came[at])
         if answers[at] is None:
             await change.take(at, came[at])
     if not change.named:
         return answers
     adding = [one.adding for one in change.named]
-    await by.store.commit(document, add_snapshots(adding, now_us=by.clock_us()), signer)
+    try:
+        await by.store.commit(document, add_snapshots(adding, now_us=by.clock_us()), signer)
+    except UniverseFull:
+        if len(change.named) > 1 or not change.named[0].is_more_due:
+            raise
+        gone = drop_snapshots(adding[0].also_drop, now_us=by.clock_us())
+        await by.store.commit(document, gone, signer, is_letting_go=True)
+        answers = [*await _name_together(by, universe, place, came, settling)]
+        return [_also(one, change.named[0], at) for at, one in enumerate(answers)]
     row = await universe_meant(by.store, universe, [place])
     for one in change.named:
         kept = await by.store.snapshot(row.number, one.adding.signed.id)
@@ -135,15 +166,24 @@ async def _name_together(
     return answers
 
 
-async def _known(store: Store, row: ListedRow, of: Offered, checksum: bytes) -> Kept | None:
+def _also(answer: Kept | Exception | None, before: Named, at: int) -> Kept | Exception | None:
+    """With what had to go first, where it is the answer to `before`."""
+    if at != before.at or not isinstance(answer, Kept):
+        return answer
+    return replace(answer, dropped=(*before.dropped, *answer.dropped))
+
+
+async def _known(store: Store, row: ListedRow, came: Came) -> Kept | None:
     """The snapshot that says all this already, the newest of several.
 
     These bytes, at this tick, of this kind and with this decay: who asks later that it be kept for
     ever says something new. So does who names an event that it was not taken for; one who names
     none says less, which is there. When either was said does not count: that differs each time.
+    The blob does: a checksum is what its author says, and these bytes lie in that blob for sure.
     """
-    decay = decay_json(of.decay)
-    found = await store.same_snapshots(row.number, of.tick, of.kind, checksum, decay)
+    of, decay = came.of, decay_json(came.of.decay)
+    found = await store.same_snapshots(row.number, of.tick, of.kind, came.checksum, decay)
+    found = [one for one in found if one.blob == came.blob]
     events = await events_for(store, row, found)
     if of.event is not None:
         found = await asyncio.to_thread(_taken_for, found, events, of.event)
