@@ -100,6 +100,11 @@ def event_kind(type: str) -> str:
     return SYNONYMS.get(type, type)
 
 
+def is_event_type(text: str) -> bool:
+    """Whether an event may be of it."""
+    return _TYPE.fullmatch(text) is not None
+
+
 def event_word(type: str) -> str:
     """What people read for it."""
     return EVENT_TYPES.get(event_kind(type), type)
@@ -118,7 +123,7 @@ def event_problems(event: Event) -> list[Problem]:
         *_between("day", event.day or 0, TICK_MAX),
         *_between("importance", event.importance, IMPORTANCE_MAX),
     ]
-    if not _TYPE.fullmatch(event.type):
+    if not is_event_type(event.type):
         rule = "a-z, then up to 63 of a-z, 0-9, _, : and -"
         problems.append(Problem("/type", f"{quoted(event.type)} is no type of events: {rule}"))
     if not event.title:

@@ -38,6 +38,8 @@ class Entry:
     event: bytes | None
     """Id."""
     can_fork: bool
+    names: bytes | None = None
+    """Of an event: id of the snapshot that it names itself, here or not."""
     importance: int = 0
     entities: tuple[str, ...] = ()
     souls: tuple[str, ...] = ()
@@ -120,6 +122,7 @@ def _of_event(id: bytes, event: Event, opens: Taken | None, can_fork: bool) -> E
         snapshot=opens,
         event=id,
         can_fork=can_fork and opens is not None,
+        names=event.snapshot,
         importance=event.importance,
         entities=event.entities,
         souls=event.souls,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from node.api.life_models import Line, Tags
+from node.api.life_models import Card, Line, Tags
 from node.api.models import Cursor, Millis, Place
 from node.api.universe_models import Gone, SnapshotEntry, UniverseMeta, UniverseQuery, WorldText
 
@@ -48,6 +48,8 @@ class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Id of what opens here."""
     event: str | None = None
     """Its id."""
+    names: str | None = None
+    """Id of the snapshot that the event names itself."""
     fileSize: int | None = None
     importance: int = 0
     entities: tuple[str, ...] = ()
@@ -135,6 +137,8 @@ class NewFork(Struct, frozen=True, kw_only=True):
     """As of a new universe."""
     description: Line | None = None
     tags: Tags | None = None
+    license: Line | None = None
+    card: Card | None = None
 
 
 class ForkedFrom(Struct, frozen=True):

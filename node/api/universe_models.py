@@ -14,7 +14,8 @@ from node.api.models import Cursor, Limit, Millis, Place
 from registry.fields import TIME_US_MAX
 from universe.parts import Origin
 
-UNIVERSE_BODY_BYTES_MAX: Final = 64 << 10
+UNIVERSE_BODY_BYTES_MAX: Final = 256 << 10
+"""A card of 20 KiB and a config of 16 KiB, also where each byte is written as `\\u0001`."""
 SnapshotKind: TypeAlias = Literal["auto", "manual", "canonical"]
 WorldText: TypeAlias = Annotated[str, Meta(max_length=2_048)]
 

@@ -28,11 +28,15 @@ SHOWN_MAX: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """`places`: the universes that are there now, by their ids, each with where it lies."""
+    """`places`: the universes that are there now, by their ids, each with where it lies.
+
+    `is_dry`: nothing is made, and `did` may be "", where no node says what is there.
+    """
 
     did: str
     plan: Plan
     places: Mapping[str, str]
+    is_dry: bool = False
 
     def passage(self, one: ImportedPassage) -> Json:
         """Makes it; what became of it. Raises `Failure`."""
@@ -45,7 +49,9 @@ class Beside:
             reason = "its ends have different readers, who could not tell who is at the other"
             return {**told, "state": "left", "reason": reason}
         name = f"{self.did}/{one.id}"
-        found = there(path_of(PASSAGE, name))
+        found = there(path_of(PASSAGE, name)) if self.did else None
+        if self.is_dry:
+            return told if found is None else {**told, "state": "unchanged"}
         is_new = found is None
         if found is None:
             found = node().post(PASSAGE, self._body(one))
@@ -57,8 +63,10 @@ class Beside:
         """Registers who it is; what became of it. Raises `Failure`."""
         told, place = player_told(one), self._place(one)
         path = path_of(PLAYER, f"{self.did}/{one.id}")
-        if there(with_query(path, {"namespace": place})) is not None:
+        if self.did and there(with_query(path, {"namespace": place})) is not None:
             return {**told, "state": "unchanged", "namespace": place}
+        if self.is_dry:
+            return {**told, "namespace": place}
         body: Json = {
             "id": one.id, "displayName": one.name, "namespace": place,
             "createdAt": one.created_us // 1_000 or None,
@@ -99,6 +107,18 @@ def there(path: str) -> Json | None:
         return None
 
 
+def told_gone(path: str, id: str) -> str:
+    """Of a universe of one's own that is not there: how it comes back, where it was deleted."""
+    try:
+        node().get(path)
+    except Failure as wrong:
+        if wrong.exit != NOT_FOUND:
+            raise
+        detail = str(wrong.problem.get("detail", ""))
+        return detail if detail.startswith(f"{id} is deleted: ") else ""
+    return ""
+
+
 def passage_told(one: ImportedPassage) -> Json:
     return {
         "id": one.id,
@@ -112,15 +132,6 @@ def passage_told(one: ImportedPassage) -> Json:
 
 def player_told(one: ImportedPlayer) -> Json:
     return {"id": one.id, "name": one.name, "universes": [*one.universes], "state": "planned"}
-
-
-def planned_passage(one: ImportedPassage, plan: Plan) -> Json:
-    """The same before anything is made, and without a node."""
-    from universe.formats.between import why_not
-
-    told = passage_told(one)
-    reason = why_not(one, {each.id for each in plan.universes})
-    return {**told, "state": "left", "reason": f"{reason} that are imported"} if reason else told
 
 
 def print_beside(report: Json) -> None:

@@ -28,7 +28,7 @@ from node.text import printable, size_text
 
 if TYPE_CHECKING:
     from universe.formats.imported import WorldFormat
-    from universe.formats.out import Laid, OutSnapshot, Written
+    from universe.formats.leaving import Laid, OutSnapshot, Written
 
 DOWNLOAD_TIMEOUT_S: Final = 600.0
 FORMATS: Final = ("ai-village", "savefile", "primordium", "raw")
@@ -47,9 +47,9 @@ def export_command(
 
     `ai-village`: the folder of such a server; `savefile`: one SaveFile for each snapshot;
     `primordium`: a save.json and a database of states; `raw`: each snapshot byte for byte, and
-    an index. Passages between the universes and the players whose they are go along, where the
-    format has a place for them. Of several, each gets a folder in DIR, but for `ai-village`.
-    Where all snapshots are left out, it ends with 1.
+    an index. What a program has no place for stands beside it in panspermia.json, which it passes
+    over. Passages between the universes and the players whose they are go along. Of several, each
+    gets a folder in DIR, but for `ai-village`. Where all snapshots are left out, it ends with 1.
     """
     from universe.formats.imported import WorldFormat
 
@@ -83,8 +83,8 @@ def _say_written(report: dict[str, Any], folder: Path) -> None:
         say(printable(f"left out: tick {one['tick']}: {one['reason']}"), dim=True, err=True)
     if events := report["events_left"]:
         some = "event" if events == 1 else "events"
-        why = "no snapshot was taken for: this format has no place for them, see --format raw"
-        say(f"left out: {events:,} {some} that {why}", dim=True, err=True)
+        why = "no snapshot was taken for: they stand in panspermia.json alone"
+        say(f"{events:,} {some} that {why}", dim=True, err=True)
     for one in report["passages_left"]:
         why = f"{one['source']} to {one['target']}: name both universes to write it too"
         say(printable(f"left out: passage {one['id']}, {why}"), dim=True, err=True)
@@ -146,14 +146,14 @@ class Exporting:
 
     @property
     def events_left(self) -> int:
-        """Those of which nothing is written."""
+        """Those for which the format has no place, which stand in our notes alone."""
         from universe.formats.imported import WorldFormat
 
         universe = self.out.universe
         if self.format is WorldFormat.RAW:
             return 0
         taken = {one.event for one in universe.snapshots}
-        return sum(event not in taken for event in universe.events)
+        return sum(event not in taken for event in universe.events) + len(universe.named)
 
     def plan(self) -> None:
         """Raises `Failure` where a state's file is there already."""
@@ -193,7 +193,7 @@ class Exporting:
     def _write_rows(self, rows: Sequence[Laid]) -> None:
         """Those of the one database, as far as there are any. Raises `Failure`."""
         from storage.world_table import new_world_table
-        from universe.formats.out import Written
+        from universe.formats.leaving import Written
 
         if not rows:
             return
@@ -218,7 +218,7 @@ class Exporting:
 
     def _write(self, one: Laid) -> bool:
         """Whether the format has a place for it, which its first bytes say. Raises `Failure`."""
-        from universe.formats.out import Written
+        from universe.formats.leaving import Written
 
         path = self.top + one.path
         with self.files.file(path) as file:

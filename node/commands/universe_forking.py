@@ -32,34 +32,51 @@ class Forking:
 
         Raises `Failure` where it cannot be without being a fork either.
         """
-        if one.fork_of is None or one.origin is None:
+        state = self.begins(one, told)
+        if state is None or one.fork_of is None:
             return None
-        parent = one.fork_of.universe
+        asked = {**body, "snapshotTick": state["tick"], "snapshot": state["id"]}
+        path = path_of("/api/universe", f"{self.did}/{one.fork_of.universe}", "fork")
         try:
-            state = self._state(parent, one.origin)
-            if state is None:
-                told["no_fork"] = f"{parent} has not the state here that it began with"
-                return None
-            asked = {**body, "snapshotTick": one.origin.tick, "snapshot": state}
-            path = path_of("/api/universe", f"{self.did}/{parent}", "fork")
             return node().post(path, asked)
         except Failure as wrong:
-            if wrong.exit in ENDS_ALL or wrong.problem.get("code") == "universe-exists":
+            if wrong.problem.get("code") == "universe-exists":
                 raise
-            told["no_fork"] = str(wrong.problem.get("detail", ""))
+            self._is_none(wrong, told)
             return None
+
+    def begins(self, one: ImportedUniverse, told: dict[str, Any]) -> Json | None:
+        """The parent's state here that it begins with; None where there is none, as `made`."""
+        if one.fork_of is None or one.origin is None:
+            return None
+        try:
+            state = self._state(one.fork_of.universe, one.origin)
+        except Failure as wrong:
+            self._is_none(wrong, told)
+            return None
+        if state is None:
+            told["no_fork"] = f"{one.fork_of.universe} has not the state here that it began with"
+        return state
+
+    def _is_none(self, wrong: Failure, told: dict[str, Any]) -> None:
+        """Raises `wrong` where nothing else would go either."""
+        if wrong.exit in ENDS_ALL:
+            raise wrong
+        told["no_fork"] = str(wrong.problem.get("detail", ""))
 
     def has_begun(self, one: ImportedUniverse, there: Json) -> bool:
         """Whether the universe that is `there` already began with what this one began with."""
         if one.origin is None or not there.get("forkOf"):
             return False
-        checksum = one.origin.content.checksum.hex()
-        return any(
-            state.get("inherited") and state["checksum"] == checksum for state in self._told(one.id)
-        )
+        checksum, begun = one.origin.content.checksum.hex(), self.begun(one.id)
+        return begun is not None and begun["checksum"] == checksum
 
-    def _state(self, parent: str, origin: ImportedSnapshot) -> str | None:
-        """Its id as a snapshot of the parent's here."""
+    def begun(self, id: str) -> Json | None:
+        """What a fork that is there began with. Raises `Failure`."""
+        return next((state for state in self.told(id) if state.get("inherited")), None)
+
+    def _state(self, parent: str, origin: ImportedSnapshot) -> Json | None:
+        """It as a snapshot of the parent's here."""
         checksum, tick = origin.content.checksum.hex(), origin.tick
         alike = [
             state
@@ -67,13 +84,14 @@ class Forking:
             if (state["checksum"], state["tick"]) == (checksum, tick)
         ]
         alike.sort(key=lambda state: state["type"] != origin.kind)
-        return str(alike[0]["id"]) if alike else None
+        return alike[0] if alike else None
 
     def _listed(self, parent: str) -> list[Json]:
         if parent not in self.states:
-            self.states[parent] = self._told(parent)
+            self.states[parent] = self.told(parent)
         return self.states[parent]
 
-    def _told(self, id: str) -> list[Json]:
+    def told(self, id: str) -> list[Json]:
+        """What the node lists of a universe. Raises `Failure`."""
         path = path_of("/api/universe", f"{self.did}/{id}", "snapshots")
         return list(node().get(path, {"limit": LISTED_MAX})["snapshots"])

@@ -20,14 +20,16 @@ from node.commands.console import DRY_RUN, node, print_result, wants_json
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
 from node.commands.universe_beside import (
+    COMMONS,
     Beside,
     passage_told,
-    planned_passage,
     player_told,
     there,
+    told_gone,
 )
+from node.commands.universe_foreseen import Foreseen
 from node.commands.universe_forking import ENDS_ALL, Forking
-from node.commands.universe_import_told import planned, print_report, problem_json
+from node.commands.universe_import_told import count, planned, print_report, problem_json
 from node.commands.universe_sending import event_body, send
 from node.commands.universe_together import sent_together
 from node.exit_codes import NOT_RUNNING
@@ -36,7 +38,7 @@ from node.text import printable
 
 if TYPE_CHECKING:
     from node.commands.world_files import WorldFiles
-    from universe.formats import ImportedSnapshot, ImportedUniverse, Plan
+    from universe.formats import ImportedSnapshot, ImportedUniverse, Plan, Source
 
 FORMATS: Final = ("ai-village", "savefile", "primordium", "raw")
 TAKEN: Final = frozenset({"universe-elsewhere", "universe-exists", "deleted"})
@@ -55,7 +57,7 @@ AGAIN: Final = "What came is kept: the same command goes on, and sends nothing t
     show_default=True,
     help="Who may read it; `as-said` as the files have it.",
 )
-@click.option("--keep-all", is_flag=True, help="Leave out how long states were to be kept.")
+@click.option("--keep-all", is_flag=True, help="Leave out how long states are kept, and the rule.")
 @DRY_RUN
 def import_command(
     path: Path,
@@ -118,12 +120,32 @@ def without_decay(found: Plan) -> Plan:
     universes = tuple(
         replace(
             one,
+            said=replace(one.said, retention=""),
             snapshots=tuple(replace(each, decay=None) for each in one.snapshots),
             copy=one.copy and replace(one.copy, decay=None),
         )
         for one in found.universes
     )
     return replace(found, universes=universes)
+
+
+def universe_body(one: ImportedUniverse, visibility: str) -> dict[str, Any]:
+    """As the node makes it."""
+    said = one.said
+    body: dict[str, Any] = {
+        "id": one.id,
+        "name": one.name,
+        "visibility": visibility,
+        "ownerId": one.owner,
+        "createdAt": one.created_us // 1_000,
+        "description": said.description,
+        "tags": [*said.tags],
+        "license": said.license,
+        "card": said.card,
+    }
+    for key, text in (("config", one.config), ("retention", said.retention)):
+        body[key] = json.loads(text) if text else None
+    return {key: value for key, value in body.items() if value}
 
 
 @dataclass(slots=True)
@@ -141,44 +163,49 @@ class Importing:
     did: str = ""
     """The author's, who signs for all of it."""
     forking: Forking = field(default_factory=lambda: Forking(""))
+    foreseen: Foreseen = field(default_factory=Foreseen)
+    """Where it is only a plan: what would be there."""
     places: dict[str, str] = field(default_factory=dict[str, str])
     """Of universes that are there now, by their ids: in which namespace."""
+    total: int = 0
+    """Bytes of all that goes to the node."""
 
     def go(self) -> None:
         """Raises `Failure` where nothing more would go either."""
-        done, total = 0, sum(one.size for one in self.plan.universes)
+        done, self.total = 0, sum(one.size for one in self.plan.universes)
         self.did = self._author()
         self.forking = Forking(self.did)
+        if self.is_dry:
+            self.forking.states = self.foreseen.rows
         with Progress() as bars:
             for one in self.plan.universes:
                 told = planned(one)
                 self.universes.append(told)
-                if self.is_dry:
-                    self._foresee(one, told)
-                    continue
                 try:
-                    self._make(one, told)
+                    self._foresee(one, told) if self.is_dry else self._make(one, told)
                 except Failure as wrong:
                     self._leave(wrong, told)
                     done += one.size
                     continue
+                own = self._own(one, told)
+                size = sum(each.content.size for each in own)
+                self.total += size - one.size
 
                 def heard(sent: int, at: int = done, id: str = one.id) -> None:
-                    bars.show({"stage": "send", "id": id, "done": at + sent, "total": total})
+                    line: Json = {"stage": "send", "id": id, "total": self.total}
+                    bars.show({**line, "done": at + sent})
 
-                own = self._own(one, told)
-                self._send_all(one.id, own, told, heard)
-                done += sum(each.content.size for each in own)
-                self._tell_events(one, told)
+                if self.is_dry:
+                    for each in own:
+                        told["known" if self.foreseen.send(one.id, each) else "new"] += 1
+                else:
+                    self._tell_events(one, self._send_all(one.id, own, told, heard))
+                done += size
         self._go_beside()
 
     def _go_beside(self) -> None:
         """Players and passages, once the universes are there."""
-        if self.is_dry:
-            self.players = [player_told(one) for one in self.plan.players]
-            self.passages = [planned_passage(one, self.plan) for one in self.plan.passages]
-            return
-        beside = Beside(self.did, self.plan, self.places)
+        beside = Beside(self.did, self.plan, self.places, is_dry=self.is_dry)
         for who in self.plan.players:
             try:
                 self.players.append(beside.player(who))
@@ -207,16 +234,25 @@ class Importing:
         return "public" if one.is_public else "private"
 
     def _foresee(self, one: ImportedUniverse, told: dict[str, Any]) -> None:
-        """What is there already, as far as a node says: without one nothing is known of it."""
-        if not self.did:
-            return
-        found = there(path_of("/api/universe", f"{self.did}/{one.id}"))
+        """As `_make`, as far as a node says: without one nothing is known of what is there."""
+        wanted, path = self._wanted(one), path_of("/api/universe", f"{self.did}/{one.id}")
+        found = there(path) if self.did else None
+        if found is None and self.did and (gone := told_gone(path, one.id)):
+            raise failed("deleted", "It was deleted", gone)
         if found is None:
+            begins = self.forking.begins(one, told)
+            told["is_fork"] = begins is not None
+            self.foreseen.begin(one.id, [] if begins is None else [{**begins, "inherited": True}])
+            self.places[one.id] = COMMONS if wanted == "public" else wanted
             return
-        told["state"] = "unchanged"
-        if found["universe"]["visibility"] != self._wanted(one):
+        universe = found["universe"]
+        if universe["visibility"] != wanted:
             detail = f"{one.id} is there already for other readers, and they cannot be changed"
-            self._leave(failed("universe-elsewhere", "It is there already", detail), told)
+            raise failed("universe-elsewhere", "It is there already", detail)
+        told["state"] = "unchanged"
+        told["is_fork"] = self.forking.has_begun(one, universe)
+        self.foreseen.begin(one.id, self.forking.told(one.id))
+        self.places[one.id] = COMMONS if wanted == "public" else wanted
 
     def _leave(self, wrong: Failure, told: dict[str, Any]) -> None:
         """This universe is not taken. Raises `wrong` where no other would be either."""
@@ -237,13 +273,7 @@ class Importing:
             told["state"] = "unchanged"
             told["is_fork"] = self.forking.has_begun(one, found["universe"])
             return
-        body: dict[str, Any] = {"id": one.id, "name": one.name, "visibility": wanted}
-        if one.owner:
-            body["ownerId"] = one.owner
-        if one.created_us:
-            body["createdAt"] = one.created_us // 1_000
-        if one.config:
-            body["config"] = json.loads(one.config)
+        body = universe_body(one, wanted)
         answer = self.forking.made(one, body, told)
         told["is_fork"] = answer is not None
         self._made(answer or node().post("/api/universe", body), told)
@@ -256,7 +286,9 @@ class Importing:
         """What it is to have itself: also what it began with, where it is no fork here."""
         if one.copy is None or told["is_fork"]:
             return one.snapshots
-        return (one.copy, *one.snapshots)
+        own = (one.copy, *one.snapshots)
+        count(told, own)
+        return own
 
     def _send_all(
         self,
@@ -264,28 +296,42 @@ class Importing:
         snapshots: Sequence[ImportedSnapshot],
         told: dict[str, Any],
         heard: Callable[[int], None],
-    ) -> None:
+    ) -> dict[Source, str]:
+        """Ids of those that are there now, by where they lie."""
         from registry.formats.errors import InvalidFile
 
+        ids: dict[Source, str] = {}
         send_one = partial(send, node(), self.files, f"{self.did}/{id}")
         for snapshot, answer in sent_together(snapshots, send_one, heard):
             try:
-                is_known = answer()["known"]
+                kept = answer()
             except (Failure, InvalidFile) as wrong:
                 self._refuse(wrong, id, snapshot.source.path)
             else:
-                told["known" if is_known else "new"] += 1
+                told["known" if kept["known"] else "new"] += 1
+                ids[snapshot.source] = str(kept["id"])
+        return ids
 
-    def _tell_events(self, one: ImportedUniverse, told: dict[str, Any]) -> None:
-        """Those that no snapshot was taken for."""
-        path = path_of("/api/universe", f"{self.did}/{one.id}", "timeline")
+    def _tell_events(self, one: ImportedUniverse, ids: dict[Source, str]) -> None:
+        """Those that no snapshot was taken for. `ids`: of its own snapshots that are there now."""
         taken = {snapshot.event for snapshot in one.snapshots}
-        for event in one.events:
-            if event not in taken:
-                try:
-                    node().post(path, event_body(event))
-                except Failure as wrong:
-                    self._refuse(wrong, one.id, event.title)
+        bodies = [event_body(event) for event in one.events if event not in taken]
+        for event, source in one.named:
+            id = ids.get(source) or self._begun(one, source)
+            bodies.append({**event_body(event), **({} if id is None else {"snapshot": id})})
+        path = path_of("/api/universe", f"{self.did}/{one.id}", "timeline")
+        for body in bodies:
+            try:
+                node().post(path, body)
+            except Failure as wrong:
+                self._refuse(wrong, one.id, body["title"])
+
+    def _begun(self, one: ImportedUniverse, source: Source) -> str | None:
+        """Id of what it began with, where that is what lies there."""
+        if one.copy is None or one.copy.source != source:
+            return None
+        begun = self.forking.begun(one.id)
+        return None if begun is None else str(begun["id"])
 
     def _refuse(self, wrong: Exception, universe: str, what: str) -> None:
         if isinstance(wrong, Failure):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from node.commands.console import print_table, say
@@ -27,14 +29,11 @@ def planned(one: ImportedUniverse) -> dict[str, Any]:
         "name": one.name,
         "owner": one.owner,
         "state": "planned",
-        "snapshots": len(one.snapshots),
-        "canonical": sum(each.kind == "canonical" for each in one.snapshots),
-        "events": len(one.events),
-        "bytes": one.size,
-        "decaying": sum(goes_by_itself(each) for each in one.snapshots),
+        "events": len(one.events) + len(one.named),
         "new": 0,
         "known": 0,
         "fork_of": None,
+        "retention": json.loads(one.said.retention) if one.said.retention else None,
     }
     if fork := one.fork_of:
         told["fork_of"] = {"universe": fork.universe, "tick": fork.tick}
@@ -42,7 +41,16 @@ def planned(one: ImportedUniverse) -> dict[str, Any]:
             told["no_fork"] = f"{fork.universe} is not there, or without what it began with"
         else:
             told["fork_of"]["sha256"] = one.origin.content.sha256.hex()
+    count(told, one.snapshots)
     return told
+
+
+def count(told: dict[str, Any], snapshots: Sequence[ImportedSnapshot]) -> None:
+    """Those that it is to have itself."""
+    told["snapshots"] = len(snapshots)
+    told["canonical"] = sum(each.kind == "canonical" for each in snapshots)
+    told["bytes"] = sum(each.content.size for each in snapshots)
+    told["decaying"] = sum(goes_by_itself(each) for each in snapshots)
 
 
 def problem_json(one: Problem) -> Json:
@@ -57,20 +65,20 @@ def problem_json(one: Problem) -> Json:
     }
 
 
-def state_text(one: Json, *, is_dry: bool) -> str:
+def state_text(one: Json) -> str:
     if "why" in one:
         return f"left: {printable(one['why'])}"
-    return str(one["state"]) if is_dry else f"{one['state']}, {one['new']} new"
+    return f"{one['state']}, {one['new']:,} new"
 
 
-def print_report(report: Json, count: int) -> None:
+def print_report(report: Json, told: int) -> None:
     rows = (
         (
             one["id"],
             one["snapshots"],
             size_text(one["bytes"]),
             one["events"],
-            state_text(one, is_dry=report["dry_run"]),
+            state_text(one),
             one["name"],
         )
         for one in report["universes"]
@@ -82,12 +90,15 @@ def print_report(report: Json, count: int) -> None:
     if decaying := sum(one["decaying"] for one in report["universes"]):
         why = "are to be kept for some ticks, and go as the world goes on; --keep-all keeps them"
         say(f"{decaying:,} of the snapshots {why}", dim=True)
+    if ruled := [one["id"] for one in report["universes"] if one["retention"]]:
+        why = "brings a rule by which snapshots go with the next ones; --keep-all leaves it out"
+        say(printable(f"{', '.join(ruled)}: {why}"), dim=True)
     print_beside(report)
     for one in sorted(report["problems"], key=lambda one: not one["left_out"])[:TOLD_MAX]:
         parts = [part for part in (one["file"], one["place"], one["reason"]) if part]
         say(printable(f"{one['about']}: {': '.join(parts)}"), dim=True, err=True)
-    if count > TOLD_MAX:
-        say(f"and {count - TOLD_MAX:,} more: --json has them", dim=True, err=True)
+    if told > TOLD_MAX:
+        say(f"and {told - TOLD_MAX:,} more: --json has them", dim=True, err=True)
     for one in report["refused"]:
         parts = [part for part in (one["universe"], one["what"], one["detail"]) if part]
         say(printable(": ".join(parts)), fg="red", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +27,8 @@ from node.text import printable, size_text
 
 EVERYTHING = 10_000
 CONFIG_BYTES_MAX = 16 * 1024
+LISTED_MAX = 1_000
+SAME_SHOWN_MAX = 5
 
 
 @click.command("create")
@@ -37,6 +40,7 @@ CONFIG_BYTES_MAX = 16 * 1024
 @click.option("--description", help="One line.")
 @click.option("--tag", "tags", multiple=True, help="May be repeated.")
 @click.option("--namespace", metavar="NAME|DID", help="Shared with the members of this namespace.")
+@click.option("--again", is_flag=True, help="Another one, though one of yours is called NAME.")
 def create(
     name: str,
     id: str | None,
@@ -46,14 +50,17 @@ def create(
     description: str | None,
     tags: tuple[str, ...],
     namespace: str | None,
+    again: bool,
 ) -> None:
     """Make a universe called NAME; private, unless you say else.
 
-    Said again with its --id, its words change. Without --id it is another one each time, though
-    one of yours is called NAME already.
+    Said again with its --id, its words change. Without --id it is a new one; where one of yours is
+    called NAME already only --again makes another.
     """
     if public and namespace is not None:
         raise click.UsageError("--public is for everybody, --namespace for its members: say one")
+    if id is None and not again:
+        refuse_same_name(name)
     body: dict[str, Any] = {
         "name": name, "id": id, "ownerId": owner, "namespace": namespace,
         "description": description, "tags": list(tags) or None,
@@ -71,6 +78,31 @@ def create(
     say(
         f"Keep a state of it: panspermia universe snapshot {universe['id']} FILE --tick N", dim=True
     )
+
+
+def refuse_same_name(name: str) -> None:
+    """Raises `Failure` where a universe of one's own is called so: who types it twice means it."""
+    same = [one["id"] for one in own_universes() if one["name"] == name]
+    if same:
+        ids = ", ".join(map(printable, same[:SAME_SHOWN_MAX]))
+        more = ", …" if len(same) > SAME_SHOWN_MAX else ""
+        detail = (
+            f"you have a universe called {printable(name)} already: {ids}{more}\n"
+            "To change its words: --id ID; for another one of that name: --again"
+        )
+        raise failed("same-name", "One of that name is there already", detail, ids=same)
+
+
+def own_universes() -> Iterator[Json]:
+    """All of them."""
+    author, cursor = node().get("/api/identity")["did"], None
+    while True:
+        query = {"author": author, "limit": LISTED_MAX, "cursor": cursor}
+        page = node().get("/api/universes", query)
+        yield from page["universes"]
+        cursor = page["next"]
+        if cursor is None:
+            return
 
 
 def config_of(text: str, what: str = "the config") -> Json:

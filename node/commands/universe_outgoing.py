@@ -15,7 +15,7 @@ from node.failure import Failure, Json
 if TYPE_CHECKING:
     from universe.event import Event
     from universe.formats.imported import ImportedPassage, ImportedPlayer
-    from universe.formats.out import OutSnapshot, OutUniverse
+    from universe.formats.leaving import OutSnapshot, OutUniverse
     from universe.snapshot import Decay
 
 LISTED_MAX: Final = 10_000
@@ -50,12 +50,13 @@ def outgoing(universes: list[str]) -> tuple[list[Outgoing], list[ImportedPassage
 
 
 def _universe(name: str, meta: Json) -> OutUniverse:
-    from universe.formats.imported import ForkOf
-    from universe.formats.out import OutUniverse
+    from universe.formats.imported import ForkOf, Said
+    from universe.formats.leaving import OutUniverse
 
     snapshots = [snapshot_of(one) for one in _listed(name, "snapshots", "snapshots", {})]
     events = {one.event for one in snapshots if one.event}
-    events |= _events(name, {one.id: one for one in snapshots})
+    told, named = _events(name, {one.id: one for one in snapshots})
+    events |= told
     fork, config = meta.get("forkOf"), meta.get("config")
     return OutUniverse(
         id=_id_in(name),
@@ -67,6 +68,14 @@ def _universe(name: str, meta: Json) -> OutUniverse:
         is_public=meta["isPublic"],
         config=json.dumps(config, ensure_ascii=False, separators=(",", ":")) if config else "",
         fork_of=ForkOf(_id_in(fork["universe"]), fork["snapshotTick"]) if fork else None,
+        said=Said(
+            meta.get("description", ""),
+            tuple(meta.get("tags", ())),
+            meta.get("license", ""),
+            meta.get("card", ""),
+            meta.get("retention", ""),
+        ),
+        named=tuple(sorted(named, key=lambda one: _when(one[0]))),
     )
 
 
@@ -91,22 +100,28 @@ def _when(event: Event) -> tuple[int, int, str]:
     return event.at_us, event.tick, repr(event)
 
 
-def _events(name: str, snapshots: Mapping[str, OutSnapshot]) -> set[Event]:
-    """Those that no snapshot was taken for."""
+def _events(
+    name: str, snapshots: Mapping[str, OutSnapshot]
+) -> tuple[set[Event], set[tuple[Event, str]]]:
+    """Those that no snapshot was taken for; and those that name one, with its id."""
     found: set[Event] = set()
+    named: set[tuple[Event, str]] = set()
     for entry in _listed(name, "timeline", "entries", {"bare": "true"}):
         if not entry.get("event"):
             continue
         event = event_of(entry, entry["tick"], entry["timestamp"] * 1_000)
+        if (names := entry.get("names")) in snapshots:
+            named.add((event, str(names)))
+            continue
         opens = snapshots.get(entry.get("snapshot") or "")
         taken = opens and opens.event
         if not taken or replace(taken, tick=event.tick, at_us=event.at_us) != event:
             found.add(event)
-    return found
+    return found, named
 
 
 def snapshot_of(entry: dict[str, Any]) -> OutSnapshot:
-    from universe.formats.out import OutSnapshot
+    from universe.formats.leaving import OutSnapshot
 
     at_us = entry["timestamp"] * 1_000
     told, policy = entry.get("canonEvent"), entry.get("decayPolicy")

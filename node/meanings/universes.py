@@ -18,6 +18,10 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
         "A fork is a universe of its own, and you have one of that id already.",
         "Take another id for the fork, or leave it out.",
     ),
+    "same-name": (
+        "A universe of yours is called so already, and nothing was made.",
+        "Say its `--id` to change it, or `--again` for another one of that name.",
+    ),
     "needs-namespace": (
         "A shared universe lies in the namespace of those who may read it; public and private ones"
         " lie where all such lie.",

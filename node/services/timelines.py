@@ -61,6 +61,8 @@ class Said(msgspec.Struct, frozen=True):
 
 
 _SAID: Final = msgspec.json.Decoder(Said)
+AT_ONCE: Final = 64
+"""Snapshots that are looked at together: of one tick there are few."""
 FAMILY_MAX: Final = 1_000
 """Universes in one tree of forks: as many as a list has."""
 
@@ -213,6 +215,21 @@ async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
             raise NotFound(detail, code="unknown-snapshot")
         await by.store.commit(document, add_event(encoded, now_us=by.clock_us()), signer)
     return event_id(encoded), event
+
+
+async def entry_told(store: Store, row: ListedRow, id: bytes, event: Event) -> Entry:
+    """How an event stands in the timeline: by what is at its tick, however long all of it is."""
+    there = [] if event.snapshot is None else [await store.snapshot(row.number, event.snapshot)]
+    after = (event.tick, -1, b"")
+    while page := await store.snapshots(
+        row.number, limit=AT_ONCE, after=after, is_newest_first=False
+    ):
+        there += [one for one in page if one.tick == event.tick]
+        if page[-1].tick != event.tick:
+            break
+        after = (page[-1].tick, page[-1].at_us, page[-1].id)
+    found = timeline([taken_of(one) for one in there if one is not None], [(id, event)])
+    return next(one for one in found if one.event == id)
 
 
 def _line(

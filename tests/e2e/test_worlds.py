@@ -209,7 +209,7 @@ def test_saves_and_worlds_go_in_and_what_is_broken_is_told(
         "primordium",
     )
     assert (again["written"], again["left"]) == (2, [])
-    assert sorted(hashes(tmp_path / "eden-3")["universe:eden-3"]) == sorted(
+    assert sorted(hashes(tmp_path / "eden-3")["universe:eden-2"]) == sorted(
         hashes(eden)["universe:eden"]
     )
     path = tmp_path / "no-saves"

@@ -340,6 +340,9 @@ TARGETS: tuple[Target, ...] = (
     Target(
         "world-index", worlds.read_index, worlds.index_seeds, (InvalidFile,), mutate_text, 1_000
     ),
+    Target(
+        "world-notes", worlds.read_notes, worlds.notes_seeds, (InvalidFile,), mutate_text, 1_000
+    ),
     Target("world-gz", worlds.unpack, worlds.packed_seeds, (InvalidFile,), inputs=1_000),
     Target(
         "world-timeline",

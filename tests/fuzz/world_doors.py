@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
+from blake3 import blake3
+
 from registry.formats.errors import InvalidFile, Place
 from tests.universe.formats.memory import MemoryFiles, as_json, packed
 from tests.universe.formats.saves import save, universe_part
@@ -16,6 +18,8 @@ from universe.formats import (
     plan_savefiles,
     world_folders,
 )
+from universe.formats.notes import NOTES
+from universe.formats.notes import TYPE as NOTES_TYPE
 from universe.formats.raw import TYPE, plan_raw
 from universe.formats.spans import Cursor
 from universe.formats.unpacking import PIECE_BYTES, Unpacking
@@ -23,6 +27,7 @@ from universe.names import parse_universe_id
 
 PLAIN_BYTES_MAX = 2 << 20
 TIMELINE = "universes/universe:main/timeline.json"
+SAVE = "snapshots/5.json.gz"
 METADATA = "universes/universe:main/metadata.json"
 
 
@@ -97,6 +102,13 @@ def read_index(data: bytes) -> None:
     hold(plan_raw(MemoryFiles({**states, "universe.json": data}), [""]))
 
 
+def read_notes(data: bytes) -> None:
+    folder = "universes/universe:main"
+    hold(plan_ai_village(MemoryFiles({**_main(), f"{folder}/panspermia.json": data})))
+    part = as_json({**save(universe_part("universe:main", 5)), "header": {"lastSavedAt": 1}})
+    hold(plan_savefiles(MemoryFiles({"snapshots/5.json.gz": part, NOTES: data}), [SAVE]))
+
+
 def hold(plan: Plan) -> None:
     """What a plan promises can be made. Raises `InvalidFile` where something was refused."""
     for one in plan.universes:
@@ -107,7 +119,9 @@ def hold(plan: Plan) -> None:
             assert snapshot.at_us >= 0
             assert snapshot.content.size
             assert snapshot.event is None or snapshot.event in one.events
-        for event in one.events:
+        places = {snapshot.source for snapshot in (*one.snapshots, one.copy) if snapshot}
+        assert all(source in places for _, source in one.named)
+        for event in (*one.events, *(event for event, _ in one.named)):
             assert decode_event(encode_event(event)) == event
     for problem in plan.report.problems:
         assert str(problem).isprintable()
@@ -166,6 +180,24 @@ def index_seeds() -> Sequence[bytes]:
     fork = {"universe": "universe:b", "tick": 3}
     index = {"type": TYPE, "id": "universe:main", "name": "Main", "fork_of": fork, "config": "{}"}
     return [as_json({**index, "snapshots": [snapshot, 7], "events": [told, 7]}), as_json(index)]
+
+
+def notes_seeds() -> Sequence[bytes]:
+    told = {"tick": 5, "at_us": 7, "type": "birth", "title": "Ada", "entities": ["a"]}
+    checksum = blake3(state(5)).hexdigest()
+    point = {"tick": 5, "checksum": checksum, "file": SAVE}
+    notes = {
+        "type": NOTES_TYPE,
+        "id": "universe:main",
+        "tags": ["a", "b"],
+        "license": "MIT",
+        "card": "# A",
+        "retention": '{"auto":{"newest":5}}',
+        "fork_of": {"universe": "universe:b", "tick": 3, "checksum": checksum},
+        "snapshots": [{**point, "kind": "manual", "media": "application/json", "event": told}],
+        "events": [{**told, "title": "Eve", "snapshot": point}, told, 7],
+    }
+    return [as_json(notes), as_json({"type": NOTES_TYPE, "id": "universe:x"})]
 
 
 def text_seeds() -> Sequence[bytes]:

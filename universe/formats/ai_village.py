@@ -20,6 +20,7 @@ from universe.formats.between import each_once, passage_of, player_of
 from universe.formats.claims import OWNER_CHARACTERS_MAX, Claims, object_of
 from universe.formats.file_names import unescaped
 from universe.formats.imported import (
+    NOTHING_SAID,
     About,
     Files,
     ForkOf,
@@ -31,7 +32,9 @@ from universe.formats.imported import (
     Report,
     WorldFormat,
 )
+from universe.formats.index import Index
 from universe.formats.limits import PART_BYTES_MAX
+from universe.formats.notes import Notes
 from universe.formats.origins import with_origins
 from universe.formats.timelines import ENDINGS, SNAPSHOTS, TIMELINE, read_line
 from universe.names import parse_new_id
@@ -68,10 +71,11 @@ def plan_ai_village(files: Files) -> Plan:
     for path, why in files.listing.passed_over:
         report.tell(About.OUTSIDE, path, why)
     folders = universe_folders(files.listing)
+    notes = Notes(files, report)
     universes: dict[str, ImportedUniverse] = {}
     for folder in folders:
         try:
-            one = read_universe(files, folder, folders[folder], report)
+            one = read_universe(files, folder, folders[folder], notes, report)
         except InvalidFile as wrong:
             report.refuse(wrong)
             continue
@@ -83,6 +87,7 @@ def plan_ai_village(files: Files) -> Plan:
             report.tell(About.SAME_ID, folder, reason)
         else:
             universes[one.id] = one
+    notes.tell()
     roots = {_root_of(folder) for folder in folders}
     passages = [one for root in sorted(roots) for one in _passages(files, root, report)]
     players = [one for root in sorted(roots) for one in _players(files, root, report)]
@@ -91,7 +96,7 @@ def plan_ai_village(files: Files) -> Plan:
 
 
 def read_universe(
-    files: Files, folder: str, lying: Sequence[str], report: Report
+    files: Files, folder: str, lying: Sequence[str], notes: Notes, report: Report
 ) -> ImportedUniverse:
     """`lying` are its files of snapshots. Raises `InvalidFile` where nothing says a usable id."""
     path = f"{folder}/{METADATA}" if folder else METADATA
@@ -104,23 +109,27 @@ def read_universe(
     else:
         report.tell(About.MISSING, path, "is not there: the folder's name is all that is known")
     id = _id(claims, unescaped((folder or files.listing.name).rpartition("/")[2]))
-    line = read_line(files, folder, lying, report)
+    index = notes.in_folder(folder)
+    line = read_line(files, folder, lying, notes, report)
+    canonical = sum(one.kind == "canonical" and not one.is_inherited for one in line.snapshots)
     for key, there in (
         ("snapshotCount", len(line.snapshots)),
-        ("canonicalEventCount", sum(one.kind == "canonical" for one in line.snapshots)),
+        ("canonicalEventCount", canonical),
     ):
         if (told := claims.whole(key)) is not None and told != there:
             claims.doubt(key, f"says {told:,}, and {there:,} can be imported", About.COUNT)
     return ImportedUniverse(
         id=id,
-        name=claims.line("name", NAME_CHARACTERS_MAX) or id,
+        name=claims.exact("name", NAME_CHARACTERS_MAX) or id,
         snapshots=line.snapshots,
         events=line.events,
-        owner=claims.line("ownerId", OWNER_CHARACTERS_MAX),
+        owner=claims.exact("ownerId", OWNER_CHARACTERS_MAX),
         created_us=claims.time_us("createdAt"),
         is_public=claims.fields.get("isPublic") is True,
         config=claims.config("config"),
-        fork_of=_fork_of(claims),
+        fork_of=_fork_of(claims, index),
+        said=NOTHING_SAID if index is None else index.said,
+        named=line.named,
     )
 
 
@@ -142,7 +151,8 @@ def _id(claims: Claims, folder: str) -> str:
     raise InvalidFile(claims.file, Place(pointer="/id"), "no id that a universe may have")
 
 
-def _fork_of(claims: Claims) -> ForkOf | None:
+def _fork_of(claims: Claims, index: Index | None) -> ForkOf | None:
+    """Of that state which the notes have, where they say the same."""
     told = claims.inside("forkOf")
     if told is None:
         return None
@@ -150,6 +160,9 @@ def _fork_of(claims: Claims) -> ForkOf | None:
     if not isinstance(universe, str) or tick is None:
         told.doubt("universeId", "says not of which universe and tick it is a fork")
         return None
+    noted = None if index is None else index.fork_of
+    if noted is not None and (noted.universe, noted.tick) == (universe, tick):
+        return noted
     return ForkOf(universe, tick)
 
 

@@ -39,7 +39,7 @@ def passage_of(told: Claims) -> ImportedPassage:
         type=str(type),
         is_active=told.fields.get("active") is not False,
         created_us=told.time_us("createdAt"),
-        by=told.line("createdBy", OWNER_CHARACTERS_MAX),
+        by=told.exact("createdBy", OWNER_CHARACTERS_MAX),
         stability=STABILITY_MAX if stability is None else stability,
         maintained_us=told.time_us("lastMaintenance"),
     )
@@ -72,7 +72,7 @@ def player_of(told: Claims, universes: tuple[str, ...], id: str | None = None) -
         raise InvalidFile(told.file, told.at("id"), wrong.detail) from wrong
     return ImportedPlayer(
         id=found,
-        name=told.line("displayName", NAME_CHARACTERS_MAX) or found,
+        name=told.exact("displayName", NAME_CHARACTERS_MAX) or found,
         universes=universes,
         created_us=told.time_us("createdAt"),
         seen_us=told.time_us("lastSeen"),

@@ -8,6 +8,7 @@ from registry.fields import TIME_US_MAX
 from registry.formats.errors import InvalidFile, Place
 from registry.formats.json_text import escaped, parse
 from registry.formats.texts import line_of, text_of
+from registry.head import line_problem
 from registry.plain import as_map
 from universe.formats.halves import whole_characters
 from universe.formats.imported import About, Files, Report
@@ -54,6 +55,13 @@ class Claims:
             self.doubt(key, "is no text")
             return ""
         return line_of(value, characters_max)
+
+    def exact(self, key: str, characters_max: int) -> str:
+        """The same as it was written, where it may be: whoever wrote it had it so."""
+        value = self.fields.get(key)
+        if isinstance(value, str) and value.strip() and not line_problem(value, characters_max):
+            return value
+        return self.line(key, characters_max)
 
     def inside(self, key: str) -> "Claims | None":
         value = self.fields.get(key)

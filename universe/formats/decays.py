@@ -19,7 +19,7 @@ def decay_of(told: Claims) -> Decay | None:
     never = told.fields.get("neverDecay")
     if never is not None and not isinstance(never, bool):
         told.doubt("neverDecay", "is neither true nor false")
-    reason = told.line("preservationReason", REASON_CHARACTERS_MAX)
+    reason = told.exact("preservationReason", REASON_CHARACTERS_MAX)
     decay = Decay(told.whole("decayAfterTicks", AFTER_MAX), never is True, reason)
     return None if decay == Decay() else decay
 

@@ -19,6 +19,7 @@ from universe.event import (
     Event,
     event_problems,
     event_word,
+    is_event_type,
 )
 from universe.formats.claims import Claims
 from universe.formats.imported import About
@@ -29,6 +30,8 @@ _NOT_IN_TYPES: Final = re.compile(r"[^a-z0-9_:-]+", re.ASCII)
 
 def type_of(text: str) -> str:
     """`text` as a type of events."""
+    if is_event_type(text):
+        return text
     found = _NOT_IN_TYPES.sub("-", text.lower()).strip("-:_")
     return found[:64].rstrip("-:_") if found[:1].isalpha() and found[:1].isascii() else UNNAMED_TYPE
 

@@ -182,6 +182,8 @@ class ImportedSnapshot:
     """Its file says that its universe began with it, and that it is another's."""
     listed: int = 0
     """Its place in the list of its universe, where the order of that says something."""
+    is_noted: bool = False
+    """All of this is said of this very file: the same bytes may be there for another reason too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,33 @@ class ForkOf:
     tick: int
     sha256: str = ""
     """Of the very state, in hex; "" where only its tick is known."""
+    checksum: str = ""
+    """The same as BLAKE3."""
+
+    @property
+    def state(self) -> str:
+        """How the very state is known; "" where it is not."""
+        return self.sha256 or self.checksum
+
+    def is_of(self, content: Content) -> bool:
+        """Whether that is the very state."""
+        return self.state in (content.sha256.hex(), content.checksum.hex())
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What its owner says of a universe, beside its name."""
+
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    license: str = ""
+    card: str = ""
+    """Markdown."""
+    retention: str = ""
+    """JSON: which snapshots are let go, and when; "" for the usual."""
+
+
+NOTHING_SAID: Final = Said()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +241,9 @@ class ImportedUniverse:
     """Its parent's state that it begins with, where that is imported too."""
     copy: ImportedSnapshot | None = None
     """The same as it lies among the fork's files and is told of there; none of `snapshots`."""
+    said: Said = NOTHING_SAID
+    named: tuple[tuple[Event, Source], ...] = ()
+    """Events that name a snapshot, by where the bytes of that lie; none of `events`."""
 
     @property
     def size(self) -> int:

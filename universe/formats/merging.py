@@ -1,6 +1,6 @@
 """States of one universe that were found in several places, as one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from universe.formats.imported import About, ImportedSnapshot, ImportedUniverse, Report
@@ -8,26 +8,22 @@ from universe.parts import SNAPSHOTS_MAX
 from universe.snapshot import KINDS
 
 
-def by_bytes(one: ImportedSnapshot) -> tuple[object, ...]:
-    """What a fork began with stays beside the same bytes that it kept itself."""
-    return one.content.checksum, one.is_inherited
-
-
-def once(
-    found: Sequence[ImportedSnapshot],
-    report: Report,
-    known_by: Callable[[ImportedSnapshot], tuple[object, ...]] = by_bytes,
-) -> tuple[ImportedSnapshot, ...]:
+def once(found: Sequence[ImportedSnapshot], report: Report) -> tuple[ImportedSnapshot, ...]:
     """Each content once, the canonical one before others; in the order in which they were taken.
 
-    `known_by`: what makes two of them one.
+    But of what is noted each that was kept for another reason, or at another tick.
     """
     kept: dict[tuple[object, ...], ImportedSnapshot] = {}
-    for one in sorted(found, key=lambda one: (-KINDS.index(one.kind), *taken(one))):
-        if (same := kept.setdefault(known_by(one), one)) is not one:
+    for one in sorted(
+        found, key=lambda one: (not one.is_noted, -KINDS.index(one.kind), *taken(one))
+    ):
+        alike = _known_by(one)
+        if one.is_noted:  # what its bytes alone say is known by it too
+            kept.setdefault(alike[:2], one)
+        if (same := kept.setdefault(alike, one)) is not one:
             reason = f"the same bytes as {same.source.path}, which says tick {same.tick}"
             report.tell(About.DUPLICATE, one.source.path, f"tick {one.tick}: {reason}")
-    wanted = [*kept.values()]
+    wanted = [*dict.fromkeys(kept.values())]
     if len(wanted) > SNAPSHOTS_MAX:
         wanted.sort(key=lambda one: (-KINDS.index(one.kind), -one.at_us, -one.tick))
         reason = f"{len(wanted):,} snapshots, and a universe has {SNAPSHOTS_MAX:,} at most"
@@ -35,6 +31,12 @@ def once(
         why = "canonical ones are taken, then those by hand, then the newest"
         report.tell(About.TOO_MUCH, last, f"{reason}: {why}; this one and others are left out")
     return tuple(sorted(wanted[:SNAPSHOTS_MAX], key=taken))
+
+
+def _known_by(one: ImportedSnapshot) -> tuple[object, ...]:
+    """What a fork began with stays beside the same bytes that it kept itself."""
+    by_bytes = (one.content.checksum, one.is_inherited)
+    return (*by_bytes, one.tick, one.kind, one.event, one.decay) if one.is_noted else by_bytes
 
 
 def taken(one: ImportedSnapshot) -> tuple[int, int, str]:

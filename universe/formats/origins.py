@@ -55,7 +55,7 @@ def _begun(
 ) -> ImportedUniverse:
     at_tick = [each for each in one.snapshots if each.tick == fork.tick]
     marked = next((each for each in at_tick if each.is_inherited), None)
-    if marked is None and not fork.sha256:
+    if marked is None and not fork.state:
         for mine in (*at_tick, *beside):
             if (origin := _same(mine, there)) is not None:
                 return _without(one, mine, origin)
@@ -68,9 +68,9 @@ def _begun(
         what = f"state {marked.content.sha256.hex()}"
     else:
         for each in there:
-            if each.content.sha256.hex() == fork.sha256:
+            if fork.is_of(each.content):
                 return replace(one, origin=each)
-        what = f"state {fork.sha256}"
+        what = f"state {fork.state}"
     reason = f"{fork.universe} has no {what} at tick {fork.tick}: {one.id} is no fork of it here"
     report.tell(About.CLAIM, "", reason)
     return one

@@ -6,98 +6,34 @@ savefile     <id>-<tick>.json, one SaveFile for each state
 primordium   save.json, the newest state; logs/world.db, those of the simulation, one a tick
 raw          universe.json and states/<tick>.<ending>, byte for byte
 ```
+Beside the first three lies what they have no place for, in notes of ours that their programs pass
+over: see `notes`.
+
 What writes them asks for the names first (`laid_out`), writes each state there, and then the small
 files (`small_files`), in which the sizes and sums of what was written stand.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from blake3 import blake3
 
-from universe.event import Event
-from universe.formats.between import list_json, passage_json, player_json
+from universe.formats.between import passage_json
 from universe.formats.canonical import sha256_of
 from universe.formats.decays import decay_json
 from universe.formats.file_names import escaped
-from universe.formats.imported import (
-    BINARY_MEDIA,
-    JSON_MEDIA,
-    ForkOf,
-    ImportedPassage,
-    ImportedPlayer,
-    WorldFormat,
-)
+from universe.formats.imported import BINARY_MEDIA, JSON_MEDIA, WorldFormat
+from universe.formats.index_out import index_json, notes_json
+from universe.formats.leaving import Laid, OutSnapshot, OutUniverse, Written
+from universe.formats.notes import NOTES
 from universe.formats.primordium import DATABASES, LOGS, SAVE
-from universe.formats.raw import INDEX, TYPE
+from universe.formats.raw import INDEX
 from universe.formats.savefile import PART, UNIVERSE_SCHEMA, VERSION, is_savefile
-from universe.snapshot import Decay
 
 NAME_BYTES_MAX: Final = 180
 """Of a name that is made of an id: most systems take 255 with what is added to it."""
 PROGRAM: Final = "https://aivillage.dev"
-
-
-@dataclass(frozen=True, slots=True)
-class OutSnapshot:
-    """A state that is to be written; `id` is the snapshot's, in hex."""
-
-    id: str
-    tick: int
-    kind: str
-    at_us: int
-    media: str = JSON_MEDIA
-    day: int | None = None
-    event: Event | None = None
-    size: int = 0
-    is_wrapped: bool = False
-    checksum: str = ""
-    """BLAKE3 of its bytes, hex, for whoever writes it."""
-    decay: Decay | None = None
-    is_inherited: bool = False
-    """Its universe began with it; it is the parent's."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutUniverse:
-    id: str
-    name: str
-    snapshots: tuple[OutSnapshot, ...]
-    events: tuple[Event, ...] = ()
-    owner: str = ""
-    created_us: int = 0
-    is_public: bool = False
-    config: str = ""
-    fork_of: ForkOf | None = None
-    passages: tuple[ImportedPassage, ...] = ()
-    """Those that lead from it or to it, and that go out with it."""
-    players: tuple[ImportedPlayer, ...] = ()
-    """Whose it is, where that is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Laid:
-    """Where a state goes: `name` in `folder`; in a .gz where `is_packed`, or a row of a table."""
-
-    snapshot: OutSnapshot
-    folder: str
-    name: str
-    is_packed: bool = False
-    is_row: bool = False
-
-    @property
-    def path(self) -> str:
-        return f"{self.folder}/{self.name}" if self.folder else self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A state as it lies there now: the size of its file, and the SHA-256 of its bytes."""
-
-    size: int
-    sha256: bytes
 
 
 def laid_out(
@@ -181,11 +117,15 @@ def small_files(
             return {
                 f"{folder}/metadata.json": as_text(_metadata(universe, entries)),
                 f"{folder}/timeline.json": as_text(timeline),
+                f"{folder}/{NOTES}": as_text(notes_json(universe, laid, folder)),
             }
         case WorldFormat.RAW:
-            return {INDEX: as_text(_index(universe, laid, written))}
-        case _:
-            return {}
+            return {INDEX: as_text(index_json(universe, laid, written))}
+        case WorldFormat.SAVEFILE:  # of several universes all may lie in one folder
+            name = f"{folder_of(universe.id, is_escaped=True)}.{NOTES}"
+            return {name: as_text(notes_json(universe, laid))}
+        case WorldFormat.PRIMORDIUM:
+            return {NOTES: as_text(notes_json(universe, laid))}
 
 
 def folder_of(id: str, is_escaped: bool) -> str:
@@ -258,64 +198,6 @@ def _entry(one: Laid, written: Written) -> dict[str, Any]:
         "fileSize": written.size,
         "checksum": written.sha256.hex(),
         "filename": one.name,
-    }
-
-
-def _index(
-    universe: OutUniverse, laid: Sequence[Laid], written: Mapping[str, Written]
-) -> dict[str, Any]:
-    return {
-        "type": TYPE,
-        "id": universe.id,
-        "name": universe.name,
-        "owner": universe.owner,
-        "created_us": universe.created_us,
-        "is_public": universe.is_public,
-        "config": universe.config,
-        "fork_of": universe.fork_of and _fork_of(universe.fork_of, laid, written),
-        "events": [_event(event) for event in universe.events],
-        "snapshots": [
-            {
-                "id": one.snapshot.id,
-                "file": one.path,
-                "tick": one.snapshot.tick,
-                "kind": one.snapshot.kind,
-                "at_us": one.snapshot.at_us,
-                "day": one.snapshot.day,
-                "media": one.snapshot.media,
-                "wrapped": one.snapshot.is_wrapped,
-                "size": written[one.snapshot.id].size,
-                "sha256": written[one.snapshot.id].sha256.hex(),
-                "event": one.snapshot.event and _event(one.snapshot.event),
-                "decay": one.snapshot.decay and decay_json(one.snapshot.decay),
-                "inherited": one.snapshot.is_inherited,
-            }
-            for one in laid
-        ],
-        "passages": [passage_json(one) for one in universe.passages],
-        "players": [{**player_json(one), **list_json(one)} for one in universe.players],
-    }
-
-
-def _fork_of(fork: ForkOf, laid: Sequence[Laid], written: Mapping[str, Written]) -> dict[str, Any]:
-    """With the SHA-256 of the very state: of its tick the parent may have several."""
-    begun = [written[one.snapshot.id] for one in laid if one.snapshot.is_inherited]
-    named = {"sha256": begun[0].sha256.hex()} if begun else {}
-    return {"universe": fork.universe, "tick": fork.tick, **named}
-
-
-def _event(event: Event) -> dict[str, Any]:
-    return {
-        "tick": event.tick,
-        "at_us": event.at_us,
-        "type": event.type,
-        "title": event.title,
-        "description": event.description,
-        "day": event.day,
-        "importance": event.importance,
-        "entities": [*event.entities],
-        "souls": [*event.souls],
-        "parents": [*event.parents],
     }
 
 

@@ -5,6 +5,7 @@ from typing import Final
 from registry.formats.errors import InvalidFile, Place
 from universe.formats.ai_village import plan_ai_village, universe_folders
 from universe.formats.imported import Files, Plan, WorldFormat
+from universe.formats.notes import is_notes
 from universe.formats.primordium import SQLITE, plan_primordium, world_folders
 from universe.formats.raw import INDEX, TYPE, plan_raw
 from universe.formats.savefile import is_savefile, plan_savefiles
@@ -43,6 +44,8 @@ def plan(files: Files, format: WorldFormat | None = None) -> Plan:
             worlds = {"": [path]}
     if worlds:
         return plan_primordium(files, worlds)
+    if any(map(is_notes, listing.files)):  # of a universe that had no state yet
+        return plan_savefiles(files, [])
     raise InvalidFile(listing.name, Place(), f"holds no world that is known: {KNOWN}")
 
 
@@ -51,6 +54,7 @@ def _saves(files: Files, *, is_given: bool) -> list[str]:
     found: list[str] = []
     for path in sorted(files.listing.files):
         may_be = path.endswith(ENDINGS) or len(files.listing.files) == 1
+        may_be = may_be and not is_notes(path)
         if may_be and (is_given or is_savefile(head_of(files, path, HEAD_BYTES))):
             found.append(path)
         if len(found) > SAVES_MAX:

@@ -19,6 +19,7 @@ from registry.formats.errors import InvalidFile, Place
 from registry.formats.json_text import compact
 from registry.formats.texts import line_of, name_of
 from registry.manifest import NAME_CHARACTERS_MAX
+from universe.formats.between import each_once
 from universe.formats.chronicle import Chronicle
 from universe.formats.claims import TICK_MAX, whole_of
 from universe.formats.events import at_of
@@ -36,6 +37,8 @@ from universe.formats.imported import (
 )
 from universe.formats.limits import CONFIG_BYTES_MAX, SAVE_BYTES_MAX
 from universe.formats.merging import once
+from universe.formats.notes import Notes
+from universe.formats.origins import with_origins
 from universe.formats.spans import Cursor
 from universe.formats.taking import content_of, head_of, read
 from universe.names import PREFIX, parse_new_id
@@ -67,8 +70,9 @@ def plan_primordium(files: Files, folders: Mapping[str, Sequence[str]]) -> Plan:
     for path, why in files.listing.passed_over:
         report.tell(About.OUTSIDE, path, why)
     universes: dict[str, ImportedUniverse] = {}
+    notes = Notes(files, report)
     for folder, paths in folders.items():
-        one = _universe(files, folder, paths, report)
+        one = _universe(files, folder, paths, notes, report)
         where = folder or files.listing.name
         if not one.snapshots and not one.events:
             report.tell(About.MISSING, where, "holds no state of a world that can be read")
@@ -76,10 +80,14 @@ def plan_primordium(files: Files, folders: Mapping[str, Sequence[str]]) -> Plan:
             report.tell(About.SAME_ID, where, f"another folder before it is {one.id} too")
         else:
             universes[one.id] = one
-    return Plan(WorldFormat.PRIMORDIUM, tuple(universes.values()), report)
+    notes.tell()
+    ordered = with_origins([*universes.values()], report)
+    return Plan(WorldFormat.PRIMORDIUM, ordered, report, *each_once(*notes.beside(), report))
 
 
-def _universe(files: Files, folder: str, paths: Sequence[str], report: Report) -> ImportedUniverse:
+def _universe(
+    files: Files, folder: str, paths: Sequence[str], notes: Notes, report: Report
+) -> ImportedUniverse:
     where = folder or files.listing.name
     last = where.rpartition("/")[2]
     is_file = last in files.listing.files and not folder
@@ -102,13 +110,15 @@ def _universe(files: Files, folder: str, paths: Sequence[str], report: Report) -
         except InvalidFile as wrong:
             report.refuse(wrong)
     chronicle.tell()
-    return ImportedUniverse(
+    found = ImportedUniverse(
         id=_id(name),
         name=name or "Primordium",
-        snapshots=once(snapshots, report),
+        snapshots=once([notes.on(one)[0] for one in snapshots], report),
         events=chronicle.events,
         config=config,
     )
+    index = notes.in_folder(folder)
+    return found if index is None else notes.of(index, found)
 
 
 def _id(name: str) -> str:

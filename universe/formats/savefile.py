@@ -37,6 +37,7 @@ from universe.formats.imported import (
 )
 from universe.formats.limits import SAVE_BYTES_MAX
 from universe.formats.merging import merged
+from universe.formats.notes import Notes
 from universe.formats.origins import Beside, with_origins
 from universe.formats.outline import Outline, Span, outline_of
 from universe.formats.sums import check_sums
@@ -62,19 +63,38 @@ def plan_savefiles(files: Files, paths: list[str]) -> Plan:
     for path, why in files.listing.passed_over:
         report.tell(About.OUTSIDE, path, why)
     universes: list[ImportedUniverse] = []
-    passages: list[ImportedPassage] = []
+    notes = Notes(files, report)
+    passages, players = notes.beside()
+    known = {one.id for one in passages}
     for path in paths:
         try:
             found, between = read_savefile(files, path, report)
         except InvalidFile as wrong:
             report.refuse(wrong)
             continue
-        universes += found
-        passages += between
-    whole = merged(universes, report)
+        universes += [_noted(one, notes) for one in found]
+        passages += [one for one in between if one.id not in known]
+    notes.tell()
+    whole = _said(merged(universes, report), notes)
     copies = _copies(whole, universes)
     ordered = with_origins(_without_strays(whole, copies, universes), report, copies)
-    return Plan(WorldFormat.SAVEFILE, ordered, report, *each_once(passages, (), report))
+    return Plan(WorldFormat.SAVEFILE, ordered, report, *each_once(passages, players, report))
+
+
+def _noted(one: ImportedUniverse, notes: Notes) -> ImportedUniverse:
+    """With what our notes say of the state in it: also of which universe here it is one."""
+    (snapshot,) = one.snapshots
+    snapshot, index = notes.on(snapshot)
+    return one if index is None else replace(one, id=index.id, snapshots=(snapshot,))
+
+
+def _said(universes: Sequence[ImportedUniverse], notes: Notes) -> list[ImportedUniverse]:
+    """With what our notes say of each universe; one without a state is in its notes alone."""
+    by_id = {one.id: one for one in universes}
+    for index in reversed(notes.all):  # of one id the first counts
+        found = by_id.get(index.id) or ImportedUniverse(index.id, index.name, ())
+        by_id[index.id] = notes.of(index, found)
+    return [*by_id.values()]
 
 
 def _copies(universes: Sequence[ImportedUniverse], found: Sequence[ImportedUniverse]) -> Beside:

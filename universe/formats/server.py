@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from universe.formats.ai_village import INDEX, PASSAGES, PLAYERS
 from universe.formats.between import list_json, passage_json, player_json
 from universe.formats.imported import ImportedPassage, ImportedPlayer
-from universe.formats.out import OutUniverse, as_text, folder_of
+from universe.formats.leaving import OutUniverse
+from universe.formats.out import as_text, folder_of
 
 
 def server_files(universes: Sequence[OutUniverse], *, is_escaped: bool = False) -> dict[str, bytes]:

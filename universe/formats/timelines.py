@@ -26,10 +26,13 @@ from universe.formats.decays import decay_of
 from universe.formats.events import at_of, canon_event
 from universe.formats.file_names import Names, path_below, unescaped
 from universe.formats.imported import About, Files, ImportedSnapshot, Report, Source
+from universe.formats.index import Named, with_events
 from universe.formats.limits import EVENTS_MAX, INDEX_BYTES_MAX
 from universe.formats.merging import once
+from universe.formats.notes import Notes
 from universe.formats.sums import SHA256
 from universe.formats.taking import content_of
+from universe.parts import EVENTS_MAX as ALL_EVENTS_MAX
 from universe.snapshot import KINDS, Decay
 
 TIMELINE: Final = "timeline.json"
@@ -62,10 +65,13 @@ class Line:
 
     snapshots: tuple[ImportedSnapshot, ...]
     events: tuple[Event, ...]
+    named: Named = ()
 
 
-def read_line(files: Files, folder: str, lying: Sequence[str], report: Report) -> Line:
-    """What lies in the folder of one universe, and what its timeline says of it."""
+def read_line(
+    files: Files, folder: str, lying: Sequence[str], notes: Notes, report: Report
+) -> Line:
+    """What lies in the folder of one universe, and what its timeline and our notes say of it."""
     path = f"{folder}/{TIMELINE}" if folder else TIMELINE
     entries = _entries(files, path, report) if path in files.listing.files else []
     below = f"{folder}/{SNAPSHOTS}" if folder else SNAPSHOTS
@@ -73,6 +79,7 @@ def read_line(files: Files, folder: str, lying: Sequence[str], report: Report) -
     _tell_order(entries, path, report)
     _tell_worthless(entries, path, report)
     snapshots: list[ImportedSnapshot] = []
+    noted: dict[Event | None, Event | None] = {}
     for each in sorted(lying):
         entry = _writer(found[each], files.listing.files[each].size) if each in found else None
         if entry and (others := len(found[each]) - 1):
@@ -81,18 +88,22 @@ def read_line(files: Files, folder: str, lying: Sequence[str], report: Report) -
             )
             report.tell(About.OVERWRITTEN, each, reason)
         try:
-            one = _snapshot(files, each, below, entry, path, report)
+            found_one = _snapshot(files, each, below, entry, path, notes, report)
+            one, index = notes.on(found_one)
+            if index is not None:
+                noted[found_one.event] = one.event  # says more of it than a timeline can
             first = min((each.number for each in found.get(each, ())), default=len(entries))
             snapshots.append(replace(one, listed=first))
         except InvalidFile as wrong:
             report.refuse(wrong)
-    told = [*dict.fromkeys(entry.event for entry in entries if entry.event)]
-    events = _most_important(told, path, report)
-    kept = frozenset(events)
-    shown = [
-        one if one.event in kept else replace(one, event=None) for one in once(snapshots, report)
-    ]
-    return Line(tuple(shown), events)
+    told = [noted.get(entry.event, entry.event) for entry in entries]
+    kept = once(snapshots, report)
+    events = _most_important([*dict.fromkeys(filter(None, told))], path, report)
+    named: Named = ()
+    if (own := notes.in_folder(folder)) is not None:
+        theirs, named = notes.events(own, kept)
+        events = tuple(dict.fromkeys((*theirs, *events)))[:ALL_EVENTS_MAX]
+    return Line(with_events(kept, events), events, named)
 
 
 def _entries(files: Files, path: str, report: Report) -> list[Entry]:
@@ -174,12 +185,21 @@ def _writer(entries: Sequence[Entry], size: int) -> Entry:
 
 
 def _snapshot(
-    files: Files, file: str, below: str, entry: Entry | None, timeline: str, report: Report
+    files: Files,
+    file: str,
+    below: str,
+    entry: Entry | None,
+    timeline: str,
+    notes: Notes,
+    report: Report,
 ) -> ImportedSnapshot:
     """Raises `InvalidFile`."""
     source = Source(file, is_packed=True)
+    name = file.removeprefix(f"{below}/")
+    if entry is None and (tick := notes.tick_at(file)) is not None:
+        entry = Entry(-1, tick, 0, "auto", name)
     if entry is None:
-        entry = _unlisted(file, file.removeprefix(f"{below}/"), report)
+        entry = _unlisted(file, name, report)
     content = content_of(files, source)
     if SHA256.fullmatch(entry.checksum) and content.sha256.hex() != entry.checksum.lower():
         place = Place(pointer=f"/snapshots/{entry.number}/checksum")

@@ -38,6 +38,7 @@ from node.api.universes_shown import entries_of, entry_of, gone_of
 from node.errors import NotAllowed
 from node.services.pruning import due, prune, rule_text, set_retention
 from node.services.timelines import (
+    entry_told,
     family_of,
     fork,
     forks_of,
@@ -148,8 +149,7 @@ async def add_event(node: Node, call: Call[UniverseQuery, NewEvent]) -> Response
     )
     id, _ = await tell(hand_of(node), row, event)
     row = await universe_called(node, call)  # its document may have gone on in a new epoch
-    line = await timeline_of(node.store, row)
-    (entry,) = [one for one in line.entries if one.event == id]
+    entry = await entry_told(node.store, row, id, event)
     answer = EventDone(success=True, id=id.hex(), entry=timeline_entry(entry))
     return answer_cached(call.request, answer, 201)
 
@@ -180,7 +180,12 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
     tags = tags_split(body.tags) if isinstance(body.tags, str) else body.tags
     given = Given(
         Words(
-            name_taken(call, body.name), body.description, None, None, tags, micros(body.createdAt)
+            name_taken(call, body.name),
+            body.description,
+            body.license,
+            body.card,
+            tags,
+            micros(body.createdAt),
         ),
         Facts(
             owner=body.ownerId,
@@ -275,6 +280,7 @@ def timeline_entry(one: Entry) -> TimelineEntry:
         hasSnapshot=one.has_snapshot,
         snapshot=one.snapshot.id.hex() if one.snapshot else None,
         event=one.event.hex() if one.event else None,
+        names=one.names.hex() if one.names else None,
         fileSize=one.snapshot.size if one.snapshot else None,
         importance=one.importance,
         entities=one.entities,

@@ -169,6 +169,34 @@ async def test_a_giver_that_leaves_in_the_middle_breaks_it_off_and_it_goes_on_fr
     assert whole.content.startswith(begun + STATE)
 
 
+async def test_who_fetches_before_it_opens_is_told_how_far_it_is(alice: Alice, bob: Store) -> None:
+    """As the page and the shell do: `nearest` says what to fetch, the fetch tells while it comes,
+    what broke off goes on, and then all of it is here."""
+    await signed(alice, bob, blake3(STATE).digest(), wrapped=False)
+    near = (await alice.client.get("/api/universe/universe:main/nearest/9")).json()
+    assert (near["entry"]["tick"], near["held"]) == (1, False)
+    network, path = alice.network, f"/api/blobs/{near['blob']}/fetch"
+    assert isinstance(network, Giving)
+    network.gives = 20
+    broken = await alice.client.post(path, json={})
+    *lines, last = map(json.loads, broken.text.splitlines())
+    assert (last["event"], last["status"]) == ("error", 504)
+    done = [line["done"] for line in lines]
+    assert done
+    assert done == sorted(done)
+    assert done[-1] == 20
+    for line in lines:
+        assert (line["stage"], line["id"]) == ("fetch", near["blob"])
+        assert 0 < line["done"] < line["total"]
+    network.gives = None
+    whole = await alice.client.post(path, json={})
+    result = json.loads(whole.text.splitlines()[-1])
+    assert (result["event"], result["size"]) == ("result", len(STATE))
+    near = (await alice.client.get("/api/universe/universe:main/nearest/9")).json()
+    assert near["held"]
+    assert (await alice.client.get(f"{AT}/1")).content == STATE
+
+
 @pytest.mark.parametrize("is_followed", [True, False])
 async def test_a_giver_that_is_gone_is_waited_for_so_long(
     alice: Alice,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from node.services import pruning
+from node.services import pruning, timelines
 from tests.node.api.test_snapshots import AT, PLACE, SAVE, put
 from tests.node.parts import Alice
 from universe import record
@@ -78,6 +78,34 @@ async def test_snapshots_and_events_are_one_line_by_tick(alice: Alice) -> None:
         400,
         500,
     ]
+
+
+async def test_an_event_is_answered_as_it_stands_in_the_timeline(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what is at its tick alone, also where that is more than is looked at together."""
+    monkeypatch.setattr(timelines, "AT_ONCE", 2)
+    ids = [
+        (await put(alice, f"{number}".encode(), f"tick={tick}&type=auto"))["id"]
+        for number, tick in enumerate([4, 5, 5, 5, 5, 6])
+    ]
+    event = json.dumps(UNION)
+    at = {"tick": "5", "type": "canonical", "event": event, "at": "1000000"}
+    taken = await alice.client.post(AT, params=at, content=b"taken")
+    assert taken.status_code == 201
+    events = [
+        {**UNION, "title": "names one of its tick", "tick": 5, "snapshot": ids[1]},
+        {**UNION, "title": "names another", "tick": 5, "snapshot": ids[5]},
+        {**UNION, "title": "names none", "tick": 5},
+        {**UNION, "title": "where nothing is", "tick": 9},
+        {**UNION, "tick": 5, "timestamp": 1_000},  # the very one that was kept for it
+    ]
+    answers = [(await told(alice, **one))["entry"] for one in events]
+    listed = {one["event"]: one for one in (await timeline(alice))["entries"] if "event" in one}
+    assert [listed[one["event"]] for one in answers] == answers
+    opened = [ids[1], ids[5], ids[4], None, taken.json()["id"]]
+    assert [one.get("snapshot") for one in answers] == opened
+    assert [one.get("names") for one in answers] == [ids[1], ids[5], None, None, None]
 
 
 async def test_a_timeline_has_pages(alice: Alice) -> None:

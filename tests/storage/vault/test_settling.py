@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import Final
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ from crdt.digest import payload_digest
 from storage.vault.reading import names_of, read
 from storage.vault.rows import encode, put
 from storage.vault.settling import Cover, covers_of, replace, rewrites_of
-from storage.vault.unpacking import HEIGHT_MAX, PlainCache
+from storage.vault.unpacking import HEIGHT_MAX, PACKED, PlainCache, decode_bases
 from tests.storage.vault.worlds import (
     World,
     count,
@@ -126,22 +128,60 @@ def test_forks_settle_against_whatever_is_whole(vault: sqlite3.Connection) -> No
     assert restored(vault, fork_point) == SERIES[2]
 
 
+def packed_at(level: int, data: bytes, base: bytes) -> bytes:
+    """As a row has it; `base` of no bytes: alone."""
+    dictionary = zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    packer = zstandard.ZstdCompressor(
+        level=level, dict_data=dictionary, write_checksum=False, write_dict_id=False
+    )
+    return packer.compress(data)
+
+
+def test_what_is_stored_is_packed_at_level_three(vault: sqlite3.Connection) -> None:
+    """Deltas and what is whole: of each row the very frame that no other level gives of all."""
+    store_all(vault, SERIES[:4])
+
+    names = {id: key for key, id in vault.execute("SELECT key, id FROM vault.name")}
+    objects = read(vault, [*names.values()], PlainCache()).objects
+    plain = {id: objects[key] for id, key in names.items()}
+    deltas = [
+        (plain[id], b"".join(plain[base] for base in decode_bases(bases)), data)
+        for id, bases, data in vault.execute("SELECT id, bases, data FROM vault.delta")
+    ]
+    whole = [
+        (plain[id], b"", data[1:])
+        for id, data in vault.execute("SELECT id, data FROM vault.whole")
+        if data.startswith(PACKED)
+    ]
+    for rows in (deltas, whole):
+        assert len(rows) > 10
+        assert [packed_at(3, data, base) for data, base, _ in rows] == [row for *_, row in rows]
+        for other in (1, 2, 4, 5, 6, 9):
+            assert any(packed_at(other, data, base) != row for data, base, row in rows)
+
+
+CHAIN: Final = 64
+"""How many deltas lean one on the other at most, as it is promised: an old state is read in time,
+and what is older begins another chain."""
+
+
 def test_no_chain_is_longer_than_its_bound(vault: sqlite3.Connection) -> None:
+    assert HEIGHT_MAX == CHAIN
     random = Random(3)
     versions = [random.randbytes(16_000)]
-    for _ in range(HEIGHT_MAX + 6):
+    for _ in range(CHAIN + 6):
         at = random.randrange(15_000)
         versions.append(versions[-1][:at] + random.randbytes(20) + versions[-1][at + 20 :])
     roots = store_all(vault, versions)
 
     assert [restored(vault, root) for root in roots] == versions
     heights = [height for (height,) in vault.execute("SELECT height FROM vault.name")]
-    assert max(heights) == HEIGHT_MAX
+    assert max(heights) == CHAIN
     # What so many lean on stays whole, and the next ones begin another chain.
     chunks = [names_of(vault, objects_of(vault, root)[1:]) for root in roots]
     whole = {id for (id,) in vault.execute("SELECT id FROM vault.whole")}
     kept = [at for at, (name,) in enumerate(each.values() for each in chunks) if name.id in whole]
-    assert kept == [HEIGHT_MAX, len(versions) - 1]
+    assert kept == [CHAIN, len(versions) - 1]
 
 
 def test_what_changed_meanwhile_is_left_as_it_is(vault: sqlite3.Connection) -> None:

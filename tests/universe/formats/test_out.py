@@ -13,15 +13,9 @@ from tests.universe.formats.saves import save, universe_part
 from tests.universe.formats.villages import entry, state, village
 from universe.formats import ImportedUniverse, WorldFormat, plan
 from universe.formats.imported import ForkOf, ImportedPassage, ImportedPlayer
-from universe.formats.out import (
-    OutSnapshot,
-    OutUniverse,
-    Written,
-    around,
-    folder_of,
-    laid_out,
-    small_files,
-)
+from universe.formats.leaving import OutSnapshot, OutUniverse, Written
+from universe.formats.notes import is_notes
+from universe.formats.out import around, folder_of, laid_out, small_files
 from universe.formats.server import server_files
 from universe.snapshot import Decay
 
@@ -39,6 +33,7 @@ EVENT = {
 
 def going_out(one: ImportedUniverse) -> OutUniverse:
     """As a node has it, with a snapshot's bytes as its id."""
+    by_place = {each.source: each.content.checksum.hex() for each in one.snapshots}
     return OutUniverse(
         id=one.id,
         name=one.name,
@@ -53,7 +48,8 @@ def going_out(one: ImportedUniverse) -> OutUniverse:
                 each.event,
                 each.content.size,
                 each.is_wrapped,
-                decay=each.decay,
+                each.content.checksum.hex(),
+                each.decay,
             )
             for each in one.snapshots
         ),
@@ -63,6 +59,8 @@ def going_out(one: ImportedUniverse) -> OutUniverse:
         is_public=one.is_public,
         config=one.config,
         fork_of=one.fork_of,
+        said=one.said,
+        named=tuple((event, by_place[source]) for event, source in one.named),
     )
 
 
@@ -131,7 +129,8 @@ def test_parts_of_a_savefile_go_into_one_each_and_come_back_as_they_were() -> No
     files = MemoryFiles({"save.json": as_json(save(*parts))})
     for one, part in zip(plan(files).universes, parts, strict=True):
         out = written_out(files, one, WorldFormat.SAVEFILE)
-        ((path, data),) = out.items()
+        ((path, data), (beside, _)) = out.items()
+        assert beside == f"{one.id.replace(':', '%3A')}.panspermia.json"
         assert path == f"{one.id.replace(':', '%3A')}-{one.snapshots[0].tick}.json"
         whole = json.loads(data)
         assert whole["universes"] == [part]
@@ -146,7 +145,10 @@ def test_a_whole_savefile_goes_out_as_it_came() -> None:
     data = as_json(save(universe_part(MAIN, 7)))
     files = MemoryFiles({"save.json": data})
     (one,) = plan(files).universes
-    assert [*written_out(files, one, WorldFormat.SAVEFILE).values()] == [data]
+    out = written_out(files, one, WorldFormat.SAVEFILE)
+    assert {path: lying for path, lying in out.items() if not is_notes(path)} == {
+        "universe%3Amain-7.json": data
+    }
 
 
 def test_what_a_format_has_no_place_for_is_left_and_named() -> None:
@@ -292,4 +294,4 @@ def test_a_passage_stands_with_both_its_universes_and_is_one(format: WorldFormat
     found = plan(MemoryFiles(out))
     assert {one.id for one in found.universes} == {MAIN, "universe:b"}
     assert found.passages == (PASSAGE,)
-    assert found.players == ((PLAYER,) if format is WorldFormat.RAW else ())
+    assert found.players == (PLAYER,)

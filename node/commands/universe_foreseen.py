@@ -1,0 +1,76 @@
+"""What a node would do with what an import sends it, by what it says is there: for a plan.
+
+It follows what `node.services.snapshots` does with an upload: see `_known` there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from node.failure import Json
+
+if TYPE_CHECKING:
+    from universe.event import Event
+    from universe.formats import ImportedSnapshot
+
+
+@dataclass(slots=True)
+class Foreseen:
+    """`rows`: by ids of universes, their snapshots as the node lists them, and those to come."""
+
+    rows: dict[str, list[Json]] = field(default_factory=dict[str, list[Json]])
+
+    def begin(self, id: str, there: list[Json]) -> None:
+        """A universe with what is there of it."""
+        self.rows[id] = [*there]
+
+    def send(self, id: str, snapshot: ImportedSnapshot) -> bool:
+        """Whether it is there already."""
+        row = _row(snapshot)
+        if any(_is_same(there, row) for there in self.rows[id]):
+            return True
+        self.rows[id].append(row)
+        return False
+
+
+def _row(one: ImportedSnapshot) -> Json:
+    from universe.formats.decays import decay_json
+
+    return {
+        "id": "",
+        "tick": one.tick,
+        "type": one.kind,
+        "checksum": one.content.checksum.hex(),
+        "decayPolicy": None if one.decay is None else decay_json(one.decay),
+        "canonEvent": None if one.event is None else _said(one.event),
+    }
+
+
+def _is_same(there: Json, row: Json) -> bool:
+    keys = ("tick", "type", "checksum")
+    if any(there[key] != row[key] for key in keys):
+        return False
+    if (there.get("decayPolicy") or None) != (row["decayPolicy"] or None):
+        return False
+    event, told = row["canonEvent"], there.get("canonEvent")
+    return event is None or (told is not None and _plain(told) == _plain(event))
+
+
+def _said(event: Event) -> dict[str, Any]:
+    return {
+        "type": event.type,
+        "title": event.title,
+        "description": event.description,
+        "importance": event.importance,
+        "day": event.day or 0,
+        "entities": event.entities,
+        "souls": event.souls,
+        "parents": event.parents,
+    }
+
+
+def _plain(event: Json) -> list[object]:
+    lists = [[*(event.get(key) or ())] for key in ("entities", "souls", "parents")]
+    numbers = [int(event.get(key) or 0) for key in ("importance", "day")]
+    return [event["type"], event["title"], event.get("description", ""), *numbers, *lists]
