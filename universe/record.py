@@ -49,7 +49,7 @@ from universe.gatebook import ROOT as GATE
 from universe.gatebook import travelling_blobs
 from universe.names import parse_full_name, parse_universe_id
 from universe.parts import EVENTS_MAX, SNAPSHOTS_MAX, Origin, encode_origin, parts_of
-from universe.room import LET_GO, Held
+from universe.room import GO_ON, LET_GO, Held
 from universe.snapshot import (
     SignedSnapshot,
     encode_signed,
@@ -201,7 +201,7 @@ def add_snapshot(
 def add_snapshots(adding: Sequence[Adding], *, now_us: int) -> Edit:
     """Add states, one after the other, in one change. What is there already stays.
 
-    Raises `UniverseFull`, and `InvalidRecord` where there is no room for an event: of all of them.
+    Raises `UniverseFull` where one of them, or its event, has no room: of all of them.
     """
     encoded = [(one, encode_signed(one.signed)) for one in adding]
 
@@ -262,12 +262,13 @@ def add_event(event: bytes, *, now_us: int) -> Edit:
 
 
 def _put_event(editor: Editor, event: bytes, held: Held) -> bool:
-    """Whether it was not there. Raises `InvalidRecord`, `UniverseFull`."""
+    """Whether it was not there. Raises `UniverseFull`."""
     place = ("events", event_id(event).hex())
     if editor.get(place) == event:
         return False
     if held.events >= EVENTS_MAX:
-        refuse([Problem("/events", f"{held.events} events, at most {EVENTS_MAX}")])
+        count = f"{held.events:,} events, at most {EVENTS_MAX:,}"
+        raise UniverseFull(f"the universe is full of what happened: {count}; {GO_ON}")
     held.check_for_events(1)
     editor.put(place, event)
     held.events += 1

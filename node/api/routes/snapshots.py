@@ -36,10 +36,10 @@ from node.errors import Unverified
 from node.services.fetch import hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
-from node.services.offered import Kept
+from node.services.offered import Kept, Offered
 from node.services.pruning import due_by_upload
 from node.services.snapshots import keep_snapshot
-from node.services.universes import events_for, snapshot_meant
+from node.services.universes import events_for, is_full_of_events, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
 from storage.errors import NotHeld
@@ -232,10 +232,17 @@ async def _kept(
             node.store, row, coming, together, now_us=now_us, of_game=of_game
         )
 
+    offered = upload.told if upload.offered is None else upload.offered
+    if call.has_no_token and await is_full_of_events(node.store, row):
+        told = upload.told  # its world goes on all the same
+
+        def offered() -> Offered:
+            return replace(told(), event=None)
+
     kept = await keep_snapshot(
         hand_of(node),
         row,
-        upload.told if upload.offered is None else upload.offered,
+        offered,
         upload.pieces,
         encoding=upload.encoding,
         checksum=upload.checksum,

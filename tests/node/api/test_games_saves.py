@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from httpx2 import Response
 
 from node.api.requests import BOM
 from node.config import ApiConfig, Config
+from node.services import universes
 from tests.node.parts import Alice, open_alice
+from universe import record
 from universe.event import NAMES_MAX
 
 PLACE = "/api/universe/universe:main"
@@ -240,3 +243,24 @@ async def test_saves_of_a_game_stay_however_short_it_says_and_make_room_when_the
     assert {one["type"] for one in done["droppedSnapshots"]} == {"manual"}
     left = (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
     assert sorted(one["tick"] for one in left) == [1, 2, 200, 300, 400]
+
+
+async def test_a_game_is_saved_also_where_no_other_event_has_room(
+    game: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "EVENTS_MAX", 1)
+    monkeypatch.setattr(universes, "EVENTS_MAX", 1)
+
+    async def save(tick: int, **headers: str) -> Response:
+        body = {"snapshot": {"tick": tick}, "tick": tick, "type": "canonical", "canonEvent": BIRTH}
+        return await game.client.post(AT, json=body, headers=headers)
+
+    first, second = await save(1), await save(2)
+    assert [one.status_code for one in (first, second)] == [201, 201], second.text
+    assert "canonEvent" in first.json()["entry"]
+    assert "canonEvent" not in second.json()["entry"]
+    assert second.json()["entry"]["type"] == "canonical"
+    assert (await save(2)).json()["known"] is True
+    told = await save(3, **game.bearer())
+    assert (told.status_code, told.json()["code"]) == (507, "universe-full")
+    assert "go on in a fork" in told.json()["detail"]
