@@ -87,16 +87,16 @@ class Client:
         self,
         path: str,
         body: Json,
-        file: IO[bytes],
+        write: Callable[[bytes], object],
         progress: Callable[[int, int], None],
         timeout_s: float,
     ) -> int:
-        """Writes an answer of any length to `file`; gives how many bytes. Raises `Failure`."""
+        """Hands any answer to `write`, piece by piece; gives how many bytes. Raises `Failure`."""
         done = 0
         with self._exchange("POST", path, body, timeout_s, "application/octet-stream, */*") as got:
             total = int(got.headers.get("panspermia-bytes", "0"))
             while piece := got.read(PIECE_BYTES):
-                file.write(piece)
+                write(piece)
                 done += len(piece)
                 progress(done, max(done, total))
         return done

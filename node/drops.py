@@ -30,10 +30,10 @@ FRAME_BYTES_MAX = 1 << 20
 """Of a body: a chunk has 256 KiB, a signed entry under 80."""
 
 HEAD, SECRETS, SETTINGS, PETNAME, PLACE, RIGHT, PEER, ENTRY, BLOB, PAGE, CHUNK, END = range(1, 13)
-INSTALLED, BLOCKED, KEPT, PACKED = range(13, 17)
-NEWEST = PACKED
+INSTALLED, BLOCKED, KEPT, PACKED, LACKING = range(13, 18)
+NEWEST = LACKING
 """The kinds of frames. They come in this order, but for `INSTALLED` before `ENTRY`, `PACKED` among
-`CHUNK`, and `KEPT` and `BLOCKED` before `END`."""
+`CHUNK`, `LACKING` after the last of a blob, and `KEPT` and `BLOCKED` before `END`."""
 
 _CHECK_BYTES: Final = 8
 _FRAME_HEAD_BYTES: Final = 5
@@ -121,6 +121,16 @@ class KeptFrame(Struct, frozen=True, forbid_unknown_fields=True):
 
     blob: _Key
     name: str
+
+
+class LackingFrame(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of the blob before it not all was here: the disk damaged it, or it had not come yet."""
+
+    blob: _Key
+    snapshots: int
+    """That it is."""
+    of: tuple[str, ...]
+    """What it belongs to, in words; the first ones."""
 
 
 class ChunkFrame(Struct, frozen=True, forbid_unknown_fields=True):

@@ -39,6 +39,7 @@ BY_CODE: Final[Mapping[str, int]] = {
     "drop-newer": UNVERIFIED,
     "mismatch": UNVERIFIED,
     "snapshot-damaged": UNVERIFIED,
+    "blob-damaged": UNVERIFIED,
     "invalid-statement": UNVERIFIED,
 }
 

@@ -88,7 +88,7 @@ class Gates:
     warned: dict[str, str] = field(default_factory=dict[str, str])
     """Universe → what was logged of its gate last: not at every look again."""
     put_off: set[NamespaceKey] = field(default_factory=set[NamespaceKey])
-    """Where something is due that the disk did not take."""
+    """Where something is due that the disk did not take, or that waits for the next day."""
 
     async def run(self, rest: Rest = asyncio.sleep, *, again_s: float = AGAIN_S) -> None:
         """Until cancelled. What the disk did not take is tried at each look, or after `again_s`."""
@@ -149,6 +149,8 @@ class Gates:
                 if len(signed) < ANSWERS_MAX:
                     break
         self.wanted = keeper.wanted
+        if keeper.is_put_off:
+            self.put_off.add(namespace)
         return count
 
     def _turns(self, namespace: NamespaceKey) -> list[tuple[BlobId, int]]:

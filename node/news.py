@@ -46,12 +46,13 @@ async def tell_news(store: Store, events: Events) -> None:
         while True:
             await changed.wait()
             changed.clear()
-            if len(pending) > PENDING_MAX:
-                pending.clear()
-                events.publish("gap", {})
             while pending:
                 await asyncio.sleep(0)  # what is read at once holds nobody else up
-                await _tell(store, events, pending.popleft())
+                if len(pending) > PENDING_MAX:  # also of what came while others were told
+                    pending.clear()
+                    events.publish("gap", {})
+                else:
+                    await _tell(store, events, pending.popleft())
     finally:
         unsubscribe()
 

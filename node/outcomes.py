@@ -47,6 +47,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     storage.Mismatch: Outcome(422, "hash-mismatch"),
     storage.BadCursor: Outcome(404, "cursor-unknown"),
     storage.NameTaken: Outcome(409, "name-taken"),
+    storage.DeviceForked: Outcome(409, "device-forked"),
     storage.LetGo: Outcome(409, "let-go"),
     storage.BadKeyFile: Outcome(403, "bad-key-file"),
     # registry

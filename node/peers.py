@@ -187,7 +187,8 @@ class Peers:
     def transfers(self) -> Sequence[Transfer]:
         fetching = self.network.fetching
         running = {k: v for k, v in fetching.progress.items() if k not in fetching.unasked}
-        return [*show_transfers(running, self.clock()), *self.blobs.ended(running)]
+        shown = show_transfers(running, self.clock(), fetching.author_of)
+        return [*shown, *self.blobs.ended(running)]
 
     async def fetch_blob(
         self,

@@ -8,9 +8,12 @@ from typing import Final
 from msgspec import Struct
 
 from crdt.blob import BlobId
+from crdt.did import encode_did_key
+from crdt.keys import AuthorKey
 from node.api.transfer import Transfer
 from node.events import Events
 from node.quotas import size_of
+from node.text import short_did
 from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import BlobFailed, BlobFetched, BlobProgress
 from p2p.protocol.limits import RUN_PATIENCE_S
@@ -97,19 +100,27 @@ class BlobTeller:
 
 
 def show_transfers(
-    running: Mapping[BlobId, BlobProgress | None], now_s: float
+    running: Mapping[BlobId, BlobProgress | None],
+    now_s: float,
+    author_of: Callable[[int], AuthorKey | None] = lambda _: None,
 ) -> Sequence[Transfer]:
-    """What is being fetched, as the swarm told last, by its clock."""
+    """What is being fetched, as the swarm told last, by its clock. `author_of`: whose a peer is."""
     return [
-        Transfer(blob.hex()) if told is None else show_transfer(told, now_s)
+        Transfer(blob.hex()) if told is None else show_transfer(told, now_s, author_of)
         for blob, told in running.items()
     ]
 
 
-def show_transfer(told: BlobProgress, now_s: float) -> Transfer:
+def show_transfer(
+    told: BlobProgress,
+    now_s: float,
+    author_of: Callable[[int], AuthorKey | None] = lambda _: None,
+) -> Transfer:
     """A rate is of what comes: once nothing does, it is none."""
     quiet_s = max(0.0, now_s - told.came_s)
     comes = quiet_s < RUN_PATIENCE_S
+    who = None if told.left is None else author_of(told.left)
+    left = "" if who is None else f"{short_did(encode_did_key(who))} gave some of it and is gone; "
     return Transfer(
         told.blob.hex(),
         told.size_bytes,
@@ -120,7 +131,7 @@ def show_transfer(told: BlobProgress, now_s: float) -> Transfer:
         round(told.rate) if comes else 0,
         "fetching",
         told.is_limited and comes,
-        told.waits_for,
+        told.waits_for and f"{left}{told.waits_for}",
         quiet_s,
     )
 

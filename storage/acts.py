@@ -15,7 +15,7 @@ from crdt.rollover import carry_over, extent, has_room, is_carryable, is_full
 from storage.authority import cited_heads
 from storage.database import Reading, Writing
 from storage.documents import Materialiser, newest_epoch, unused_epoch
-from storage.errors import LetGo, RecordFull, StorageError
+from storage.errors import DeviceForked, LetGo, RecordFull
 from storage.materialise import Live, Work
 
 # A device whose changes fell for these signed no number twice: it goes on in the next epoch.
@@ -243,7 +243,8 @@ async def _heads_to_cite(view: Reading, act: Act, document: DocumentId) -> list[
 def _check_own_chain(opened: _Opened) -> None:
     """Writing on top of what does not count would use a sequence number twice."""
     if lost := opened.lost:
-        raise StorageError(
-            f"Changes {sorted(lost)} of this device to this record do not count any more, so it "
-            "cannot go on writing here: use a new device key."
+        raise DeviceForked(
+            f"changes {sorted(lost)} of this device to this record do not count any more, as it"
+            " wrote others under their numbers: its home was put back as it was before, or copied."
+            " It cannot go on writing here; a new device of yours can"
         )

@@ -7,6 +7,7 @@ from crdt.blob import BlobId
 from crdt.change import SignedEntry
 from crdt.keys import AuthorKey
 from storage.advised import ABOUT
+from storage.carried import CARRIED_OVER
 from storage.collecting import IS_NEEDED
 from storage.items import signed_entry
 from storage.part import Part, in_bounds
@@ -24,7 +25,8 @@ _OWN = f"""(? IS NULL OR d.author = ? OR d.class IN ('_auth', '_ck') OR d.number
         AND {ABOUT} IN (SELECT module FROM installed)))"""
 _NAMED = f"""
     SELECT blob FROM (
-        SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.document WHERE {_OWN}
+        SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.document
+            WHERE u.document NOT IN ({CARRIED_OVER}) AND {_OWN}
         UNION SELECT frontier FROM statement WHERE frontier IS NOT NULL
         UNION SELECT blob FROM installed
         UNION SELECT b.id FROM pinned p JOIN blob b ON b.number = p.blob)"""
@@ -32,7 +34,9 @@ _OWN_NAMES = """SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.do
     JOIN followed f ON f.author = d.author AND f.is_own"""
 # What is only kept comes again by itself; restored, it would be this person's for ever. But what
 # this person published on another device may be nowhere else one day.
-_COPIED = f"""is_complete AND id IN ({_NAMED})
+# Of what is not whole only what is a person's own: the rest of it may be nowhere else.
+_COPIED = f"""(is_complete OR b.id IN ({_OWN_NAMES}) OR b.id IN (SELECT blob FROM installed)
+        OR b.number IN (SELECT blob FROM pinned)) AND id IN ({_NAMED})
     AND (b.number NOT IN (SELECT blob FROM kept) OR {IS_NEEDED} OR b.id IN ({_OWN_NAMES}))"""
 
 
@@ -79,7 +83,8 @@ class Copies(Part):
         return [signed_entry(row[1:]) for row in rows], rows[-1][0] if rows else cursor
 
     async def blobs_named(self, author: AuthorKey | None) -> Sequence[BlobId]:
-        """Whole ones, that records or statements name, or this person added; none that are kept."""
+        """Those that records or statements name, or this person added; none that are kept, and of
+        others' only whole ones."""
         rows = await self._database.rows(
             f"SELECT id FROM blob b WHERE {_COPIED} ORDER BY number",
             (author, author),

@@ -17,11 +17,24 @@ _BY = (
 _IS_PLAYERS = (
     f"{_BY} AND l.kind = 'universe' AND CAST(l.fields AS TEXT) ->> '$.ownerId' IN ('', ?1, ?3)"
 )
+_IN = (
+    "namespace IN"
+    " (SELECT number FROM namespace WHERE hex(key) IN (SELECT value FROM json_each(?1)))"
+)
+# What has a slash is the full name of somebody, not what an author calls one.
+_NOT_REGISTERED = (
+    "SELECT count(*) FROM (SELECT DISTINCT l.author AS author,"
+    " CAST(l.fields AS TEXT) ->> '$.ownerId' AS owner"
+    f" FROM listing l WHERE l.kind = 'universe' AND l.{_IN}) o"
+    " WHERE o.owner NOT IN ('', o.author) AND instr(o.owner, '/') = 0 AND NOT EXISTS"
+    " (SELECT 1 FROM listing p WHERE p.kind = 'player' AND p.record = o.owner"
+    f" AND p.author = o.author AND p.{_IN})"
+)
 Place: TypeAlias = tuple[str, int]
 
 
 class Doings(Part):
-    """Of one author (a did:key); each looks at every record of theirs in these namespaces."""
+    """Mostly of one author (a did:key): each looks at all records of theirs in these namespaces."""
 
     async def last_signed_us(
         self, author: str, namespaces: Collection[NamespaceKey] = (COMMONS,)
@@ -48,6 +61,11 @@ class Doings(Part):
                 f"SELECT count(*) FROM listing l WHERE {_IS_PLAYERS}",
                 (author, _keys(namespaces), player),
             )
+
+    async def count_unregistered(self, namespaces: Collection[NamespaceKey] = (COMMONS,)) -> int:
+        """Whom universes name as owner and their author registered nowhere there."""
+        async with self._database.reading() as view:
+            return await view.number(_NOT_REGISTERED, (_keys(namespaces),))
 
     async def universes_of_player(
         self,

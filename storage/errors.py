@@ -9,6 +9,7 @@ StorageError
 ├── Mismatch      bytes do not have the hash they were announced with
 ├── BadCursor     a page cursor that this node did not give out
 ├── NameTaken     a name that means something else here
+├── DeviceForked  this device wrote two things under one number: its home was put back, or copied
 ├── LetGo         a record whose bytes may go: nothing is written there again
 ├── BrokenIndex   the search index cannot be written, nor made anew
 ├── Unreadable    a database of another program cannot be read as what it is said to be
@@ -52,6 +53,10 @@ class BadCursor(StorageError):
 
 class NameTaken(StorageError):
     """The name means something else here."""
+
+
+class DeviceForked(StorageError):
+    """What this device wrote to the record does not count any more."""
 
 
 class LetGo(StorageError):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from crdt.blob import BlobId
+from crdt.blob import BlobId, parse_root
 from crdt.digest import payload_digest
 from crdt.keys import AuthorKey
 from storage.database import Database
@@ -23,7 +23,7 @@ from storage.folding import IS_FOLDED, blobs_with
 from storage.mending import forget_chunk
 from storage.packs import Packs, Place
 from storage.settling import Settling
-from storage.vault.lost import all_lost
+from storage.vault.lost import all_lost, lost_of
 from storage.vault.scrubbing import Scrub, damaged_of
 
 CHUNKS_READ: Final = 16
@@ -48,6 +48,12 @@ _OWN_NOT_WHOLE: Final = (
     "SELECT DISTINCT b.id FROM blob b JOIN blob_use u ON u.blob = b.id"
     " JOIN document d ON d.number = u.document"
     " JOIN followed f ON f.author = d.author AND f.is_own WHERE NOT b.is_complete"
+)
+# Of one that is in the vault, whose pages are here. That is known also after the next start.
+_LOST_CHUNK: Final = (
+    "SELECT 1 FROM vault.lost WHERE NOT is_back AND key IN (SELECT c.hash FROM blob b"
+    " JOIN blob_page p ON p.blob = b.number JOIN page_chunk c ON c.page = p.page WHERE b.id = ?)"
+    " LIMIT 1"
 )
 _USES: Final = (
     "SELECT DISTINCT l.kind, l.target, s.tick FROM blob_use u"
@@ -145,6 +151,18 @@ class Scrubbing(Settling):
         person keeps, and what this person's own records name."""
         rows = await self._database.rows(_OWN_NOT_WHOLE)
         return [*dict.fromkeys([*await self.damaged_blobs(), *(BlobId(id) for (id,) in rows)])]
+
+    async def is_damaged(self, blob: BlobId) -> bool:
+        """Whether the disk lost some of it that did not come again; not where some never came."""
+        row = await self._database.row(
+            "SELECT root FROM blob WHERE id = ? AND NOT is_complete", (blob,)
+        )
+        if row is None:
+            return False
+        if blob in await self.damaged_blobs() or await self._database.rows(_LOST_CHUNK, (blob,)):
+            return True
+        pages = parse_root(row[0], blob).page_hashes
+        return bool(await self._database.vault.read(partial(lost_of, hashes=pages)))
 
     async def uses_of_blob(self, blob: BlobId) -> Sequence[BlobUse]:
         """What it belongs to, as far as what is listed says; at most `USES_MAX`."""

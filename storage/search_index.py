@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from crdt.keys import COMMONS, NamespaceKey
 from storage.appended import AppendedEvent
 from storage.bursts import Burst
-from storage.errors import BrokenIndex, StorageError
+from storage.errors import BrokenIndex
 from storage.facts import FactsOf, no_facts
 from storage.list_pages import Sort
 from storage.listings import Changed, ListedRow
@@ -340,7 +340,8 @@ class SearchIndex:
             self._open_writer()
         except ValueError as error:
             if "LockBusy" in str(error):
-                raise StorageError("Another process is writing the search index.") from error
+                self._is_broken = True  # who follows tries again
+                raise BrokenIndex("Another process is writing the search index.") from error
             shutil.rmtree(self._directory)  # damaged: it is only derived
             self._open_writer()
             position = None
@@ -376,7 +377,7 @@ async def open_search_index(
 ) -> AsyncGenerator[SearchIndex]:
     """The index in `home`, in step with `store`; built anew where it must be.
 
-    Raises `StorageError` where another process holds it.
+    Raises `BrokenIndex` where another process holds it.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="search-index") as thread:
         index = SearchIndex(home, store, thread, facts)

@@ -14,9 +14,7 @@ import msgspec
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from storage.database import Reading, Row, Writing
-from storage.list_pages import COLUMNS
 from storage.listing import EventRow, Listing, Parts, SnapshotRow
-from storage.listings import ListedRow, listed_row
 from storage.materialise import Built
 from storage.part import Part, in_bounds
 from storage.workers import Workers
@@ -25,7 +23,6 @@ PAGE_MAX: Final = 10_000
 """Of one universe: all that a document has room for."""
 ROW_BYTES: Final = 512
 """What a row takes beside what its document has of it: columns and two indexes."""
-OF_OWNER_MAX: Final = 1_000
 
 _FIELDS: Final = tuple(SnapshotRow.__struct_fields__)
 _COLUMNS: Final = ", ".join(_FIELDS)
@@ -206,31 +203,6 @@ class Snapshots(Part):
         )
         assert row is not None, "a count has one row"
         return Totals(*row)
-
-    async def universes_of_owner(
-        self, owner: str, namespaces: Sequence[NamespaceKey], limit: int = OF_OWNER_MAX
-    ) -> list[ListedRow]:
-        """Those that say they are this player's, in the order of their ids."""
-        field = "CAST(l.fields AS TEXT) ->> '$.ownerId' = ?"
-        return await self._universes(field, owner, namespaces, limit)
-
-    async def universes_forked_from(
-        self, parent: str, namespaces: Sequence[NamespaceKey], limit: int = OF_OWNER_MAX
-    ) -> list[ListedRow]:
-        """Those that began with a snapshot of this one (`did/id`), in the order of their ids."""
-        field = "CAST(l.fields AS TEXT) ->> '$.parent' = ?"
-        return await self._universes(field, parent, namespaces, limit)
-
-    async def _universes(
-        self, where: str, value: str, namespaces: Sequence[NamespaceKey], limit: int
-    ) -> list[ListedRow]:
-        rows = await self._database.rows(
-            f"SELECT {COLUMNS} FROM listing l WHERE l.kind = 'universe' AND {where}"
-            " AND l.namespace IN (SELECT number FROM namespace WHERE hex(key) IN"
-            " (SELECT value FROM json_each(?))) ORDER BY l.record, l.author, l.namespace LIMIT ?",
-            (value, _keys(namespaces), in_bounds(limit, OF_OWNER_MAX)),
-        )
-        return [listed_row(row) for row in rows]
 
 
 async def last_snapshot(view: Reading) -> int:

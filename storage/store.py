@@ -38,8 +38,10 @@ from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys, keep_out
 from storage.cards import Cards
+from storage.carried import Carried
 from storage.challenges import Challenges
 from storage.claimed import Claimed
+from storage.collecting import GRACE_US, Collected
 from storage.copies import Copies
 from storage.counted import Counted, Counts
 from storage.database import Database, Writing, nothing, open_database
@@ -59,6 +61,7 @@ from storage.letters import Letters
 from storage.listing import Listing, Projector
 from storage.listings import ListedRow, Listings
 from storage.mending import Mended
+from storage.named_in_universes import NamedInUniverses
 from storage.namers import Namers, note_namers
 from storage.namesakes import Namesakes
 from storage.namespaces import Namespaces
@@ -109,6 +112,7 @@ class Received:
 
 class Store(
     Authorities,
+    Carried,
     Dropping,
     Explaining,
     Forks,
@@ -129,6 +133,7 @@ class Store(
     Advised,
     Dated,
     Doings,
+    NamedInUniverses,
     Cards,
     Petnames,
     Namespaces,
@@ -291,6 +296,11 @@ class Store(
             await set_own(write, self.quota.own)
             await remember_areas(write, self.quota.areas)
             await measure_areas(write)
+
+    async def gc(self, grace_us: int = GRACE_US) -> Collected:
+        """The same, and what old epochs named that another is the record of now."""
+        await self.forget_carried()
+        return await super().gc(grace_us)
 
     @property
     def mended(self) -> Mended:

@@ -19,7 +19,7 @@ SOURCES = {
 }
 KINDS = (
     *("HEAD", "SECRETS", "SETTINGS", "PETNAME", "PLACE", "RIGHT", "PEER", "INSTALLED"),
-    *("ENTRY", "BLOB", "PAGE", "CHUNK", "PACKED", "KEPT", "BLOCKED", "END"),
+    *("ENTRY", "BLOB", "PAGE", "CHUNK", "PACKED", "LACKING", "KEPT", "BLOCKED", "END"),
 )
 
 

@@ -24,6 +24,7 @@ def crossings_of(story: Story) -> Iterator[Crossing]:
 
 def _crossing(departure: Checked, end: Checked | None) -> Crossing:
     said, kind = departure.receipt, end.receipt.kind if end else None
+    is_over = end is not None and kind in (ARRIVAL, RETURN)
     return Crossing(
         migration=said.migration,
         source=said.universe,
@@ -34,5 +35,7 @@ def _crossing(departure: Checked, end: Checked | None) -> Crossing:
         soul=said.traveller.who.soul,
         is_returned=kind == RETURN,
         left_seq=said.seq,
-        ended_seq=end.receipt.seq if end is not None and kind in (ARRIVAL, RETURN) else 0,
+        ended_seq=end.receipt.seq if end is not None and is_over else 0,
+        left_us=said.at_us,
+        ended_us=end.receipt.at_us if end is not None and is_over else 0,
     )

@@ -10,10 +10,9 @@ from strangers: `decode_event` raises `MalformedRecord` and nothing else.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
-import msgspec
 from blake3 import blake3
 
 from crdt import cbor
@@ -148,31 +147,18 @@ def encode_event(event: Event) -> bytes:
 
 def decode_event(data: bytes) -> Event:
     """Raises `MalformedRecord` for anything that `encode_event` would not write."""
-    wire = decoded(data, _Wire, MalformedRecord, "an event", bytes_max=EVENT_BYTES_MAX, depth_max=2)
-    event = Event(**{key: getattr(wire, key) for key in _KEYS})
+    event = decoded(
+        data, Event, MalformedRecord, "an event", bytes_max=EVENT_BYTES_MAX, depth_max=2
+    )
     if problems := event_problems(event):
         raise MalformedRecord(f"an event: {problems[0]}")
     if _encoded(event) != data:
-        raise MalformedRecord("an event: says a field that is empty")
+        raise MalformedRecord("an event: says a field that is empty, or that none has")
     return event
 
 
-class _Wire(msgspec.Struct, forbid_unknown_fields=True):
-    tick: int
-    at_us: int
-    type: str
-    title: str
-    description: str = ""
-    day: int | None = None
-    importance: int = 0
-    entities: tuple[str, ...] = ()
-    souls: tuple[str, ...] = ()
-    parents: tuple[str, ...] = ()
-    snapshot: bytes | None = None
-
-
 _ALWAYS: Final = ("tick", "at_us", "type", "title")
-_KEYS: Final = _Wire.__struct_fields__
+_KEYS: Final = tuple(each.name for each in fields(Event))
 
 
 def _encoded(event: Event) -> bytes:

@@ -33,6 +33,8 @@ class Branch:
     snapshot: bytes | None = None
     """Id of the parent's that it began with."""
     created_us: int = 0
+    taken_us: int = 0
+    """When that snapshot was taken; 0 where nobody knows it."""
 
 
 @dataclass(frozen=True, slots=True)

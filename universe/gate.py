@@ -1,7 +1,8 @@
 """The gate of a universe: what it signs next, of what it holds.
 
     a wish to send      ─▸ departure             only of a traveller that is here
-    a departure to here ─▸ arrival | refusal     as the owner wants it, or the person who is asked
+    a departure to here ─▸ arrival | refusal     as the owner wants it, or the person who is asked;
+                                                 by itself within the passage's share of the chain
     a refusal of ours   ─▸ return
     a wish to recall    ─▸ nothing here: the other gate refuses, if it has not answered yet
 
@@ -30,6 +31,7 @@ from universe.receipts import (
     Traveller,
     id_of,
 )
+from universe.shares import Shares, check_will_be_answered
 from universe.travel import In, InTransit, Place, Refused, answer_to, migration_of, place_of
 
 ANSWERS_MAX: Final = 16
@@ -99,6 +101,7 @@ def send(universe: str, key: bytes, wish: Wish, lines: Lines, now: Now) -> Recei
     if place != In(universe):
         raise CannotTravel(f"it is not here, but {where(place)}", "not-here")
     _check_room(line, wish.traveller)
+    check_will_be_answered(line, wish.passage, wish.target, lines)
     return _next(
         line,
         Receipt(
@@ -131,18 +134,23 @@ def due(
     """What the gate has to sign now, in this order; at most `ANSWERS_MAX`.
 
     `recalled` are departures whose own universe wants them back; `found`: who comes and who was
-    refused, where it was looked for already. Raises `CannotTravel` where this device is not the
-    gate, or lacks receipts of the one before.
+    refused, where it was looked for already. Of who comes, as many as the `shares` of their
+    passages say. Raises `CannotTravel` where this device is not the gate, or lacks receipts of the
+    one before.
     """
     line = gate_of(universe, key, lines)
     found = found or Found(coming(universe, lines), refused_of(universe, lines))
-    signed: list[Receipt] = []
+    shares, signed = Shares(line.receipts, now.at_us), list[Receipt]()
     for one in found.coming:
         if len(signed) == ANSWERS_MAX:
             break
         verdict = Verdict("refuse", RECALLED) if one.id in recalled else judge(one)
-        if verdict.word in ("accept", "refuse"):
+        is_let_in = verdict.word == "accept"
+        if not is_let_in and verdict.word != "refuse":
+            continue
+        if shares[one.receipt.passage].allows(accept=is_let_in):
             signed.append(answer(one, verdict, key, now))
+            shares.count(signed[-1])
     for one in found.refused:
         if len(signed) == ANSWERS_MAX:
             break

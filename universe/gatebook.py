@@ -36,7 +36,7 @@ from universe.receipts import (
     decode_signed,
     encode_signed,
 )
-from universe.room import Held
+from universe.room import Held, places_left
 
 ROOT: Final = "gate"
 RECALL: Final = "recall-"
@@ -47,7 +47,11 @@ LARGE_MAX: Final = 512
 _HAS_BLOB: Final = b"\x64blob"
 """In CBOR the name of the field: what has it not, names none."""
 READ_MAX: Final = 1_024
-"""Verified statements that are remembered: with the largest travellers some 70 MB, mostly 1 MB."""
+"""Verified statements that are remembered: with the largest travellers some 70 MB."""
+SMALL_MAX: Final = 16_384
+"""Of those that are short, as without bytes of a traveller most are: more than one gate has at the
+most, so that who reads a long line page by page verifies it once. Some 40 MB where all are used."""
+SMALL_BYTES_MAX: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class GateBook:
     """Ids of departures."""
     given_up: Mapping[str, int] = field(default_factory=dict[str, int])
     """Other universe → place in its chain up to which it answers what is lost here for good."""
+    places_left: int | None = None
+    """Of its document; None where that is not here."""
 
 
 def name_of(document: DocumentId) -> str:
@@ -88,7 +94,8 @@ def gatebook_of(document: DocumentId, value: Plain) -> GateBook:
                 receipts.append(said)
             elif isinstance(said, CheckedHandOver) and said.hand_over.universe == name:
                 hand_overs.append(said)
-    return GateBook(tuple(receipts), tuple(hand_overs), frozenset(recalled), given_up)
+    left = places_left(value)
+    return GateBook(tuple(receipts), tuple(hand_overs), frozenset(recalled), given_up, left)
 
 
 def travelling_blobs(document: DocumentId, value: Plain) -> tuple[NamedBlob, ...]:
@@ -188,10 +195,18 @@ def _departure_of(key: str) -> bytes | None:
     return id if len(id) == DIGEST_BYTES and key == f"{RECALL}{id.hex()}" else None
 
 
-@lru_cache(READ_MAX)
 def _read(data: bytes, is_hand_over: bool) -> Checked | CheckedHandOver | None:
+    read = _read_small if len(data) <= SMALL_BYTES_MAX else _read_large
+    return read(data, is_hand_over)
+
+
+def _verified(data: bytes, is_hand_over: bool) -> Checked | CheckedHandOver | None:
     try:
         signed = decode_signed(data)
         return check_hand_over(signed) if is_hand_over else check_receipt(signed)
     except InvalidStatement:
         return None
+
+
+_read_small = lru_cache(SMALL_MAX)(_verified)
+_read_large = lru_cache(READ_MAX)(_verified)

@@ -43,6 +43,9 @@ class Crossing:
     """Number of the departure among the receipts of the source; 0 where nobody knows it."""
     ended_seq: int = 0
     """Of the arrival among those of the target, or of the return among those of the source."""
+    left_us: int = 0
+    """By the clock of its gate, as `ended_us`; 0 where nobody knows it."""
+    ended_us: int = 0
 
     @property
     def name_there(self) -> str:
@@ -90,6 +93,11 @@ class Histories:
         parent = self.forks.parent(universe)
         branch = self.forks.branch(universe)
         return None if parent is None or branch is None else (parent, branch.tick)
+
+    def begun_us(self, universe: str) -> int:
+        """When the snapshot was taken that a fork began with; 0 where nobody knows it."""
+        branch = self.forks.branch(universe)
+        return 0 if branch is None else branch.taken_us
 
     def events(self, universe: str) -> tuple[Happening, ...]:
         """What this universe is the first to tell, by tick."""

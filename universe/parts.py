@@ -44,6 +44,8 @@ class Origin(msgspec.Struct, frozen=True):
     """Full name of the parent."""
     snapshot: str
     """Id of the snapshot, hex."""
+    takenAt: int = 0
+    """When that was taken, in ms since 1970; 0 where it was not kept."""
 
 
 def encode_origin(parent: str, signed: SignedSnapshot) -> bytes:
@@ -73,10 +75,11 @@ def parts_of(value: Plain, body: Plain) -> tuple[Parts, str, Origin | None]:
         raise MalformedRecord("what a fork began with is no bytes")
     parent, signed = decode_origin(said)
     try:
-        tick = decode_snapshot(signed.statement).tick
+        begun = decode_snapshot(signed.statement)
     except InvalidStatement as wrong:
         raise MalformedRecord(f"what a fork began with: {wrong.detail}") from wrong
-    origin = Origin(parse_full_name(parent)[1], tick, parent, signed.id.hex())
+    id = parse_full_name(parent)[1]
+    origin = Origin(id, begun.tick, parent, signed.id.hex(), begun.at_us // 1_000)
     inherited = frozenset({signed.id} - snapshots.keys())
     both = {signed.id: encode_signed(signed), **snapshots}
     return Parts(both, events, inherited, read_snapshot, read_event), parent, origin

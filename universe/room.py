@@ -15,6 +15,8 @@ from typing import Final
 from crdt.document import Editor
 from crdt.rollover import PLACES_MAX
 from registry.errors import UniverseFull
+from registry.fields import Plain
+from registry.plain import as_map
 
 VALUES_MAX: Final = PLACES_MAX - 600
 """What is told of the universe itself takes a hundred, and answers of its gate 300 more."""
@@ -24,6 +26,7 @@ GO_ON: Final = (
     "save without an event, or go on in a fork, which begins with none: `panspermia universe fork"
     " UNIVERSE --name NAME`"
 )
+ROOTS: Final = ("snapshots", "events", "gate")
 LET_GO: Final = "let old snapshots go first: `panspermia universe prune --rule RULE`"
 
 
@@ -38,7 +41,7 @@ class Held:
     @classmethod
     def of(cls, editor: Editor) -> "Held":
         """As `editor` has it now."""
-        return cls(*(len(editor.keys((root,))) for root in ("snapshots", "events", "gate")))
+        return cls(*(len(editor.keys((root,))) for root in ROOTS))
 
     @property
     def beside(self) -> int:
@@ -63,3 +66,10 @@ class Held:
                 f"the universe is full: {self.snapshots:,} snapshots, {self.beside:,} events and"
                 f" receipts, of {VALUES_MAX:,} together; {LET_GO}"
             )
+
+
+def places_left(value: Plain) -> int:
+    """How many events, or departures of its gate, a universe's document has room for; 0 or less
+    where it is full. As many answers as `FOR_ANSWERS` it takes beyond."""
+    snapshots, *beside = (len(as_map(value.get(root)) or {}) for root in ROOTS)
+    return VALUES_MAX - max(snapshots, SNAPSHOTS_LEAST + FOR_ANSWERS) - sum(beside)

@@ -11,7 +11,8 @@ of one universe and into another: it is never in both by one and the same migrat
 goes in the order in which a universe's gate signed that, whatever ticks it gave.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final, Literal, TypeAlias
@@ -40,10 +41,21 @@ class Stay:
     came_from: str | None = None
     """The universe before, where it was forked or arrived."""
     went_to: str | None = None
+    since_us: int = 0
+    """By the clock of its gate, where it came through a passage; so `until_us`, where it left."""
+    until_us: int = 0
 
-    def holds(self, tick: int) -> bool:
-        """Whether it was there when that tick was over."""
-        return self.since <= tick and (self.until is None or self.until > tick)
+    def holds(self, tick: int, at_us: int = 0) -> bool:
+        """Whether it was there when that tick was over; `at_us`: in a state that was taken then.
+
+        Who leaves is at the tick of the last state, which has it still; so it is with who comes.
+        """
+        came, gone = (bool(at_us) and one > at_us for one in (self.since_us, self.until_us))
+        is_come = self.since < tick or (self.since == tick and not came)
+        is_gone = self.until is not None and (
+            self.until < tick or (self.until == tick and not gone)
+        )
+        return is_come and not is_gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,7 @@ class Soul:
 
     name: str
     stays: tuple[Stay, ...]
-    """Universes in the order of `Histories.universes`, and in each by tick."""
+    """Along its way: after where it left the universe where it arrived, then what was forked."""
     in_transit: tuple[Crossing, ...]
 
     @property
@@ -68,14 +80,40 @@ def follow(name: str, histories: Histories) -> Soul:
     for universe in histories.universes():
         own = [one for one in histories.events(universe) if called & _of(one)]
         begun = histories.begins(universe)
-        if begun is None or not any(stay.holds(begun[1]) for stay in stays.get(begun[0], ())):
+        at_us = histories.begun_us(universe)
+        was_there = begun is not None and any(
+            stay.holds(begun[1], at_us) for stay in stays.get(begun[0], ())
+        )
+        if begun is None or not was_there:
             found = _stays_in(universe, own, crossings)
         else:
             found = _going_on(universe, begun, _stays_in(universe, own, crossings, begun[1]))
         if found:
             stays[universe] = found
     transit = [one for one in crossings if one.arrived_tick is None and not one.is_returned]
-    return Soul(name, tuple(stay for ones in stays.values() for stay in ones), tuple(transit))
+    return Soul(name, tuple(_along_its_way(stays)), tuple(transit))
+
+
+def _along_its_way(stays: Mapping[str, list[Stay]]) -> Iterator[Stay]:
+    """Each once, those of one universe in their order: from where it begins through passages, as
+    far as they lead, then in the forks of where it was."""
+    left = {universe: deque(ones) for universe, ones in stays.items()}
+    forks: dict[str, list[str]] = {}
+    for universe, (first, *_) in stays.items():
+        if first.began == "forked" and first.came_from is not None:
+            forks.setdefault(first.came_from, []).append(universe)
+    # The last is the next: those that nothing leads to are first.
+    to_do = sorted(stays, key=lambda one: stays[one][0].came_from is not None)[::-1]
+    while to_do:
+        at = to_do.pop()
+        while left[at]:
+            stay = left[at].popleft()
+            yield stay
+            to_do += reversed(forks.pop(at, []))
+            there = left.get(stay.went_to or "")
+            if there and (there[0].began, there[0].came_from) == ("arrived", at):
+                to_do.append(at)
+                at = there[0].universe
 
 
 def _ways_of(name: str, histories: Histories) -> tuple[list[Crossing], set[str]]:
@@ -132,6 +170,8 @@ class _Turn:
     crossing: Crossing | None = None
     seq: int = 0
     """Of a crossing: number of its receipt in this universe."""
+    at_us: int = 0
+    """Of a crossing: when that was signed."""
 
 
 _COMES, _IS, _GOES, _RETURNS = range(4)
@@ -160,11 +200,11 @@ def _ways(universe: str, crossings: Sequence[Crossing], since: int) -> list[_Tur
     ways: list[_Turn] = []
     for one in crossings:
         if one.source == universe:
-            ways.append(_Turn(one.left_tick, _GOES, crossing=one, seq=one.left_seq))
+            ways.append(_Turn(one.left_tick, _GOES, None, one, one.left_seq, one.left_us))
             if one.is_returned:
-                ways.append(_Turn(one.left_tick, _RETURNS, crossing=one, seq=one.ended_seq))
+                ways.append(_Turn(one.left_tick, _RETURNS, None, one, one.ended_seq, one.ended_us))
         elif one.target == universe and one.arrived_tick is not None and not one.is_returned:
-            ways.append(_Turn(one.arrived_tick, _COMES, crossing=one, seq=one.ended_seq))
+            ways.append(_Turn(one.arrived_tick, _COMES, None, one, one.ended_seq, one.ended_us))
     ordered: list[_Turn] = []
     for way in sorted(ways, key=lambda way: (way.seq, way.tick, way.rank)):
         since = max(since, way.tick)
@@ -200,16 +240,19 @@ def _opened(universe: str, turn: _Turn) -> Stay:
         began: Began = "born" if turn.rank == _COMES else IS_TOLD
         return Stay(universe, turn.tick, began)
     if turn.rank == _COMES:
-        return Stay(universe, turn.tick, "arrived", came_from=crossing.source)
+        came_from, at_us = crossing.source, turn.at_us
+        return Stay(universe, turn.tick, "arrived", came_from=came_from, since_us=at_us)
     if turn.rank == _RETURNS:
-        return Stay(universe, turn.tick, "returned", came_from=crossing.target)
+        came_from, at_us = crossing.target, turn.at_us
+        return Stay(universe, turn.tick, "returned", came_from=came_from, since_us=at_us)
     return Stay(universe, turn.tick, IS_TOLD)
 
 
 def _closed(stay: Stay, turn: _Turn) -> Stay:
     if turn.crossing is None:
         return replace(stay, until=turn.tick, ended="died")
-    return replace(stay, until=turn.tick, ended="left", went_to=turn.crossing.target)
+    went_to, at_us = turn.crossing.target, turn.at_us
+    return replace(stay, until=turn.tick, ended="left", went_to=went_to, until_us=at_us)
 
 
 def _going_on(universe: str, begun: tuple[str, int], found: list[Stay]) -> list[Stay]:

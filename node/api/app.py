@@ -36,6 +36,7 @@ from node.api.headers import SecurityHeaders
 from node.api.multiverse_addresses import MultiverseAddresses
 from node.api.openapi import make_openapi
 from node.api.problems import ProblemError, answer_problem
+from node.api.refused_origins import RefusedOrigins
 from node.api.requests import etag, is_known
 from node.api.routes import (
     advisories,
@@ -45,6 +46,7 @@ from node.api.routes import (
     blobs,
     blocked,
     challenges,
+    decay,
     deletion,
     devices,
     files,
@@ -79,6 +81,7 @@ from node.api.routes import (
     upkeep,
     webrtc,
 )
+from node.client import home_flag
 from node.outcomes import problem_of
 from node.wiring import Node
 
@@ -97,6 +100,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *universes.LISTS,
     *snapshots.ENDPOINTS,
     *timelines.ENDPOINTS,
+    *decay.ENDPOINTS,
     *souls.ENDPOINTS,
     *universes.ENDPOINTS,
     *advisories.ENDPOINTS,
@@ -162,7 +166,8 @@ class UniverseRef(StringConvertor):
 
     regex = (
         r"(?:did:key:[^/]+/|[^/]+/(?!(?:snapshots?|timeline|forks?|events?|lineage|souls?|retention"
-        r"|passages?|members?|open|export|import|prune|nearest)(?:/|$)))?(?!did:key:)[^/]+"
+        r"|passages?|members?|open|export|import|prune|nearest|cleanup|decay-preview)(?:/|$)))?"
+        r"(?!did:key:)[^/]+"
     )
 
 
@@ -206,7 +211,8 @@ def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     assert isinstance(inner.router, Router)
     inner.router.redirect_slashes = False  # one address per thing, and no guessed redirects
     direct = FixedPaths(inner, handlers_of(routes, ENDPOINTS), _on_bug)
-    guard = Guard(direct, node.tokens, allowed, node.clock_s)
+    refused = RefusedOrigins(allowed.pages, home_flag(str(node.home.path)))
+    guard = Guard(direct, node.tokens, allowed, node.clock_s, refused)
     return SecurityHeaders(CrossOrigin(MultiverseAddresses(guard), allowed.pages))
 
 

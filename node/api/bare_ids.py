@@ -59,6 +59,16 @@ async def meta_told(node: Node, call: Call[Any, Any], row: ListedRow) -> msgspec
     return only
 
 
+def updated_told(node: Node, call: Call[Any, Any], row: ListedRow, newest_us: int) -> int:
+    """When a timeline changed last, ms since 1970: 0 where nothing is in it yet (`newest_us`).
+
+    To multiverse clients it began with its universe: they show a time, whatever it is.
+    """
+    if not newest_us and is_theirs(node, call):
+        newest_us = row.listing.created_us
+    return newest_us // 1_000
+
+
 async def ids_told(node: Node, call: Call[Any, Any], names: Sequence[str]) -> list[str]:
     """Of universes with these full names."""
     if is_theirs(node, call):

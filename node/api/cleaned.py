@@ -4,9 +4,10 @@ Its registry takes any JSON object: a field of another type is as if it had not 
 have any length and hold anything, and what it does not know it does not read. So where such clients
 need no token, a submission is cleaned before it is read: nothing that says something is thrown away
 but what no record can hold. The bytes themselves (`genotype`, `content`) are never touched. Its
-server does not refuse what is asked of a list either: where they are let in, and without a token,
-`limit` and `sort_by` are made to fit too. Other names, a slip mostly, are left out with `compat`
-alone: where strangers are let in, not all who have no token are such clients.
+server does not refuse what is asked of a list either, nor does that of the multiverse: where their
+clients are let in, and without a token, `limit` and `sort_by` are made to fit too. Other names, a
+slip mostly, are left out with `compat` alone: where strangers are let in, not all who have no token
+are such clients.
 
 Two words of ours are no stranger's to say: `format`, which is told from the bytes, and `content`
 beside the text that the original knows. A `namespace` stays, to be refused: what somebody meant for
@@ -16,7 +17,8 @@ a few is not published to all. An empty one says nothing.
 import contextlib
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from functools import cache
+from typing import Any, Final, cast, get_args
 
 import msgspec
 
@@ -76,7 +78,7 @@ def cleaned_list(given: Pairs, kind: type[msgspec.Struct], *, has_any_name: bool
         for name, value in given
         if name not in made_to_fit and (name in known or not has_any_name)
     ]
-    if "limit" in known and (limit := _limit(theirs.get("limit", ""))):
+    if "limit" in known and (limit := _limit(theirs.get("limit", ""), _most(kind))):
         fitting.append(("limit", limit))
     for name in {"sort", "sort_by"} & known & theirs.keys():
         with contextlib.suppress(msgspec.ValidationError):
@@ -85,11 +87,19 @@ def cleaned_list(given: Pairs, kind: type[msgspec.Struct], *, has_any_name: bool
     return fitting
 
 
-def _limit(text: str) -> str:
+def _limit(text: str, most: int) -> str:
     """Within what a page holds; "" where it is no number."""
     if not text.isascii() or not text.isdecimal():
         return ""
-    return str(min(max(int(text[:LIMIT_DIGITS_MAX]), 1), LIMIT_MAX))
+    return str(min(max(int(text[:LIMIT_DIGITS_MAX]), 1), most))
+
+
+@cache
+def _most(kind: type[msgspec.Struct]) -> int:
+    """What a page of this list holds."""
+    (limit,) = (one for one in msgspec.structs.fields(kind) if one.encode_name == "limit")
+    bounds = (one.le for one in get_args(limit.type) if isinstance(one, msgspec.Meta))
+    return int(next((bound for bound in bounds if bound is not None), LIMIT_MAX))
 
 
 def _with_one_content(fields: dict[str, Any], texts: tuple[str, ...]) -> dict[str, Any]:

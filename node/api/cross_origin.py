@@ -71,3 +71,10 @@ async def _allow(send: Send, more: Headers, *, is_private: bool) -> None:
         headers.append((b"access-control-allow-private-network", b"true"))
     await send({"type": "http.response.start", "status": 204, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
+
+
+def as_browsers_say(origin: str) -> str:
+    """In lower case, and without the port that its scheme has anyway."""
+    origin = origin.lower()
+    scheme, _, _ = origin.partition(":")
+    return origin.removesuffix({"http": ":80", "https": ":443"}.get(scheme, ""))

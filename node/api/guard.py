@@ -5,17 +5,22 @@ Pure ASGI and outermost, for http and websocket, on every path. A web page that 
 cookies, so a token is never sent by itself. What a request may do is in `scope["state"]["access"]`.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from node.api.cross_origin import as_browsers_say
 from node.api.problems import ProblemError, answer_problem
+from node.api.refused_origins import RefusedOrigins
 from node.api.tokens import Access, Tokens, unauthorized
+
+log = logging.getLogger(__name__)
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 POLICY_VIOLATION = 1008  # RFC 6455, the close code of a websocket that is refused
@@ -48,6 +53,7 @@ class Guard:
     tokens: Tokens
     allowed: Allowed
     clock_s: Callable[[], float]
+    refused: RefusedOrigins = field(default_factory=RefusedOrigins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -74,7 +80,8 @@ class Guard:
             raise ProblemError(421, "host-not-allowed", detail)
         if ORIGIN in headers:
             origins = [value.decode("latin-1") for name, value in given if name == ORIGIN]
-            if not self.allowed.origins.issuperset(origins):
+            if refused := [one for one in origins if one not in self.allowed.origins]:
+                self._tell(refused)
                 detail = "a page from there may not call this node; add it to `api.allowed_origins`"
                 raise ProblemError(403, "origin-not-allowed", detail)
         token = None
@@ -88,6 +95,12 @@ class Guard:
             return {"access": access, "has_token": True}
         access = "read" if self.allowed.reads_are_open else "public"
         return {"access": access, "has_token": False}
+
+    def _tell(self, refused: Iterable[str]) -> None:
+        """The page is not told, and who plays a game sees only that no server is there."""
+        for origin in refused:
+            if line := self.refused.line(origin):
+                log.warning("%s", line)
 
 
 @lru_cache(maxsize=64)
@@ -128,13 +141,6 @@ def allowed_names(
     origins = {f"http://{in_url(name)}:{port}" for name in hosts}
     pages = frozenset(map(as_browsers_say, more_origins))
     return Allowed(frozenset(hosts), frozenset(origins) | pages, is_loopback, pages)
-
-
-def as_browsers_say(origin: str) -> str:
-    """In lower case, and without the port that its scheme has anyway."""
-    origin = origin.lower()
-    scheme, _, _ = origin.partition(":")
-    return origin.removesuffix({"http": ":80", "https": ":443"}.get(scheme, ""))
 
 
 def in_url(host: str) -> str:

@@ -20,6 +20,7 @@ from universe.receipts import (
     TRAVELLER_BYTES_MAX,
     Checked,
 )
+from universe.shares import Rest
 from universe.travel import In, InTransit, Refused, Story
 
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -248,6 +249,8 @@ class Travellers(Struct, frozen=True):
     """Whether all of this page were told: a story through too many universes is left out."""
     next: str | None = None
     """For `cursor`: there are more."""
+    rests: Mapping[str, Rest] = {}
+    """Universe → why its gate answers nobody who comes now: `day`, `refused` or `spent`."""
 
 
 class TravellersQuery(Struct, frozen=True):
@@ -316,7 +319,7 @@ def show_passage(one: Passage, now_us: int, deleted: Collection[str]) -> Passage
         created_by=half.by,
         stability=one.stability,
         stability_now=one.stability_at(now_us),
-        last_maintenance=one.maintained_us // 1_000,
+        last_maintenance=max(one.maintained_us, half.created_us) // 1_000,
         maintenance_every=one.every_us // 1_000,
         name=half.name,
         full_name=one.name,
@@ -366,7 +369,7 @@ def show_travellers(
     page: Page, shown: Iterable[TravellerShown], more: str | None = None
 ) -> Travellers:
     doubtful, behind = tuple(page.doubtful), tuple(page.behind)
-    return Travellers(tuple(shown), doubtful, behind, page.is_whole, more)
+    return Travellers(tuple(shown), doubtful, behind, page.is_whole, more, page.rests)
 
 
 def _place(story: Story) -> tuple[Literal["in", "in-transit", "refused"], str, str, str]:

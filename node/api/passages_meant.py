@@ -1,14 +1,16 @@
 """Which passage, which universe and which end a request means by what it says."""
 
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 
-from crdt.keys import NamespaceKey
+from crdt.keys import COMMONS, NamespaceKey
+from node.api.bare_ids import bare_ids
 from node.errors import Conflict, NotAllowed, NotFound, Rejected
 from node.services.names import author_meant
 from node.services.passages import Ferry, passage_called
 from node.services.places import places_meant
-from node.services.universes import universe_meant
+from node.services.universes import PRIVATE, universe_meant
 from node.wiring import Node
 from registry.errors import UnknownRecord, quoted
 from universe.names import parse_full_name
@@ -67,6 +69,37 @@ async def universe_end(node: Node, text: str, place: str | None, *, bare_is_own:
         parse_full_name(name)
         return FoundEnd(name, None)
     return FoundEnd(row.listing.target, row.namespace)
+
+
+async def place_of_both(node: Node, source: FoundEnd, target: FoundEnd) -> NamespaceKey:
+    """Where a passage between them lies. Raises `Conflict` (`not-together`)."""
+    places = {each.namespace for each in (source, target) if each.namespace is not None}
+    if not places:
+        raise Conflict("neither universe is known here", code="not-together")
+    if len(places) > 1:
+        raise Conflict(await _apart(node, source, target), code="not-together")
+    return places.pop()
+
+
+async def _apart(node: Node, source: FoundEnd, target: FoundEnd) -> str:
+    """Why two universes of two namespaces are not joined, and what can be."""
+    called = {one.namespace: one.name for one in await node.store.joined()}
+    ends = sorted((source, target), key=lambda end: end.namespace != COMMONS)
+    ids = await bare_ids(node.store, [end.name for end in ends])
+    first, second = (ids[end.name] for end in ends)
+    place = called.get(ends[1].namespace, "") if ends[1].namespace else ""
+    why = "who reads one end could not tell who is in the other"
+    if ends[0].namespace != COMMONS or not place:
+        return (
+            f"{first} and {second} lie in two namespaces: {why}. Join two that the same people may"
+            " read: `panspermia universe fork` makes one for other readers"
+        )
+    flag = "--private" if place == PRIVATE else f"--in {shlex.quote(place)}"
+    fork = f"panspermia universe fork {shlex.quote(first)} --name NAME {flag}"
+    return (
+        f"{first} is public and {second} is not: {why}. Fork the public one for the readers of the"
+        f" other, and join that: `{fork}`"
+    )
 
 
 async def end_meant(node: Node, passage: Passage, text: str | None) -> str:

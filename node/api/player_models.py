@@ -1,18 +1,19 @@
 """Players as the API takes and shows them: the names of (S1), times in ms since 1970."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
 from msgspec import Meta, Struct
 
-from node.api.cleaned import Cleaner, area, flag, line, text
+from node.api.cleaned import Cleaner, area, flag, line, one_line, text
 from node.api.life_models import Line
 from node.api.models import LIMIT_MAX, Author, Cursor, Limit, Millis, Place, Request
 from node.api.universe_models import UniverseMeta
 from node.services.places import place_text
 from node.services.players import Met
 from registry.manifest import DESCRIPTION_CHARACTERS_MAX, NAME_CHARACTERS_MAX
+from storage.listings import ListedRow
 from storage.namespaces import COMMONS_NAME
 from universe.player import LINK_CHARACTERS_MAX, LINKS_MAX
 from universe.reputation import About, Fact, Proof, Reputation
@@ -79,6 +80,8 @@ class PlayerShown(Struct, frozen=True, kw_only=True, rename="camel"):
     also_by: tuple[str, ...] = ()
     """Other authors who say they are of this id."""
     namespace: str = "commons"
+    registered: bool = True
+    """False: universes name the player as owner, and nobody signed who that is."""
 
 
 class PlayerDone(Struct, frozen=True, kw_only=True):
@@ -203,6 +206,25 @@ def show_player(met: Met, last_seen: int, universe_count: int) -> PlayerShown:
         universe_count=universe_count,
         also_by=met.also_by,
         namespace=place_text(met.row.namespace),
+    )
+
+
+def show_owner(author: str, id: str, owned: Sequence[ListedRow], last_seen: int) -> PlayerShown:
+    """Who never registered, as far as `owned` tell: universes of `author` that name `id` as owner.
+
+    `last_seen`: ms since 1970.
+    """
+    return PlayerShown(
+        id=id,
+        author=author,
+        display_name=one_line(id, NAME_CHARACTERS_MAX),
+        about="",
+        links=(),
+        created_at=min(one.listing.created_us for one in owned) // 1_000,
+        updated_at=max(one.listing.updated_us for one in owned) // 1_000,
+        last_seen=last_seen,
+        universe_count=len(owned),
+        registered=False,
     )
 
 

@@ -49,6 +49,9 @@ class SoulsShown(Struct, frozen=True):
     soul: SoulShown | None
     whole: bool
     """Whether everything was read that is known here."""
+    untold: tuple[str, ...]
+    """Universes of which others were forked, or to which somebody travelled, and that are deleted
+    or not known here: of what happened there nothing is told."""
 
 
 class CreatureShown(Struct, frozen=True):
@@ -76,3 +79,4 @@ class LineageShown(Struct, frozen=True):
     people: tuple[PersonShown, ...]
     total: int
     whole: bool
+    untold: tuple[str, ...]

@@ -202,3 +202,43 @@ class PruneDone(Struct, frozen=True):
     """Of what was dropped, before anything is saved: what `gc` gives back is less."""
     rule: tuple[str, ...]
     retention: msgspec.Raw
+
+
+class DecayQuery(UniverseQuery, frozen=True):
+    currentTick: Real | None = None
+    """Of the world, now; without it that of the snapshot that was kept last."""
+
+
+class NewCleanup(Struct, frozen=True, kw_only=True):
+    currentTick: Real
+    """Of the world, now."""
+
+
+class Cleanup(Struct, frozen=True):
+    totalSnapshots: int
+    """Before; with the one that a fork began with."""
+    decayed: int
+    """These went."""
+    preserved: int
+    bytesFreed: int
+    """Of what went, as it was sent: what `gc` gives back is less."""
+
+
+class CleanupDone(Struct, frozen=True):
+    success: bool
+    cleanup: Cleanup
+    message: str
+
+
+class Decaying(SnapshotEntry, frozen=True, kw_only=True, omit_defaults=True):
+    """A snapshot that a cleanup would drop."""
+
+    tau: int
+    """So many ticks it is behind `currentTick`."""
+
+
+class DecayShown(Struct, frozen=True):
+    universeId: str
+    currentTick: int
+    snapshotsToDecay: int
+    snapshots: tuple[Decaying, ...]

@@ -18,11 +18,12 @@ from node.commands.console import home, node, print_result, say, wants_json
 from node.commands.files import keep_what_is_there, whole_file
 from node.commands.identity import new_passphrase, passphrase
 from node.commands.progress import Progress
-from node.exit_codes import exit_code
+from node.exit_codes import UNVERIFIED, exit_code
 from node.failure import Json, failed, failure
 from node.text import printable, size_text
 
 if TYPE_CHECKING:
+    from node.lacking import Lacking
     from node.services.restore import Contents
 
 # Silence from the node, not the whole.
@@ -43,19 +44,27 @@ def backup_command(file: Path, everything: bool, force: bool, passphrase_file: P
 
     That is the author's key and those of your namespaces, what you published with its files, what
     is installed, your rights, names and settings, and whom you block. Where your key is sealed
-    already, give its passphrase.
+    already, give its passphrase. Exit 7: some of it is not whole here; the rest is in FILE.
     """
+    from node.lacking import Passing
+
     keep_what_is_there(file, force=force)
     client = node()
     is_sealed = client.get("/api/identity")["sealed"]
     secret = passphrase(passphrase_file) if is_sealed else new_passphrase(passphrase_file)
     body = {"passphrase": secret, "everything": everything}
     with whole_file(file, mode=0o600, force=force) as out, Progress() as bars:
-        size = client.save("/api/backup", body, out, bars.bytes_of(file.name), SILENCE_S)
+        passing = Passing(out)
+        size = client.save("/api/backup", body, passing.write, bars.bytes_of(file.name), SILENCE_S)
+    lacking = passing.lacking
     if wants_json():
-        return print_result("backup", {"file": str(file), "size": size})
-    say(f"wrote {size_text(size)} to {printable(str(file))}", fg="green")
-    say("Keep the passphrase apart from it: without both it cannot be restored.")
+        print_result("backup", {"file": str(file), "size": size, "not_whole": asdict(lacking)})
+    else:
+        say(f"wrote {size_text(size)} to {printable(str(file))}", fg="green")
+        say("Keep the passphrase apart from it: without both it cannot be restored.")
+        say_lacking(lacking, "The rest of them is in it. Mend them, and make it again: ")
+    if lacking.blobs:
+        click.get_current_context().exit(UNVERIFIED)
 
 
 @click.command("restore")
@@ -101,6 +110,8 @@ def restore_command(file: Path, dry_run: bool, passphrase_file: Path | None) -> 
         return print_result("restore", {**contents_json(restored.contents), **more})
     say(f"restored {restored.author}", fg="green")
     say(f"This home is a new device of theirs: {restored.device}")
+    then = "To fetch what is missing from peers who have it: panspermia up, then "
+    say_lacking(restored.contents.lacking, then)
     if restored.refused:
         say(f"{restored.refused:,} entries were not taken; see: panspermia refused", fg="yellow")
     for one in restored.not_installed:
@@ -108,6 +119,18 @@ def restore_command(file: Path, dry_run: bool, passphrase_file: Path | None) -> 
     if restored.not_installed:
         say("Who knows better installs it: panspermia install NAME --accept-risk ADVISORY")
     say(f"If the old one is lost: panspermia up, then panspermia device remove {former}")
+
+
+def say_lacking(lacking: Lacking, then: str) -> None:
+    """What of a backup is not whole, if anything, and what to do."""
+    counts = ((lacking.snapshots, "snapshot"), (lacking.others, "other blob"))
+    told = [f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in counts if n > 0]
+    if told:
+        is_one = lacking.snapshots + lacking.others == 1
+        say(f"{' and '.join(told)} {'is' if is_one else 'are'} not whole:", fg="yellow")
+        for of in lacking.of:
+            say(f"  {printable(of)}")
+        say(f"{then}panspermia scrub")
 
 
 @contextmanager
@@ -153,6 +176,7 @@ def contents_json(contents: Contents) -> Json:
         "installed": counts[drops.INSTALLED],
         "namespaces": contents.namespaces,
         "settings": bool(counts[drops.SETTINGS]),
+        "not_whole": asdict(contents.lacking),
     }
 
 
@@ -173,3 +197,4 @@ def print_contents(file: Path, contents: Contents) -> None:
     say(f"blocked       {fields['blocked']:,}")
     say(f"installed     {fields['installed']:,} modules")
     say(f"settings      {'yes' if fields['settings'] else 'none'}")
+    say_lacking(contents.lacking, "Restored, they are completed from peers who have them: ")

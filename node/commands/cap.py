@@ -32,6 +32,7 @@ from node.commands.rights_in_words import (
     print_statements,
 )
 from node.commands.secrets import PASSPHRASE_FILE, opened_where_sealed
+from node.commands.stdout import write_stdout
 from node.failure import failed
 from node.text import printable
 
@@ -312,7 +313,7 @@ def proof(entry: str, output: Path | None, force: bool) -> None:
         keep_what_is_there(output, force=force)
     found = node().get_bytes(path_of("/api/proofs", entry))
     if output is None:
-        sys.stdout.buffer.write(found)
+        write_stdout(found)
         return
     write_whole(output, found)
     if wants_json():

@@ -10,6 +10,7 @@ import click
 from node.commands.console import is_terminal, print_json, print_table, say, wants_json
 from node.commands.files import keep_what_is_there, write_whole
 from node.commands.reading import read_contents, read_named, shown_errors
+from node.commands.stdout import write_stdout
 from node.text import printable, size_text
 
 
@@ -52,8 +53,7 @@ def convert_command(
         made, report = converted(file, source, target, item, options)
     if output is None:
         if not is_terminal(sys.stdout) or made.isascii():
-            sys.stdout.buffer.write(made)
-            sys.stdout.buffer.flush()
+            write_stdout(made)
         else:
             say(made.decode(errors="replace"), nl=False)
     else:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
+from node.commands.unfinished import part_beside
 from node.failure import Failure, failed
 from node.text import printable
 
@@ -113,21 +114,16 @@ def whole_file(path: Path, *, force: bool, mode: int = 0o644) -> Generator[IO[by
         with _stream(path) as file:
             yield file
         return
+    is_begun = False
     try:
-        handle, temporary = temporary_beside(path)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    try:
-        with stops_in_order(), os.fdopen(handle, "wb") as file:
+        with part_beside(path) as (file, name), stops_in_order():
+            is_begun = True
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode & ~_umask())
-        keep_what_is_there(path, force=force)  # another program may have made one meanwhile
-        os.replace(temporary, path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in OF_THE_FILE:
+            _settle(file, name, mode)
+            keep_what_is_there(path, force=force)  # another program may have made one meanwhile
+            os.replace(name, path)
+    except OSError as error:
+        if error.errno in OF_THE_FILE or not is_begun:
             raise unwritable(path, error) from error
         raise
 
@@ -189,17 +185,17 @@ def unwritable(path: Path, error: OSError) -> Failure:
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace `path` in one step, durable: a reader sees the old bytes or the new ones."""
-    handle, temporary = temporary_beside(path)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with part_beside(path) as (file, name):
+        file.write(content)
+        _settle(file, name, mode)
+        os.replace(name, path)
+
+
+def _settle(file: IO[bytes], name: str, mode: int) -> None:
+    """All of it is on the disk, and as private as it is to be."""
+    file.flush()
+    os.fsync(file.fileno())
+    os.chmod(name, mode & ~_umask())
 
 
 def _umask() -> int:
@@ -207,10 +203,3 @@ def _umask() -> int:
     kept = os.umask(0o077)  # in between another thread rather makes a file too private
     os.umask(kept)
     return kept
-
-
-def temporary_beside(path: Path) -> tuple[int, str]:
-    """Opened, and its name. Raises `OSError`."""
-    import tempfile  # most commands write no file
-
-    return tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

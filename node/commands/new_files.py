@@ -59,6 +59,12 @@ class NewFiles:
         self.check(path)
         place = self._top / path
         part = place.with_name(f".{place.name[:100]}{PART}")
+        if os.path.lexists(part):
+            detail = (
+                f"{printable(str(part))}: a run writes there now, or was killed while it did;"
+                " name another folder, or remove it"
+            )
+            raise failed("file-exists", "The file is there already", detail)
         try:
             self._make_folder(place.parent)
             try:

@@ -24,14 +24,16 @@ from node.commands.passage_text import (
     behind_text,
     end_text,
     place_text,
+    rest_text,
     stability_text,
     state_text,
     travellers_text,
     universe_text,
     waiting_text,
 )
-from node.commands.petnames import Petnames, petnames
+from node.commands.petnames import Petnames, own_did, petnames
 from node.commands.reading import read_named, shown_errors
+from node.commands.stdout import write_stdout
 from node.commands.traveller_files import TRAVELLER_BYTES_MAX, checked, too_large
 from node.failure import Json, failed
 from node.text import printable, size_text
@@ -137,7 +139,7 @@ def list_(universe: str | None, namespace: str | None) -> None:
     if not page["passages"]:
         where = "" if universe is None else " to or from that universe"
         return say(f"No passage{where} is known here. To propose one: panspermia passage create")
-    called = petnames()
+    called = petnames(own_did())
     rows = (
         (
             one["id"], one["type"], one["state"], universe_text(one["source"], called),
@@ -162,8 +164,8 @@ def show(passage: str, limit: int | None, cursor: str | None, namespace: str | N
     found = node().get(path_of(PATH, one["fullName"], "travellers"), page)
     if wants_json():
         return print_json("passage", {"passage": one, **found})
-    called = petnames()
     own = own_did()
+    called = petnames(own)
     print_passage(one, called, own)
     for line in travellers_text(found, called):
         say(line)
@@ -174,6 +176,8 @@ def show(passage: str, limit: int | None, cursor: str | None, namespace: str | N
         say(text, fg="red")
     for universe in found["behind"]:
         say(behind_text(universe), fg="red")
+    for universe, why in found["rests"].items():
+        say(rest_text(called.universe(universe), why), fg="yellow")
     if not found["whole"]:
         say("Some are left out: they went through too many universes.", fg="yellow")
     if found["next"]:
@@ -257,8 +261,7 @@ def take(
     data = node().get_bytes(with_query(path, {**query, "raw": "true"}), timeout_s=TAKE_TIMEOUT_S)
     one = checked(found, migration, data)
     if to_stdout:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        write_stdout(data)
         return
     target = Path(str(output))
     with whole_file(target, force=force) as file:
@@ -270,7 +273,7 @@ def take(
     aside = is_stream(target)
     done = f"{printable(one['soul'])}, {one['format']}, {size_text(len(data))}"
     say(f"{done} in {printable(str(target))}", fg="green", err=aside)
-    return say(place_text(one, petnames()), err=aside)
+    return say(place_text(one, petnames(own_did())), err=aside)
 
 
 @passage_command.command("recall")
@@ -356,10 +359,6 @@ def print_done(done: Json) -> None:
     return print_passage(done["passage"], petnames(), own_did())
 
 
-def own_did() -> str:
-    return str(node().get("/api/identity")["did"])
-
-
 def print_passage(one: Json, called: Petnames, own: str) -> None:
     say(printable(one["name"] or one["id"]), bold=True)
     say(f"{'state':<14}{state_text(one, called, own)}", fg=COLORS[one["state"]])
@@ -387,7 +386,7 @@ def print_travel(done: Json) -> None:
     if wants_json():
         return print_json("passage", done)
     one = done["traveller"]
-    say(place_text(one, petnames()), fg="green" if one["state"] == "in" else None)
+    say(place_text(one, petnames(own_did())), fg="green" if one["state"] == "in" else None)
     if done["known"]:
         say("That was said before: nothing new was signed.", fg="yellow")
     return say(f"migration {done['migration']}", dim=True)

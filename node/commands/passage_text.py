@@ -45,6 +45,16 @@ def behind_text(universe: str) -> str:
     return printable(text)
 
 
+def rest_text(universe: str, why: str) -> str:
+    """Why its gate answers nobody who comes through the passage."""
+    said = {
+        "day": "answered as many through this passage as it does in a day: others wait",
+        "refused": "refused many in a row through this passage, and answers nobody else",
+        "spent": "answered as many through this passage as it ever does: another passage goes on",
+    }
+    return printable(f"The gate of {universe} {said.get(why, why)}.")
+
+
 def end_text(name: str, called: Petnames, own: str) -> str:
     """Of two of one id it says which is one's own."""
     author, _, id = name.partition("/")
@@ -71,5 +81,5 @@ def place_text(one: Json, called: Petnames) -> str:
 
 
 def universe_text(name: str, called: Petnames) -> str:
-    """As it may be typed, where its author has a petname."""
-    return called.module(name)
+    """As it may be typed, where it is one's own or its author has a petname."""
+    return called.universe(name)

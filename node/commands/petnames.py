@@ -22,6 +22,8 @@ class Petnames:
     """Name → did:key, in the order of the names."""
 
     authors: Mapping[str, str]
+    own: str = ""
+    """One's own did:key, where that is asked for too."""
 
     def of(self, did: str) -> tuple[str, ...]:
         """Every name of this author."""
@@ -38,11 +40,21 @@ class Petnames:
         called = self.of(did)
         return f"{called[0]}/{id}" if called else short_name(module)
 
+    def universe(self, name: str) -> str:
+        """As `module`; one's own is `universe:main (yours)`, as its id alone may be typed."""
+        did, _, id = name.partition("/")
+        return f"{id} (yours)" if did == self.own else self.module(name)
 
-def petnames() -> Petnames:
+
+def own_did() -> str:
+    """Of the running node's author. Raises `Failure`."""
+    return str(node().get("/api/identity")["did"])
+
+
+def petnames(own: str = "") -> Petnames:
     """Those of the running node. Raises `Failure`."""
     page = node().get("/api/names", {"limit": NAMES_MAX})
-    return Petnames({one["name"]: one["author"] for one in page["names"]})
+    return Petnames({one["name"]: one["author"] for one in page["names"]}, own)
 
 
 def spelled_out(wanted: str) -> str:

@@ -11,6 +11,7 @@ import click
 from node.commands.console import is_terminal, print_json, say, wants_json
 from node.commands.files import keep_what_is_there, write_whole
 from node.commands.reading import read_one, shown_errors
+from node.commands.stdout import write_stdout
 from node.text import printable, size_text
 
 KINDS = ("svg", "png")
@@ -53,8 +54,7 @@ def picture_command(
         found = read_one(file, source, item)
         data = picture_of(found.format, found.data, kind, title=found.name, file=file)
     if output is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        write_stdout(data)
         return
     write_whole(output, data)
     if wants_json():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +9,7 @@ import click
 
 from node.commands.console import print_json, say, wants_json
 from node.commands.files import keep_what_is_there, read_file, write_whole
+from node.commands.stdout import write_stdout
 from node.text import printable
 
 FOLDER: Final = Path(__file__).parent.parent / "clients"
@@ -39,8 +39,7 @@ def client(language: str, output: Path | None, force: bool) -> None:
     if output == STDOUT:
         if wants_json():
             raise click.UsageError("with --json give -o FILE")
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        write_stdout(data)
         return
     keep_what_is_there(output, force=force)
     write_whole(output, data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import click
 
@@ -15,6 +15,7 @@ from node.commands.console import IN_NAMESPACE, is_terminal, node, print_result,
 from node.commands.files import is_stream, keep_what_is_there, whole_file
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
+from node.commands.stdout import Stdout
 from node.commands.universe_named import PATH, TICK, UNIVERSE, meant
 from node.commands.universe_opened import Opening
 from node.commands.universe_states import state_meant
@@ -120,6 +121,13 @@ def sent(
 @click.option("--snapshot", "id", metavar="ID", help="This very one; 8 digits may do.")
 @click.option("-o", "--output", metavar="FILE|-", help="Where its bytes go; - is stdout.")
 @click.option("--force", is_flag=True, help="Replace the file that is there.")
+@click.option(
+    "--patience",
+    type=click.IntRange(1, 120),
+    default=15,
+    show_default=True,
+    help="Seconds to wait for who gave some of it and is gone, or for another.",
+)
 @IN_NAMESPACE
 def open_(
     universe: str | None,
@@ -127,11 +135,13 @@ def open_(
     id: str | None,
     output: str | None,
     force: bool,
+    patience: int,
     namespace: str | None,
 ) -> None:
     """Write a state of a universe to a file: of any that you may read, at any tick.
 
-    What is not here comes from peers, each part checked; only what is missing is fetched.
+    What is not here comes from peers, each part checked; only what is missing is fetched. Where the
+    last of them leaves it ends, and the same command again goes on where it stopped.
     """
     to_stdout = output in (None, STDIO)
     if to_stdout and (wants_json() or is_terminal(sys.stdout)):
@@ -146,10 +156,11 @@ def open_(
     found = node().get(f"{start}/nearest/{at}", {**query, "snapshot": id})
     entry = found["entry"]
     with Progress() as bars:
-        opening = Opening(start, query, found, bars)
+        opening = Opening(start, query, found, bars, patience)
         if target is None:
-            opening.write(sys.stdout.buffer, "")
-            sys.stdout.buffer.flush()
+            stdout = Stdout()
+            opening.write(cast("IO[bytes]", stdout), "")
+            stdout.flush()
             return
         with whole_file(target, force=force) as file:
             size = opening.write(file, target.name)

@@ -16,13 +16,13 @@ from node.commands.console import (
     say,
     wants_json,
 )
-from node.commands.petnames import petnames
+from node.commands.petnames import own_did, petnames
 from node.commands.universe_line import draw_timeline
 from node.commands.universe_made import config_of
 from node.commands.universe_named import PATH, TICK, UNIVERSE, meant
 from node.commands.universe_states import state_meant
 from node.failure import Json
-from node.text import printable, short_name, size_text
+from node.text import printable, size_text
 
 
 @click.command("timeline")
@@ -52,7 +52,7 @@ def timeline(
         return say("Nothing of it there: without --canonical, --from and --to all is shown")
     if not found["entries"]:
         return say("Nothing yet. Keep a state: panspermia universe snapshot UNIVERSE FILE --tick N")
-    for line, style in draw_timeline(found["entries"], petnames(), is_whole=all_):
+    for line, style in draw_timeline(found["entries"], petnames(own_did()), is_whole=all_):
         say(line, **style)
 
 
@@ -135,9 +135,11 @@ def forks(universe: str | None, namespace: str | None) -> None:
     found = node().get(path_of(PATH, meant(universe), "forks"), query)
     if wants_json():
         return print_json("universe", found)
+    called = petnames(own_did())
+    names = sorted({one["universe"] for one in found["tree"]}, key=len, reverse=True)
     for line in found["lines"]:
-        for one in found["tree"]:
-            line = line.replace(one["universe"], short_name(one["universe"]))
+        for name in names:  # the longest first: one may begin as another one is called
+            line = line.replace(name, called.universe(name))
         say(printable(line), bold=line.endswith("◂ here"))
 
 

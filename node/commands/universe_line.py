@@ -50,7 +50,7 @@ def _line(one: Json, width: int, word_width: int, called: Petnames) -> Line:
     is_event, is_travel = "event" in one, "other" in one
     if is_travel:
         mark = TRAVELS.get(kind, "·")
-        said = [*map(printable, one["souls"]), printable(called.module(one["other"]))]
+        said = [*map(printable, one["souls"]), printable(called.universe(one["other"]))]
         said += [printable(one["description"])] if one["description"] else []
     else:
         mark = ("◆" if one["hasSnapshot"] else "◇") if is_event else "●"

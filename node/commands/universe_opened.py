@@ -7,7 +7,7 @@ fetched, where some is missing ─▸ written ─▸ broken off ─▸ fetched, 
 
 from __future__ import annotations
 
-from typing import IO, Final, cast
+from typing import IO, Any, Final, cast
 
 from node.client import with_query
 from node.commands.console import node
@@ -15,6 +15,7 @@ from node.commands.going_on import goes_on
 from node.commands.progress import Progress
 from node.exit_codes import NETWORK, NOT_RUNNING, UNVERIFIED
 from node.failure import Failure, Json, failure
+from node.text import size_text
 
 TIMEOUT_S: Final = 600.0
 TRIES: Final = 8
@@ -45,8 +46,16 @@ class Written:
 class Opening:
     """One state. `start`: where its universe is; `found`: what `nearest` says of the state."""
 
-    def __init__(self, start: str, query: Json, found: Json, bars: Progress) -> None:
+    def __init__(
+        self,
+        start: str,
+        query: Json,
+        found: Json,
+        bars: Progress,
+        patience_s: int | None = None,
+    ) -> None:
         self._start, self._query, self._found, self._bars = start, query, found, bars
+        self._patience_s = patience_s
 
     def write(self, file: IO[bytes], name: str) -> int:
         """Gives how many bytes; `name`: of the file, where there is one.
@@ -94,7 +103,10 @@ class Opening:
             return
         from node.commands.verify import hold
 
+        last: dict[str, Any] = {}
+
         def told(line: Json) -> None:
+            last.update(line)
             self._bars.show({**line, **of, "total": line.get("total") or entry["fileSize"]})
 
         of = {
@@ -104,11 +116,16 @@ class Opening:
         }
         told({"stage": "fetch", "done": 0})
         try:
-            hold(node(), found["blob"], told, ())
+            hold(node(), found["blob"], told, (), self._patience_s)
         except Failure as wrong:
-            if not found["damaged"] or wrong.exit != NETWORK:
+            if wrong.exit != NETWORK:
                 raise
             why = wrong.problem.get("detail", "")
+            if not found["damaged"]:
+                some = f"{size_text(last['done'])} of {size_text(entry['fileSize'])}"
+                again = "" if "What came is kept" in why else f"\n{GET_AGAIN}"
+                detail = f"{of['called']}: {some} are here.\n{why}{again}"
+                raise Failure({**wrong.problem, "detail": detail}, wrong.exit) from wrong
             detail = (
                 f"The snapshot of {found['fullName']} at tick {entry['tick']:,}"
                 f" ({entry['id'][:16]}) was damaged on the disk: {why}\n"

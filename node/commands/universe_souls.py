@@ -6,7 +6,7 @@ import click
 
 from node.client import path_of
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
-from node.commands.petnames import Petnames, petnames
+from node.commands.petnames import Petnames, own_did, petnames
 from node.commands.universe_named import PATH
 from node.failure import Json
 from node.text import printable
@@ -28,23 +28,23 @@ def souls(universe: str, name: str | None, namespace: str | None) -> None:
         if not found["souls"]:
             say("Nothing is told of any soul: panspermia universe event … birth --soul NAME")
         return tell_rest(found)
-    called = petnames()
+    called = petnames(own_did())
     for stay in found["soul"]["stays"]:
         say(stay_text(stay, called), bold=stay["until"] is None)
         for event in stay["events"]:
             say(f"  {event['tick']:>12,}  {printable(event['title'])}", dim=True)
     for target in found["soul"]["inTransit"]:
-        say(f"on its way to {printable(called.module(target))}", fg="yellow")
+        say(f"on its way to {printable(called.universe(target))}", fg="yellow")
     if not found["soul"]["stays"]:
         say(f"Nothing is told of {printable(name)}.")
     return tell_rest(found)
 
 
 def stay_text(stay: Json, called: Petnames) -> str:
-    came = f" from {called.module(stay['cameFrom'])}" if stay["cameFrom"] else ""
-    line = f"{called.module(stay['universe'])}  {stay['since']:,} {stay['began']}{came}"
+    came = f" from {called.universe(stay['cameFrom'])}" if stay["cameFrom"] else ""
+    line = f"{called.universe(stay['universe'])}  {stay['since']:,} {stay['began']}{came}"
     if stay["until"] is not None:
-        went = f" to {called.module(stay['wentTo'])}" if stay["wentTo"] else ""
+        went = f" to {called.universe(stay['wentTo'])}" if stay["wentTo"] else ""
         line += f" … {stay['until']:,} {stay['ended'] or 'begun anew'}{went}"
     return printable(line)
 
@@ -59,11 +59,11 @@ def lineage(universe: str, name: str | None, namespace: str | None) -> None:
     found = node().get(path_of(PATH, universe, "lineage"), query)
     if wants_json():
         return print_json("universe", found)
-    called = petnames()
+    called = petnames(own_did())
     rows = (
         (
             printable(one["name"]),
-            printable(called.module(one["universe"])),
+            birthplace(one, called),
             "" if one["born"] is None else f"{one['born']:,}",
             names(one["parents"]),
             names(one["children"]),
@@ -76,7 +76,17 @@ def lineage(universe: str, name: str | None, namespace: str | None) -> None:
     tell_rest(found)
 
 
+def birthplace(one: Json, called: Petnames) -> str:
+    """Of whom no birth is told, where one first hears of it."""
+    place = printable(called.universe(one["universe"]))
+    return f"? told of in {place}" if one["born"] is None else place
+
+
 def tell_rest(found: Json) -> None:
+    called = petnames(own_did()) if found["untold"] else Petnames({})
+    for universe in found["untold"]:
+        where = printable(called.universe(universe))
+        say(f"What happened in {where} is not told: it is deleted, or not known here.", fg="yellow")
     if not found["whole"]:
         say("More universes are joined with it than were read: these are the nearest.", fg="yellow")
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO, Any, cast
 
 import click
 
@@ -24,6 +25,7 @@ from node.commands.going_on import goes_on
 from node.commands.life import find_life, is_life, life_path
 from node.commands.progress import Progress
 from node.commands.publish import PUBLISH_TIMEOUT_S, in_folder, read_modules
+from node.commands.stdout import Stdout
 from node.exit_codes import NOT_FOUND, UNVERIFIED
 from node.failure import Failure, Json, failed, failure
 from node.text import printable, size_text
@@ -193,7 +195,9 @@ def fetch_command(
         path = wasm_path(named(id), namespace)
     if output is None:
         with goes_on(AGAIN):
-            node().download(path, sys.stdout.buffer, unwatched, FETCH_TIMEOUT_S)
+            stdout = Stdout()
+            node().download(path, cast("IO[bytes]", stdout), unwatched, FETCH_TIMEOUT_S)
+            stdout.flush()
         return
     with whole_file(output, force=force) as file, goes_on(AGAIN), Progress() as bars:
         size = node().download(path, file, bars.bytes_of(output.name), FETCH_TIMEOUT_S)
@@ -209,13 +213,22 @@ def check_is_name(text: str) -> None:
         raise failed("invalid-name", "Invalid name", detail)
 
 
-def hold(by: Client, blob: str, told: Callable[[Json], None], relative_to: Sequence[str]) -> Json:
+def hold(
+    by: Client,
+    blob: str,
+    told: Callable[[Json], None],
+    relative_to: Sequence[str],
+    patience_s: int | None = None,
+) -> Json:
     """Has that node fetch all of a blob from its peers, however large.
 
-    `told`: of how far it is, a line at a time, as `Progress.show` takes them.
+    `told`: of how far it is, a line at a time, as `Progress.show` takes them. `patience_s`: as in
+    `POST /api/blobs/{blob}/fetch`.
     """
     with goes_on(AGAIN):
-        body = {"relative_to": [one.lower() for one in relative_to]}
+        body: dict[str, Any] = {"relative_to": [one.lower() for one in relative_to]}
+        if patience_s is not None:
+            body["patience_s"] = patience_s
         lines = by.post_lines(f"/api/blobs/{blob}/fetch", body, timeout_s=FETCH_TIMEOUT_S)
         for line in lines:
             if line.get("event") == "result":

@@ -58,8 +58,9 @@ class Came:
     first: int | None = None
     last: int = 0
 
-    def __call__(self, done: int, _total: int) -> None:
-        self.first, self.last = done if self.first is None else self.first, done
+    def __call__(self, done: int, total: int) -> None:
+        if total:  # else nothing of it is known yet, also not what is here
+            self.first, self.last = done if self.first is None else self.first, done
 
     @property
     def is_more(self) -> bool:

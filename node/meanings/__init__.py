@@ -191,6 +191,10 @@ CHECKS: Final[Mapping[str, Meaning]] = {
         "A blob is larger than its record says, or than is taken here.", "Nothing was kept."
     ),
     "not-held": Meaning("It is not here.", "It may come: panspermia sync"),
+    "blob-damaged": Meaning(
+        "The disk lost a part of these bytes, and nobody who is connected gives it again.",
+        "Connect to somebody who has them, then: panspermia scrub",
+    ),
     "blob-unreachable": Meaning(
         "No connected peer has these bytes, or none gave them in time.",
         "Connect to somebody who has them: panspermia peers, panspermia connect",
@@ -252,6 +256,13 @@ NODE: Final[Mapping[str, Meaning]] = {
     "unknown-peer": Meaning("No peer of that device is connected.", "See: panspermia peers"),
     "stopping": Meaning("The node is stopping.", "Ask again when it runs: panspermia up"),
     "storage-failed": Meaning("The store could not do that; it is as it was before.", LOG),
+    "device-forked": Meaning(
+        "This device wrote two things under one number, as a home does that was put back from a"
+        " copy, or runs twice. What it wrote last to that record does not count.",
+        "Make its home a new device: panspermia backup FILE, panspermia down, then panspermia"
+        " --home NEW restore FILE. Of a universe that travellers pass, there:"
+        " panspermia passage gate UNIVERSE",
+    ),
     "late-epoch": Meaning(
         "The record went on in a new epoch while somebody still wrote to the old one. What they"
         " wrote is held, and not shown.",

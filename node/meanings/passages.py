@@ -10,7 +10,7 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "not-together": (
         "A passage joins universes of one namespace; these two lie in two, or are not here.",
-        "Make both public, or share both in one namespace.",
+        "Fork one of them for the readers of the other, and join that fork.",
     ),
     "unknown-passage": (
         "No passage of that id is known here.",
@@ -30,7 +30,8 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "cannot-travel": (
         "The gate of that universe does not sign that: the traveller is elsewhere, another device"
-        " is the gate, or receipts are missing. Nothing changed.",
+        " is the gate, receipts are missing, or the other end answers nobody more through that"
+        " passage. Nothing changed.",
         "The detail says which. The gate of a lost device is taken over with"
         " `panspermia passage gate`, after `panspermia sync`: what a restored home lacks of its"
         " own comes from others. Where that is lost for good, `--anyway` goes on without it. Of"

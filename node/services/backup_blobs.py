@@ -4,11 +4,14 @@ version 2   a chunk that stands there already     nothing: who reads has it then
             a new one                             packed, against what lies at its place in a
                                                   state of that universe that stands there
 version 1   each chunk as it is
+
+What is not here, since the disk damaged it or it has not come yet, is left out, and said behind the
+blob: nothing else goes for that.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import accumulate
@@ -17,7 +20,18 @@ from typing import Final
 from crdt.blob import BlobId, BlobRoot, Chunking, ChunkName, parse_page, parse_root
 from crdt.covering import covering
 from crdt.delta import BASE_BYTES_MAX, encode
-from node.drops import BLOB, CHUNK, PACKED, PAGE, ChunkFrame, PackedFrame, PageFrame, packed
+from node.drops import (
+    BLOB,
+    CHUNK,
+    LACKING,
+    PACKED,
+    PAGE,
+    ChunkFrame,
+    LackingFrame,
+    PackedFrame,
+    PageFrame,
+    packed,
+)
 from storage.errors import NotHeld
 from storage.reading_blobs import READ_CHUNKS_MAX, RUN
 from storage.store import Store
@@ -40,44 +54,96 @@ class BlobFrames:
         self._chunks: OrderedDict[bytes, None] = OrderedDict()  # the last one met with at the end
 
     async def of(self, blob: BlobId) -> AsyncIterator[tuple[_Kind, bytes]]:
-        """The frames of a blob; none where it was collected since it was listed.
-
-        Raises `NotHeld` where a part of it is damaged, or goes meanwhile.
-        """
+        """The frames of a blob, as far as it is here; none where it was collected since it was
+        listed."""
         encoded = await self._store.blob_root(blob)
-        if encoded is None or not await self._store.has_blob(blob):
+        if encoded is None:
             return
         yield BLOB, encoded
         root = parse_root(encoded, blob)
         is_content = root.chunking is Chunking.CONTENT
         names: list[ChunkName] = []  # of the small ones, to be compared
         is_new = bytearray(b"\1" * root.chunk_count)
+        lost = [False]
         for number in range(root.page_count):  # one after another: all of a large blob's are many
-            page = await self._page(root, number)
+            page = await self._page_here(root, number)
+            run = range(root.page_starts[number], root.page_starts[number + 1])
+            if page is None:
+                lost[0] = True
+                is_new[run.start : run.stop] = bytes(len(run))
+                continue
             yield PAGE, packed(PageFrame(number, page))
             if is_content:
                 named = parse_page(page, root, number)
-                for index, one in enumerate(named, root.page_starts[number]):
+                for index, one in zip(run, named, strict=True):
                     is_new[index] = self._is_new(one.hash)
                 names += named if root.chunk_count <= CHUNKS_MAX else ()
-        base = await self._base(blob) if names else None
+        if not await self._store.has_blob(blob):
+            await self._pass_over(root, is_new, lost)
+        base = await self._base(blob) if len(names) == root.chunk_count else None
         covers = await self._covers(names, base) if base else {}
         index = 0
         while (index := is_new.find(1, index)) >= 0:
             end = min(index + RUN[root.chunking], root.chunk_count)
             end = known if (known := is_new.find(0, index, end)) >= 0 else end
-            chunks = await self._store.read_chunks(blob, index, end - index)
+            chunks = await self._chunks_here(root, index, end - index)
+            lost[0] |= len(chunks) < end - index
             if not is_content:
-                for at, chunk in enumerate(chunks, index):
+                for at, chunk in chunks.items():
                     yield CHUNK, packed(ChunkFrame(at, chunk))
-            else:
-                pieces = await self._pieces(base, [covers.get(at) for at in range(index, end)])
-                frames = partial(_frames, index, chunks, base, pieces)
+            elif chunks:
+                pieces = await self._pieces(base, [covers.get(at) for at in chunks])
+                frames = partial(_frames, chunks, base, pieces)
                 for frame in await asyncio.to_thread(frames):
                     yield frame
             index = end
-        if is_content:
+        if lost[0]:
+            yield LACKING, packed(await self._lacking(blob))
+        elif is_content:  # others are compared only with what stands there whole
             self._blobs.add(blob)
+
+    async def _page_here(self, root: BlobRoot, number: int) -> bytes | None:
+        with suppress(NotHeld):
+            return await self._store.blob_page(root.id, number)
+        return None
+
+    async def _pass_over(self, root: BlobRoot, is_new: bytearray, lost: list[bool]) -> None:
+        """Of a blob that is not whole, what is missing is not asked for one by one."""
+        with suppress(NotHeld):
+            for index in await self._store.missing_chunks(root.id):
+                if is_new[index]:
+                    is_new[index], lost[0] = 0, True
+                    await self._stands_not(root, index)
+
+    async def _chunks_here(self, root: BlobRoot, first: int, count: int) -> dict[int, bytes]:
+        """Those of so many from `first` on that are here, and are what they should be."""
+        with suppress(NotHeld):
+            return dict(enumerate(await self._store.read_chunks(root.id, first, count), first))
+        found: dict[int, bytes] = {}
+        for index in range(first, first + count):
+            try:
+                found[index] = await self._store.read_chunk(root.id, index)
+            except NotHeld:
+                await self._stands_not(root, index)
+        return found
+
+    async def _stands_not(self, root: BlobRoot, index: int) -> None:
+        """A chunk that was counted among those that do: another blob may bring it yet."""
+        number = root.page_of(index)
+        page = await self._page_here(root, number)
+        if page is None:  # which one it is nobody knows any more
+            self._chunks.clear()
+        else:
+            place = index - root.page_starts[number]
+            self._chunks.pop(parse_page(page, root, number)[place].hash, None)
+
+    async def _lacking(self, blob: BlobId) -> LackingFrame:
+        uses = await self._store.uses_of_blob(blob)
+        of = [
+            f"{use.kind} {use.name}" + ("" if use.tick is None else f" at tick {use.tick:,}")
+            for use in uses
+        ]
+        return LackingFrame(blob, sum(use.tick is not None for use in uses), tuple(of))
 
     def _is_new(self, hash: bytes) -> bool:
         """Of very many the ones longest not met with are forgotten, and stand there once more."""
@@ -133,13 +199,12 @@ class BlobFrames:
 
 
 def _frames(
-    index: int,
-    chunks: Sequence[bytes],
+    chunks: Mapping[int, bytes],
     base: BlobRoot | None,
     pieces: Sequence[tuple[range, bytes]],
 ) -> list[tuple[_Kind, bytes]]:
     found: list[tuple[_Kind, bytes]] = []
-    for at, (chunk, (run, plain)) in enumerate(zip(chunks, pieces, strict=True), index):
+    for (at, chunk), (run, plain) in zip(chunks.items(), pieces, strict=True):
         data = encode(chunk, plain)
         if len(data) < len(chunk):
             of = (base.id, run.start, len(run)) if base and run else (b"", 0, 0)

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from node.services.gatebooks import Books
 from node.services.passages import Ferry, own_halves, passage_named
+from registry.errors import CannotTravel
 from universe.behind import believed, missing_of
 from universe.gate import is_coming, is_refused, unanswered, unreturned
 from universe.lines import Line, Lines
 from universe.receipts import Checked
+from universe.shares import under_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,22 @@ async def departure_to(by: Ferry, books: Books, universe: str, id: bytes) -> Che
 
     ends = sorted(await other_ends(by, universe))
     return next(iter(await books.ask_each(ends, question)), None)
+
+
+async def check_room(books: Books, source: str, target: str) -> None:
+    """Before one more leaves: both documents have room for all that follows from who is under way.
+
+    Both were read. Raises `CannotTravel` (`gate-full`).
+    """
+    going = len(await books.ask(lambda lines: under_way(lines[source], target, lines)))
+    for name in (source, target):
+        left = books.read[name].places_left
+        if left is not None and left <= going:
+            detail = (
+                f"{name} is full: it has room for {max(left, 0)} more receipts, and {going} are"
+                " under way. Its owner makes room with `panspermia universe prune`"
+            )
+            raise CannotTravel(detail, "gate-full")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from typing import Final
 
 from crdt.blob import BlobId
@@ -11,11 +12,15 @@ from node.errors import Unreachable, Unverified
 from node.ports import Network, Progress
 from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
+from storage.errors import NotHeld
 from storage.snapshots import Beside
 from storage.store import Store
 
 # A module of 10 MiB over a slow line; what takes longer goes on where it stopped when asked again.
 FETCH_S: Final = 300.0
+# Whoever waits for an answer is told so soon that nobody is there any more: a giver that starts
+# anew is back within that, and one that lost its network and found another.
+PATIENCE_S: Final = 15.0
 # Handed over in one piece: modules, not snapshots. A record's own word for the size may be a lie.
 IN_MEMORY_BYTES_MAX: Final = 64 << 20
 
@@ -46,10 +51,21 @@ async def fetch_blob(
     `NotStored` where there is no room for it.
     """
     size_bytes_max = min(size_bytes_max, IN_MEMORY_BYTES_MAX)
+    hold = partial(
+        hold_blob,
+        store,
+        network,
+        blob,
+        size_bytes_max,
+        progress,
+        timeout_s=timeout_s,
+        kept_for=kept_for,
+    )
     with _wish(store, blob, kept_for):  # also while it is read
-        await hold_blob(
-            store, network, blob, size_bytes_max, progress, timeout_s=timeout_s, kept_for=kept_for
-        )
+        await hold()
+        with suppress(NotHeld):  # the disk damaged some of it, which is dropped: that comes again
+            return await read_held(store, blob, size_bytes_max=size_bytes_max)
+        await hold()
         return await read_held(store, blob, size_bytes_max=size_bytes_max)
 
 
@@ -70,13 +86,16 @@ async def hold_blob(
     progress: Progress = ignore,
     *,
     timeout_s: float | None = FETCH_S,
+    patience_s: float | None = None,
     urgency: Urgency = Urgency.ASKED,
     kept_for: AuthorKey | None = None,
     relative_to: Sequence[BlobId] = (),
 ) -> None:
     """Sees to it that a blob is here. Raises `Unreachable` or `NotStored`, as `fetch_blob`.
 
-    `timeout_s` None: as long as a peer gives some of it, and somebody watches. It is a person's
+    `timeout_s` None: as long as a peer gives some of it, and somebody watches. `patience_s`: so
+    long nobody may be there who could be asked; None: as the swarm waits for who gave some of it
+    and left (`p2p.protocol.limits.NOTHING_CAME_S`). It is a person's
     from now on, who asked for it, and so is what came of it where this ends before it is whole:
     nothing that is kept for others makes it go (`storage.kept`). `kept_for`: no person asked, but
     this node does by itself, because this author names it: it is kept as any such blob.
@@ -92,11 +111,13 @@ async def hold_blob(
             if await store.has_blob(blob):
                 return
             beside = await store.beside(blob)
+            end = _End(network, blob, progress, timeout_s, patience_s)
             try:
-                async with asyncio.timeout(timeout_s):
+                async with end.limit:
+                    end.look()
                     await network.fetch_blob(
                         blob,
-                        progress,
+                        end.told,
                         size_bytes_max=size_bytes_max,
                         urgency=urgency,
                         relative_to=relative_to or [one.blob for one in beside],
@@ -111,8 +132,52 @@ async def hold_blob(
         detail = f"blob {blob.hex()} is not here: {error.sentence}"
         raise Unreachable(detail, code="blob-unreachable") from error
     except TimeoutError as error:
-        detail = f"blob {blob.hex()} did not arrive within {timeout_s or 0:.0f} s"
-        raise Unreachable(detail, code="blob-unreachable") from error
+        raise Unreachable(end.why, code="blob-unreachable") from error
+
+
+class _End:
+    """When a fetch is given up: once it took too long, or nobody was there for too long."""
+
+    def __init__(
+        self,
+        network: Network,
+        blob: BlobId,
+        progress: Progress,
+        timeout_s: float | None,
+        patience_s: float | None,
+    ) -> None:
+        self._network, self._blob, self._progress = network, blob, progress
+        self._timeout_s, self._patience_s = timeout_s, patience_s
+        self._clock = asyncio.get_running_loop().time
+        self._until_s = None if timeout_s is None else self._clock() + timeout_s
+        self.limit = asyncio.timeout_at(self._until_s)
+        self._waits = ""
+
+    @property
+    def why(self) -> str:
+        """Of one that `limit` ended."""
+        if not self._waits:
+            return f"blob {self._blob.hex()} did not arrive within {self._timeout_s or 0:.0f} s"
+        return (
+            f"blob {self._blob.hex()} is only partly here: {self._waits}, and nobody who has it"
+            f" came within {self._patience_s or 0:.0f} s. What came is kept: ask again, and it goes"
+            " on where it stopped."
+        )
+
+    def told(self, done: int, total: int) -> None:
+        """It came further, or begins to wait for somebody, or does not any more."""
+        self.look()
+        self._progress(done, total)
+
+    def look(self) -> None:
+        """Whether somebody is there who can be asked."""
+        was, self._waits = self._waits, waits_for(self._network, self._blob)
+        if self._patience_s is None or bool(was) is bool(self._waits) or self.limit.expired():
+            return
+        ends = [] if self._until_s is None else [self._until_s]
+        if self._waits:
+            ends.append(self._clock() + self._patience_s)
+        self.limit.reschedule(min(ends, default=None))
 
 
 async def settle_beside(store: Store, blob: BlobId, beside: Sequence[Beside]) -> None:

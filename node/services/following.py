@@ -5,19 +5,23 @@ hold_blob ─▸ chunks on the disk, each verified, in whatever order they come
                  └─ those that are here from the first one on ─▸ whoever reads
 ```
 Who reads slowly slows nothing: what is fetched lies on the disk. Where no peer gives more it ends
-with the reason; what came stays, and who asks again goes on from there.
+with the reason; what came stays, and who asks again goes on from there. A chunk that the disk
+damaged since is dropped where it is read, and comes again with the others.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final
 
 from crdt.blob import BlobId
 from node.errors import Unverified
 from node.ports import Network
-from node.services.fetch import FETCH_S, hold_blob
+from node.services.fetch import FETCH_S, PATIENCE_S, hold_blob
+from node.services.mended import MENDS_MAX, stream_mended
 from node.tasks import background_tasks
+from storage.errors import NotHeld
 from storage.store import Store
 
 RUN_CHUNKS: Final = 64
@@ -27,6 +31,7 @@ LOOK_AGAIN_S: Final = 0.5
 """Progress is told in steps: a chunk that is here may not have been told yet."""
 
 Take = Callable[[bytes], Awaitable[None]]
+log = logging.getLogger(__name__)
 
 
 async def begin_blob(store: Store, network: Network, blob: BlobId, size_bytes: int) -> None:
@@ -43,9 +48,12 @@ async def begin_blob(store: Store, network: Network, blob: BlobId, size_bytes: i
 
 
 async def follow_blob(
-    store: Store, network: Network, blob: BlobId, size_bytes: int, take: Take
+    store: Store, network: Network, blob: BlobId, size_bytes: int, take: Take, *, called: str
 ) -> None:
-    """Hands all of it to `take`, in order, while it is fetched. Raises as `hold_blob`."""
+    """Hands all of it to `take`, in order, while it is fetched. `called`: what people know it by.
+
+    Raises as `stream_mended`.
+    """
     at = index = 0
     async with _fetching(store, network, blob, size_bytes, None) as fetched:
         while run := await fetched.run(index):
@@ -53,8 +61,10 @@ async def follow_blob(
             piece = b"".join(run)
             at += len(piece)
             await take(piece)
-    async for piece in store.stream_blob(blob, at):
-        await take(piece)
+    rest = stream_mended(store, network, blob, at, size_bytes, called=called, size_bytes=size_bytes)
+    async with aclosing(rest) as pieces:
+        async for piece in pieces:
+            await take(piece)
 
 
 @asynccontextmanager
@@ -87,9 +97,18 @@ class _Fetched:
         self._store, self._blob = store, blob
         self._news = asyncio.Event()
         self._error: Exception | None = None
+        self._damaged = 0
 
         async def hold() -> None:
-            await hold_blob(store, network, blob, size_bytes, self._told, timeout_s=timeout_s)
+            await hold_blob(
+                store,
+                network,
+                blob,
+                size_bytes,
+                self._told,
+                timeout_s=timeout_s,
+                patience_s=PATIENCE_S,
+            )
 
         self._task = tasks.create_task(self._quietly(hold), name="fetch that is followed")
 
@@ -101,6 +120,7 @@ class _Fetched:
         while not self._task.done():
             self._news.clear()
             if found := await self._here(index):
+                self._damaged = 0
                 return found
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AGAIN_S):
@@ -110,7 +130,16 @@ class _Fetched:
         return ()
 
     async def _here(self, index: int) -> Sequence[bytes | memoryview]:
-        return await self._store.read_run(self._blob, index, RUN_CHUNKS, size_bytes_max=RUN_BYTES)
+        try:
+            return await self._store.read_run(
+                self._blob, index, RUN_CHUNKS, size_bytes_max=RUN_BYTES
+            )
+        except NotHeld as error:  # it is missing from now on, as those that did not come yet
+            self._damaged += 1
+            if self._damaged > MENDS_MAX:
+                raise
+            log.warning("blob %s, which is being fetched: %s", self._blob.hex(), error)
+            return ()
 
     async def _quietly(self, hold: Callable[[], Awaitable[None]]) -> None:
         """A task that fails would end its group with a group of errors."""

@@ -39,6 +39,8 @@ class Told:
 
     histories: Histories
     is_whole: bool
+    untold: tuple[str, ...] = ()
+    """Those that were deleted, or are not here."""
 
 
 async def told_around(ferry: Ferry, row: ListedRow) -> Told:
@@ -61,7 +63,9 @@ async def told_around(ferry: Ferry, row: ListedRow) -> Told:
         left -= len(events)
         histories.append(await asyncio.to_thread(_history, one.row, events))
     is_whole = around.is_whole and left > 0
-    return Told(await asyncio.to_thread(Histories, histories, around.crossings), is_whole)
+    untold = tuple(sorted(one.name for one in around.found.values() if one.row is None))
+    told = await asyncio.to_thread(Histories, histories, around.crossings)
+    return Told(told, is_whole, untold)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from typing import Final
 from crdt.blob import BlobId
 from node.errors import Unreachable
 from node.ports import Network
-from node.services.fetch import hold_blob
+from node.services.fetch import PATIENCE_S, hold_blob
 from storage.errors import NotHeld
 from storage.store import Store
 
 MENDS_MAX: Final = 16
-"""Of one answer: a disk that loses more than that in a minute is no place to mend on."""
+"""Of one place: a disk that loses what was just written there is none to mend on."""
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,15 @@ async def stream_mended(
     *,
     called: str,
     size_bytes: int,
+    code: str = "snapshot-damaged",
 ) -> AsyncGenerator[bytes]:
     """Its bytes from `start` to before `end`; `called`: what people know it by.
 
-    Raises `Unreachable` (`snapshot-damaged`) where nobody gives what was damaged; as `hold_blob`.
+    Raises `Unreachable` (`code`) where nobody gives what was damaged; as `hold_blob`.
     """
-    at = start
-    for _ in range(MENDS_MAX):
+    at, tries = start, 0
+    while tries < MENDS_MAX:
+        before, tries = at, tries + 1
         try:
             async with aclosing(store.stream_blob(blob, at, end)) as pieces:
                 async for piece in pieces:
@@ -49,34 +51,33 @@ async def stream_mended(
             return
         except NotHeld as error:
             log.warning("%s was damaged on the disk, from byte %d on: %s", called, at, error)
-        async with damage_told(store, blob, called):
+        if at > before:
+            tries = 1
+        async with damage_told(store, blob, called, code):
             with suppress(NotHeld):  # what others brought makes it whole
                 await store.missing_chunks(blob)
-            await hold_blob(store, network, blob, size_bytes)
+            await hold_blob(store, network, blob, size_bytes, patience_s=PATIENCE_S)
             if not await store.has_blob(blob):
                 raise NotHeld(f"Blob {blob.hex()} is not whole yet.")
-    raise _damaged(called, f"it was fetched {MENDS_MAX} times and is damaged again")
+    raise _damaged(called, f"it was fetched {MENDS_MAX} times and is damaged again", code)
 
 
 @asynccontextmanager
-async def damage_told(store: Store, blob: BlobId, called: str) -> AsyncGenerator[None]:
-    """Raises `Unreachable` (`snapshot-damaged`) for what nobody gives and was here before."""
+async def damage_told(
+    store: Store, blob: BlobId, called: str, code: str = "snapshot-damaged"
+) -> AsyncGenerator[None]:
+    """Raises `Unreachable` (`code`) for what nobody gives and was here before."""
     try:
         yield
     except (NotHeld, Unreachable) as error:
-        if not await is_damaged(store, blob):
+        if not await store.is_damaged(blob):
             raise
-        raise _damaged(called, str(error)) from error
+        raise _damaged(called, str(error), code) from error
 
 
-async def is_damaged(store: Store, blob: BlobId) -> bool:
-    """Whether it was here, and the disk lost some of it that did not come again."""
-    return blob in await store.blobs_to_mend()
-
-
-def _damaged(called: str, why: str) -> Unreachable:
+def _damaged(called: str, why: str, code: str) -> Unreachable:
     detail = (
         f"{called} was damaged on the disk, and nobody gives what is missing of it: {why}\n"
         "Connect to somebody who has it, then: panspermia scrub"
     )
-    return Unreachable(detail, code="snapshot-damaged")
+    return Unreachable(detail, code=code)

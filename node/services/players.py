@@ -37,6 +37,7 @@ from universe.reputation import (
 )
 
 CANDIDATES_SHOWN: Final = 10
+UNKNOWN: Final = "unknown-player"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,13 @@ async def find_player(store: Store, text: str, namespace: NamespaceKey = COMMONS
     else:
         row = await store.listing(WORD, whose, id, namespace)
     if row is None:
-        detail = f"no player {text} is known here; `panspermia sync` may bring it"
-        raise NotFound(detail, code="unknown-player")
+        raise unknown_player(text)
     return _met(row, authors)
+
+
+def unknown_player(text: str) -> NotFound:
+    detail = f"no player {text} is known here; `panspermia sync` may bring it"
+    return NotFound(detail, code=UNKNOWN)
 
 
 async def register(

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from node.services.timelines import forks_of, said_of
-from node.services.universes import Hand, document_of
+from node.services.universes import Hand, document_of, signer_of
 from registry.errors import InvalidRecord
 from registry.head import Words
 from registry.plain import as_map
@@ -55,23 +56,24 @@ async def due(
     coming: Taken | None = None,
     together: Together = ALONE,
     of_game: bool = False,
+    tick: int | None = None,
 ) -> Pruned:
     """What its rule would drop now, or `policy` in its place; with `coming` counted as there.
 
-    `together`: what goes into the same change before it. `of_game`: as `as_autosaves`.
+    `together`: what goes into the same change before it. `of_game`: as `as_autosaves`. `tick`: of
+    the world, else of what was kept last.
     """
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
     _, beside = await _held(store, row, together)
-    found = await asyncio.to_thread(_due, rows, coming, together, rule, now_us, beside, of_game)
+    look = partial(_due, rows, coming, together, rule, now_us, beside, of_game, tick)
+    found = await asyncio.to_thread(look)
     if not found.dropped:
         return found
     begun = {_begun(one) for one in await forks_of(store, row)}
     events = await store.events_of(row.number, limit=PAGE_MAX)
     # Once more, as in the place of what is needed something else may have to go.
-    return await asyncio.to_thread(
-        _due, rows, coming, together, rule, now_us, beside, of_game, begun, events
-    )
+    return await asyncio.to_thread(look, begun, events)
 
 
 async def due_by_upload(
@@ -119,7 +121,7 @@ async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
     Raises as `Store.commit`.
     """
     document = document_of(row)
-    signer = await by.signers.for_document(document)  # also where nothing is to go
+    signer = await signer_of(by, row)  # also where nothing is to go
     for at in range(0, len(dropped), DROPPED_MAX):
         ids = tuple(one.snapshot.id for one in dropped[at : at + DROPPED_MAX])
         await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
@@ -129,8 +131,7 @@ async def set_retention(by: Hand, row: ListedRow, policy: Policy) -> None:
     """Let this be the universe's rule. Raises as `Store.commit`."""
     nothing = Words(None, None, None, None, None)
     edit = create_universe(nothing, Facts(retention=write_policy(policy)), now_us=by.clock_us())
-    document = document_of(row)
-    await by.store.commit(document, edit, await by.signers.for_document(document))
+    await by.store.commit(document_of(row), edit, await signer_of(by, row))
 
 
 def rule_of(row: ListedRow) -> Policy:
@@ -173,6 +174,7 @@ def _due(
     now_us: int,
     beside: int,
     of_game: bool,
+    tick: int | None,
     begun: Collection[bytes] = (),
     events: Sequence[EventRow] = (),
 ) -> Pruned:
@@ -189,7 +191,9 @@ def _due(
         pinned.add(coming.id)
     given = {one.id: one for one in taken}
     looked_at = as_autosaves(taken, policy) if of_game else taken
-    dropped = to_drop(looked_at, policy, now_us=now_us, pinned=pinned, beside=beside)
+    dropped = to_drop(
+        looked_at, policy, now_us=now_us, newest_tick=tick, pinned=pinned, beside=beside
+    )
     dropped = tuple(Dropped(given[one.snapshot.id], one.why) for one in dropped)
     return Pruned(policy, dropped, own - len(dropped))
 

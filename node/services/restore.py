@@ -51,6 +51,7 @@ from node.identity import (
     write_device,
     write_secrets,
 )
+from node.lacking import Lacking
 from node.projection import project
 from node.quotas import quota_of
 from node.services.advise import Withheld, withhold_malicious
@@ -87,6 +88,7 @@ class Contents:
     chunk_bytes: int = 0
     settings: str = ""
     """The text of config.toml."""
+    lacking: Lacking = field(default_factory=Lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def read_contents(file: IO[bytes], size_bytes: int, progress: Progress) -> Conte
             contents.chunk_bytes += len(unpacked(frame, ChunkFrame).data)
         elif frame.kind == drops.PACKED:
             contents.chunk_bytes += unpacked(frame, PackedFrame).size
+        elif frame.kind == drops.LACKING:
+            contents.lacking.add(frame)
         elif frame.kind == drops.SETTINGS:
             contents.settings = frame.body.decode(errors="replace")
     assert contents is not None, "a drop without a head is refused"
@@ -319,7 +323,7 @@ class _Taker:
             case drops.PACKED:
                 delta = unpacked(frame, PackedFrame)
                 await self._take_chunk(store, delta.index, await _plain(store, delta, frame))
-            case _:  # the secrets, that are written last, and the end
+            case _:  # the secrets, that are written last, what is lacking, and the end
                 pass
 
     async def _take_chunk(self, store: Store, index: int, data: bytes) -> None:

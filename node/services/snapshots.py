@@ -12,7 +12,7 @@ from node.errors import Rejected
 from node.services.joining import Answers
 from node.services.offered import Kept, Offered
 from node.services.snapshot_change import Came, Change, Dropping
-from node.services.universes import Hand, document_of, events_for, universe_meant
+from node.services.universes import Hand, document_of, events_for, signer_of, universe_meant
 from node.services.uploads import Tally, counted
 from storage.listing import SnapshotRow
 from storage.listings import ListedRow
@@ -45,8 +45,8 @@ async def keep_snapshot(
     goes in the same act. Raises `Rejected`, `BadRequest`, `InvalidStatement`, `InvalidRecord`,
     `NotAllowed`, `OverQuota`.
     """
-    document, now_us = document_of(row), by.clock_us()
-    await by.signers.for_document(document)  # or not a byte of it is read
+    now_us = by.clock_us()
+    await signer_of(by, row)  # or not a byte of it is read
     tally, universe = Tally(), row.listing.target
 
     def said(of: Offered, blob: bytes, parent: bytes | None) -> Snapshot:

@@ -23,6 +23,7 @@ from node.services.universes import (
     joined_places,
     make_universe,
     parse_tick,
+    signer_of,
     snapshot_meant,
 )
 from registry.fields import Plain
@@ -156,8 +157,9 @@ def published_of(parent: ListedRow, made: ListedRow, tick: int) -> str | None:
 
 
 async def forks_of(store: Store, row: ListedRow) -> list[ListedRow]:
-    """Directly of it, as far as they are known here."""
-    return await store.universes_forked_from(row.listing.target, await joined_places(store))
+    """Directly of it, as far as they are known here; of too many one's own before others'."""
+    own, places = await store.own_authors(), await joined_places(store)
+    return await store.universes_forked_from(row.listing.target, places, first=own)
 
 
 async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, ListedRow]]:
@@ -203,7 +205,7 @@ async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
     """
     encoded = encode_event(event)
     document = document_of(row)
-    signer = await by.signers.for_document(document)
+    signer = await signer_of(by, row)
     async with by.turn:  # what it names does not go just then
         if event.snapshot and await by.store.snapshot(row.number, event.snapshot) is None:
             detail = f"{row.listing.record} has no snapshot {event.snapshot.hex()[:16]}…"
@@ -302,4 +304,5 @@ def branch_of(row: ListedRow) -> Branch:
         0 if origin is None else origin.snapshotTick,
         None if origin is None else bytes.fromhex(origin.snapshot),
         row.listing.created_us,
+        0 if origin is None else origin.takenAt * 1_000,
     )

@@ -14,11 +14,18 @@ from dataclasses import dataclass, field, replace
 from crdt.blob import BlobId
 from node.errors import Conflict, NotFound, Rejected
 from node.services.deleting import refuse_deleted, was_deleted
-from node.services.ends import departure_to, missing_at, on_their_way, open_at, to_come_back
+from node.services.ends import (
+    check_room,
+    departure_to,
+    missing_at,
+    on_their_way,
+    open_at,
+    to_come_back,
+)
 from node.services.gatebooks import KIND, Books
 from node.services.passages import Ferry, document_of, passage_named, read_value
 from node.services.passengers import MIGRATION_FORMAT, Passenger, who_goes
-from node.services.verdicts import by_its_blob, half_here, judge_of
+from node.services.verdicts import by_its_blob, half_here, has_share, judge_of
 from registry.edits import Edit
 from registry.errors import CannotTravel
 from universe.behind import check_may_give_up, check_none_missing, given_up_with
@@ -49,6 +56,7 @@ from universe.receipts import (
     sign_receipt,
 )
 from universe.record import WORD
+from universe.shares import Shares
 from universe.travel import Story, migration_of, story_of
 
 
@@ -86,6 +94,8 @@ class Gatekeeper:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     wanted: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
     """Blobs of travellers that wait for their bytes, and how many bytes these are to be."""
+    is_put_off: bool = False
+    """Whether somebody waits for the next day at one of them."""
 
     @property
     def key(self) -> bytes:
@@ -161,6 +171,7 @@ class Gatekeeper:
             now = await self._now(books, source, tick)
             said = await books.ask(lambda lines: send(source, self.key, wish, lines, now))
             if isinstance(said, Receipt):
+                await check_room(books, source, target)
                 (said,) = await self._sign(books, source, [said])
             departure = said
             story = await books.ask(lambda lines: story_of(traveller.who, lines))
@@ -193,7 +204,10 @@ class Gatekeeper:
             own = [
                 one for one in open_.coming if half_here(passages[one.receipt.passage], universe)
             ]
-            coming = await books.ask_each(own, on_their_way)
+            now_us = self.by.clock_us()
+            shares = await books.ask(lambda lines: Shares(lines[universe].receipts, now_us))
+            free = [one for one in own if has_share(passages[one.receipt.passage], shares)]
+            coming = await books.ask_each(free, on_their_way)
             refused = await books.ask_each(open_.refused, to_come_back)
             now = await self._now(books, universe, tick)
             found = Found([one for one, _ in coming], refused)
@@ -218,6 +232,7 @@ class Gatekeeper:
             said = await books.ask(question)
             if said:
                 await self._check_none_missing(books, universe)
+            self.is_put_off |= shares.put_off(own, said)
             return await self._sign(books, universe, said)
 
     async def decide(

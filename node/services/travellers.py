@@ -9,8 +9,8 @@ answer asks for all stories at once, and what is decided of one asks for the sto
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from node.errors import Conflict, NotFound
@@ -22,6 +22,7 @@ from universe.lines import Lines
 from universe.names import parse_full_name
 from universe.passage import Passage
 from universe.receipts import ARRIVAL, DEPARTURE, REFUSAL, RETURN, Checked, Receipt, Who
+from universe.shares import Rest, Shares
 from universe.travel import Story, answer_to, story_of
 
 PAGE_MAX: Final = 1_000
@@ -62,6 +63,8 @@ class Page:
     """Whether each story was told: one through too many universes is left out."""
     next: str | None = None
     """Where the next page begins; None where this is the last one."""
+    rests: Mapping[str, Rest] = field(default_factory=dict[str, Rest])
+    """End → why its gate answers nobody who comes through the passage now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class _End:
     """And whether each was answered for good, as far as the two ends say."""
     doubtful: list[str]
     behind: list[str]
+    rests: dict[str, Rest]
 
 
 async def travellers_through(
@@ -181,7 +185,7 @@ def ambiguous(migration: bytes, found: Sequence[Checked]) -> Conflict:
 async def _at_ends(by: Ferry, passage: Passage) -> tuple[Books, list[_End]]:
     """What the lines of both ends say: of one that too much depends on, nothing."""
     books = Books(by)
-    ends = passage.proposed.ends[:2]
+    ends, now_us = passage.proposed.ends[:2], by.clock_us()
     await books.load(ends)
 
     def question(names: Sequence[str], books: Books, lines: Lines) -> list[_End]:
@@ -192,7 +196,7 @@ async def _at_ends(by: Ferry, passage: Passage) -> tuple[Books, list[_End]]:
             for other in believed(name, [passage], epoch=epoch_of(lines[name]))
             if missing_between(name, other, books, lines)
         ]
-        return [_end(name, passage, lines, behind) for name in names]
+        return [_end(name, passage, lines, behind, now_us) for name in names]
 
     return books, await books.ask_each(ends, question)
 
@@ -221,17 +225,20 @@ def _page(
 ) -> Page:
     doubtful = {name for end in ends for name in end.doubtful}
     behind = {name for end in ends for name in end.behind}
-    return Page(stories, sorted(doubtful), sorted(behind), is_whole, more)
+    rests = {name: rest for end in ends for name, rest in end.rests.items()}
+    return Page(stories, sorted(doubtful), sorted(behind), is_whole, more, rests)
 
 
-def _end(name: str, passage: Passage, lines: Lines, behind: list[str]) -> _End:
+def _end(name: str, passage: Passage, lines: Lines, behind: list[str], now_us: int) -> _End:
     ends, line = passage.proposed.ends[:2], lines[name]
     departures = [
         (one, one.receipt.other in ends and _is_done(one, lines))
         for one in line.receipts
         if one.receipt.kind == DEPARTURE and one.receipt.passage == passage.name
     ]
-    return _End(departures, [name] if line.equivocations else [], behind)
+    rest = Shares(line.receipts, now_us)[passage.name].rest(is_open=passage.is_open)
+    rests = {} if rest is None else {name: rest}
+    return _End(departures, [name] if line.equivocations else [], behind, rests)
 
 
 def _is_done(departure: Checked, lines: Lines) -> bool:

@@ -12,10 +12,10 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from crdt.change import DocumentId
+from crdt.change import DocumentId, Signer
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
-from node.errors import BadRequest, Conflict, NotFound, Rejected
+from node.errors import BadRequest, Conflict, NotAllowed, NotFound, Rejected
 from node.services.deleting import refuse_deleted, was_deleted
 from node.services.gone import refuse_gone
 from node.services.joining import Joining
@@ -93,6 +93,23 @@ def document_of(row: ListedRow) -> DocumentId:
     """Where a universe that is listed lies; its first epoch."""
     owner = AuthorKey(decode_did_key(row.listing.author))
     return DocumentId(row.namespace, owner, CLASS, KIND, row.listing.record.encode())
+
+
+async def signer_of(by: Hand, row: ListedRow) -> Signer:
+    """Who signs what is said of it.
+
+    Raises `NotAllowed` as `Signers.for_document`; of another's universe who plays can read it.
+    """
+    try:
+        return await by.signers.for_document(document_of(row))
+    except NotAllowed as error:
+        if row.listing.author == by.keeper.identity.did:
+            raise
+        detail = (
+            f"{row.listing.target} is another player's: fork it, and go on in the fork, or ask"
+            f" whose it is for the right to write. {error.detail}"
+        )
+        raise NotAllowed(detail, code=error.reason) from error
 
 
 CANDIDATES_MAX: Final = 100
@@ -227,7 +244,7 @@ async def delete_universe(by: Hand, row: ListedRow, *, is_dry: bool = False) -> 
     Raises as `Store.commit`.
     """
     document, edit = document_of(row), delete(now_us=by.clock_us())
-    signer = await by.signers.for_document(document)
+    signer = await signer_of(by, row)
     if is_dry:
         await by.store.rehearse(document, edit, signer)
     else:

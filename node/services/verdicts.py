@@ -13,6 +13,7 @@ from universe.gate import Judge, Verdict
 from universe.names import parse_full_name
 from universe.passage import Half, Passage, judge_arrival
 from universe.receipts import ARRIVAL, TRAVELLER_BYTES_MAX, Checked, Traveller
+from universe.shares import Shares
 
 FALSE_BYTES: Final = "its bytes are not those that it is named by"
 
@@ -20,6 +21,11 @@ FALSE_BYTES: Final = "its bytes are not those that it is named by"
 def half_here(passage: Passage | None, universe: str) -> Half | None:
     """That of the owner of `universe`."""
     return None if passage is None else passage.half_of(parse_full_name(universe)[0])
+
+
+def has_share(passage: Passage | None, shares: Shares) -> bool:
+    """Whether anybody who came through it is answered now. If not, their stories are not read."""
+    return passage is not None and shares[passage.name].allows(accept=passage.is_open)
 
 
 def check_decided(signed: Checked, *, accept: bool) -> None:

@@ -119,7 +119,7 @@ function personItem(one) {
   item.append(element("strong", one.name), ` ${life.filter(Boolean).join(", ")}`);
   const names = (list) => list.slice(0, 8).map((each) => each.name).join(", ") + (list.length > 8 ? ` and ${list.length - 8} more` : "");
   const kin = [
-    `of ${shortOf(one.universe)}`, one.parents.length ? `child of ${names(one.parents)}` : "", one.children.length ? `parent of ${names(one.children)}` : "",
+    `${one.born === null ? "told of in" : "of"} ${shortOf(one.universe)}`, one.parents.length ? `child of ${names(one.parents)}` : "", one.children.length ? `parent of ${names(one.children)}` : "",
   ];
   item.append(element("div", kin.filter(Boolean).join(" · "), "soft"));
   return item;
@@ -131,6 +131,8 @@ function drawPeople(of, found) {
   return [...inPortions(found.people, personItem), ...more];
 }
 
+const untoldText = (name) => element("p", `What happened in ${shortOf(name)} is not told: it is deleted, or not known here.`, "soft");
+
 // Read when somebody opens it: all universes of the family are gone through for it.
 function whenOpened(title, path, made) {
   const more = element("details");
@@ -140,7 +142,7 @@ function whenOpened(title, path, made) {
     more.append(said);
     try {
       const found = await get(path);
-      said.replaceWith(...made(found), ...(found.whole ? [] : [element("p", "More is known here than was read.", "bad")]));
+      said.replaceWith(...made(found), ...found.untold.map(untoldText), ...(found.whole ? [] : [element("p", "More is known here than was read.", "bad")]));
     } catch (error) {
       tell(said, error.message, true);
     }

@@ -158,7 +158,7 @@ function travellerItem(one, of) {
   };
   const acts = element("p", undefined, "row");
   acts.dataset.acts = "";
-  const mayDecide = ownerOf(one.universe) === of.me && (of.passage.arrivals[of.me] === "ask" || of.doubtful);
+  const mayDecide = ownerOf(one.universe) === of.me && (of.passage.arrivals[of.me] === "ask" || of.doubtful || of.rests[one.universe]);
   if (mayDecide) {
     acts.append(button("Let in", `Let ${one.soul} in`, act("decide", { ...who, accept: true }, `${one.soul} is let in.`)));
     acts.append(button("Send back", `Send ${one.soul} back`, act("decide", { ...who, accept: false, reason: "sent back" }, `${one.soul} is sent back.`)));
@@ -222,9 +222,14 @@ function travellersList(found, of) {
   return place;
 }
 
+const RESTS = {
+  day: "answered as many through this passage as it does in a day: others wait", spent: "answered as many through this passage as it ever does: another passage goes on",
+  refused: "refused many in a row through this passage, and answers nobody else",
+};
+
 async function passageParts(of) {
   const [{ passage: one }, found] = await Promise.all([get(of.path), get(`${of.path}/travellers`), learnNames()]);
-  Object.assign(of, { passage: one, doubtful: found.doubtful.length > 0 });
+  Object.assign(of, { passage: one, doubtful: found.doubtful.length > 0, rests: found.rests });
   const places = element("p", undefined, "ends");
   places.append(recordLink("universe", one.source, endText(one.source, of.me)), recordLink("universe", one.target, endText(one.target, of.me)));
   const under = (state) => found.travellers.filter((each) => each.state === state).length;
@@ -240,6 +245,7 @@ async function passageParts(of) {
     ]),
     ...passageActs(of), of.said,
     ...found.doubtful.map((full) => element("p", `The gate of ${shortOf(full)} signed two receipts with one number: whoever comes from it waits until somebody decides.`, "bad")),
+    ...Object.entries(found.rests).map(([full, why]) => element("p", `The gate of ${shortOf(full)} ${RESTS[why] || why}.`, "soft")),
     ...found.behind.map((full) => element("p", `The gate of ${shortOf(full)} signs nothing: the other end answered what is not here. Synchronise, so that it comes. If it is lost for good, or was never signed: panspermia passage gate ${full} --anyway`, "bad")),
     element("h3", "Travellers"), element("p", words.filter(Boolean).join(", "), "soft"), travellersList(found, of),
   ];

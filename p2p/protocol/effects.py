@@ -296,6 +296,7 @@ class BlobProgress:
     is_limited: bool = False  # by the bandwidth that it may use
     came_s: float = 0.0  # when a piece came last, or the fetch began
     waits_for: str = ""  # why nobody is asked just now, where whoever gave some of it left
+    left: int | None = None  # that one, as the shell numbers peers
 
 
 @dataclass(frozen=True, slots=True)

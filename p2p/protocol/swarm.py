@@ -12,6 +12,7 @@ What a peer does not give goes back, and others are asked.
 """
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from random import Random
 from typing import TypeAlias
 
@@ -53,6 +54,7 @@ class Swarm:
         self._blames: list[Blame] = []
         self._orders = Orders(rates or Rates(), now_s=now_s)
         self._expected: set[PeerNumber] = set()
+        self._adrift: AbstractSet[PeerNumber] = frozenset()
         self._running: dict[BlobId, Wanted] = {}
         self._waiting: dict[BlobId, Wanted] = {}
 
@@ -130,8 +132,11 @@ class Swarm:
         """The store answered a Query."""
         return self._step(now_s, lambda: self._outbox.answered(id, answer))
 
-    def tick(self, *, now_s: float) -> list[SwarmEffect]:
-        """Time passed."""
+    def tick(
+        self, *, now_s: float, adrift: AbstractSet[PeerNumber] = frozenset()
+    ) -> list[SwarmEffect]:
+        """Time passed. `adrift`: those whose sessions have no channel now."""
+        self._adrift = adrift
         return self._step(now_s, self._keep_time)
 
     def spend(self, peer: PeerNumber, size: int, *, now_s: float) -> None:
@@ -144,19 +149,24 @@ class Swarm:
         self._begin_waiting()
         asks = self._orders.hand_out(() if is_only_storing else self._running.values(), now_s=now_s)
         for wanted in list(self._running.values()):
-            self._settle(wanted, wanted.is_stuck and not self._expected)
+            self._settle(wanted)
         blames, self._blames = self._blames, []
         told = [one for one in self._outbox.drain() if isinstance(one, Query | Notify)]
         return [*blames, *asks, *told]
 
-    def _settle(self, wanted: Wanted, is_stuck: bool) -> None:
+    def _settle(self, wanted: Wanted) -> None:
         """Who gave some of it may be back in a while: a node starts again, a relay does."""
+        is_expected = bool(self._expected)
+        is_stuck = wanted.is_stuck and not is_expected
         if is_stuck and not wanted.may_wait(now_s=self._outbox.now_s):
-            self._fail(wanted, "not-held", wanted.why_stuck)
-        elif is_stuck is not wanted.is_waiting:
-            wanted.is_waiting = is_stuck
-            if wanted.root is not None:
-                self._tell(wanted, wanted.root)
+            self._fail(wanted, "not-held", wanted.why_stuck())
+            return
+        is_waiting = not is_expected and wanted.is_alone(self._adrift)
+        if is_waiting is not wanted.is_waiting:
+            wanted.is_waiting = False
+            if is_waiting:
+                wanted.wait(self._adrift)
+            self._tell(wanted)
 
     # --- from wish to whole --------------------------------------------------------------------
 
@@ -182,7 +192,7 @@ class Swarm:
             return
         is_whole = isinstance(end, BlobFetched)
         if wanted.root is not None and (is_whole or wanted.stage is Stage.CHUNKS):
-            self._tell_progress(wanted, wanted.root, is_last=is_whole)
+            self._tell_progress(wanted, is_last=is_whole)
         if end is not None:
             self._end(wanted, end)
 
@@ -361,14 +371,14 @@ class Swarm:
         if isinstance(question, AddChunks) and wanted.root is not None:
             wanted.chunks_held += len(question.chunks)
             wanted.bytes_held += size
-            self._tell_progress(wanted, wanted.root)
+            self._tell_progress(wanted)
         if not wanted.open and not wanted.ahead:
             yield from self._look(wanted)
 
-    def _tell_progress(self, wanted: Wanted, root: BlobRoot, *, is_last: bool = False) -> None:
+    def _tell_progress(self, wanted: Wanted, *, is_last: bool = False) -> None:
         if wanted.measure(now_s=self._outbox.now_s, is_last=is_last):
-            self._tell(wanted, root)
+            self._tell(wanted)
 
-    def _tell(self, wanted: Wanted, root: BlobRoot) -> None:
+    def _tell(self, wanted: Wanted) -> None:
         is_limited = self._orders.is_limited(now_s=self._outbox.now_s)
-        self._outbox.notify(wanted.progress(root, is_limited=is_limited))
+        self._outbox.notify(wanted.progress(is_limited=is_limited))

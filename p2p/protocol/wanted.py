@@ -11,6 +11,7 @@ then under the next ones: what is kept here does not grow with the blob.
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum
 from operator import itemgetter
@@ -129,7 +130,9 @@ class Wanted:
     turn: int = 0  # of all that are wanted, who was served last
     came_s: float = 0.0  # when a piece of it came last
     left_s: float | None = None  # when a peer that had given some of it went last
+    left: PeerNumber | None = None  # which; or whose connection was lost last
     is_waiting: bool = False  # for such a one, or for another: nobody is there to be asked
+    why_waiting: str = ""
     bytes_held: int = 0
     chunks_held: int = 0
     told_s: float = -1.0  # when progress was told last
@@ -169,12 +172,28 @@ class Wanted:
         """The session of `peer` ended, and through no fault of its own."""
         standing = self.standings.get(peer)
         if standing is not None and standing.gave:
-            self.left_s = now_s
+            self.left_s, self.left = now_s, peer
 
-    @property
-    def why_stuck(self) -> str:
-        lacking = [one for one in self.standings.values() if one.is_lacking]
-        if not self.standings:
+    def is_alone(self, adrift: AbstractSet[PeerNumber]) -> bool:
+        """Nobody can be asked just now, as far as is known: those who may give it are `adrift`."""
+        if self.stage is Stage.LOOKING or any(run.is_taken for run in self.open):
+            return False
+        if any(one.is_hopeful for peer, one in self.standings.items() if peer not in adrift):
+            return False
+        return all(run.asked.keys() <= adrift for run in self.open)
+
+    def wait(self, adrift: AbstractSet[PeerNumber]) -> None:
+        """Until somebody can be asked again."""
+        self.is_waiting, self.why_waiting = True, self.why_stuck(adrift)
+        for peer, one in self.standings.items():
+            if peer in adrift and one.gave:
+                self.left = peer
+
+    def why_stuck(self, adrift: AbstractSet[PeerNumber] = frozenset()) -> str:
+        """Why nobody gives what is missing, of those who are not `adrift`."""
+        there = [one for peer, one in self.standings.items() if peer not in adrift]
+        lacking = [one for one in there if one.is_lacking]
+        if not there:
             return "no peer is connected"
         if not lacking:
             return "no connected peer may read what names it"
@@ -200,19 +219,21 @@ class Wanted:
         self.told_s, self.told_bytes = now_s, self.bytes_held
         return True
 
-    def progress(self, root: BlobRoot, *, is_limited: bool) -> BlobProgress:
-        """How far it is."""
+    def progress(self, *, is_limited: bool) -> BlobProgress:
+        """How far it is; all 0 until its root is known."""
+        chunks, size = (self.root.chunk_count, self.root.size) if self.root else (0, 0)
         return BlobProgress(
             self.blob,
-            min(self.chunks_held, root.chunk_count),
-            root.chunk_count,
-            min(self.bytes_held, root.size),
-            root.size,
+            min(self.chunks_held, chunks),
+            chunks,
+            min(self.bytes_held, size),
+            size,
             sum(one.gave for one in self.standings.values()),
             0.0 if self.is_waiting else max(0.0, self.rate),
             is_limited and not self.is_waiting,
             max(self.came_s, self.began_s),
-            self.why_stuck if self.is_waiting else "",
+            self.why_waiting if self.is_waiting else "",
+            self.left if self.is_waiting else None,
         )
 
     def is_withheld(self, *, now_s: float) -> bool:

@@ -21,6 +21,7 @@ from itertools import count
 from random import Random
 
 from crdt.blob import BlobId
+from crdt.keys import AuthorKey
 from p2p.protocol import effects as ask
 from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import Notify, Query
@@ -34,12 +35,14 @@ from p2p.protocol.swarm import Swarm, SwarmEffect
 from p2p.protocol.wanted import PeerNumber
 from p2p.transport.answers import answer
 from p2p.transport.connection import Connection
+from p2p.transport.wish import Wish
 from storage.errors import OverQuota, StorageError
 
 LOG = logging.getLogger(__name__)
 SOURCE = "swarm"
 TOGETHER = 8  # runs: 4 MiB at most
 BULK_BYTES = 4 << 20  # so much of a blob is worth another carrier
+GONE_MAX = 64  # peers that are remembered, for who waits and is told who left
 
 Progress = Callable[[ask.BlobProgress], None]
 
@@ -52,22 +55,6 @@ class BlobSaid:
     """A blob that is fetched came further, or to its end."""
 
     event: BlobEvent
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """Of one who waits for a blob."""
-
-    size_bytes_max: int
-    urgency: Urgency
-    relative_to: Sequence[BlobId] = ()
-
-    def is_within(self, others: "Sequence[_Wish]") -> bool:
-        """Whether these alone are wished for as much, and as urgently."""
-        return (
-            self.size_bytes_max <= max(one.size_bytes_max for one in others)
-            and self.urgency >= min(one.urgency for one in others)
-        )  # fmt: skip
 
 
 class NoPeerHasIt(SyncError):
@@ -98,9 +85,10 @@ class Fetching:
         self._swarm = Swarm(random=random, now_s=clock(), rates=rates)
         self._numbers = count(1)
         self._connections: dict[PeerNumber, Connection] = {}
+        self._gone: dict[PeerNumber, AuthorKey | None] = {}  # the last ones, whose they are
         self._reads: asyncio.Queue[Query] = asyncio.Queue()
         self._writes: asyncio.Queue[Query] = asyncio.Queue()
-        self._waits: dict[BlobId, dict[asyncio.Future[None], _Wish]] = {}
+        self._waits: dict[BlobId, dict[asyncio.Future[None], Wish]] = {}
         self._watchers: dict[BlobId, list[Progress]] = {}
         self._bulk: dict[BlobId, dict[PeerNumber, ExitStack]] = {}  # big ones, and who is asked
         self._due = asyncio.Event()  # something is wanted, so time matters
@@ -131,7 +119,7 @@ class Fetching:
         watchers = self._watchers.setdefault(blob, [])
         if progress is not None:
             watchers.append(progress)
-        wish = _Wish(size_bytes_max, urgency, relative_to)
+        wish = Wish(size_bytes_max, urgency, relative_to)
         is_first_to_ask = urgency is not Urgency.KEPT and blob in self.unasked
         waits = self._waits.setdefault(blob, {})
         waits[done] = wish
@@ -148,7 +136,7 @@ class Fetching:
             if (waiting := self._waits.get(blob, {})).pop(done, None) is not None:
                 self._leave(blob, wish, waiting.values())
 
-    def _want(self, blob: BlobId, wish: "_Wish") -> None:
+    def _want(self, blob: BlobId, wish: Wish) -> None:
         if wish.urgency is not Urgency.KEPT:
             self.unasked.discard(blob)
         elif all(one.urgency is Urgency.KEPT for one in self._waits.get(blob, {}).values()):
@@ -164,7 +152,7 @@ class Fetching:
         )
         self._due.set()
 
-    def _leave(self, blob: BlobId, wish: "_Wish", others: Iterable["_Wish"]) -> None:
+    def _leave(self, blob: BlobId, wish: Wish, others: Iterable[Wish]) -> None:
         """Somebody waits no more. Others who wait have what they asked for, and not what only this
         one did: of what is begun then, no more may come than they take."""
         left = [*others]
@@ -174,7 +162,7 @@ class Fetching:
             return
         self._want_anew(blob, left)
 
-    def _want_anew(self, blob: BlobId, wishes: Iterable["_Wish"]) -> None:
+    def _want_anew(self, blob: BlobId, wishes: Iterable[Wish]) -> None:
         """From the beginning: what is here of it, what it may have, and whether it has room."""
         self._carry_out(self._swarm.forget(blob, now_s=self._clock()))
         for wish in [*wishes]:
@@ -201,10 +189,18 @@ class Fetching:
         number = self._number(connection)
         if number is not None:
             del self._connections[number]
+            self._gone[number] = connection.session.author
+            if len(self._gone) > GONE_MAX:
+                del self._gone[next(iter(self._gone))]
             for wants in self._bulk.values():
                 if (want := wants.pop(number, None)) is not None:
                     want.close()
             self._carry_out(self._swarm.went(number, now_s=self._clock()))
+
+    def author_of(self, number: int) -> AuthorKey | None:
+        """Whose the device of that peer is; None where that is not known, or no longer."""
+        connection = self._connections.get(PeerNumber(number))
+        return connection.session.author if connection else self._gone.get(PeerNumber(number))
 
     def took(self, connection: Connection, frame: Part | Delta | Holding) -> None:
         """It answered an Ask."""
@@ -367,7 +363,8 @@ class Fetching:
                 self._due.clear()
                 continue
             await asyncio.sleep(max(0.005, wake_s - self._clock()))
-            self._carry_out(self._swarm.tick(now_s=self._clock()))
+            adrift = {one for one, each in self._connections.items() if each.link.is_adrift}
+            self._carry_out(self._swarm.tick(now_s=self._clock(), adrift=adrift))
 
 
 def _unstored(error: Exception) -> ask.Unstored:

@@ -23,6 +23,10 @@ LAST_LOSS: Final = "SELECT seq FROM vault.sqlite_sequence WHERE name = 'lost'"
 """While it gives the same nothing was lost."""
 IS_ANY_BACK: Final = "SELECT 1 FROM vault.lost WHERE is_back LIMIT 1"
 """What `note_back` would say."""
+IN_DOUBT: Final = (
+    "SELECT id FROM vault.lost WHERE NOT is_back AND id IS NOT NULL GROUP BY id HAVING count(*) > 1"
+)
+"""What several were lost under: one of their names was damaged itself, so what lies there stays."""
 
 
 class Lost(NamedTuple):
@@ -93,14 +97,16 @@ def put_back(vault: sqlite3.Connection, objects: Sequence[tuple[bytes, int, byte
     lost = lost_of(vault, [hash for hash, _, _ in objects])
     if not lost:
         return set()
-    first = next_id(vault)
+    first, shared = next_id(vault), {id for (id,) in vault.execute(IN_DOUBT)}
     back: set[bytes] = set()
     for hash, size, data in objects:
         one = lost.get(hash)
         if one is None:
             continue
         vault.execute("UPDATE vault.lost SET is_back = 1 WHERE number = ?", (one.number,))
-        if one.id is None or not 0 < one.id < first or _is_of_another(vault, one.id):
+        if one.id is None or not 0 < one.id < first or one.id in shared:
+            continue
+        if _is_of_another(vault, one.id):
             continue
         for table in ("whole", "delta"):
             vault.execute(f"DELETE FROM vault.{table} WHERE id = ?", (one.id,))

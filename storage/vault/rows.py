@@ -11,7 +11,8 @@ import zstandard
 
 from storage.vault.ids import next_id
 from storage.vault.lost import lose, put_back
-from storage.vault.unpacking import PACKED, PLAIN
+from storage.vault.reading import read
+from storage.vault.unpacking import PACKED, PLAIN, PlainCache
 
 LEVEL = 3  # of zstd: higher ones cost several times as much for a few percent
 VARIABLES = 256  # `?` in one statement, so that few different ones are compiled
@@ -76,8 +77,11 @@ def _looked_at(
     vault: sqlite3.Connection, known: Sequence[Encoded]
 ) -> tuple[list[tuple[int, bytes]], list[bytes]]:
     """Those that lie here as deltas, by their ids; and the hashes of those that do not lie here as
-    they would be written now, so that whoever reads them may find other bytes, or none."""
-    deltas: list[tuple[int, bytes]] = []
+    they would be written now, so that whoever reads them may find other bytes, or none.
+
+    A delta is read: a name that is damaged may lead to that of another object, which is to stay.
+    """
+    deltas: dict[bytes, tuple[int, bytes]] = {}
     rotten: list[bytes] = []
     here = {
         hash: rest
@@ -92,10 +96,12 @@ def _looked_at(
     for one in known:
         id, size, delta, data = here[one.hash]
         if size == one.size and delta is not None and data is None:
-            deltas.append((id, one.data))
+            deltas[one.hash] = (id, one.data)
         elif size != one.size or data != one.data:
             rotten.append(one.hash)
-    return deltas, rotten
+    for part in _parts([*deltas]):
+        rotten += read(vault, part, PlainCache()).damaged
+    return [row for hash, row in deltas.items() if hash not in {*rotten}], rotten
 
 
 def _promote(vault: sqlite3.Connection, deltas: Sequence[tuple[int, bytes]]) -> None:

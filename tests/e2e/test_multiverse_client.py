@@ -110,10 +110,12 @@ def it_does_all_that_it_can(client: Browser) -> None:
     it_makes_universes(client)
     it_saves_and_loads(client)
     it_goes_back_in_time(client)
+    it_plays_as_somebody_else(client)
     it_joins_two_universes(client)
     it_is_told_what_is_wrong(client)
+    it_cleans_up(client)
     stats = client.get(STATS)
-    assert (stats["universeCount"], stats["playerCount"], stats["canonicalEvents"]) == (3, 1, 1)
+    assert (stats["universeCount"], stats["playerCount"], stats["canonicalEvents"]) == (3, 2, 1)
     gone = client.delete(f"/universe/{OTHER}")
     assert gone["success"] is True
     assert client.ask("GET", f"/universe/{OTHER}")[0] == 404
@@ -168,6 +170,9 @@ def it_makes_universes(client: Browser) -> None:
 def it_saves_and_loads(client: Browser) -> None:
     at = f"/universe/{MAIN}/snapshot"
     assert client.ask("GET", f"{at}/latest")[0] == 404
+    made_at = client.get(f"/universe/{MAIN}")["universe"]["createdAt"]
+    for line in ("timeline", "snapshots"):
+        assert client.get(f"/universe/{MAIN}/{line}")["lastUpdated"] == made_at
     plain = {"snapshot": SAVE, "tick": 1200, "day": 0.0, "type": "auto", "canonEvent": None}
     first = has(
         ENTRY, client.post(at, plain | {"decayPolicy": {"decayAfterTicks": 72_000}})["entry"]
@@ -225,6 +230,37 @@ def it_goes_back_in_time(client: Browser) -> None:
     assert (begun["snapshot"], begun["entry"]["tick"]) == (SAVE, 1200)
 
 
+def it_plays_as_somebody_else(client: Browser) -> None:
+    """Who makes a universe is a player to its own server, registered or not."""
+    made = client.post("/universe", {"name": "Bob's", "ownerId": "player:bob"})["universe"]
+    bob = has(PLAYER, client.get("/player/player:bob")["player"])
+    assert (bob["id"], bob["displayName"], bob["universeCount"]) == ("player:bob", "player:bob", 1)
+    client.delete(f"/universe/{made['id']}")
+    assert client.ask("GET", "/player/player:bob")[0] == 404
+    client.post("/player", {"id": "player:bob", "displayName": "Bob"})
+    assert client.get("/player/player:bob?_=5")["player"]["displayName"] == "Bob"
+
+
+def it_cleans_up(client: Browser) -> None:
+    at = f"/universe/{MAIN}"
+    shown = client.get(f"{at}/decay-preview?currentTick=100000")
+    assert (shown["universeId"], shown["currentTick"]) == (MAIN, 100_000)
+    assert (shown["snapshotsToDecay"], shown["snapshots"]) == (0, []), "a fork began with it"
+    save = {"snapshot": SAVE, "tick": 1300, "day": 1, "type": "manual", "canonEvent": None}
+    kept = client.post(f"{at}/snapshot", save | {"decayPolicy": {"decayAfterTicks": 72_000}})
+    client.post(f"{at}/snapshot", save | {"tick": 1400})  # what was kept last stays
+    shown = client.get(f"{at}/decay-preview?currentTick=100000")
+    (old,) = shown["snapshots"]
+    assert (old["tick"], old["tau"], old["filename"]) == (1300, 98_700, kept["entry"]["filename"])
+    status, done = client.ask("POST", f"{at}/cleanup", {"currentTick": 100_000})
+    assert (status, done["success"], bool(done["message"])) == (200, True, True)
+    assert done["cleanup"] == {
+        "totalSnapshots": 4, "decayed": 1, "preserved": 3, "bytesFreed": old["fileSize"],
+    }  # fmt: skip
+    left = client.get(f"{at}/snapshots?sorted=by-tick")["snapshots"]
+    assert [one["tick"] for one in left] == [1200, 1400, 2400]
+
+
 def it_joins_two_universes(client: Browser) -> None:
     said = {
         "sourceUniverseId": MAIN, "targetUniverseId": OTHER, "type": "bridge",
@@ -232,6 +268,7 @@ def it_joins_two_universes(client: Browser) -> None:
     }  # fmt: skip
     passage = has(PASSAGE, client.post("/passage", said)["passage"])
     assert (passage["active"], passage["stability"]) == (True, 100)
+    assert passage["lastMaintenance"] >= passage["createdAt"]
     assert passage["id"].startswith("passage:")
     assert {name: passage[name] for name in ("sourceUniverseId", "targetUniverseId", "type")} == {
         "sourceUniverseId": MAIN, "targetUniverseId": OTHER, "type": "bridge",

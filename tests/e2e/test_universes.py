@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
@@ -11,7 +13,8 @@ from blake3 import blake3
 
 from node.commands.nodes import LocalNode, wait_for
 from node.failure import Json
-from tests.e2e.story import ARRIVE_S, Shell, StartNode
+from node.text import short_did
+from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode
 
 pytestmark = pytest.mark.nodes
 
@@ -122,6 +125,60 @@ def test_who_only_loads_gets_a_state_of_another_as_it_comes(node: StartNode) -> 
     status, _, problem = loaded(bob, "universe:main", 2)
     assert (status, json.loads(problem)["code"]) == (504, "blob-unreachable")
     assert loaded(bob, "universe:main", 1)[2] == body
+
+
+LARGE = blake3(b"a large world").digest(length=24 << 20)
+SOME_BYTES = 6 << 20
+SLOW = "8MiB"
+"""A second, for what is broken off."""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+def test_when_the_only_giver_is_killed_that_is_told_and_the_next_time_it_goes_on(
+    node: StartNode, shell: Shell, tmp_path: Path
+) -> None:
+    alice = node("alice")
+    assert shell(tmp_path / "bob", "config", "set", "p2p.download", SLOW).code == 0
+    bob = node("bob", peers=(alice,))
+    name, output = f"{alice.did}/universe:main", tmp_path / "opened.bin"
+    alice.client.post("/api/universe", {"id": "universe:main", "name": "Main", "isPublic": True})
+    status, _, kept = asked(alice, "POST", "/api/universe/universe:main/snapshot?tick=7", LARGE)
+    assert status == 201, kept
+
+    def all_came() -> Json | None:
+        listed = bob.client.get("/api/universes")["universes"]
+        return listed[0] if [one["snapshotCount"] for one in listed] == [1] else None
+
+    def some_came() -> Json | None:
+        under_way = bob.client.get("/api/status")["transfers"]
+        return next((one for one in under_way if one["size"] >= SOME_BYTES), None)
+
+    def opened() -> Ran:
+        return shell(bob, "universe", "open", name, "-o", str(output), "--patience", "1")
+
+    def is_back() -> Json | None:
+        peers = bob.client.get("/api/peers")["peers"]
+        return next((one for one in peers if one["standing"] == "in-sync"), None)
+
+    wait_for("bob to know alice's universe", ARRIVE_S, all_came)
+    with ThreadPoolExecutor() as beside:
+        opening = beside.submit(opened)
+        wait_for("some of it to come", ARRIVE_S, some_came)
+        alice.kill()
+        told = opening.result()
+    assert (told.code, told.answer["code"]) == (8, "blob-unreachable"), told
+    assert f"{short_did(alice.did)} gave some of it and is gone" in told.answer["detail"]
+    assert told.answer["detail"].count("ask again, and it goes on where it stopped") == 1
+    assert [one.name for one in tmp_path.iterdir() if "opened" in one.name] == []
+
+    alice = node("alice")
+    bob.client.post("/api/peers", {"address": alice.ready["p2p"]})
+    wait_for("alice to be back", ARRIVE_S, is_back)
+    again = opened()
+    assert again.code == 0, again
+    assert output.read_bytes() == LARGE
+    came = sum(one["bytes_in"] for one in bob.client.get("/api/peers")["peers"])
+    assert came < len(LARGE) - SOME_BYTES // 2, "what came before was not sent again"
 
 
 def loaded(node: LocalNode, universe: str, tick: int) -> tuple[int, str | None, bytes]:

@@ -25,12 +25,14 @@ from node.drops import (
     ENTRY,
     FRAME_BYTES_MAX,
     HEAD,
+    LACKING,
     MAGIC,
     PACKED,
     PLACE,
     SETTINGS,
     ChunkFrame,
     Head,
+    LackingFrame,
     PackedFrame,
     PlaceFrame,
     packed,
@@ -115,6 +117,7 @@ def drop_seeds() -> Sequence[bytes]:
         (ENTRY, b"an entry"),
         (CHUNK, _plain(ChunkFrame(0, b"abc"))),
         (PACKED, _plain(PackedFrame(1, 3, bytes(32), 0, 1, b"abc"))),
+        (LACKING, _plain(LackingFrame(bytes(32), 1, ("universe main at tick 1",)))),
     ]
     return [
         join_frames([cbor.encode([*one]) for one in some])

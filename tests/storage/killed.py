@@ -14,13 +14,16 @@ import sys
 import traceback
 from collections.abc import Callable, Container, Coroutine, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from storage import database
 from tests.storage.new_files import migrate_or_copy, new_file
 
 HANGS_S = 60  # a fork that lives so long will never end
 PROGRAM_S = 550
+
+Check: TypeAlias = Callable[[Path, list[tuple[str, str]]], Coroutine[Any, Any, None]]
+"""Of a home after its process was killed, and what was acknowledged there."""
 
 
 def run_forks(program: Path, folder: Path, stops: Iterable[int]) -> list[tuple[int, int]]:
@@ -41,6 +44,19 @@ def told(home: Path) -> list[tuple[str, str]]:
     """(kind, what) of each thing that was acknowledged there."""
     words = (home / "told").read_text().split()
     return list(zip(words[::2], words[1::2], strict=True))
+
+
+async def killed_at(
+    stops: Iterable[int], program: Path, folder: Path, check: Check
+) -> tuple[int, list[tuple[str, str]]]:
+    """Each fork's home checked, with what it told; of the one that came to its end the step and
+    what it told."""
+    forks = await asyncio.to_thread(run_forks, program, folder, stops)
+    for step, _ in forks:
+        await check(folder / str(step), told(folder / str(step)))
+    step, code = forks[-1]
+    assert code == 0, "it never came to its end"
+    return step, told(folder / str(step))
 
 
 def main(run: Callable[[Path, int], Coroutine[Any, Any, None]]) -> None:

@@ -11,6 +11,7 @@ from node.projection import project
 from registry.head import Words
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, NOW_US, Person
+from universe.player import register_player
 from universe.record import Facts, create_universe
 
 ME, OTHER = "player:me", "player:other"
@@ -51,3 +52,22 @@ async def test_a_players_universes_are_those_that_name_the_player_or_nobody_else
     assert one.listing.record == "b"
     assert await store.universes_of_player(ALICE.did, ME, (OTHER_PLACE,)) == []
     assert await store.last_signed_us(ALICE.did) == 9
+
+
+async def test_whom_universes_name_and_nobody_registered_counts_once_of_each_author(
+    store: Store,
+) -> None:
+    assert await store.count_unregistered() == 0
+    me = DocumentId(COMMONS, AuthorKey(ALICE.root.public), "pub", "player", ME.encode())
+    received = await store.receive(
+        [
+            universe(ALICE, "a", ME), universe(ALICE, "b", OTHER), universe(ALICE, "c", OTHER),
+            universe(ALICE, "d", None), universe(ALICE, "e", ALICE.did),
+            universe(ALICE, "f", f"{BOB.did}/{ME}"), universe(BOB, "a", ME),
+            ALICE.writes(me, register_player("Me", now_us=5))[0],
+        ],
+        source="somebody",
+    )  # fmt: skip
+    assert not received.refused
+    assert await store.count_unregistered() == 2, "her other player, and his"
+    assert await store.count_unregistered((OTHER_PLACE,)) == 0

@@ -1,6 +1,5 @@
 """The process is killed at every step of a write; what it had acknowledged is there."""
 
-import asyncio
 import os
 import sqlite3
 from contextlib import closing
@@ -14,7 +13,7 @@ from crdt.keys import COMMONS
 from crdt.order import Bounds
 from storage.errors import NotHeld
 from storage.store import Store, open_store
-from tests.storage.killed import run_forks, told
+from tests.storage.killed import killed_at
 from tests.storage.killed_writer import BLOB, PLANS
 from tests.storage.people import ALICE, NOW_US, project
 
@@ -24,11 +23,7 @@ STEPS_MAX = 200  # no write has so many; one that ends by itself is the last, an
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 async def test_killed_at_every_step_it_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     program = Path(__file__).with_name("killed_writer.py")
-    forks = await asyncio.to_thread(run_forks, program, tmp_path, range(STEPS_MAX))
-    for step, _ in forks:
-        await check(tmp_path / str(step), told(tmp_path / str(step)))
-    step, code = forks[-1]
-    assert code == 0, "the writer never came to its end"
+    step, _ = await killed_at(range(STEPS_MAX), program, tmp_path, check)
     assert step > 20, "it writes in many steps"
 
 

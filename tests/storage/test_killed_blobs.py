@@ -1,6 +1,5 @@
 """The process is killed at every step of storing, fetching and collecting large blobs."""
 
-import asyncio
 import os
 import sqlite3
 from contextlib import closing
@@ -10,7 +9,7 @@ import pytest
 
 from crdt.blob import BlobId, chunks_of, manifest_of
 from storage.store import open_store
-from tests.storage.killed import run_forks, told
+from tests.storage.killed import killed_at
 from tests.storage.killed_blobs import AGAIN, FETCHED, KEPT, PUT
 from tests.storage.people import NOW_US, project
 
@@ -21,18 +20,15 @@ EVERY = 3  # of them; each run begins elsewhere, so that all come up
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 async def test_killed_anywhere_it_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     program = Path(__file__).with_name("killed_blobs.py")
-    forks = await asyncio.to_thread(run_forks, program, tmp_path, range(0, STEPS_MAX, EVERY))
-    for step, _ in forks:
-        await check(tmp_path / str(step), dict(told(tmp_path / str(step))))
-    step, code = forks[-1]
-    assert code == 0, "it never came to its end"
+    step, last = await killed_at(range(0, STEPS_MAX, EVERY), program, tmp_path, check)
     assert step > 60, "it writes in many steps"
-    assert dict(told(tmp_path / str(step))).keys() == {
+    assert dict(last).keys() == {
         "held", "whole", "put", "again", "kept", "collected"
     }  # fmt: skip
 
 
-async def check(home: Path, last: dict[str, str]) -> None:
+async def check(home: Path, words: list[tuple[str, str]]) -> None:
+    last = dict(words)
     manifest = manifest_of(FETCHED)
     async with open_store(home / "p.db", project=project, clock_us=lambda: NOW_US) as store:
         assert store.mended.chunks == 0, "what was recorded is there"

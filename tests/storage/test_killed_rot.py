@@ -1,6 +1,5 @@
 """The process is killed at every few statements while rot is found, mended and collected."""
 
-import asyncio
 import os
 import sqlite3
 from contextlib import closing
@@ -12,7 +11,7 @@ from crdt.blob import Chunking
 from crdt.chunking import content_manifest_of
 from storage.store import Store, open_store
 from storage.vault.opening import vault_beside
-from tests.storage.killed import run_forks, told
+from tests.storage.killed import killed_at
 from tests.storage.killed_rot import DATABASE, SERIES
 from tests.storage.people import NOW_US, project
 
@@ -24,13 +23,9 @@ MANIFESTS = [content_manifest_of(data) for data in SERIES]
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 async def test_killed_anywhere_nothing_is_called_whole_that_is_not(tmp_path: Path) -> None:
     program = Path(__file__).with_name("killed_rot.py")
-    forks = await asyncio.to_thread(run_forks, program, tmp_path, range(0, STEPS_MAX, EVERY))
-    for step, _ in forks:
-        await check(tmp_path / str(step), told(tmp_path / str(step)))
-    step, code = forks[-1]
-    assert code == 0, "it never came to its end"
+    step, last = await killed_at(range(0, STEPS_MAX, EVERY), program, tmp_path, check)
     assert step > 200, "it writes in many steps"
-    assert {kind for kind, _ in told(tmp_path / str(step))} == {
+    assert {kind for kind, _ in last} == {
         "rots", "scrubbed", "put", "found", "collected"
     }  # fmt: skip
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+import tantivy
 
 from crdt.change import SignedEntry
 from storage import search_index
@@ -14,7 +15,7 @@ from storage.errors import BadCursor, BrokenIndex, StorageError
 from storage.listings import AHEAD_US
 from storage.search_index import META_FILE, Hits, SearchIndex, open_search_index
 from storage.search_position import POSITION_FILE
-from storage.search_schema import SCHEMA_VERSION
+from storage.search_schema import SCHEMA_VERSION, schema
 from storage.search_wanted import SearchSort
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, project, rated, tagged
@@ -333,6 +334,32 @@ async def test_while_it_cannot_be_written_it_is_behind_and_goes_on(
         await asyncio.sleep(0.05)
         assert await index.behind() > 0
         (tmp_path / "index").unlink()
+        await caught_up.get()
+        follower.cancel()
+    assert names(await index.search("late")) == ["late clock"]
+
+
+async def test_while_another_holds_it_it_is_behind_and_goes_on(
+    tmp_path: Path, store: Store, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_index, "RETRY_DELAY_S", 0.01)
+    shutil.rmtree(tmp_path / "index")
+    (tmp_path / "index").write_text("a file in its place")
+    await store.receive([BOB.publishes("io.bob.late", named("late clock"))], source="bob")
+    with pytest.raises(BrokenIndex):
+        await index.catch_up()
+    (tmp_path / "index").unlink()
+    directory = tmp_path / "index" / f"search-{SCHEMA_VERSION}"
+    directory.mkdir(parents=True)
+    theirs = tantivy.Index(schema(), path=str(directory)).writer(search_index.HEAP_BYTES)
+    with pytest.raises(BrokenIndex, match="Another process is writing"):
+        await index.catch_up()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        caught_up: asyncio.Queue[int] = asyncio.Queue(10)
+        follower = group.create_task(index.follow(caught_up.put_nowait))
+        await asyncio.sleep(0.05)
+        assert not follower.done()
+        theirs.wait_merging_threads()
         await caught_up.get()
         follower.cancel()
     assert names(await index.search("late")) == ["late clock"]

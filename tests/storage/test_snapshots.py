@@ -262,5 +262,8 @@ async def test_universes_are_found_by_their_players_and_by_their_ids(store: Stor
     found = await store.universes_of_owner("player:alice", [COMMONS])
     assert [one.listing.record for one in found] == ["universe:fork", "universe:main"]
     assert await store.universes_of_owner("player:bob", [COMMONS]) == []
+    for first, author in (((), BOB.did), ((ALICE.did,), ALICE.did), ((BOB.did,), BOB.did)):
+        (one,) = await store.universes_of_owner("player:alice", [COMMONS], 1, first=first)
+        assert one.listing.author == author, "strangers hide nothing of hers"
     called = await store.called("universe", "universe:main", [COMMONS])
     assert [one.listing.author for one in called] == [ALICE.did]

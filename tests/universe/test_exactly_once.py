@@ -1,7 +1,5 @@
 """Many gates, any delivery, crashes, and a gate that signs what it likes: one place for each."""
 
-from dataclasses import dataclass, field
-
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -14,7 +12,7 @@ from hypothesis.stateful import (
 
 from crdt.ed25519 import SigningKey
 from registry.errors import CannotTravel
-from tests.registry.attested import CAROL_DID
+from tests.universe.homes import CAVE, EVERYWHERE, HONEST, TRAVELLERS, Node, carols_gate
 from tests.universe.passengers import (
     GATES,
     KEYS,
@@ -26,9 +24,8 @@ from tests.universe.passengers import (
     handed,
     key_of,
 )
-from universe.behind import check_none_missing, given_up_with, missing_of
-from universe.gate import Verdict, Wish, due, send
-from universe.gates import CheckedHandOver, HandOver, check_hand_over, sign_hand_over
+from universe.behind import check_none_missing, given_up_with
+from universe.gate import Judge, Verdict, Wish, due, send
 from universe.lines import Lines
 from universe.receipts import (
     KINDS,
@@ -37,59 +34,8 @@ from universe.receipts import (
     Receipt,
     Traveller,
     Who,
-    check_receipt,
-    sign_receipt,
 )
 from universe.travel import In, InTransit, Place, Refused, out_of_turn, place_of, story_of
-
-CAVE = f"{CAROL_DID}/universe:cave"
-HONEST = (MEADOW, REEF, CAVE)
-EVERYWHERE = (*HONEST, VOID)
-TRAVELLERS = tuple(
-    Traveller.of(Who(home, soul), soul.encode(), "json")
-    for home, soul in ((MEADOW, "fox"), (MEADOW, "hen"), (REEF, "eel"), (CAVE, "bat"))
-)
-
-
-@dataclass
-class Node:
-    """What one author's node holds, written down before anybody sees it."""
-
-    universe: str
-    key: SigningKey
-    receipts: dict[bytes, Checked] = field(default_factory=dict[bytes, Checked])
-    gates: dict[bytes, CheckedHandOver] = field(default_factory=dict[bytes, CheckedHandOver])
-    recalled: set[bytes] = field(default_factory=set[bytes])
-    given_up: dict[str, int] = field(default_factory=dict[str, int])
-
-    def copied(self) -> "Node":
-        """Its home, as a copy of the disk has it."""
-        held = (dict(self.receipts), dict(self.gates), set(self.recalled), dict(self.given_up))
-        return Node(self.universe, self.key, *held)
-
-    def missing(self) -> list[Checked]:
-        """What honest others answered, and it does not hold: what mallory says may stop a gate."""
-        lines, known = self.lines, self.receipts.keys()
-        return [
-            one
-            for other in HONEST
-            for one in missing_of(self.universe, other, lines, known=known, given_up=self.given_up)
-        ]
-
-    @property
-    def lines(self) -> Lines:
-        return Lines(self.receipts.values(), self.gates.values())
-
-    def write(self, receipt: Receipt) -> Checked:
-        one = check_receipt(sign_receipt(receipt, self.key))
-        self.receipts[one.id] = one
-        return one
-
-
-def carols_gate() -> CheckedHandOver:
-    key = key_of(104)
-    return check_hand_over(sign_hand_over(HandOver(CAVE, 1, key.public, key.public), key))
-
 
 universes = st.sampled_from(HONEST)
 passengers = st.sampled_from(TRAVELLERS)
@@ -113,6 +59,14 @@ class Gates(RuleBasedStateMachine):
         self.tainted: set[Who] = set()
         self.went_back: set[str] = set()
         self.count = 0
+        self.now = NOW
+
+    def way(self, source: str, to: str) -> str:
+        """The passage that leads there."""
+        return PASSAGE
+
+    def judge(self, verdict: Verdict) -> Judge:
+        return lambda one: verdict
 
     def note(self, one: Checked) -> None:
         """An honest gate wrote this down."""
@@ -134,10 +88,10 @@ class Gates(RuleBasedStateMachine):
     def send(self, source: str, to: str, one: Traveller, again: bool) -> None:
         self.count += not again  # a wish that is repeated names the same migration
         node = self.nodes[source]
-        wish = Wish(self.count.to_bytes(16, "big"), PASSAGE, to, one)
+        wish = Wish(self.count.to_bytes(16, "big"), self.way(source, to), to, one)
         try:
             check_none_missing(source, node.missing())
-            said = send(source, node.key.public, wish, node.lines, NOW)
+            said = send(source, node.key.public, wish, node.lines, self.now)
         except CannotTravel:
             return
         if isinstance(said, Receipt):
@@ -167,8 +121,8 @@ class Gates(RuleBasedStateMachine):
         try:
             check_none_missing(universe, node.missing())
             found = due(
-                universe, node.key.public, node.lines, NOW,
-                judge=lambda one: verdict, recalled=node.recalled,
+                universe, node.key.public, node.lines, self.now,
+                judge=self.judge(verdict), recalled=node.recalled,
             )  # fmt: skip
         except CannotTravel:  # only ever after it went back
             assert universe in self.went_back
@@ -297,7 +251,7 @@ class Gates(RuleBasedStateMachine):
                     seq=1 if before is None else before.receipt.seq + 1,
                     prev=NO_RECEIPT if before is None else before.id,
                     migration=migration,
-                    passage=PASSAGE,
+                    passage=self.way(universe, other),
                     traveller=traveller,
                     tick=data.draw(st.integers(0, 3)),
                     at_us=0,

@@ -80,8 +80,8 @@ def test_who_leaves_under_the_name_of_its_soul_is_followed_under_its_own() -> No
         found = follow(name, Histories(universes, ways))
         assert spans(found) == [
             (MAIN, 100, None, "born", None),
-            (ISLE, 90, 99, "arrived", "left"),
             (FORK, 400, 700, "forked", "left"),
+            (ISLE, 90, 99, "arrived", "left"),
         ]
         assert [one.target for one in found.in_transit] == [MAIN]
 
@@ -124,8 +124,8 @@ def followed(held: list[Checked]) -> Soul:
 def test_who_comes_back_at_the_tick_of_leaving_is_there() -> None:
     out_and_home = followed(received([(REEF, True), (MEADOW, True)]))
     assert spans(out_and_home) == [
-        (REEF, 100, 100, "arrived", "left"),
         (MEADOW, 100, 100, "told", "left"),
+        (REEF, 100, 100, "arrived", "left"),
         (MEADOW, 100, None, "arrived", None),
     ]
     assert out_and_home.present == (MEADOW,)
@@ -163,8 +163,9 @@ def test_a_gate_that_gives_an_earlier_tick_than_before_loses_nobody() -> None:
     for past, tick in (([], 40), (LIFE, 400)):  # at 400 it was forked: nothing here was before
         universes = [history(MAIN, past), history(FORK, [], MAIN, 400), history(ISLE, [])]
         found = follow("eve", Histories(universes, [came, went, home]))
-        assert spans(found)[-2:] == [
-            (FORK, tick, tick, "arrived", "left"), (FORK, tick, None, "arrived", None),
+        assert spans(found)[-3:] == [
+            (FORK, tick, tick, "arrived", "left"), (ISLE, 90, 91, "arrived", "left"),
+            (FORK, tick, None, "arrived", None),
         ]  # fmt: skip
         assert found.present == (FORK,)
 
@@ -188,6 +189,34 @@ def test_who_was_forked_before_leaving_stays_in_the_fork() -> None:
     assert found.present == (ISLE, FORK)
     gone = follow("eve", Histories(universes, [crossing(MAIN, ISLE, 300, 90)]))
     assert gone.present == (ISLE,)
+
+
+def test_of_a_state_and_a_passage_at_one_tick_the_clock_says_which_was_first() -> None:
+    """Who leaves or comes does so at the tick of the last state, unless somebody says another."""
+    way = replace(crossing(MAIN, ISLE, 400, 90), left_us=1_000, ended_us=2_000)
+    for taken_us, is_there in ((999, True), (1_001, False), (0, False)):
+        main = History(Branch(FORK, parent=MAIN, tick=400, taken_us=taken_us), {})
+        found = follow("eve", Histories([history(MAIN, LIFE), main, history(ISLE, [])], [way]))
+        assert found.present == ((ISLE, FORK) if is_there else (ISLE,))
+    for taken_us, is_there in ((1_999, False), (2_001, True), (0, True)):
+        isle = History(Branch(FORK, parent=ISLE, tick=90, taken_us=taken_us), {})
+        found = follow("eve", Histories([history(MAIN, LIFE), isle, history(ISLE, [])], [way]))
+        assert found.present == ((ISLE, FORK) if is_there else (ISLE,))
+
+
+def test_its_way_is_told_from_its_beginning_on_whatever_universes_are_called() -> None:
+    ways = [replace(crossing("z/main", "b/isle", 10, 20), left_seq=1, ended_seq=1),
+            replace(crossing("b/isle", "z/main", 30, 40), left_seq=2, ended_seq=2)]  # fmt: skip
+    born = history("z/main", [told(5, "birth", "eve")])
+    found = follow("eve", Histories(
+        [born, history("b/isle", []), history("a/fork", [], "z/main", 7)], ways
+    ))  # fmt: skip
+    assert spans(found) == [
+        ("z/main", 5, 10, "born", "left"),
+        ("b/isle", 20, 30, "arrived", "left"),
+        ("z/main", 40, None, "arrived", None),
+        ("a/fork", 7, None, "forked", None),
+    ]
 
 
 def test_a_traveller_is_followed_under_the_name_it_has_there() -> None:

@@ -110,7 +110,8 @@ def test_a_gate_sends_nobody_while_there_is_only_room_for_answers(count: int, si
         hen = Traveller.of(Who(MEADOW, f"hen {number}"), bytes(size), "json")
         prev = chain[-1].id if chain else said.prev
         migration = number.to_bytes(16)
-        one = replace(said, seq=number, prev=prev, migration=migration, traveller=hen)
+        one = replace(said, seq=number, prev=prev, migration=migration, traveller=hen,
+                      passage=f"{said.passage}-{number // 100}")  # fmt: skip
         chain.append(Checked(id_of(one), one))  # as if verified: to sign 10,000 takes seconds
     last = Traveller.of(FOX.who, bytes(size), "json")
     chain.append(sent(last, MEADOW, REEF, *chain, migration=255))

@@ -73,7 +73,7 @@ def plan_savefiles(files: Files, paths: list[str]) -> Plan:
         passages += between
     whole = merged(universes, report)
     copies = _copies(whole, universes)
-    ordered = with_origins(_without_strays(whole, copies), report, copies)
+    ordered = with_origins(_without_strays(whole, copies, universes), report, copies)
     return Plan(WorldFormat.SAVEFILE, ordered, report, *each_once(passages, (), report))
 
 
@@ -96,20 +96,24 @@ def _copies(universes: Sequence[ImportedUniverse], found: Sequence[ImportedUnive
 
 
 def _without_strays(
-    universes: Sequence[ImportedUniverse], copies: Beside
+    universes: Sequence[ImportedUniverse], copies: Beside, found: Sequence[ImportedUniverse]
 ) -> list[ImportedUniverse]:
     """A universe of which there is nothing but what forks began with is none that came along.
 
     Its states are the forks' own then: every game calls its first universe alike, and they would
-    go into another one of that id.
+    go into another one of that id. A file of its own that has the same bytes is in `found` alone,
+    which is from before of the same bytes one file was kept.
     """
     lent: set[str] = set()
+    files: dict[str, set[str]] = {}
+    for one in found:
+        files.setdefault(one.id, set()).update(each.source.path for each in one.snapshots)
     for one in universes:
         own = {each.source.path for each in one.snapshots}
         lent |= {each.source.path for each in copies.get(one.id, ())} - own
 
     def is_stray(one: ImportedUniverse) -> bool:
-        return bool(one.snapshots) and all(each.source.path in lent for each in one.snapshots)
+        return bool(one.snapshots) and files[one.id] <= lent
 
     stray = {each.source.path for one in universes if is_stray(one) for each in one.snapshots}
     return [

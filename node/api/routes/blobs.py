@@ -17,8 +17,9 @@ from node.api.requests import is_known
 from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.errors import BadRequest
 from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob, waits_for
+from node.services.mended import damage_told, stream_mended
 from node.wiring import Node
-from p2p.protocol.limits import RELATIVE_TO_MAX
+from p2p.protocol.limits import NOTHING_CAME_S, RELATIVE_TO_MAX
 from registry.listed import rfc3339
 from storage.errors import NotHeld
 from storage.pinned import PinnedBlob
@@ -28,6 +29,7 @@ FOREVER: Final = "public, max-age=31536000, immutable"
 MEDIA_TYPE: Final = "application/octet-stream"
 RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 NAME_CHARACTERS_MAX: Final = 255
+PATIENCE_S_MAX: Final = int(NOTHING_CAME_S)
 CHUNKS: Final = {"fixed": Chunking.FIXED, "content": Chunking.CONTENT}
 WORDS: Final = {chunking: word for word, chunking in CHUNKS.items()}
 
@@ -48,6 +50,8 @@ class FetchBody(Struct, frozen=True):
     relative_to: Annotated[tuple[str, ...], Meta(max_length=RELATIVE_TO_MAX)] = ()
     """Ids of blobs, the likest first: of the first that is here whole, and cut by its content as
     this one is, only what differs is fetched."""
+    patience_s: Annotated[int, Meta(ge=1, le=PATIENCE_S_MAX)] | None = None
+    """So long nobody may be there who could give it, once somebody gave some of it; else 120 s."""
 
 
 class BlobShown(Struct, frozen=True):
@@ -78,7 +82,8 @@ class BlobHeld(Struct, frozen=True):
 async def get_blob(node: Node, call: Call[NoQuery, None]) -> Response:
     """The bytes of a blob, or a `Range` of them; a small one is fetched where it is not here.
 
-    A larger one: `POST /api/blobs/{blob}/fetch` first, which tells how far it is.
+    A larger one: `POST /api/blobs/{blob}/fetch` first, which tells how far it is. What the disk
+    damaged of one that is here comes again on the way.
     """
     text = call.path["blob"]
     blob = blob_id(text)
@@ -86,7 +91,8 @@ async def get_blob(node: Node, call: Call[NoQuery, None]) -> Response:
     headers = {"etag": tag, "cache-control": FOREVER, "accept-ranges": "bytes"}
     if is_known(call.request, tag) and await node.store.has_blob(blob):
         return Response(status_code=304, headers=headers)
-    await hold_blob(node.store, node.network, blob, IN_MEMORY_BYTES_MAX)
+    async with damage_told(node.store, blob, f"blob {text[:16]}", "blob-damaged"):
+        await hold_blob(node.store, node.network, blob, IN_MEMORY_BYTES_MAX)
     state = await node.store.blob_state(blob)
     if state is None:
         raise NotHeld(f"Blob {text} is not here.")
@@ -98,7 +104,16 @@ async def get_blob(node: Node, call: Call[NoQuery, None]) -> Response:
         headers["content-range"] = f"bytes {start}-{end - 1}/{state.size}"
     if call.request.method == "HEAD":
         return Response(None, status, headers, MEDIA_TYPE)
-    pieces = node.store.stream_blob(blob, start, end)
+    pieces = stream_mended(
+        node.store,
+        node.network,
+        blob,
+        start,
+        end,
+        called=f"blob {text[:16]}",
+        size_bytes=state.size,
+        code="blob-damaged",
+    )
     # The first piece before the head: until then a damaged chunk is still a problem to be told.
     first = await anext(pieces, b"")
     return StreamingResponse(_all_of(first, pieces), status, headers, MEDIA_TYPE)
@@ -148,7 +163,8 @@ async def fetch_blob(node: Node, call: Call[NoQuery, FetchBody]) -> Response:
     Who stops reading stops it; what came stays.
     """
     relative_to = tuple(map(blob_id, call.body.relative_to))
-    return Story(_fetching(node, blob_id(call.path["blob"]), relative_to))
+    patience_s = call.body.patience_s
+    return Story(_fetching(node, blob_id(call.path["blob"]), relative_to, patience_s))
 
 
 def blob_id(text: str) -> BlobId:
@@ -201,7 +217,9 @@ async def _all_of(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[b
         yield piece
 
 
-def _fetching(node: Node, blob: BlobId, relative_to: Sequence[BlobId]) -> Work:
+def _fetching(
+    node: Node, blob: BlobId, relative_to: Sequence[BlobId], patience_s: float | None
+) -> Work:
     async def work(tell: TellLine) -> BlobHeld:
         def tell_progress(done: int, total: int) -> None:
             line = {"stage": "fetch", "id": blob.hex(), "done": done, "total": total}
@@ -216,6 +234,7 @@ def _fetching(node: Node, blob: BlobId, relative_to: Sequence[BlobId]) -> Work:
             BLOB_BYTES_MAX,
             tell_progress,
             timeout_s=None,
+            patience_s=patience_s,
             relative_to=relative_to,
         )
         state = await node.store.blob_state(blob)

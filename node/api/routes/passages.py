@@ -44,9 +44,10 @@ from node.api.passages_meant import (
     ferry_in,
     name_meant,
     passage_meant,
+    place_of_both,
     universe_end,
 )
-from node.errors import BadRequest, Conflict, NotAllowed, Rejected
+from node.errors import BadRequest, NotAllowed, Rejected
 from node.services.fetch import hold_blob
 from node.services.passages import (
     Ferry,
@@ -87,11 +88,7 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
     theirs = is_theirs(node, call)
     source = await universe_end(node, body.source, body.namespace, bare_is_own=theirs)
     target = await universe_end(node, body.target, body.namespace, bare_is_own=theirs)
-    places = {each.namespace for each in (source, target) if each.namespace is not None}
-    if len(places) != 1:
-        detail = "they lie in two namespaces: who reads one end could not tell who is in the other"
-        raise Conflict(detail if places else "neither universe is known here", code="not-together")
-    by = ferry_in(node, places.pop())
+    by = ferry_in(node, await place_of_both(node, source, target))
     said = Said(
         source=source.name,
         target=target.name,
@@ -321,7 +318,10 @@ ENDPOINTS = (
         f"{ONE}/travellers", list_travellers, Travellers, query=TravellersQuery,
         problems=(409, 422, 504, 507),
     ),
-    reads(ONE, get_passage, OnePassage, query=PassageQuery, problems=(409, 422)),
+    reads(
+        ONE, get_passage, OnePassage, query=PassageQuery, problems=(409, 422),
+        clean_query=cleaned_list,
+    ),
     Endpoint(
         "DELETE", ONE, close_one, "write", {200: PassageClosed}, PassageQuery,
         problems=(403, 404, 409, 422), opened_by=("compat",),

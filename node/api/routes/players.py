@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from crdt.keys import NamespaceKey
 from node.api.asked import page_of
 from node.api.bare_ids import ids_told, is_theirs, metas_told
+from node.api.cleaned import cleaned_list
 from node.api.endpoint import Call, reads, writes
 from node.api.models import InNamespace, NoQuery, micros
 from node.api.player_models import (
@@ -20,14 +20,23 @@ from node.api.player_models import (
     ReputationShown,
     cleaned_player,
     show_listed,
+    show_owner,
     show_player,
     show_reputation,
 )
-from node.errors import NotAllowed, NotFound
+from node.errors import Conflict, NotAllowed, NotFound
 from node.services.curate import Curator
 from node.services.passages import Ferry
 from node.services.places import place_meant
-from node.services.players import Met, find_player, listed, register, reputation
+from node.services.players import (
+    UNKNOWN,
+    Met,
+    find_player,
+    listed,
+    register,
+    reputation,
+    unknown_player,
+)
 from node.services.universes import joined_places
 from node.wiring import Node
 from storage.listings import ListedRow
@@ -64,8 +73,20 @@ async def list_players(node: Node, call: Call[PlayersQuery, None]) -> Players:
 
 
 async def get_player(node: Node, call: Call[InNamespace, None]) -> OnePlayer:
-    """One player. Of a bare id one's own first; `alsoBy` names others who say they are."""
-    return OnePlayer(await _shown(node, await _met(node, call)))
+    """One player. Of a bare id one's own first; `alsoBy` names others who say they are.
+
+    To clients without a token also who never registered, as far as universes name them as owner.
+    """
+    if not is_theirs(node, call):
+        return OnePlayer(await _shown(node, await _met(node, call)))
+    met, owned = await _met_or_owned(node, call)
+    if met is not None:
+        return OnePlayer(await _shown(node, met))
+    if len({row.listing.author for row in owned}) != 1:  # of several strangers none is meant
+        raise unknown_player(call.path["player"])
+    author, places = owned[0].listing.author, await joined_places(node.store)
+    seen_us = await node.store.last_signed_us(author, places)
+    return OnePlayer(show_owner(author, call.path["player"], owned, seen_us // 1_000))
 
 
 async def list_players_universes(
@@ -76,13 +97,12 @@ async def list_players_universes(
     Of an id under which nobody is registered: the universes that name it as owner.
     """
     query, places = call.query, await joined_places(node.store)
-    try:
-        met = await _met(node, call)
-    except NotFound:
-        id, rows = call.path["player"], await _owned(node, call, places)
+    met, rows = await _met_or_owned(node, call)
+    if met is None:
         if not rows and not is_theirs(node, call):
-            raise
-        return await _universes_told(node, call, id, rows, None)
+            raise unknown_player(call.path["player"])
+        rows = [] if query.cursor else rows  # all at once, so there is no page after it
+        return await _universes_told(node, call, call.path["player"], rows, None)
     one = met.player
     where = f"universes of {one.full_name} {query.includeMetadata}"
     rows = await node.store.universes_of_player(
@@ -97,19 +117,35 @@ async def list_players_universes(
     return await _universes_told(node, call, one.id, rows, node.cursors.seal(where, last))
 
 
-async def _owned(
-    node: Node, call: Call[PlayersUniversesQuery, None], places: Sequence[NamespaceKey]
-) -> list[ListedRow]:
-    """Universes that name as owner who was never registered: one's own, else anybody's.
+async def _met_or_owned(node: Node, call: Call[Any, None]) -> tuple[Met | None, list[ListedRow]]:
+    """Who is registered; else universes that name who is not as their owner, if there are any.
 
-    All of them at once, as of an `ownerId`. None where it is said whose player is meant.
+    To multiverse clients an id alone is one's own player, registered or not, before any other's.
+    Raises as `find_player`, but for who is not known: that is None and no universe.
     """
-    id = call.path["player"]
-    if "/" in id or call.query.cursor is not None:
-        return []
-    found = await node.store.universes_of_owner(id, places)
-    own = await node.store.own_authors()
-    return [row for row in found if row.listing.author in own] or found
+    place = await place_meant(node.store, call.query.namespace)
+    id, own = call.path["player"], await node.store.own_authors()
+    met = several = None
+    try:
+        met = await find_player(node.store, id, place)
+    except Conflict as error:
+        several = error
+    except NotFound as error:
+        if error.reason != UNKNOWN:
+            raise
+    if met is not None and (met.player.author in own or not is_theirs(node, call)):
+        return met, []
+    named = (
+        []
+        if "/" in id
+        else await node.store.universes_of_owner(id, await joined_places(node.store), first=own)
+    )
+    of_own = [row for row in named if row.listing.author in own]
+    if met is not None:
+        return (None, of_own) if of_own else (met, [])
+    if several is not None and not (of_own and is_theirs(node, call)):
+        raise several
+    return None, of_own or named
 
 
 async def _universes_told(
@@ -165,7 +201,10 @@ ENDPOINTS = (
     ),
     reads(
         f"{ONE}/universes", list_players_universes, PlayersUniverses,
-        query=PlayersUniversesQuery, problems=(409, 422),
+        query=PlayersUniversesQuery, problems=(409, 422), clean_query=cleaned_list,
     ),
-    reads(ONE, get_player, OnePlayer, query=InNamespace, problems=(409, 422)),
+    reads(
+        ONE, get_player, OnePlayer, query=InNamespace, problems=(409, 422),
+        clean_query=cleaned_list,
+    ),
 )  # fmt: skip

@@ -14,7 +14,8 @@ from blake3 import blake3
 from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BlobId
-from node.api.bare_ids import id_told, is_theirs
+from node.api.bare_ids import id_told, is_theirs, updated_told
+from node.api.cleaned import cleaned_list
 from node.api.cleaned_snapshots import cleaned_snapshot
 from node.api.endpoint import Call, Endpoint, reads
 from node.api.followed import Followed, Take
@@ -33,7 +34,7 @@ from node.api.universe_models import (
 )
 from node.api.universes_shown import entries_of, entry_of, gone_of
 from node.errors import Unverified
-from node.services.fetch import hold_blob
+from node.services.fetch import PATIENCE_S, hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
 from node.services.offered import Kept, Offered
@@ -112,7 +113,7 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     if found.size > FOLLOWED_BYTES_MIN and not await node.store.has_blob(blob):
         return await _followed(node, call, found, called, before, after, headers, media)
     async with damage_told(node.store, blob, called):
-        await hold_blob(node.store, node.network, blob, FOLLOWED_BYTES_MIN)
+        await hold_blob(node.store, node.network, blob, FOLLOWED_BYTES_MIN, patience_s=PATIENCE_S)
     state = await node.store.blob_state(blob)
     if state is None:
         raise NotHeld(f"The bytes of snapshot {found.id.hex()} are not here.")
@@ -171,7 +172,7 @@ async def _followed(
             waiting = piece
 
         async with damage_told(node.store, blob, called):
-            await follow_blob(node.store, node.network, blob, size, checked)
+            await follow_blob(node.store, node.network, blob, size, checked, called=called)
         _check(hasher.digest(), found)
         await take(waiting + after)
 
@@ -195,7 +196,7 @@ async def list_snapshots(node: Node, call: Call[SnapshotsQuery, None]) -> Snapsh
     return SnapshotList(
         await id_told(node, call, row.listing.target),
         entries_of(found, await events_for(node.store, row, found)),
-        newest_us // 1_000,
+        updated_told(node, call, row, newest_us),
         node.cursors.seal(where, more),
     )
 
@@ -338,6 +339,6 @@ ENDPOINTS = (
     ),
     reads(
         f"{A_UNIVERSE}/snapshots", list_snapshots, SnapshotList, query=SnapshotsQuery,
-        problems=(409, 422),
+        problems=(409, 422), clean_query=cleaned_list,
     ),
 )  # fmt: skip

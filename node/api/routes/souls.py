@@ -32,7 +32,7 @@ async def show_souls(node: Node, call: Call[ToldQuery, None]) -> SoulsShown:
 
     def read() -> SoulsShown:
         found = _soul(follow(name, told.histories)) if name else None
-        return SoulsShown(souls_in(told.histories), found, told.is_whole)
+        return SoulsShown(souls_in(told.histories), found, told.is_whole, told.untold)
 
     return await asyncio.to_thread(read)
 
@@ -53,7 +53,7 @@ async def show_lineage(node: Node, call: Call[ToldQuery, None]) -> LineageShown:
             _person(view, one, is_counted=at < of_each)
             for at, one in enumerate(wanted[:PEOPLE_MAX])
         )
-        return LineageShown(people, len(wanted), told.is_whole)
+        return LineageShown(people, len(wanted), told.is_whole, told.untold)
 
     return await asyncio.to_thread(read)
 

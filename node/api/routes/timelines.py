@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from crdt.blob import BlobId
 from crdt.keys import COMMONS
-from node.api.bare_ids import id_told, meta_told, metas_told
+from node.api.bare_ids import id_told, meta_told, metas_told, updated_told
+from node.api.cleaned import cleaned_list
 from node.api.endpoint import Call, Endpoint, reads, writes
 from node.api.models import micros
 from node.api.problems import ENCODER
@@ -35,7 +36,6 @@ from node.api.timeline_models import (
 from node.api.universe_models import UniverseQuery
 from node.api.universes_shown import entries_of, entry_of, gone_of
 from node.errors import NotAllowed
-from node.services.mended import is_damaged
 from node.services.pruning import due, prune, rule_text, set_retention
 from node.services.timelines import (
     family_of,
@@ -96,7 +96,7 @@ async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> Timeline
     return TimelineShown(
         universeId=await id_told(node, call, row.listing.target),
         fullName=row.listing.target,
-        lastUpdated=max(own, default=0) // 1_000,
+        lastUpdated=updated_told(node, call, row, max(own, default=0)),
         entries=tuple(map(timeline_entry, page)),
         snapshots=() if query.bare else shown,
         canonicalEvents=canonical if query.canonicalOnly else None,
@@ -122,7 +122,7 @@ async def show_nearest(node: Node, call: Call[NearestQuery, None]) -> Nearest:
         entry_of(found, events.get(found.event or b"")),
         found.blob.hex(),
         is_held,
-        not is_held and await is_damaged(node.store, blob),
+        not is_held and await node.store.is_damaged(blob),
     )
 
 
@@ -304,7 +304,7 @@ def _place(text: str) -> tuple[int, int, bytes]:
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     reads(
         f"{A_UNIVERSE}/timeline", show_timeline, TimelineShown, query=TimelineQuery,
-        problems=(404, 409, 422),
+        problems=(404, 409, 422), clean_query=cleaned_list,
     ),
     reads(
         f"{A_UNIVERSE}/nearest/{{tick}}", show_nearest, Nearest, query=NearestQuery,
@@ -319,7 +319,8 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
         problems=(404, 409, 422), opened_by=OPENED, has_halves=True,
     ),
     reads(
-        f"{A_UNIVERSE}/forks", list_forks, ForksShown, query=ForksQuery, problems=(404, 409, 422)
+        f"{A_UNIVERSE}/forks", list_forks, ForksShown, query=ForksQuery,
+        problems=(404, 409, 422), clean_query=cleaned_list,
     ),
     writes(
         f"{A_UNIVERSE}/prune", prune_universe, PruneDone, body=NewPruning, query=PruneQuery,

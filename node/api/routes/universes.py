@@ -133,11 +133,15 @@ async def remove_universe(node: Node, call: Call[UniverseDeletion, None]) -> Uni
 
 
 async def list_universes(node: Node, call: Call[UniversesQuery, None]) -> msgspec.Raw:
-    """Universes that this node knows, a page at a time; of an `ownerId` all of them."""
+    """Universes that this node knows, a page at a time; of an `ownerId` all of them.
+
+    These are at most 1,000, one's own before others'.
+    """
     query = call.query
     places = await _places(node, query)
     if query.ownerId is not None:
-        found = await node.store.universes_of_owner(query.ownerId, places)
+        own = await node.store.own_authors()
+        found = await node.store.universes_of_owner(query.ownerId, places, first=own)
         return _list(await metas_told(node, call, found), None)
     author = None if query.author is None else await author_meant(node.store, query.author)
     where = f"universe {query.sort_by} {author} {sorted(query.tag)} {query.publicOnly}"
@@ -155,13 +159,19 @@ async def list_universes(node: Node, call: Call[UniversesQuery, None]) -> msgspe
 
 
 async def multiverse_stats(node: Node, call: Call[NoQuery, None]) -> MultiverseStats:
-    """How much of a multiverse this node knows; also a sign that it is there."""
+    """How much of a multiverse this node knows; also a sign that it is there.
+
+    To clients without a token whom universes name as owner is a player, registered or not.
+    """
     places = await joined_places(node.store)
     totals = await node.store.universe_totals(places)
+    players = await node.store.count_listings("player", namespaces=places)
+    if is_theirs(node, call):
+        players += await node.store.count_unregistered(places)
     return MultiverseStats(
         universeCount=totals.universes,
         passageCount=await node.store.count_listings("passage", namespaces=places),
-        playerCount=await node.store.count_listings("player", namespaces=places),
+        playerCount=players,
         totalSnapshots=totals.snapshots,
         canonicalEvents=totals.events,
     )
@@ -209,14 +219,19 @@ LISTS: tuple[Endpoint[Any, Any], ...] = (
         "/api/universes", list_universes, UniverseList, query=UniversesQuery, problems=(404, 422),
         is_remembered=True, clean_query=cleaned_list,
     ),
-    reads("/api/multiverse/stats", multiverse_stats, MultiverseStats),
+    reads(
+        "/api/multiverse/stats", multiverse_stats, MultiverseStats, clean_query=cleaned_list
+    ),
     writes(
         "/api/universe", create_universe, UniverseDone, body=NewUniverse, status=201,
         problems=(404,), opened_by=OPENED, body_bytes_max=UNIVERSE_BODY_BYTES_MAX, has_halves=True,
     ),
 )  # fmt: skip
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
-    reads(A_UNIVERSE, get_universe, UniverseShown, query=UniverseQuery, problems=(409, 422)),
+    reads(
+        A_UNIVERSE, get_universe, UniverseShown, query=UniverseQuery, problems=(409, 422),
+        clean_query=cleaned_list,
+    ),
     Endpoint(
         "DELETE", A_UNIVERSE, remove_universe, "write", {200: UniverseDeleted}, UniverseDeletion,
         problems=(404, 409, 422), opened_by=OPENED,

@@ -17,6 +17,7 @@ from node.commands import universe_opened, verify
 from node.commands.progress import Progress
 from node.commands.universe_opened import Opening
 from node.failure import Failure
+from node.services import mended
 from tests.node.api.test_scrub import Giving, spoil
 from tests.node.parts import Alice, Wish, open_alice
 from tests.node.served import served
@@ -91,6 +92,20 @@ async def test_what_is_damaged_comes_again_on_the_way(
     assert [one.startswith(name) and "was damaged on the disk" in one for one in said] == [True] * 2
 
 
+async def test_however_many_places_are_damaged_each_comes_again(
+    alice: Alice, bob: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mended, "MENDS_MAX", 2)
+    assert isinstance(alice.network, Giving)
+    alice.network.bob = bob.node.store
+    name = "SELECT id FROM name WHERE size > 4000 AND id % 20 = 1"  # some in each run that is read
+    zeros = f"UPDATE whole SET data = zeroblob(length(data)) WHERE id IN ({name})"
+    spoil(alice, "snapshots.db", zeros)
+    answer = await alice.client.get(TICK)
+    assert (answer.status_code, answer.content == WORLD) == (200, True)
+    assert alice.network.given > 10
+
+
 async def test_where_nobody_gives_it_that_is_said_from_the_first_time_on(alice: Alice) -> None:
     damage(alice, "ASC")
     for _ in range(2):
@@ -100,6 +115,19 @@ async def test_where_nobody_gives_it_that_is_said_from_the_first_time_on(alice: 
         assert answer.json()["detail"].endswith("then: panspermia scrub")
         near = (await alice.client.get(f"{PLACE}/nearest/1200")).json()
         assert (near["held"], near["damaged"]) == (False, True)
+
+
+async def test_after_the_next_start_it_is_known_to_be_damaged(tmp_path: Path) -> None:
+    network = Giving()
+    async with open_alice(tmp_path / "alice", network=network) as alice:
+        body = {"id": "universe:main", "name": "Main", "ownerId": "player:a", "isPublic": True}
+        assert (await alice.client.post("/api/universe", json=body)).status_code == 201
+        assert (await alice.client.post(f"{PLACE}/snapshot?tick=1200", content=WORLD)).is_success
+        damage(alice, "ASC")
+        assert (await alice.client.get(TICK)).status_code == 504
+    async with open_alice(tmp_path / "alice", network=network) as alice:
+        answer = await alice.client.get(TICK)
+        assert (answer.status_code, answer.json()["code"]) == (504, "snapshot-damaged")
 
 
 async def test_in_the_middle_the_connection_ends_and_one_line_says_why(

@@ -9,12 +9,17 @@ import pytest
 import pytest_asyncio
 from httpx2 import Response
 
+from crdt.change import DocumentId
+from crdt.keys import COMMONS, AuthorKey
 from node.api.requests import BOM
 from node.config import ApiConfig, Config
 from node.services import universes
+from registry.head import Words
 from tests.node.parts import Alice, open_alice
+from tests.storage.people import BOB
 from universe import record
 from universe.event import NAMES_MAX
+from universe.record import Facts, create_universe
 
 PLACE = "/api/universe/universe:main"
 AT = f"{PLACE}/snapshot"
@@ -264,3 +269,133 @@ async def test_a_game_is_saved_also_where_no_other_event_has_room(
     told = await save(3, **game.bearer())
     assert (told.status_code, told.json()["code"]) == (507, "universe-full")
     assert "go on in a fork" in told.json()["detail"]
+
+
+async def test_what_a_list_does_not_know_is_passed_over_without_a_token(game: Alice) -> None:
+    for tick in (1, 2, 3):
+        await kept(game, tick=tick, canonEvent=None)
+    told = "?_=1760000000&limit=2&limitless=1&&=x&a%00b=%ff"
+    for path, name, count in (
+        (f"{PLACE}/snapshots", "snapshots", 2),
+        (f"{PLACE}/timeline", "entries", 2),
+        (f"{PLACE}/forks", "forks", 0),
+        (f"/api/multiverse{PLACE.removeprefix('/api')}/snapshots", "snapshots", 2),
+        ("/api/universes", "universes", 1),
+        ("/api/passages", "passages", 0),
+        ("/api/player/player:alice/universes", "universeIds", 1),
+    ):
+        answer = await game.client.get(path + told)
+        assert answer.status_code == 200, (path, answer.text)
+        assert len(answer.json()[name]) == count
+        slip = await game.client.get(f"{path}?limitless=1", headers=game.bearer("read"))
+        assert (slip.status_code, slip.json()["code"]) == (400, "unknown-parameter")
+    for path in (PLACE, "/api/player/player:alice", "/api/multiverse/stats"):
+        assert (await game.client.get(path + told)).status_code == 200
+    most = await game.client.get(f"{PLACE}/snapshots?limit=99999")
+    assert len(most.json()["snapshots"]) == 3
+    # What it does know is read, and a slip where something is written or deleted is refused.
+    assert (await game.client.get(f"{PLACE}/timeline?from=x&y=z")).status_code == 400
+    assert (await game.client.delete(f"{PLACE}?dryrun=true")).status_code == 400
+    assert (await game.client.get(PLACE)).status_code == 200
+
+
+async def left(game: Alice) -> list[int]:
+    found = (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
+    return sorted(one["tick"] for one in found)
+
+
+@pytest.mark.parametrize("base", ["/api/universe", "/api/multiverse/universe"])
+async def test_a_cleanup_lets_go_what_stayed_as_long_as_it_was_to(game: Alice, base: str) -> None:
+    short = {"decayPolicy": {"decayAfterTicks": 100}, "type": "auto", "canonEvent": None}
+    await kept(game, tick=0, **short)
+    await kept(game, tick=10, **short)
+    await kept(game, tick=20, decayPolicy={"neverDecay": True}, canonEvent=None)
+    await kept(game, tick=30, decayPolicy={"decayAfterTicks": 1}, type="canonical")
+    await kept(game, tick=40, type="manual", canonEvent=None)
+    await kept(game, tick=50, **short | {"type": "manual"})
+    await kept(game, tick=60, **short)
+    event = await kept(game, tick=65, **short)
+    told = {"tick": 66, "type": "birth", "snapshot": event["id"]}
+    assert (await game.client.post(f"{PLACE}/timeline", json=told)).status_code == 201
+    await kept(game, tick=70, **short)
+    forked = {"name": "F", "snapshotTick": 10, "ownerId": "player:alice"}
+    assert (await game.client.post(f"{PLACE}/fork", json=forked)).status_code == 201
+
+    at = f"{base}/universe:main"
+    now = (await game.client.get(f"{at}/decay-preview")).json()
+    assert (now["currentTick"], now["snapshotsToDecay"], now["snapshots"]) == (70, 0, [])
+    shown = (await game.client.get(f"{at}/decay-preview?currentTick=155&x=y")).json()
+    assert {name: shown[name] for name in ("universeId", "currentTick", "snapshotsToDecay")} == {
+        "universeId": "universe:main", "currentTick": 155, "snapshotsToDecay": 2,
+    }  # fmt: skip
+    assert [(one["tick"], one["tau"], one["type"]) for one in shown["snapshots"]] == [
+        (0, 155, "auto"), (50, 105, "manual"),
+    ]  # fmt: skip
+    assert shown["snapshots"][0]["decayPolicy"] == {"decayAfterTicks": 100}
+    assert shown["snapshots"][0]["filename"] == "0.json"
+    assert await left(game) == [0, 10, 20, 30, 40, 50, 60, 65, 70]
+
+    sizes = [one["fileSize"] for one in shown["snapshots"]]
+    done = (await game.client.post(f"{at}/cleanup", json={"currentTick": 155.5, "more": 1})).json()
+    assert done["cleanup"] == {
+        "totalSnapshots": 9, "decayed": 2, "preserved": 7, "bytesFreed": sum(sizes),
+    }  # fmt: skip
+    message = f"2 snapshots let go, {sum(sizes)} B; 7 kept"
+    assert (done["success"], done["message"]) == (True, message)
+    assert await left(game) == [10, 20, 30, 40, 60, 65, 70]
+    again = (await game.client.post(f"{at}/cleanup", json={"currentTick": 155})).json()
+    assert again["cleanup"]["decayed"] == 0
+    # Far ahead all goes that may; the newest, the fork's, the event's and the canonical one stay.
+    far = (await game.client.post(f"{at}/cleanup", json={"currentTick": 2**53 - 1})).json()
+    assert far["cleanup"]["decayed"] == 1
+    assert await left(game) == [10, 20, 30, 40, 65, 70]
+    fork = (await game.client.get(f"{PLACE}/forks")).json()["forks"][0]["id"]
+    begun = await game.client.post(f"{base}/{fork}/cleanup", json={"currentTick": 9_999})
+    assert begun.json()["cleanup"] == {
+        "totalSnapshots": 1, "decayed": 0, "preserved": 1, "bytesFreed": 0,
+    }  # fmt: skip
+
+
+async def test_a_cleanup_that_says_no_tick_drops_nothing(game: Alice) -> None:
+    decay = {"decayAfterTicks": 1}
+    for tick in (0, 10):
+        await kept(game, tick=tick, decayPolicy=decay, canonEvent=None)
+    cleanup, preview = f"{PLACE}/cleanup", f"{PLACE}/decay-preview"
+    others: list[object] = [None, "9", -1, 2**53, [9]]
+    bodies: list[object] = [{}, [], 7, *({"currentTick": one} for one in others)]
+    for wrong in bodies:
+        answer = await game.client.post(cleanup, json=wrong)
+        assert (answer.status_code, bool(answer.json()["error"])) == (422, True), wrong
+    assert (await game.client.post(cleanup, content=b"{")).status_code == 415
+    for text in ("", "x", "-1", "nan", "inf", "1e99", str(2**53)):
+        answer = await game.client.get(f"{preview}?currentTick={text}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad-query"), text
+    body = {"currentTick": 10}
+    reader = await game.client.post(cleanup, json=body, headers=game.bearer("read"))
+    assert reader.status_code == 403
+    none = await game.client.post("/api/universe/universe:none/cleanup", json=body)
+    assert none.status_code == 404
+    assert await left(game) == [0, 10]
+    written = await game.client.post(cleanup, json=body, headers=game.bearer("write"))
+    assert written.json()["cleanup"]["decayed"] == 1
+    assert await left(game) == [10]
+
+
+async def test_whose_universe_it_is_not_is_told_what_to_do(game: Alice) -> None:
+    document = DocumentId(COMMONS, AuthorKey(BOB.root.public), "pub", "uni", b"universe:his")
+    edit = create_universe(Words("His"), Facts(visibility="public"), now_us=5_000)
+    entries = BOB.writes(document, edit)
+    assert not (await game.node.store.receive(entries, source="peer")).refused
+    his = f"/api/universe/{BOB.did}%2Funiverse:his"
+    for method, path, body in (
+        ("POST", f"{his}/snapshot", {"snapshot": STATE, "tick": 5}),
+        ("POST", f"{his}/timeline", {"tick": 5, "type": "birth"}),
+        ("POST", f"{his}/cleanup", {"currentTick": 5}),
+        ("DELETE", his, None),
+    ):
+        answer = await game.client.request(method, path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "no-capability"), path
+        said = f"{BOB.did}/universe:his is another player's: fork it, and go on in the fork"
+        assert answer.json()["error"].startswith(said)
+    assert (await game.client.get(f"{his}/decay-preview")).json()["snapshotsToDecay"] == 0
+    assert (await game.client.get(f"{his}/snapshots")).json()["snapshots"] == []

@@ -1,5 +1,7 @@
 """Who may ask at all: names, pages and tokens, on every path, for http and websocket."""
 
+import shlex
+
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,7 +15,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from node.api.guard import Guard, allowed_names, host_name
 from node.api.headers import SecurityHeaders
 from node.api.problems import ProblemError
+from node.api.refused_origins import TOLD_MAX, RefusedOrigins
 from node.api.tokens import KNOWN_MAX, TOKEN_S, Tokens, allows
+from node.settings import check_setting
 
 NOW_S = 1_000_000.0
 KEY = Ed25519PrivateKey.generate()
@@ -21,6 +25,8 @@ TOKENS = Tokens("did:key:zNode", KEY)
 PUBLIC_KEY = KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 # `TestClient.websocket_connect` joins a bare path to ws://testserver, whatever the base URL is.
 WS = "ws://127.0.0.1/v1/stream"
+LAB = "https://lab.example"
+GAME = "http://localhost:5173"
 
 
 async def tell_access(scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,9 +39,12 @@ async def tell_access(scope: Scope, receive: Receive, send: Send) -> None:
     await JSONResponse({"access": Request(scope).state.access})(scope, receive, send)
 
 
-def guarded(*, is_loopback: bool = True) -> TestClient:
-    allowed = allowed_names("127.0.0.1", 80, more_hosts=["Node.LAN"], is_loopback=is_loopback)
-    guard = Guard(tell_access, TOKENS, allowed, lambda: NOW_S)
+def guarded(*, is_loopback: bool = True, home_flag: str = "") -> TestClient:
+    allowed = allowed_names(
+        "127.0.0.1", 80, more_hosts=["Node.LAN"], more_origins=[LAB], is_loopback=is_loopback
+    )
+    refused = RefusedOrigins(allowed.pages, home_flag)
+    guard = Guard(tell_access, TOKENS, allowed, lambda: NOW_S, refused)
     return TestClient(SecurityHeaders(guard), base_url="http://127.0.0.1")
 
 
@@ -84,6 +93,79 @@ def test_foreign_origin(client: TestClient, origin: str) -> None:
     assert response.headers["content-type"] == "application/problem+json"
     with pytest.raises(WebSocketDisconnect):
         client.websocket_connect(WS, headers={"origin": origin}).__enter__()
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.name == "node.api.guard"]
+
+
+def test_a_page_that_is_refused_is_told_once_with_what_lets_it_in(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = guarded(home_flag="--home '/a b' ")
+    headers = {"origin": GAME, "authorization": "Bearer very-secret"}
+    for _ in range(3):
+        client.options("/api/universe", headers={"origin": GAME})
+        client.get("/api/universes?token=very-secret", headers=headers)
+    with pytest.raises(WebSocketDisconnect):
+        client.websocket_connect(WS, headers={"origin": GAME}).__enter__()
+    client.get("/", headers={"origin": LAB})
+    (line,) = told(caplog)
+    command = f"panspermia --home '/a b' config set api.allowed_origins {LAB},{GAME}"
+    assert line == (
+        f"refused a web page of {GAME}: if you trust it, `{command}`, and start the node anew"
+    )
+    value = shlex.split(command)[-1]
+    allowed = check_setting("api.allowed_origins", value)
+    assert allowed == (LAB, GAME), "who was let in stays so"
+    client.get("/", headers={"origin": "http://[::1]:5173"})
+    assert f"config set api.allowed_origins '{LAB},http://[::1]:5173'`" in told(caplog)[1]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "",
+        "http://x,http://y",
+        "http://x;reboot",
+        "http://x`reboot`",
+        "http://x$(reboot)",
+        "http://x y",
+        "http://user:secret@x",
+        "http://\u202eevil",
+        "http://\x1b[2Jx",
+        "http://x\n",
+        "file://",
+        "chrome-extension://abcdefghijklmnop",
+        LAB.upper(),
+        f"{LAB}:443",
+        "http://LocalHost:5173",
+        "http://" + "x" * 5_000,
+        "eyJhbGciOiJFZERTQSJ9.eyJzY29wZSI6ImFkbWluIn0." + "s" * 86,
+    ],
+)
+def test_what_no_setting_lets_in_makes_no_command(origin: str) -> None:
+    refused = RefusedOrigins([LAB])
+    sent = origin.encode(errors="replace").decode("latin-1")
+    line = refused.line(sent)
+    assert line is not None
+    assert (line.isprintable(), len(line) < 300) == (True, True)
+    assert "config set" not in line
+    assert "s" * 86 not in line
+    assert "secret@" not in line
+    assert ("opened from a file" in line) == (origin == "null")
+    assert refused.line(sent) is None
+
+
+def test_however_many_pages_come_the_log_stays_short(caplog: pytest.LogCaptureFixture) -> None:
+    client = guarded()
+    for n in range(3 * TOLD_MAX):
+        assert client.get("/", headers={"origin": f"http://x{n}"}).status_code == 403
+    lines = told(caplog)
+    assert len(lines) == TOLD_MAX
+    assert lines[-1].endswith("of others nothing is said until the next start")
+    assert "nothing is said" not in "".join(lines[:-1])
 
 
 def test_own_origin(client: TestClient) -> None:

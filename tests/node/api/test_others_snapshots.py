@@ -1,10 +1,13 @@
 """Snapshots of another that go out while they are fetched: the very bytes that were signed, or an
 answer that breaks off."""
 
+import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,9 +17,12 @@ from crdt.blob import BlobId, Chunking
 from crdt.chunking import content_manifest_of, cut
 from node.api.routes import snapshots
 from node.api.routes.universes import hand_of
+from node.api.transfer import Transfer
+from node.services import following
 from node.services.universes import document_of, universe_meant
 from p2p.protocol.errors import PeerLeft
 from storage.store import Store
+from tests.node.api.test_scrub import spoil
 from tests.node.api.test_snapshots import AT, WORLD
 from tests.node.api.test_snapshots import main as main
 from tests.node.parts import Alice, Wish, Wishes, open_alice
@@ -25,6 +31,7 @@ from universe.snapshot import Snapshot, sign_snapshot
 
 STATE = WORLD * 3
 """Of several pieces."""
+GONE = "z6Mkbob…bobbob gave some of it and is gone; no peer is connected"
 
 
 @dataclass
@@ -33,6 +40,10 @@ class Giving(Wishes):
 
     gives: int | None = None
     """So many chunks; None: all."""
+    is_missed: bool = False
+    """Bob is waited for, when he left."""
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    back: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def bring(self, wish: Wish) -> None:
         assert self.bob is not None
@@ -48,6 +59,15 @@ class Giving(Wishes):
         for number, chunk in enumerate(list(cut([state], Chunking.CONTENT))[: self.gives]):
             await self.alice.add_chunks(wish.blob, [(number, chunk)])
             wish.progress(number + 1, manifest.parsed.chunk_count)
+        if self.is_missed:
+            self.running = (Transfer(wish.blob.hex(), state="fetching", reason=GONE),)
+            wish.progress(self.gives or 0, manifest.parsed.chunk_count)
+            self.left.set()
+            await self.back.wait()
+            self.running = ()
+            wish.progress(self.gives or 0, manifest.parsed.chunk_count)
+            await self.alice.put_blob(state, chunking=Chunking.CONTENT)
+            return wish.progress(1, 1)
         raise PeerLeft("no-peer-has-it", "No peer could give it.")
 
 
@@ -147,3 +167,111 @@ async def test_a_giver_that_leaves_in_the_middle_breaks_it_off_and_it_goes_on_fr
     network.bob, network.gives = bob, None
     whole = await alice.client.get(f"{AT}/1")
     assert whole.content.startswith(begun + STATE)
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
+async def test_a_giver_that_is_gone_is_waited_for_so_long(
+    alice: Alice,
+    bob: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    is_followed: bool,
+) -> None:
+    monkeypatch.setattr(snapshots, "FOLLOWED_BYTES_MIN", 0 if is_followed else len(STATE))
+    for module in (snapshots, following):
+        monkeypatch.setattr(module, "PATIENCE_S", 0.05)
+    blob = await signed(alice, bob, blake3(STATE).digest(), wrapped=False)
+    network = alice.network
+    assert isinstance(network, Giving)
+    network.gives, network.is_missed = 20, True
+    async with asyncio.timeout(60):
+        cut_off = await alice.client.get(f"{AT}/1")
+        if is_followed:
+            assert cut_off.status_code == 200
+            assert 0 < len(cut_off.content) < int(cut_off.headers["content-length"])
+            assert STATE.startswith(cut_off.content)
+            (told,) = [one for one in caplog.records if one.levelno >= logging.WARNING]
+            assert GONE in told.getMessage()
+            assert "damaged" not in told.getMessage(), "the rest was never here"
+            assert told.exc_info is None
+        else:
+            assert (cut_off.status_code, cut_off.json()["code"]) == (504, "blob-unreachable")
+            assert GONE in cut_off.json()["detail"]
+            assert "ask again" in cut_off.json()["detail"]
+        near = (await alice.client.get(f"{AT.rpartition('/')[0]}/nearest/1")).json()
+        assert (near["held"], near["damaged"]) == (False, False)
+        held = await alice.client.post(f"/api/blobs/{blob.hex()}/fetch", json={"patience_s": 1})
+        last = json.loads(held.text.splitlines()[-1])
+        assert (last["event"], last["code"]) == ("error", "blob-unreachable")
+        assert f"{GONE}, and nobody who has it came within 1 s" in last["detail"]
+
+
+async def test_who_is_back_in_time_gives_the_rest(
+    alice: Alice, bob: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "FOLLOWED_BYTES_MIN", 0)
+    await signed(alice, bob, blake3(STATE).digest(), wrapped=False)
+    network = alice.network
+    assert isinstance(network, Giving)
+    network.gives, network.is_missed = 20, True
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        reading = tasks.create_task(alice.client.get(f"{AT}/1"))
+        await network.left.wait()
+        network.back.set()
+        assert (await reading).content == STATE
+
+
+@pytest.mark.parametrize("said", [0, 121, "5", 1.5])
+async def test_a_patience_of_no_whole_seconds_is_refused(alice: Alice, said: object) -> None:
+    refused = await alice.client.post(f"/api/blobs/{'0' * 64}/fetch", json={"patience_s": said})
+    assert refused.status_code == 422, refused.text
+    assert "patience_s" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("is_found_late", [False, True])
+async def test_what_came_before_and_rotted_since_comes_again_on_the_way(
+    alice: Alice, bob: Store, monkeypatch: pytest.MonkeyPatch, *, is_found_late: bool
+) -> None:
+    """While the rest is being fetched, and when all of that is here already."""
+    monkeypatch.setattr(snapshots, "FOLLOWED_BYTES_MIN", 0)
+    await signed(alice, bob, blake3(STATE).digest(), wrapped=False)
+    network = alice.network
+    assert isinstance(network, Giving)
+    network.gives = 20
+    assert (await alice.client.get(f"{AT}/1")).content != STATE
+    spoil(
+        alice,
+        "snapshots.db",
+        "UPDATE whole SET data = zeroblob(length(data)) WHERE id ="
+        " (SELECT id FROM name WHERE size > 4000 ORDER BY id LIMIT 1 OFFSET 3)",
+    )
+    has_begun = asyncio.Event()
+
+    async def bring(wish: Wish) -> None:
+        """As the swarm does: what is missing at the end is looked for once more."""
+        while missing := await alice.node.store.missing_chunks(wish.blob):
+            for index in missing:
+                data = await bob.read_chunk(wish.blob, index)
+                await alice.node.store.add_chunks(wish.blob, [(index, data)])
+                wish.progress(index, len(STATE))
+                if not is_found_late and not has_begun.is_set():
+                    await found.wait()
+            has_begun.set()
+
+    found = asyncio.Event()
+    read_run = alice.node.store.read_run
+
+    async def read(*said: Any, **more: Any) -> Any:  # noqa: ANN401 - as it is called
+        if is_found_late:
+            await has_begun.wait()
+        try:
+            return await read_run(*said, **more)
+        finally:
+            found.set()
+
+    monkeypatch.setattr(network, "bring", bring)
+    monkeypatch.setattr(alice.node.store, "read_run", read)
+    async with asyncio.timeout(60):
+        answer = await alice.client.get(f"{AT}/1")
+    assert answer.content == STATE

@@ -367,6 +367,32 @@ async def test_two_universes_of_two_namespaces_are_not_joined(alice: Alice) -> N
     body = {"sourceUniverseId": MAIN, "targetUniverseId": "universe:mine"}
     answer = await alice.client.post(PASSAGE, json=body)
     assert (answer.status_code, answer.json()["code"]) == (409, "not-together")
+    said = answer.json()["error"]
+    assert f"{MAIN} is public and universe:mine is not" in said
+    assert f"`panspermia universe fork {MAIN} --name NAME --private`" in said
+    # As it says: a fork of the public one for the same readers can be joined.
+    put = await alice.client.post(f"/api/universe/{MAIN}/snapshot?tick=1", content=b"state")
+    assert put.status_code in (200, 201), put.text
+    wish = {"name": "NAME", "visibility": "private"}
+    forked = ok(await alice.client.post(f"/api/universe/{MAIN}/fork", json=wish), 201)
+    body = {"sourceUniverseId": forked["universe"]["id"], "targetUniverseId": "universe:mine"}
+    assert ok(await alice.client.post(PASSAGE, json=body), 201)["passage"]["active"] is True
+
+
+async def test_of_two_namespaces_the_error_says_into_which_to_fork(alice: Alice) -> None:
+    for name in ("friends", "others"):
+        made = await alice.client.post("/api/namespaces", json={"name": name})
+        assert made.status_code in (200, 201), made.text
+        shared = {"id": f"universe:{name}", "name": name, "namespace": name}
+        ok(await alice.client.post("/api/universe", json=shared), 201)
+    for source, target, says in (
+        ("universe:friends", MAIN, f"`panspermia universe fork {MAIN} --name NAME --in friends`"),
+        ("universe:friends", "universe:others", "universe:friends and universe:others lie in two"),
+    ):
+        body = {"sourceUniverseId": source, "targetUniverseId": target}
+        answer = await alice.client.post(PASSAGE, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "not-together")
+        assert says in answer.json()["error"]
 
 
 async def test_of_two_who_decide_otherwise_at_once_one_is_told_so(alice: Alice) -> None:

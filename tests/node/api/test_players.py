@@ -12,11 +12,13 @@ from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey
 from node.config import ApiConfig, Config
 from registry import module, ratings
+from registry.head import Words
 from registry.ratings import rate, record_of
 from tests.node.modules import new_module
 from tests.node.parts import Alice, open_alice
 from tests.storage.people import BOB, CAROL, Person, person
 from universe.player import register_player
+from universe.record import Facts, create_universe
 
 PLAYER, PLAYERS = "/api/player", "/api/players"
 ID = "player:3f0c7c6e-1d0e-4b57-9a5c-6a8f3f1d2c11"
@@ -226,10 +228,69 @@ async def test_who_never_registered_has_the_universes_that_name_them(compat: Ali
         ("universe:b", ID),
     ]
     assert (await get(compat, f"{PLAYER}/nobody/universes"))["universeIds"] == []
-    assert (await compat.client.get(f"{PLAYER}/{ID}")).status_code == 404
     token = compat.bearer("read")
     answer = await compat.client.get(f"{PLAYER}/nobody/universes", headers=token)
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown-player")
+
+
+async def test_who_never_registered_is_a_player_to_clients_without_a_token(compat: Alice) -> None:
+    did, token = compat.node.identity.did, compat.bearer("read")
+    nobody = await compat.client.get(f"{PLAYER}/{ID}")
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "unknown-player")
+    for id, owner in (("universe:b", ID), ("universe:a", ID), ("universe:c", "player:other")):
+        body = {"id": id, "name": id, "ownerId": owner, "createdAt": 7}
+        assert (await compat.client.post("/api/universe", json=body)).status_code == 201
+    written = compat.node.store.written()
+    player = (await get(compat, f"{PLAYER}/{ID}"))["player"]
+    told = {"id": ID, "displayName": ID, "universeCount": 2, "createdAt": 7, "author": did}
+    assert {name: player[name] for name in told} == told
+    assert (player["registered"], player["lastSeen"] > 7) == (False, True)
+    assert (await get(compat, "/api/multiverse/stats"))["playerCount"] == 2
+    assert (await get(compat, PLAYERS))["players"] == []
+    assert compat.node.store.written() == written, "nothing is signed for them"
+    # With a token only what somebody signed is there.
+    told_so = await compat.client.get(f"{PLAYER}/{ID}", headers=token)
+    assert (told_so.status_code, told_so.json()["code"]) == (404, "unknown-player")
+    stats = (await compat.client.get("/api/multiverse/stats", headers=token)).json()
+    assert stats["playerCount"] == 0
+    for wrong in (f"{did}%2F{ID}", "nobody", "%00", "a%2Fb%2Fc", "x" * 500, "zed%2Fnobody"):
+        assert (await compat.client.get(f"{PLAYER}/{wrong}")).status_code in (404, 422)
+    for path in (f"{PLAYER}/{ID}", f"{PLAYER}/{ID}/universes"):
+        elsewhere = await compat.client.get(f"{path}?namespace=typo")
+        assert (elsewhere.status_code, elsewhere.json()["code"]) == (404, "unknown-namespace")
+    assert (await compat.client.post(PLAYER, json=ALICE)).status_code == 201
+    player = (await get(compat, f"{PLAYER}/{ID}"))["player"]
+    assert (player["displayName"], player["registered"]) == ("Alice", True)
+    assert (await get(compat, "/api/multiverse/stats"))["playerCount"] == 2
+
+
+async def test_of_two_strangers_whose_universes_name_one_owner_none_is_meant(
+    compat: Alice,
+) -> None:
+    for who in (BOB, CAROL):
+        document = DocumentId(COMMONS, AuthorKey(who.root.public), "pub", "uni", b"universe:x")
+        facts = Facts(owner=ID, visibility="public")
+        entries = who.writes(document, create_universe(Words("X"), facts, now_us=5_000))
+        assert not (await compat.node.store.receive(entries, source="peer")).refused
+        answer = await compat.client.get(f"{PLAYER}/{ID}")
+        assert answer.status_code == (200 if who is BOB else 404)
+        if who is BOB:
+            player = answer.json()["player"]
+            assert (player["author"], player["createdAt"]) == (BOB.did, 5)
+    assert (await get(compat, "/api/multiverse/stats"))["playerCount"] == 2
+    registered = [await comes(compat, who, "Not her") for who in (BOB, CAROL)]
+    assert (await compat.client.get(f"{PLAYER}/{ID}")).status_code == 409
+    body = {"id": "universe:mine", "name": "Mine", "ownerId": ID}
+    assert (await compat.client.post("/api/universe", json=body)).status_code == 201
+    for petname in ("", "bob"):  # with it one stranger is meant before others, and she before him
+        if petname:
+            await compat.node.store.set_petname(petname, BOB.did)
+        player = (await get(compat, f"{PLAYER}/{ID}"))["player"]
+        assert (player["author"], player["displayName"]) == (compat.node.identity.did, ID)
+        universes = await get(compat, f"{PLAYER}/{ID}/universes")
+        assert universes["universeIds"] == ["universe:mine"]
+    bobs = registered[0].replace("/", "%2F")
+    assert (await get(compat, f"{PLAYER}/{bobs}"))["player"]["displayName"] == "Not her"
 
 
 async def test_a_snapshot_is_a_sign_of_life_and_starting_the_game_is_none(alice: Alice) -> None:

@@ -15,6 +15,7 @@ from blake3 import blake3
 from crdt.blob import BlobId, Chunking
 from crdt.chunking import content_manifest_of
 from node.errors import Conflict
+from node.services.fetch import fetch_blob
 from node.services.scrub import scrub
 from p2p.protocol.errors import PeerLeft
 from tests.node.parts import Alice, Wish, Wishes, open_alice
@@ -156,3 +157,33 @@ async def test_there_is_one_at_a_time(alice: Alice) -> None:
             await scrub(alice.node.store, alice.network, lambda _: None)
     *_, result = await scrubbed(alice)
     assert result["event"] == "result"
+
+
+async def test_who_reads_a_blob_that_the_disk_damaged_gets_it_from_a_peer(
+    alice: Alice, bob: Alice
+) -> None:
+    large, small = await add(alice)
+    network = alice.network
+    assert isinstance(network, Giving)
+    (pack,) = (alice.node.home.database.parent / "blobs").glob("*.pack")
+
+    def damage() -> None:
+        with pack.open("r+b") as file:
+            file.seek(1_000_000)
+            file.write(bytes(16))
+
+    damage()
+    for _ in range(2):
+        answer = await alice.client.get(
+            f"/api/blobs/{large.hex()}?", headers={"range": "bytes=999999-"}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (504, "blob-damaged")
+        assert large.hex()[:16] in answer.json()["detail"]
+    for data in (LARGE, SMALL):
+        await bob.node.store.put_blob(data)
+    network.bob = bob.node.store
+    answer = await alice.client.get(f"/api/blobs/{large.hex()}")
+    assert (answer.status_code, answer.content == LARGE, network.given) == (200, True, 1)
+    spoil(alice, "panspermia.db", "UPDATE chunk SET data = zeroblob(length(data))")
+    read = await fetch_blob(alice.node.store, network, small, size_bytes_max=len(SMALL))
+    assert (read == SMALL, network.given) == (True, 2)

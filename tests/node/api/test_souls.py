@@ -96,3 +96,33 @@ async def test_one_view_from_wherever_forks_and_passages_lead(alice: Alice) -> N
         (eve,) = (await answer(alice, f"{at}/lineage?name=soul:e"))["people"]
         assert (eve["universe"], eve["name"]) == (f"{did}/universe:main", "eve")
         assert eve["children"] == [{"universe": f"{did}/universe:far", "name": "enoch"}]
+
+
+async def test_a_fork_has_who_was_in_the_state_that_it_began_with(alice: Alice) -> None:
+    """Nobody says a tick: who leaves does so at that of the last state, which has it still."""
+    await post(alice, "/api/universe", id="universe:far", name="Far", isPublic=True)
+    await told(alice, tick=1, type="birth", entities=["eve"], souls=["soul:e"])
+    await put(alice, b"at 100", "tick=100")
+    kept = await alice.client.post("/api/universe/universe:far/snapshot?tick=9", content=b"at 9")
+    assert kept.status_code == 201, kept.text
+    ends = {"sourceUniverseId": "universe:main", "targetUniverseId": "universe:far"}
+    passage = (await post(alice, "/api/passage", **ends, arrivals="ask"))["passage"]["id"]
+    wish = {"soul": "soul:e", "data": "e30=", "from": "universe:main", "migration": "01" * 16}
+    await post(alice, f"/api/passage/{passage}/travel", **wish)
+    yes = {"migration": "01" * 16, "accept": True}
+    await post(alice, f"/api/passage/{passage}/decide", **yes)
+    before = (await forked(alice))["universe"]["id"]
+    other = (await post(alice, "/api/universe/universe:far/fork", name="Farther"))["universe"]["id"]
+    soul = (await answer(alice, f"{other}/souls?name=soul:e"))["soul"]
+    stays = [(one["universe"].partition("/")[2], one["since"], one["until"])
+             for one in soul["stays"]]  # fmt: skip
+    assert stays == [
+        ("universe:main", 1, 100), ("universe:far", 9, None), (before, 100, None),
+    ]  # fmt: skip
+    main = f"{alice.node.identity.did}/universe:main"
+    assert (await answer(alice, f"{before}/souls?name=soul:e"))["untold"] == []
+    gone = await alice.client.delete("/api/universe/universe:main")
+    assert gone.status_code == 200, gone.text
+    for at in (before, "universe:far"):
+        for kind in ("souls", "lineage"):
+            assert (await answer(alice, f"{at}/{kind}?name=soul:e"))["untold"] == [main]

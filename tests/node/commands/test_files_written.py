@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from node.commands.files import keep_what_is_there, whole_file, write_whole
+from node.commands.unfinished import ENDING
 from node.failure import Failure
 
 
@@ -109,6 +110,49 @@ def test_who_is_ended_while_it_writes_leaves_nothing(name: str, tmp_path: Path) 
     )
     assert done.returncode == 128 + getattr(signal, name)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("write", [by_block, at_once])
+def test_what_a_killed_run_left_is_removed_by_the_next_one(
+    write: Callable[[Path, bytes], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "state"
+    killed = subprocess.run([sys.executable, "-c", WRITER, str(place), "SIGKILL"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = os.listdir(tmp_path)
+    kept = {
+        ".state.abcdefgh": b"of another program",
+        left.replace("state", "states"): b"of another file",
+        f".state.abc{ENDING}": b"of no run",
+    }
+    for name, data in kept.items():
+        (tmp_path / name).write_bytes(data)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"precious")
+    link, second = f".state.linklink{ENDING}", f".state.hardlink{ENDING}"
+    (tmp_path / link).symlink_to(elsewhere)
+    (tmp_path / second).hardlink_to(elsewhere)
+    write(place, b"whole")
+    assert {*os.listdir(tmp_path)} == {*kept, "elsewhere", link, second, "state"}
+    assert (place.read_bytes(), elsewhere.read_bytes()) == (b"whole", b"precious")
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("was left by a run that was killed")) == ("", 1)
+    assert left in said.err
+
+
+def test_what_another_run_is_writing_is_left_to_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / ("x" * 255)
+    with whole_file(place, force=True) as slow:
+        slow.write(b"slow")
+        at_once(place, b"quick")
+        by_block(place, b"quicker")
+        assert len(os.listdir(tmp_path)) == 2
+        assert place.read_bytes() == b"quicker"
+    assert place.read_bytes() == b"slow"
+    assert os.listdir(tmp_path) == [place.name]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_folder_is_no_file_that_is_there(tmp_path: Path) -> None:

@@ -51,6 +51,16 @@ def test_of_what_ends_early_nothing_is_left(tmp_path: Path, error: BaseException
         assert "No space left" in raised.value.problem["detail"]
 
 
+def test_what_a_killed_run_left_is_told(tmp_path: Path) -> None:
+    left = tmp_path / ".one.part"
+    left.write_bytes(b"half")
+    with pytest.raises(Failure) as refused, NewFiles(tmp_path) as files:
+        files.write("one", b"1")
+    assert refused.value.problem["code"] == "file-exists"
+    assert f"{left}: a run writes there now, or was killed" in refused.value.problem["detail"]
+    assert lying(tmp_path) == [".one.part"]
+
+
 WRITER = """
 import os, signal, sys
 from pathlib import Path

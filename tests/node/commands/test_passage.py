@@ -11,6 +11,7 @@ from node.commands.passage_text import (
     behind_text,
     end_text,
     place_text,
+    rest_text,
     stability_text,
     state_text,
     travellers_text,
@@ -36,6 +37,8 @@ def test_a_traveller_is_in_one_place_or_under_way() -> None:
     assert "bob" in text
     there = place_text({**FOX, "state": "in"}, CALLED)
     assert there.startswith("fox is in bob")
+    own = place_text({**FOX, "state": "in"}, Petnames({"me": BOB}, own=BOB))
+    assert own == "fox is in universe:reef (yours)"
     refused = {**FOX, "state": "refused", "reason": "no room"}
     assert place_text(refused, CALLED).endswith("refused: no room")
 
@@ -47,6 +50,8 @@ def test_what_was_deleted_is_told_of_a_passage_and_of_who_is_there() -> None:
     assert state_text(gone, CALLED, BOB) == "gone: universe:reef (yours) was deleted"
     there = place_text({**FOX, "state": "in", "gone": True}, CALLED)
     assert there.endswith("/universe:reef, which was deleted")
+    for why, said in (("day", "in a day"), ("refused", "in a row"), ("spent", "another passage")):
+        assert said in rest_text("universe:reef (yours)", why)
     lost = behind_text(FOX["source"])
     assert lost.startswith(f"The gate of {FOX['source']} signs nothing")
     assert f"`panspermia passage gate {FOX['source']} --anyway`" in lost

@@ -1,6 +1,5 @@
 """Two gates, killed at every change of a journey: who travels is in exactly one universe."""
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from node.services.gatebooks import Books
 from tests.node.services.killed_travel import HOMES, RECALLED, WISHES, two_gates, wishes
 from tests.node.services.test_travel import Person
-from tests.storage.killed import run_forks, told
+from tests.storage.killed import killed_at
 from universe.lines import Lines
 from universe.receipts import DEPARTURE, Who
 from universe.travel import In, place_of
@@ -22,13 +21,9 @@ MEADOW, REEF = (id for _, id in HOMES)
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 async def test_killed_anywhere_each_is_in_one_universe_and_no_wish_is_lost(tmp_path: Path) -> None:
     program = Path(__file__).with_name("killed_travel.py")
-    forks = await asyncio.to_thread(run_forks, program, tmp_path, range(STEPS_MAX))
-    for step, _ in forks:
-        await check(tmp_path / str(step), told(tmp_path / str(step)))
-    step, code = forks[-1]
-    assert code == 0, "it never came to its end"
+    step, last = await killed_at(range(STEPS_MAX), program, tmp_path, check)
     assert step == 2 * 9, "nine changes, each before it is written and just after"
-    kinds = [kind for kind, _ in told(tmp_path / str(step))]
+    kinds = [kind for kind, _ in last]
     # Bob lets the fox in and not the hen; alice takes both back.
     assert kinds == ["sent", "sent", "recalled", "signed", "signed", "sent", "signed", "signed"]
 

@@ -1,7 +1,6 @@
 """A node's hand is killed at the changes of uploads, settling and collecting, each a moment of its
 own: what was acknowledged is read, nothing half-done is listed, and the room comes back."""
 
-import asyncio
 import os
 import sqlite3
 from contextlib import closing
@@ -16,7 +15,7 @@ from node.home import Home
 from node.services.universes import Hand, universe_meant
 from storage.vault_collecting import GivenBack
 from tests.node.services.killed_uploads import DROPPED, MAIN, WORLDS, drop, keep, one_hand
-from tests.storage.killed import run_forks, told
+from tests.storage.killed import killed_at
 
 STEPS_MAX = 400  # one that ends by itself is the last, and comes much earlier
 EVERY = 7  # of the moments before and after a change: both come up
@@ -28,13 +27,9 @@ async def test_killed_anywhere_what_was_acknowledged_is_read_and_all_room_comes_
     tmp_path: Path,
 ) -> None:
     program = Path(__file__).with_name("killed_uploads.py")
-    forks = await asyncio.to_thread(run_forks, program, tmp_path, range(0, STEPS_MAX, EVERY))
-    for step, _ in forks:
-        await check(tmp_path / str(step), told(tmp_path / str(step)))
-    step, code = forks[-1]
-    assert code == 0, "it never came to its end"
+    step, last = await killed_at(range(0, STEPS_MAX, EVERY), program, tmp_path, check)
     assert step > 30, "it writes in many steps"
-    kinds = [kind for kind, _ in told(tmp_path / str(step))]
+    kinds = [kind for kind, _ in last]
     assert kinds == [*("kept" for _ in WORLDS), "settled", "dropped", "collected"]
 
 

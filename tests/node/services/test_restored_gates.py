@@ -13,6 +13,8 @@ from crdt.document import Editor
 from crdt.keys import COMMONS
 from node.home import Home
 from node.identity import load_or_create
+from node.meanings import MEANINGS
+from node.outcomes import Outcome, outcome_of
 from node.projection import project
 from node.services import passages
 from node.services.backup import backup_pieces, prepare_backup
@@ -23,6 +25,8 @@ from node.services.passengers import Passenger
 from node.services.restore import restore
 from node.services.travellers import travellers_through
 from registry.errors import CannotTravel
+from registry.head import touch
+from storage.errors import DeviceForked
 from storage.store import open_store
 from tests.node.services.test_travel import FOX, Person, opened, opened_people, sends
 from tests.node.services.test_travellers import joined
@@ -31,7 +35,7 @@ from universe import behind as behind_rules
 from universe.gate import Verdict
 from universe.passage import Passage
 from universe.receipts import Receipt, encode_signed, sign_receipt
-from universe.travel import In
+from universe.travel import In, InTransit
 
 PASSPHRASE = "correct horse battery"
 HEN = Passenger(b'{"legs":2}', "hen")
@@ -259,3 +263,30 @@ async def test_a_home_from_before_its_first_gate_becomes_none_unseen(world: Worl
     await again.hears(bob, about=alice)
     await again.gates.check_first(meadow, reef)
     assert not (await again.gates.take_gate(meadow, only_first=True)).is_changed  # it has one
+
+
+async def test_a_home_put_back_that_wrote_on_is_told_to_become_a_new_device(world: World) -> None:
+    """It sent the hen before it heard that it had sent the fox: one of the two counts."""
+    alice, bob = world.alice, world.bob
+    passage = await opened(alice, bob)
+    store = await world.stack.enter_async_context(
+        open_store(world.path / "copy.db", project=project, clock_us=lambda: NOW_US)
+    )
+    copy = Person(Ferry(store, alice.ferry.identity, lambda: NOW_US))
+    for other in (alice, bob):
+        await copy.hears(other)
+    meadow = alice.universe("universe:meadow")
+    fox = await sends(alice, passage)
+    await copy.gates.send(passage, meadow, bytes([2]) * 16, HEN, 7)
+    for one in (alice, copy):
+        await bob.hears(one)
+    fallen, other = (copy, alice) if isinstance(await bob.sees(fox), InTransit) else (alice, copy)
+    eel = Passenger(b"{}", "eel")  # what fell went on
+    await fallen.gates.send(passage, meadow, bytes([3]) * 16, eel, 7)
+    await fallen.hears(other)
+    document = document_of(meadow, "uni", COMMONS)
+    signer = alice.ferry.identity.signer
+    with pytest.raises(DeviceForked, match="put back as it was before, or copied") as forked:
+        await fallen.ferry.store.commit(document, lambda edit: touch(edit, NOW_US + 1), signer)
+    assert outcome_of(forked.value) == Outcome(409, "device-forked")
+    assert "restore FILE" in MEANINGS["device-forked"].do

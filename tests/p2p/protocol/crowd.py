@@ -72,6 +72,7 @@ class Crowd:
         self.blamed: list[tuple[PeerNumber, str]] = []
         self.questions: deque[Query] = deque()
         self.is_storing = True
+        self.adrift: set[PeerNumber] = set()
         self._came = 0
 
     def giver(self, store: MemoryStore | None = None, *, may_know: bool = True) -> Giver:
@@ -107,7 +108,7 @@ class Crowd:
 
     def tick(self, seconds: float) -> None:
         self.now_s += seconds
-        self.do(self.swarm.tick(now_s=self.now_s))
+        self.do(self.swarm.tick(now_s=self.now_s, adrift=frozenset(self.adrift)))
 
     def say(self, giver: Giver, frame: Part | Delta | Holding) -> None:
         giver.asked = deque(get for get in giver.asked if get.number != frame.number)

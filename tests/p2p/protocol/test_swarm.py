@@ -1,6 +1,7 @@
 """Blobs from several peers: whole or with a reason, nothing twice, nothing unverified."""
 
 import sys
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
@@ -322,6 +323,66 @@ def test_a_giver_that_never_comes_back_is_waited_for_so_long(others: int) -> Non
     crowd.tick(limits.NOTHING_CAME_S * 0.11)
     crowd.settle()
     assert isinstance(crowd.end(BLOB), BlobFailed)
+
+
+def left(crowd: Crowd) -> int | None:
+    """Who is told of as gone."""
+    return [one.left for one in crowd.events if isinstance(one, BlobProgress)][-1]
+
+
+def test_while_the_only_giver_has_no_channel_that_is_told_and_it_goes_on_over_the_next() -> None:
+    crowd = Crowd()
+    alice = crowd.giver(full())
+    crowd.want(BLOB)
+    until_chunks(crowd, alice)
+    crowd.give(alice)
+    assert left(crowd) is None
+    crowd.adrift.add(alice.number)
+    crowd.tick(0.5)
+    assert (waits(crowd)[-1], left(crowd)) == ("no peer is connected", alice.number)
+    crowd.tick(limits.NOTHING_CAME_S * 0.9)
+    assert crowd.end(BLOB) is None, "she may come back"
+    crowd.adrift.clear()
+    crowd.tick(0.5)
+    assert (waits(crowd)[-1], left(crowd)) == ("", None)
+    crowd.wait(1.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+def test_also_before_anything_of_it_came() -> None:
+    crowd = Crowd()
+    alice = crowd.giver(full())
+    crowd.want(BLOB)
+    crowd.adrift.add(alice.number)
+    crowd.tick(0.5)
+    waiting = crowd.events[-1]
+    assert isinstance(waiting, BlobProgress)
+    assert (waiting.waits_for, waiting.total_bytes) == ("no peer is connected", 0)
+    assert waiting.left is None, "she gave nothing"
+    crowd.adrift.clear()
+    crowd.wait(1.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+@pytest.mark.parametrize("has_it", [False, True])
+def test_whoever_has_a_channel_is_asked_in_the_place_of_one_who_has_none(*, has_it: bool) -> None:
+    crowd = Crowd()
+    alice = crowd.giver(full())
+    crowd.want(BLOB)
+    until_chunks(crowd, alice)
+    crowd.give(alice)
+    kept, alice.asked = alice.asked, deque()  # nothing of it comes any more
+    crowd.adrift.add(alice.number)
+    crowd.giver(full() if has_it else None)
+    crowd.wait(2 * limits.RUN_PATIENCE_S)
+    if has_it:
+        assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+        return
+    assert waits(crowd)[-1] == "1 connected peer does not hold it"
+    crowd.adrift.clear()
+    alice.asked.extend(kept)
+    crowd.wait(1.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
 
 
 def test_whoever_lied_is_not_waited_for() -> None:

@@ -1,6 +1,5 @@
 """The process is killed at every few steps of settling and collecting snapshots."""
 
-import asyncio
 import os
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from crdt.chunking import content_manifest_of
 from storage.vault.collecting import Collection
 from storage.vault.ids import next_id
-from tests.storage.killed import run_forks, told
+from tests.storage.killed import killed_at
 from tests.storage.vault.killed_vault import KEPT, SERIES, VAULT
 from tests.storage.vault.worlds import count, objects_of, open_vault, restored, settle
 
@@ -21,16 +20,13 @@ EVERY = 11  # of them: a prime, so that in the end all kinds of steps come up
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 async def test_killed_anywhere_every_snapshot_is_read_and_it_goes_on_later(tmp_path: Path) -> None:
     program = Path(__file__).with_name("killed_vault.py")
-    forks = await asyncio.to_thread(run_forks, program, tmp_path, range(0, STEPS_MAX, EVERY))
-    for step, _ in forks:
-        check(tmp_path / str(step), {kind for kind, _ in told(tmp_path / str(step))})
-    step, code = forks[-1]
-    assert code == 0, "it never came to its end"
+    step, last = await killed_at(range(0, STEPS_MAX, EVERY), program, tmp_path, check)
     assert step > 200, "it writes in many steps"
-    assert {kind for kind, _ in told(tmp_path / str(step))} == {"stored", "settled", "collected"}
+    assert {kind for kind, _ in last} == {"stored", "settled", "collected"}
 
 
-def check(home: Path, done: set[str]) -> None:
+async def check(home: Path, words: list[tuple[str, str]]) -> None:
+    done = {kind for kind, _ in words}
     roots = [content_manifest_of(data).parsed for data in SERIES]
     kept = range(len(SERIES)) if "settled" not in done else KEPT
     with open_vault(home / VAULT) as vault:

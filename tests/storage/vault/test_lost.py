@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from crdt import delta
 from crdt.blob import BlobRoot
 from crdt.digest import payload_digest
 from storage.vault.collecting import Collection
@@ -13,7 +14,7 @@ from storage.vault.lost import all_lost, last_loss, lose, name_again, note_back
 from storage.vault.reading import read
 from storage.vault.rows import encode, put
 from storage.vault.scrubbing import drop_damaged, drop_lost
-from storage.vault.unpacking import PLAIN, PlainCache
+from storage.vault.unpacking import PLAIN, PlainCache, encode_bases
 from tests.storage.vault.worlds import (
     World,
     objects_of,
@@ -194,3 +195,23 @@ def test_while_a_page_is_lost_nothing_goes_that_it_may_name(vault: sqlite3.Conne
     assert restored(vault, first) == SERIES[0]
     settle(vault, first, store(vault, SERIES[1]))
     assert restored(vault, first) == SERIES[0]
+
+
+def test_where_two_were_lost_under_one_id_what_lies_there_stays(vault: sqlite3.Connection) -> None:
+    """A delta can be read again once its base is back, whoever else was said to lie there."""
+    near = b"a base" * 99 + b"another end"
+    base, leaning, other = (payload_digest(data) for data in (b"a base" * 99, near, b"other"))
+    put(vault, encode([(base, b"a base" * 99), (leaning, near), (other, b"other")]))
+    vault.execute("DELETE FROM vault.whole WHERE id = 2")
+    row = (2, encode_bases([1]), delta.encode(near, b"a base" * 99))
+    vault.execute("INSERT INTO vault.delta VALUES (?, ?, ?)", row)
+    spoil(vault, 1, b"a base" * 99)
+    vault.execute("UPDATE vault.name SET id = 2 WHERE key = ?", (other,))
+    assert {*drop_all_damaged(vault)} == {base, leaning, other}
+
+    put(vault, encode([(other, b"other")]))
+    put(vault, encode([(base, b"a base" * 99)]))
+
+    assert look(vault) == 1
+    found = read(vault, [base, leaning, other], PlainCache()).objects
+    assert found == {base: b"a base" * 99, leaning: near, other: b"other"}

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from crdt import delta
 from crdt.digest import payload_digest
 from storage.vault.ids import next_id
 from storage.vault.opening import make_vault, vault_beside
 from storage.vault.reading import read, same_of
 from storage.vault.rows import encode, held, put
-from storage.vault.unpacking import PACKED, PLAIN, PlainCache
+from storage.vault.unpacking import PACKED, PLAIN, PlainCache, encode_bases
 
 TEXT = b"a world in which much is said again and again " * 300
 NOISE = random.Random(7).randbytes(9_000)
@@ -42,9 +43,13 @@ def stored(vault: sqlite3.Connection, hash: bytes) -> bytes:
 def as_delta(vault: sqlite3.Connection, hash: bytes, base: bytes) -> int:
     """As settling does it; gives its id."""
     ids = dict(vault.execute("SELECT key, id FROM vault.name"))
+    found = read(vault, [hash, base], PlainCache()).objects
     id, on = ids[hash], ids[base]
     vault.execute("DELETE FROM vault.whole WHERE id = ?", (id,))
-    vault.execute("INSERT INTO vault.delta VALUES (?, ?, ?)", (id, bytes([on]), b"a delta"))
+    vault.execute(
+        "INSERT INTO vault.delta VALUES (?, ?, ?)",
+        (id, encode_bases([on]), delta.encode(found[hash], found[base])),
+    )
     return int(id)
 
 
@@ -121,3 +126,26 @@ def test_nothing_is_written_over_another_though_a_name_that_is_damaged_leads_the
     assert read(vault, [text, noise], PlainCache()).objects == dict(objects)
     assert same_of(vault, dict(objects)) == {text, noise}
     assert put(vault, encode(objects), promote=True) == []
+
+
+@pytest.mark.parametrize("is_leaning", [False, True])
+def test_no_delta_is_written_over_though_a_name_that_is_damaged_leads_there(
+    vault: sqlite3.Connection, *, is_leaning: bool
+) -> None:
+    """Only the bytes that come out say whose a delta is."""
+    other = NOISE[:4_000] + b"something else" + NOISE[4_000:]
+    (noise, _), (near, _), (text, _) = objects = named(NOISE, other, TEXT)
+    put(vault, encode(objects))
+    id = as_delta(vault, near, noise)
+    if is_leaning:  # on what is lost with it, it would be a delta of itself
+        as_delta(vault, text, near)
+    vault.execute("UPDATE vault.name SET id = ? WHERE key = ?", (id, text))
+    assert read(vault, [noise, near, text], PlainCache()).damaged == {text}
+
+    assert put(vault, encode(named(TEXT)), promote=True) == [text]
+
+    found = read(vault, [noise, near, text], PlainCache())
+    assert (found.objects, found.damaged) == (dict(objects), frozenset())
+    assert put(vault, encode(objects), promote=True) == []
+    assert read(vault, [noise, near, text], PlainCache()).objects == dict(objects)
+    assert vault.execute("SELECT id FROM vault.delta WHERE id = ?", (id,)).fetchone() is None

@@ -196,17 +196,22 @@ def origins(found: Plan, files: MemoryFiles) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_a_fork_comes_back_with_the_very_state_it_began_with(format: WorldFormat) -> None:
-    """And what went out goes out the same again, however often."""
-    first = exported(world(), format)
+def brought_back(whole: World, format: WorldFormat) -> tuple[Plan, MemoryFiles]:
+    """What went out and is read again goes out the same again, however often."""
+    first = exported(whole, format)
     files = MemoryFiles(first)
     found = plan(files)
+    again = exported(imported(files, found), format)
+    assert without_ids(again) == without_ids(first)
+    return found, files
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_fork_comes_back_with_the_very_state_it_began_with(format: WorldFormat) -> None:
+    found, files = brought_back(world(), format)
     assert origins(found, files) == {FORK: "Eve", DEEPER: "Eve", OTHER: "Ada"}
     told = {one.id: [each.tick for each in one.snapshots] for one in found.universes}
     assert told == {MAIN: [100, 300, 300, 300, 300], FORK: [301], DEEPER: [400], OTHER: [350]}
-    again = exported(imported(files, found), format)
-    assert without_ids(again) == without_ids(first)
     if format is not WorldFormat.SAVEFILE:  # in which a copy names its parent
         assert not found.report.problems
 
@@ -238,11 +243,8 @@ def test_the_same_bytes_kept_by_the_fork_itself_stay_its_own(format: WorldFormat
     changed = replace(fork, snapshots=(*fork.snapshots, own))
     states = {**whole.states, own.id: whole.states[fork.snapshots[0].id]}
     whole = World((whole.universes[0], changed, *whole.universes[2:]), states)
-    first = exported(whole, format)
-    files = MemoryFiles(first)
-    found = plan(files)
+    found, _ = brought_back(whole, format)
     assert [each.tick for each in found.universes[1].snapshots] == [300, 301]
-    assert without_ids(exported(imported(files, found), format)) == without_ids(first)
 
 
 def test_a_state_kept_for_two_reasons_comes_back_for_both() -> None:
@@ -253,15 +255,12 @@ def test_a_state_kept_for_two_reasons_comes_back_for_both() -> None:
     states = {**whole.states, again.id: whole.states[trunk.snapshots[2].id]}
     both = replace(trunk, snapshots=(*trunk.snapshots, again))
     whole = World((both, *whole.universes[1:]), states)
-    first = exported(whole, WorldFormat.RAW)
-    files = MemoryFiles(first)
-    found = plan(files)
+    found, _ = brought_back(whole, WorldFormat.RAW)
     assert not found.report.problems
     assert len(found.universes[0].snapshots) == 6
     fork = found.universes[1]
     assert fork.origin is not None
     assert fork.origin.kind == "canonical"
-    assert without_ids(exported(imported(files, found), WorldFormat.RAW)) == without_ids(first)
 
 
 def older(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -303,6 +302,21 @@ def test_a_savefile_of_a_fork_alone_brings_no_universe_of_its_parents_name(id: s
     assert (one.id, one.origin) == (id, None)
     assert [each.tick for each in one.snapshots][:1] == [300]
     assert len(one.snapshots) == 2
+
+
+@pytest.mark.parametrize("states", [(2,), (1, 2), (0, 2)])
+def test_a_world_of_the_state_alone_that_its_fork_began_with_is_there_too(
+    states: tuple[int, ...],
+) -> None:
+    """Of the same bytes one file is kept, the fork's: the world had none of its own then."""
+    both = world()
+    main, fork = both.universes[:2]
+    main = replace(main, snapshots=tuple(main.snapshots[at] for at in states), events=())
+    files = exported(World((main, fork), both.states), WorldFormat.SAVEFILE)
+    found = {one.id: one for one in plan(MemoryFiles(files)).universes}
+    assert [each.tick for each in found[MAIN].snapshots] == [each.tick for each in main.snapshots]
+    assert found[FORK].fork_of == ForkOf(MAIN, 300)
+    assert found[FORK].origin is not None
 
 
 def forked(fork: ImportedUniverse) -> tuple[str | None, list[int]]:

@@ -1,0 +1,164 @@
+"""What old epochs of a record name while another is shown: only what was not carried over.
+
+    an old epoch ─┬─▸ all of it came over          it names nothing any more: the newer one does
+                  ├─▸ more came, or some fell      it names what that says, and no more
+                  └─▸ not all is here that came    it names all that it ever did
+                      over, or it is unreadable
+
+So what is let go in the newest epoch goes, and what a device wrote too late for the roll-over stays
+for who writes it again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from crdt.change import DocumentId
+from crdt.held import Validity
+from storage.database import Reading, Writing
+from storage.documents import OPEN_EPOCH, Documents, same_record
+from storage.listing import Listing
+from storage.materialise import Built, Work
+from storage.statements import hashes
+from storage.workers import Workers
+
+_SAME: Final = (
+    "o.record = n.record AND o.author = n.author AND o.kind = n.kind AND o.class = n.class"
+    " AND o.namespace = n.namespace"
+)
+# Epochs before one that is listed, with what the next open one says that it carried over. The first
+# one is found by its id: the index of the others does not have it.
+_OLD: Final = f"""(
+    SELECT p.number, p.id, p.heads, p.left_out, p.shown, (
+        SELECT n.carried FROM document n WHERE n.record = p.record AND n.author = p.author
+            AND n.kind = p.kind AND n.class = p.class AND n.namespace = p.namespace
+            AND n.epoch > p.epoch AND n.epoch > 0 AND n.carried IS NOT NULL
+        ORDER BY n.epoch LIMIT 1) AS carried
+    FROM (SELECT o.*, n.number AS shown FROM document n
+        JOIN document o ON o.id = CAST(substr(n.id, 1, length(n.id) - 4) || x'00000000' AS BLOB)
+        WHERE n.epoch > 0 AND n.carried IS NOT NULL
+            AND n.number IN (SELECT document FROM listing)
+        UNION ALL SELECT o.*, n.number FROM document n JOIN document o ON {_SAME}
+            AND o.epoch < n.epoch AND o.epoch > 0
+        WHERE n.epoch > 0 AND n.carried IS NOT NULL
+            AND n.number IN (SELECT document FROM listing)) p)"""
+CARRIED_OVER: Final = f"SELECT number FROM {_OLD} WHERE heads = carried AND left_out = 0"
+"""Numbers of old epochs of which nothing is left that another does not say, or has let go."""
+# The others, as far as they alone keep something that is here.
+_NOT_ALL: Final = f"""
+    SELECT number, id, carried, shown FROM {_OLD} old WHERE EXISTS (
+        SELECT 1 FROM blob_use u JOIN blob b ON b.id = u.blob WHERE u.document = old.number
+            AND NOT EXISTS (SELECT 1 FROM blob_use s WHERE s.blob = u.blob AND s.size NOT NULL))"""
+_Named: TypeAlias = dict[bytes, bytes]
+"""Blobs by what names them: the id of a snapshot, or of the blob itself."""
+
+
+class Carried(Documents):
+    """For whoever gives room back."""
+
+    async def forget_carried(self) -> None:
+        """What old epochs name, and was carried over, they name no more."""
+        async with self._database.transaction() as write:
+            await write.run(f"DELETE FROM blob_use WHERE document IN ({CARRIED_OVER})")
+            left = await write.rows(_NOT_ALL)
+        for number, id, carried, shown in left:
+            async with self._database.transaction() as write:
+                await self._forget_of(write, number, DocumentId.decode(id), carried, shown)
+
+    async def _forget_of(
+        self, write: Writing, number: int, id: DocumentId, carried: bytes, shown: int
+    ) -> None:
+        materialiser = self._materialiser
+        works = await materialiser.works(write, [id])
+        if not works:  # it went meanwhile
+            return
+        ((work, validity),) = await materialiser.judge(write, [*works.values()])
+        under = _under(work, validity, set(hashes(carried)))
+        if under is None:
+            return
+        (now,) = await materialiser.build(write, [(work, validity)])
+        before = replace(work, saved=None, live=None)
+        (then,) = await materialiser.build(write, [(before, under)])
+        if not isinstance(now.projection, Listing) or not isinstance(then.projection, Listing):
+            return
+        came = await _shown(write, shown)
+        going = await materialiser.workers.run(_going, now.projection, then.projection, came)
+        await write.run_many(
+            "DELETE FROM blob_use WHERE document = ? AND blob = ?",
+            ((number, blob) for blob in going),
+        )
+
+
+async def name_late(
+    write: Writing, built: Sequence[Built], shown: Sequence[Built], workers: Workers
+) -> None:
+    """What came to epochs that are not shown, and was not carried over, is named as it came.
+
+    `built`: what the documents are; `shown`: the same, without a projection where that is hidden.
+    """
+    is_shown = {one.work.number for one in shown if one.projection is not None}
+    for one in built:
+        number, listing = one.work.number, one.projection
+        if not isinstance(listing, Listing) or number in is_shown:
+            continue
+        row = await write.row(
+            f"SELECT d.carried FROM document d WHERE {OPEN_EPOCH} AND d.epoch > ?"
+            " ORDER BY d.epoch LIMIT 1",
+            (*same_record(one.work.document), one.work.document.epoch),
+        )
+        if row and row[0] != b"".join(one.heads):
+            named = await workers.run(_named, listing, {})
+            await write.run_many(
+                "INSERT OR IGNORE INTO blob_use (document, blob, namespace)"
+                " SELECT number, ?2, namespace FROM document WHERE number = ?1",
+                ((number, blob) for blob in named.values()),
+            )
+
+
+def _under(work: Work, validity: Validity, heads: set[bytes]) -> Validity | None:
+    """The valid changes that these heads build on, and themselves; None where not all are here."""
+    by_change = {work.held[entry].change: entry for entry in validity.valid}
+    found: set[bytes] = set()
+    todo = list(heads)
+    if not heads <= by_change.keys():
+        return None
+    while todo:
+        change = todo.pop()
+        if change not in found and change in by_change:
+            found.add(change)
+            todo += work.held[by_change[change]].dependencies
+    valid = tuple(one for one in validity.valid if work.held[one].change in found)
+    return replace(validity, valid=valid)
+
+
+async def _shown(view: Reading, document: int) -> set[bytes]:
+    """What the epoch that is shown says."""
+    return {
+        bytes(key)
+        for (key,) in await view.rows(
+            "SELECT id FROM snapshot WHERE document = ?1 AND blob IS NOT NULL"
+            " UNION SELECT blob FROM blob_use WHERE document = ?1 AND size IS NOT NULL"
+            " AND blob NOT IN (SELECT blob FROM snapshot WHERE document = ?1 AND blob NOT NULL)",
+            (document,),
+        )
+    }
+
+
+def _going(now: Listing, then: Listing, shown: set[bytes]) -> set[bytes]:
+    """What an epoch says `now`, and was carried over: as it said `then`, or as is `shown`."""
+    said_then = _named(then, {})
+    said_now = _named(now, said_then)
+    late = {blob for key, blob in said_now.items() if key not in said_then and key not in shown}
+    return {*said_then.values(), *said_now.values()} - late
+
+
+def _named(listing: Listing, known: _Named) -> _Named:
+    """`known`: what was read of another state of it; a snapshot's id says all that it is."""
+    named: _Named = {id: id for id in (bytes.fromhex(one.id) for one in listing.blobs)}
+    if (parts := listing.parts) is not None:
+        for id, data in parts.snapshots.items():
+            if (blob := known.get(id)) is not None:
+                named[id] = blob
+            elif (row := parts.read_snapshot(id, data)) is not None:
+                named[id] = row.blob
+    return named

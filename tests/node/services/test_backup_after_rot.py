@@ -1,0 +1,176 @@
+"""A backup holds all bytes that are here, also of what the disk damaged, and says what lacks."""
+
+import io
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from blake3 import blake3
+
+from crdt.blob import Chunking
+from node import drops
+from node.services.restore import read_contents
+from node.services.scrub import scrub
+from tests.node.api.test_scrub import Giving, spoil
+from tests.node.parts import Alice, open_alice
+from tests.node.served import shown, typed
+from tests.node.services.test_backup import PASSPHRASE, backed_up, nobody, restored
+
+NOISE = blake3(b"a world of which much stays").digest(length=1 << 20)
+WORLDS = [NOISE[:700_000] + b"state %d" % tick * 40 + NOISE[700_000:] for tick in range(4)]
+ALONE = blake3(b"a world that has nothing of it").digest(length=300_000)
+FILE = blake3(b"a file in packs").digest(length=5 << 20)
+PLACE = "/api/universe/universe:main/snapshot"
+
+
+@pytest_asyncio.fixture
+async def alice(tmp_path: Path) -> AsyncGenerator[Alice]:
+    async with open_alice(tmp_path / "alice", network=Giving()) as alice:
+        await add(alice)
+        yield alice
+
+
+async def add(alice: Alice) -> None:
+    body = {"id": "universe:main", "name": "Main", "ownerId": "player:alice", "isPublic": True}
+    assert (await alice.client.post("/api/universe", json=body)).status_code == 201
+    for tick, world in enumerate([*WORLDS, ALONE]):
+        assert (await alice.client.post(f"{PLACE}?tick={tick}", content=world)).status_code == 201
+    kept = await alice.client.post("/api/blobs?name=file.bin", content=FILE)
+    assert kept.status_code == 201, kept.text
+
+
+def rot(alice: Alice) -> None:
+    """One part that all states but one share, on the disk of a running node."""
+    spoil(
+        alice,
+        "snapshots.db",
+        "UPDATE whole SET data = zeroblob(length(data)) WHERE id ="
+        " (SELECT id FROM name WHERE size > 4000 ORDER BY id LIMIT 1 OFFSET 3)",
+    )
+
+
+def rot_list(alice: Alice) -> None:
+    """The list of the parts of the state that stands alone."""
+    spoil(
+        alice,
+        "snapshots.db",
+        "UPDATE whole SET data = zeroblob(length(data)) WHERE id = (SELECT max(id) FROM name)",
+    )
+
+
+async def ticks_here(alice: Alice) -> list[int]:
+    """Those that open, byte for byte."""
+    found: list[int] = []
+    for tick, world in enumerate([*WORLDS, ALONE]):
+        answer = await alice.client.get(f"{PLACE}/{tick}")
+        if answer.status_code == 200:
+            assert answer.content == world
+            found.append(tick)
+    return found
+
+
+@pytest.mark.parametrize("before", [0, 1])
+async def test_one_part_that_rotted_takes_nothing_else_out(
+    alice: Alice, tmp_path: Path, before: int
+) -> None:
+    """In the backup that finds it, and in every later one."""
+    rot(alice)
+    for _ in range(before):
+        await backed_up(alice)
+    data = await backed_up(alice)
+    contents = read_contents(io.BytesIO(data), len(data), nobody)
+    assert contents.counts[drops.BLOB] == len(WORLDS) + 2
+    assert contents.counts[drops.LACKING] == len(WORLDS)
+    assert contents.chunk_bytes > len(NOISE) + len(ALONE) + len(FILE) - 70_000
+    await restored(tmp_path / "new", data)
+    async with (
+        open_alice(tmp_path / "bob") as bob,
+        open_alice(tmp_path / "new", network=Giving()) as again,
+    ):
+        assert await ticks_here(again) == [4]
+        (pinned,) = await again.node.store.pinned_blobs()
+        assert await again.node.store.read_blob(pinned.id) == FILE
+        for world in WORLDS:
+            await bob.node.store.put_blob(world, chunking=Chunking.CONTENT)
+        assert isinstance(again.network, Giving)
+        again.network.bob = bob.node.store
+        report = await scrub(again.node.store, again.network, lambda line: None, is_dry_run=False)
+        assert (report.mended, report.damaged) == (len(WORLDS), 0)
+        assert 0 < again.network.given <= len(WORLDS), "only what was lacking comes"
+        assert await ticks_here(again) == [0, 1, 2, 3, 4]
+        data = await backed_up(again)
+    assert read_contents(io.BytesIO(data), len(data), nobody).counts[drops.LACKING] == 0
+
+
+async def test_a_list_of_parts_that_rotted_takes_nothing_else_out(
+    alice: Alice, tmp_path: Path
+) -> None:
+    rot_list(alice)
+    data = await backed_up(alice)
+    contents = read_contents(io.BytesIO(data), len(data), nobody)
+    assert contents.counts[drops.LACKING] == 1
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        assert await ticks_here(again) == [0, 1, 2, 3]
+
+
+async def test_a_file_of_which_a_part_rotted_keeps_its_name_and_the_rest(
+    alice: Alice, tmp_path: Path
+) -> None:
+    packs = sorted((alice.node.home.database.parent).rglob("*.pack"))
+    assert packs
+    data = bytearray(packs[-1].read_bytes())
+    data[len(data) // 2] ^= 1
+    packs[-1].write_bytes(data)
+    contents_data = await backed_up(alice)
+    contents = read_contents(io.BytesIO(contents_data), len(contents_data), nobody)
+    assert contents.counts[drops.LACKING] == 1
+    await restored(tmp_path / "new", contents_data)
+    async with (
+        open_alice(tmp_path / "bob") as bob,
+        open_alice(tmp_path / "new", network=Giving()) as again,
+    ):
+        (pinned,) = await again.node.store.pinned_blobs()
+        assert (pinned.name, pinned.is_complete) == ("file.bin", False)
+        await bob.node.store.put_blob(FILE)
+        assert isinstance(again.network, Giving)
+        again.network.bob = bob.node.store
+        await scrub(again.node.store, again.network, lambda line: None, is_dry_run=False)
+        assert again.network.given == 1
+        assert await again.node.store.read_blob(pinned.id) == FILE
+
+
+async def test_the_command_says_what_is_lacking_and_what_to_do(
+    alice: Alice, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(PASSPHRASE + "\n")
+    file = tmp_path / "alice.psd"
+    line = ("backup", str(file), "--force", "--passphrase-file", str(secret))
+    async with shown(alice) as home:
+        done = await typed(home, "--json", *line)
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.stdout)["not_whole"] == {
+            "blobs": 0, "snapshots": 0, "others": 0, "of": []
+        }  # fmt: skip
+        rot(alice)
+        done = await typed(home, "--json", *line)
+        assert done.exit_code == 7, done.output
+        said = json.loads(done.stdout)
+        assert said["size"] == file.stat().st_size
+        lacking = said["not_whole"]
+        assert (lacking["blobs"], lacking["snapshots"]) == (len(WORLDS), len(WORLDS))
+        of = f"universe {alice.node.identity.did}/universe:main at tick"
+        assert lacking["of"] == [f"{of} {tick}" for tick in range(4)]
+        done = await typed(home, *line)
+        assert done.exit_code == 7
+        assert "4 snapshots are not whole" in done.output
+        assert "panspermia scrub" in done.output
+    listed = await typed(tmp_path / "new", "--json", "restore", str(file), "--dry-run")
+    assert listed.exit_code == 0, listed.output
+    assert json.loads(listed.stdout)["not_whole"] == lacking
+    done = await typed(tmp_path / "new", "restore", str(file), "--passphrase-file", str(secret))
+    assert done.exit_code == 0, done.output
+    assert "4 snapshots are not whole" in done.output

@@ -1,0 +1,125 @@
+"""A partner who sends without end costs a gate so much and no more, in real records."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crdt.document import Editor
+from crdt.keys import COMMONS
+from node.events import Events
+from node.gates import Gates
+from node.services.passages import close_passage, document_of, passage_called
+from node.services.passengers import Passenger
+from node.services.travellers import travellers_through
+from registry.errors import CannotTravel
+from tests.node.services.test_many_travellers import left
+from tests.node.services.test_travel import Person, opened, opened_people, sends
+from tests.storage.people import NOW_US
+from universe import room, shares
+from universe.passage import Passage
+from universe.receipts import Who
+from universe.shares import DAY_US
+from universe.travel import In
+
+
+@pytest.fixture
+async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
+    async with AsyncExitStack() as stack:
+        yield await opened_people(stack, tmp_path)
+
+
+async def floods(alice: Person, bob: Person, passage: Passage, many: int) -> None:
+    """Whatever her gate should hold back, and bob hears all of it."""
+    meadow = alice.universe("universe:meadow")
+    hens = [Who(meadow, f"hen {number}") for number in range(many)]
+    await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(hens)))
+    await bob.hears(alice)
+
+
+def gates_of(person: Person, clock_us: int) -> Gates:
+    later = replace(person.ferry, clock_us=lambda: clock_us)
+    return Gates(lambda _: later, person.gates.lock, Events())
+
+
+async def rests(by: Person, passage: Passage) -> Mapping[str, str]:
+    """Ends whose gates answer nobody now, as it is shown."""
+    held = await passage_called(by.ferry, passage.name)
+    return (await travellers_through(by.ferry, held)).rests
+
+
+async def test_who_sends_on_through_a_closed_passage_is_answered_no_more(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "REFUSALS_MAX", 20)
+    alice, bob = people
+    passage = await opened(alice, bob)
+    sent = await sends(alice, passage)  # honest, and under way when it closes
+    await close_passage(bob.ferry, passage)
+    await floods(alice, bob, passage, 40)
+    gates = gates_of(bob, NOW_US)
+    assert await rests(bob, passage) == {}
+    assert await gates.answer(COMMONS) == 20
+    reef = document_of(bob.universe("universe:reef"), "uni", COMMONS)
+    record = await bob.ferry.store.read(reef)
+    assert await gates.answer(COMMONS) == 0
+    assert await gates_of(bob, NOW_US + 400 * DAY_US).answer(COMMONS) == 0
+    assert not gates.put_off, "nothing to look at again"
+    assert await bob.ferry.store.read(reef) == record
+    assert await rests(bob, passage) == {bob.universe("universe:reef"): "refused"}
+    await alice.hears(bob)
+    await alice.gates.answer(alice.universe("universe:meadow"))
+    assert await alice.sees(sent) == In(alice.universe("universe:meadow"))
+
+
+async def test_who_comes_beyond_what_a_day_takes_is_let_in_the_next(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "DAY_ANSWERS_MAX", 20)
+    alice, bob = people
+    passage = await opened(alice, bob)
+    await floods(alice, bob, passage, 30)
+    gates = gates_of(bob, NOW_US)
+    assert await gates.answer(COMMONS) == 20
+    assert gates.put_off == {COMMONS}, "it looks again by itself"
+    gates.put_off.clear()
+    assert await gates.answer(COMMONS) == 0
+    assert gates.put_off == {COMMONS}
+    assert await rests(bob, passage) == {bob.universe("universe:reef"): "day"}
+    tomorrow = gates_of(bob, NOW_US + DAY_US)
+    assert await tomorrow.answer(COMMONS) == 10
+    assert not tomorrow.put_off
+
+
+async def test_nobody_leaves_for_a_universe_that_is_full(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+
+    def fill(editor: Editor) -> None:
+        for number in range(3):
+            editor.put(("gate", f"lost-{number}"), number)
+
+    there = document_of(reef, "uni", COMMONS)
+    await bob.ferry.store.commit(there, fill, bob.ferry.identity.signer)
+    await alice.hears(bob)
+    monkeypatch.setattr(room, "VALUES_MAX", 505)  # of 500 for snapshots, and a hand-over there
+    first = await sends(alice, passage)
+    here = document_of(meadow, "uni", COMMONS)
+    record = await alice.ferry.store.read(here)
+    hen = Passenger(b"{}", "hen")
+    with pytest.raises(CannotTravel, match=r"reef is full: .* 1 more receipts, and 1 are") as full:
+        await alice.gates.send(passage, meadow, bytes([2]) * 16, hen, 7)
+    assert full.value.why == "gate-full"
+    assert await alice.ferry.store.read(here) == record
+    assert (await sends(alice, passage)).departure == first.departure  # the same wish again
+    await bob.hears(alice)
+    assert len(await bob.gates.answer(reef)) == 1
+    await alice.hears(bob)
+    assert await alice.sees(first) == In(reef)
+    monkeypatch.setattr(room, "VALUES_MAX", 506)  # a snapshot went
+    assert (await alice.gates.send(passage, meadow, bytes([2]) * 16, hen, 7)).is_new

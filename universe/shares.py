@@ -1,0 +1,148 @@
+"""What a gate signs by itself of those who come through one passage.
+
+```
+refusals in a row               at most REFUSALS_MAX: a passage that is closed costs no more, ever
+answers in a day                at most DAY_ANSWERS_MAX: who comes beyond waits for the next day
+answers in all                  at most PASSAGE_ANSWERS_MAX: another passage goes on
+receipts of a universe          with LET_IN_MAX nobody is sent to it, so that who is there can leave
+```
+Beyond, nothing is signed unless a person decides. Who is refused by nobody is not lost: it is in
+transit. Of honest gates nobody gets there, since what a gate answered lies open: the one that sends
+counts the same receipts, and who is under way with them, before it lets anybody go.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from registry.errors import CannotTravel
+from universe.lines import Line, Lines
+from universe.receipts import ARRIVAL, DEPARTURE, REFUSAL, Checked, Receipt
+from universe.travel import answer_to
+
+REFUSALS_MAX: Final = 128
+"""In a row, through one passage; so many may be under way through it too, since they all may be
+refused: by a passage that is closed before anybody hears of it."""
+DAY_ANSWERS_MAX: Final = 512
+"""Of one passage: an owner has a week to see what a partner does, and to close it."""
+DAY_US: Final = 86_400_000_000
+PASSAGE_ANSWERS_MAX: Final = 4_000
+"""Half of `universe.gate.SENT_MAX`; and autosaves have all their places beside it."""
+
+LET_IN_MAX: Final = 7_000
+"""The rest up to `universe.gate.SENT_MAX` is for those who are in it."""
+
+Rest: TypeAlias = Literal["day", "refused", "spent"]
+"""`day`: until some answers are older; `refused`: until somebody is let in; `spent`: for good."""
+
+
+@dataclass(slots=True)
+class Share:
+    """What was signed of who came through one passage."""
+
+    answers: int = 0
+    lately: int = 0
+    """Of these, within the day before now."""
+    refused: int = 0
+    """In a row, up to the last."""
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nobody else is let in through it."""
+        return self.answers >= PASSAGE_ANSWERS_MAX
+
+    @property
+    def waits(self) -> bool:
+        """Whether more is answered as time goes by."""
+        return not self.is_spent and self.lately >= DAY_ANSWERS_MAX
+
+    def rest(self, *, is_open: bool) -> Rest | None:
+        """Why nobody who comes through the passage is answered now; None where they are."""
+        if self.is_spent:
+            return "spent"
+        if self.waits:
+            return "day"
+        return None if self.allows(accept=is_open) else "refused"
+
+    def allows(self, *, accept: bool) -> bool:
+        """Whether one more is let in, or refused."""
+        is_free = not self.is_spent and not self.waits
+        return is_free and (accept or self.refused < REFUSALS_MAX)
+
+    def count(self, kind: str, *, is_lately: bool) -> None:
+        self.answers += 1
+        self.lately += is_lately
+        self.refused = self.refused + 1 if kind == REFUSAL else 0
+
+
+class Shares:
+    """Of all passages that lead to one universe, by what its gate signed, up to `now_us`."""
+
+    def __init__(self, receipts: Iterable[Checked], now_us: int) -> None:
+        self._of: dict[str, Share] = {}
+        self._now_us = now_us
+        for one in receipts:
+            self.count(one.receipt)
+
+    def __getitem__(self, passage: str) -> Share:
+        return self._of.get(passage) or Share()
+
+    def put_off(self, coming: Iterable[Checked], answers: Iterable[Receipt]) -> bool:
+        """Whether some of these departures wait for the next day, after these answers."""
+        answered = set[bytes | None]()
+        for one in answers:
+            self.count(one)
+            answered.add(one.answers)
+        return any(one.id not in answered and self[one.receipt.passage].waits for one in coming)
+
+    def count(self, receipt: Receipt) -> None:
+        """One more receipt of that gate. What a clock dated after now is not of this day."""
+        if receipt.kind in (ARRIVAL, REFUSAL):
+            is_lately = 0 <= self._now_us - receipt.at_us < DAY_US
+            share = self._of.setdefault(receipt.passage, Share())
+            share.count(receipt.kind, is_lately=is_lately)
+
+
+def under_way(line: Line, target: str, lines: Lines) -> list[Checked]:
+    """Departures of that line to `target` without an answer, as far as is held."""
+    return [
+        one
+        for one in line.receipts
+        if one.receipt.kind == DEPARTURE
+        and one.receipt.other == target
+        and answer_to(one, target, lines, (ARRIVAL, REFUSAL)) is None
+    ]
+
+
+def check_will_be_answered(line: Line, passage: str, target: str, lines: Lines) -> None:
+    """Before anybody leaves: the gate of `target` answers one more through that passage.
+
+    Raises `CannotTravel` (`passage-busy`, `passage-full`, `gate-full`).
+    """
+    if len(lines[target].receipts) >= LET_IN_MAX:
+        detail = (
+            f"{target} has {len(lines[target].receipts):,} receipts: nobody is sent to it any more,"
+            " so that those who are in it can still leave"
+        )
+        raise CannotTravel(detail, "gate-full")
+    share = Shares(lines[target].receipts, 0)[passage]
+    going = sum(one.receipt.passage == passage for one in under_way(line, target, lines))
+    if share.answers + going >= PASSAGE_ANSWERS_MAX:
+        detail = (
+            f"{PASSAGE_ANSWERS_MAX:,} travellers went to {target} through {passage}, and more it"
+            " takes nobody there: another passage between the two goes on"
+        )
+        raise CannotTravel(detail, "passage-full")
+    if share.refused >= REFUSALS_MAX:
+        detail = (
+            f"{target} refused the last {share.refused} that came through {passage}: nobody else is"
+            " sent. Another passage between the two goes on"
+        )
+        raise CannotTravel(detail, "passage-full")
+    if share.refused + going >= REFUSALS_MAX:
+        refused = f", and the last {share.refused} were refused" if share.refused else ""
+        detail = (
+            f"{going} are under way to {target} through {passage}{refused}: others can go once its"
+            " gate has answered these"
+        )
+        raise CannotTravel(detail, "passage-busy")
