@@ -233,12 +233,12 @@ async def _kept(
             node.store, row, coming, together, now_us=now_us, of_game=of_game
         )
 
+    def without_event() -> Offered:
+        return replace(upload.told(), event=None)
+
     offered = upload.told if upload.offered is None else upload.offered
     if call.has_no_token and await is_full_of_events(node.store, row):
-        told = upload.told  # its world goes on all the same
-
-        def offered() -> Offered:
-            return replace(told(), event=None)
+        offered = without_event  # its world goes on all the same
 
     kept = await keep_snapshot(
         hand_of(node),
