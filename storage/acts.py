@@ -32,6 +32,8 @@ class Act:
     signer: Signer
     auth_heads: tuple[bytes, ...]
     now_us: int
+    is_letting_go: bool = False
+    """The edit only deletes, or marks the record as deleted: a record that is full takes it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> Sign
     else:
         raws = await run(carry_over, opened.document, following.document)
         opened = following
-    is_ending = following is None and opened.is_ending
+    is_ending = following is None and opened.is_ending and not act.is_letting_go
     raw = await run(opened.let_go if is_ending else opened.document.change, act.edit)
     entries = await _signed(write, act, opened, [*raws, raw] if raw else [])
     return opened.signed(entries)

@@ -42,8 +42,12 @@ _OLD: Final = f"""(
             AND o.epoch < n.epoch AND o.epoch > 0
         WHERE n.epoch > 0 AND n.carried IS NOT NULL
             AND n.number IN (SELECT document FROM listing)) p)"""
-CARRIED_OVER: Final = f"SELECT number FROM {_OLD} WHERE heads = carried AND left_out = 0"
+CARRIED_OVER: Final = f"SELECT number FROM {_OLD} old WHERE heads = carried AND left_out = 0"
 """Numbers of old epochs of which nothing is left that another does not say, or has let go."""
+AT_ONCE: Final = 16  # epochs in one transaction, so that other writers get their turn
+_TO_FORGET: Final = (
+    f"{CARRIED_OVER} AND EXISTS (SELECT 1 FROM blob_use u WHERE u.document = old.number)"
+)
 # The others, as far as they alone keep something that is here.
 _NOT_ALL: Final = f"""
     SELECT number, id, carried, shown FROM {_OLD} old WHERE EXISTS (
@@ -58,9 +62,13 @@ class Carried(Documents):
 
     async def forget_carried(self) -> None:
         """What old epochs name, and was carried over, they name no more."""
-        async with self._database.transaction() as write:
-            await write.run(f"DELETE FROM blob_use WHERE document IN ({CARRIED_OVER})")
-            left = await write.rows(_NOT_ALL)
+        numbers = [number for (number,) in await self._database.rows(_TO_FORGET)]
+        for at in range(0, len(numbers), AT_ONCE):
+            some = numbers[at : at + AT_ONCE]
+            among = f"{CARRIED_OVER} AND number IN ({','.join('?' * len(some))})"
+            async with self._database.transaction() as write:  # where it is so still
+                await write.run(f"DELETE FROM blob_use WHERE document IN ({among})", some)
+        left = await self._database.rows(_NOT_ALL)
         for number, id, carried, shown in left:
             async with self._database.transaction() as write:
                 await self._forget_of(write, number, DocumentId.decode(id), carried, shown)

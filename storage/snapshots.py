@@ -124,8 +124,11 @@ class Snapshots(Part):
         return _snapshot(rows[0]) if rows else None
 
     async def is_any_decaying(self, number: int) -> bool:
-        """Whether one of them says itself how long it is to be kept."""
-        sql = "SELECT 1 FROM snapshot WHERE document = ? AND decay <> '' LIMIT 1"
+        """Whether one of them says itself after how long it goes; not what came in JSON."""
+        sql = (
+            "SELECT 1 FROM snapshot WHERE document = ? AND decay LIKE '{\"decayAfterTicks\":%'"
+            " AND NOT wrapped LIMIT 1"
+        )
         return bool(await self._database.rows(sql, (number,)))
 
     async def last_tick(self, number: int) -> int:

@@ -202,27 +202,34 @@ class Store(
         signer: Signer,
         *,
         auth_heads: Iterable[bytes] = (),
+        is_letting_go: bool = False,
     ) -> Committed | None:
         """One act of our own on a record, signed and durable; None where `edit` changed nothing.
 
         The newest epoch of `document` is written; a record that has grown long goes on in the next
-        one, all in the same transaction. The only way this node writes.
+        one, all in the same transaction. The only way this node writes. `is_letting_go`: as in
+        `Act`.
 
         What `edit` raises passes through, and nothing happened. Raises `CrdtError` where the signer
         may not, or the change is too large; `StorageError` where it would not count, as in a record
         that is full.
         """
-        act = Act(document, edit, signer, tuple(auth_heads), self._clock_us())
+        act = Act(document, edit, signer, tuple(auth_heads), self._clock_us(), is_letting_go)
         return await self._database.transact(partial(self._carry_out, act))
 
     async def rehearse(
-        self, document: DocumentId, edit: Callable[[Editor], None], signer: Signer
+        self,
+        document: DocumentId,
+        edit: Callable[[Editor], None],
+        signer: Signer,
+        *,
+        is_letting_go: bool = False,
     ) -> Rehearsed | None:
         """What `commit` would do, all of whose checks are made; None where `edit` changes nothing.
 
         Nothing is kept or told. Raises as `commit`.
         """
-        act = Act(document, edit, signer, (), self._clock_us())
+        act = Act(document, edit, signer, (), self._clock_us(), is_letting_go)
 
         async def rehearsed(write: Writing) -> Rehearsed | None:
             if await self._carry_out(act, write) is None:

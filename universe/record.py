@@ -171,8 +171,9 @@ def facts_problems(words: Words, facts: Facts) -> list[Problem]:
     return problems
 
 
-DROPPED_MAX: Final = 256
-"""Snapshots let go in one act: each takes some 70 bytes of a change, which has 64,000 at most."""
+DROPPED_MAX: Final = 512
+"""Snapshots let go in one act: each takes some 70 bytes of a change, which has 64,000 at most. As
+many make room for what comes, whatever a gate has answered since the last save (`room`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 statement = canonical CBOR {
   "type": "panspermia.snapshot/1",
   "universe": "did:key:…/universe:main",       where it was taken; a fork keeps its parent's
-  "tick": 0 … 2^63 - 1, "kind": auto | manual | canonical,
+  "tick": 0 … 2^63 - 1, "kind": auto | manual | canonical | auto:manual,
   "blob": 32 bytes, "size": bytes, "checksum": BLAKE3 of the bytes, "media": "application/json",
   "at_us": µs since 1970,
   "day"?, "parent"?: the snapshot before it, "event"?: the canonical event, "wrapped"?: true,
@@ -39,6 +39,8 @@ from universe.statement import Form, parts_of
 
 TYPE: Final = "panspermia.snapshot/1"
 KINDS: Final = ("auto", "manual", "canonical")
+AUTO_AS_MANUAL: Final = "auto:manual"
+"""An autosave whose program calls it `manual`, as games of ai_village say of every save."""
 STATEMENT_BYTES_MAX: Final = 1_024
 """Hundreds stand in one document; a usual one takes 300."""
 TICK_MAX: Final = (1 << 63) - 1
@@ -107,6 +109,16 @@ class SignedSnapshot:
     def id(self) -> bytes:
         """The snapshot's identity, 32 bytes."""
         return blake3(self.statement).digest()
+
+
+def kind_of(said: str) -> str:
+    """What it is to every rule and reader: one of `KINDS`. `said`: of a statement."""
+    return said.partition(":")[0]
+
+
+def kind_sent(said: str) -> str:
+    """What its program calls it: one of `KINDS`."""
+    return said.rpartition(":")[2]
 
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
@@ -225,7 +237,7 @@ def _wrong(snapshot: Snapshot) -> str | None:
     ):
         if not 0 <= number <= most:
             return f"a {what} of {quoted(str(number))}"
-    if snapshot.kind not in KINDS:
+    if snapshot.kind not in (*KINDS, AUTO_AS_MANUAL):
         return f"a kind {quoted(snapshot.kind)}, none of {', '.join(KINDS)}"
     if not 0 < snapshot.size <= BLOB_BYTES_MAX:
         return f"a state of {snapshot.size} bytes"

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from storage.listing import SnapshotRow
-from universe.snapshot import Decay
+from universe.snapshot import Decay, Snapshot, kind_of, kind_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Taken:
     id: bytes
     tick: int
     kind: str
+    """One of `universe.snapshot.KINDS`."""
     at_us: int
     size: int = 0
     """Bytes."""
@@ -25,6 +26,8 @@ class Taken:
     decay: Decay | None = None
     is_inherited: bool = False
     """A fork began with it: it was taken in another universe."""
+    sent: str = ""
+    """Its kind as its program calls it."""
 
     @property
     def order(self) -> tuple[int, int, bytes]:
@@ -43,20 +46,40 @@ class Together:
     """Ids that events of those added name."""
 
 
-def taken_of(row: SnapshotRow) -> Taken:
-    """Of a row, whose statement was verified when it came."""
-    decay = _DECAY.decode(row.decay) if row.decay else None
+def taken_of(row: SnapshotRow, *, is_as_sent: bool = False, is_decay_asked: bool = False) -> Taken:
+    """Of a row, whose statement was verified when it came.
+
+    `is_as_sent`: of the kind that its program calls it; `is_decay_asked`: as in `_obeyed`.
+    """
+    said = _DECAY.decode(row.decay) if row.decay else None
+    decay = None if said is None else Decay(said.after, said.is_never, said.reason)
+    kind, sent = kind_of(row.kind), kind_sent(row.kind)
     return Taken(
         row.id,
         row.tick,
-        row.kind,
+        sent if is_as_sent else kind,
         row.at_us,
         row.size,
         row.day,
         row.event,
-        None if decay is None else Decay(decay.after, decay.is_never, decay.reason),
+        _obeyed(decay, is_wrapped=row.wrapped, is_decay_asked=is_decay_asked),
         row.is_inherited,
+        sent,
     )
+
+
+def taken_from(id: bytes, said: Snapshot) -> Taken:
+    """The same of a statement of this id."""
+    kind, sent = kind_of(said.kind), kind_sent(said.kind)
+    decay = _obeyed(said.decay, is_wrapped=said.wrapped, is_decay_asked=False)
+    return Taken(id, said.tick, kind, said.at_us, said.size, said.day, said.event, decay, sent=sent)
+
+
+def _obeyed(decay: Decay | None, *, is_wrapped: bool, is_decay_asked: bool) -> Decay | None:
+    """What of it counts. After how many ticks something goes is the word of a program where it came
+    in JSON, as games write it into every save: it is shown, and obeyed by whoever asks for it."""
+    is_word = decay is not None and decay.goes and is_wrapped
+    return None if is_word and not is_decay_asked else decay
 
 
 class _Decay(msgspec.Struct, frozen=True):

@@ -191,6 +191,8 @@ class PruneQuery(UniverseQuery, frozen=True):
 class NewPruning(Struct, frozen=True, kw_only=True):
     retention: dict[str, Any] | None = None
     """A rule for this universe from now on; with `dryRun`, only to see what it would do."""
+    decayed: bool = False
+    """Also what stayed as long as its game wrote into it: `decayAfterTicks` of a `decayPolicy`."""
 
 
 class PruneDone(Struct, frozen=True):

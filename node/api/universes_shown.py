@@ -13,6 +13,7 @@ from storage.snapshots import UniverseCount
 from storage.store import Store
 from universe.event import Event, decode_event
 from universe.retention import Dropped
+from universe.snapshot import kind_of, kind_sent
 
 _SUFFIXES = {"application/json": "json", "text/plain": "txt", "application/gzip": "gz"}
 _NONE = UniverseCount()
@@ -43,15 +44,20 @@ def _meta(row: ListedRow, count: UniverseCount) -> bytes:
     )
 
 
-def entry_of(row: SnapshotRow, event: bytes | None = None) -> SnapshotEntry:
-    """`event`: the one it was taken for, encoded, where it is known here."""
+def entry_of(
+    row: SnapshotRow, event: bytes | None = None, *, is_as_sent: bool = False
+) -> SnapshotEntry:
+    """`event`: the one it was taken for, encoded, where it is known here.
+
+    `is_as_sent`: of the kind that its program calls it, as a game reads it.
+    """
     suffix = _SUFFIXES.get(row.media.partition(";")[0].strip().lower(), "bin")
     return SnapshotEntry(
         id=row.id.hex(),
         tick=row.tick,
         timestamp=row.at_us // 1_000,
         day=row.day or 0,
-        type=row.kind,
+        type=kind_sent(row.kind) if is_as_sent else kind_of(row.kind),
         canonEvent=None if event is None else canon_of(decode_event(event)),
         fileSize=row.size,
         checksum=row.checksum.hex(),
@@ -65,10 +71,12 @@ def entry_of(row: SnapshotRow, event: bytes | None = None) -> SnapshotEntry:
     )
 
 
-def gone_of(one: Dropped) -> Gone:
+def gone_of(one: Dropped, *, is_as_sent: bool = False) -> Gone:
+    """`is_as_sent`: as in `entry_of`."""
     taken = one.snapshot
     id, at_ms = taken.id.hex(), taken.at_us // 1_000
-    return Gone(id, taken.tick, taken.kind, at_ms, taken.size, one.why)
+    kind = taken.sent if is_as_sent else taken.kind
+    return Gone(id, taken.tick, kind, at_ms, taken.size, one.why)
 
 
 def canon_of(event: Event) -> CanonEvent:
@@ -85,7 +93,7 @@ def canon_of(event: Event) -> CanonEvent:
 
 
 def entries_of(
-    rows: Sequence[SnapshotRow], events: Mapping[bytes, bytes]
+    rows: Sequence[SnapshotRow], events: Mapping[bytes, bytes], *, is_as_sent: bool = False
 ) -> tuple[SnapshotEntry, ...]:
-    """`events`: encoded, by their ids."""
-    return tuple(entry_of(row, events.get(row.event or b"")) for row in rows)
+    """`events`: encoded, by their ids; `is_as_sent`: as in `entry_of`."""
+    return tuple(entry_of(row, events.get(row.event or b""), is_as_sent=is_as_sent) for row in rows)

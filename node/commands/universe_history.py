@@ -153,17 +153,26 @@ def forks(universe: str | None, namespace: str | None) -> None:
 @click.option(
     "--keep-all", is_flag=True, help="From now on only what has a decay of its own is dropped."
 )
+@click.option(
+    "--decayed", is_flag=True, help="Also what stayed as long as its game wrote into each save."
+)
 @DRY_RUN
 @IN_NAMESPACE
 def prune(
-    universe: str | None, rule: str | None, keep_all: bool, dry_run: bool, namespace: str | None
+    universe: str | None,
+    rule: str | None,
+    keep_all: bool,
+    decayed: bool,
+    dry_run: bool,
+    namespace: str | None,
 ) -> None:
     """Drop the snapshots that your universe's rule does not keep.
 
     So does each upload, and says it. Without a rule of its own a universe keeps up to 2,000
     autosaves; of more the oldest are thinned to the last of each hour, day and week, as many as are
     too many. Canonical ones, the newest, and what forks and events need always stay. One that was
-    kept with a decay of its own goes by that, whatever the rule says.
+    kept with a decay of its own goes by that, whatever the rule says; what a game writes of each
+    save is no such decay, and obeyed with --decayed alone.
     """
     if rule is not None and keep_all:
         raise click.UsageError("--rule and --keep-all: say one")
@@ -171,7 +180,8 @@ def prune(
     said = config_of(rule, "the rule") if rule is not None else everything if keep_all else None
     query = {"dryRun": "true" if dry_run else None, "namespace": namespace}
     path = with_query(path_of(PATH, meant(universe), "prune"), query)
-    done = node().post(path, {} if said is None else {"retention": said})
+    asked: Json = {"decayed": decayed} | ({} if said is None else {"retention": said})
+    done = node().post(path, asked)
     if wants_json():
         return print_json("universe", done)
     for line in done["rule"]:

@@ -10,10 +10,15 @@ from node.failure import Json
 from node.text import printable, size_text
 
 if TYPE_CHECKING:
-    from universe.formats import ImportedUniverse, Problem
+    from universe.formats import ImportedSnapshot, ImportedUniverse, Problem
 
 TOLD_MAX: Final = 50
 """Of what is wrong, on a screen; in the JSON stand more."""
+
+
+def goes_by_itself(one: ImportedSnapshot) -> bool:
+    """What its program wrote in JSON is shown, and obeyed by whoever asks for it."""
+    return one.decay is not None and one.decay.goes and not one.is_wrapped
 
 
 def planned(one: ImportedUniverse) -> dict[str, Any]:
@@ -26,7 +31,7 @@ def planned(one: ImportedUniverse) -> dict[str, Any]:
         "canonical": sum(each.kind == "canonical" for each in one.snapshots),
         "events": len(one.events),
         "bytes": one.size,
-        "decaying": sum(each.decay is not None and each.decay.goes for each in one.snapshots),
+        "decaying": sum(goes_by_itself(each) for each in one.snapshots),
         "new": 0,
         "known": 0,
         "fork_of": None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from node.client import Client, path_of
@@ -34,7 +35,8 @@ def send(
     about: dict[str, Any] = {"type": snapshot.kind, "at": snapshot.at_us}
     if snapshot.day is not None:
         about["day"] = snapshot.day
-    policy = None if snapshot.decay is None else decay_json(snapshot.decay)
+    decay = snapshot.decay
+    policy = None if decay is None else decay_json(decay)
     path = path_of("/api/universe", id, "snapshot")
     checksum = snapshot.content.checksum.hex()
     size = snapshot.content.size
@@ -52,6 +54,8 @@ def send(
     query = {**about, "tick": snapshot.tick, "checksum": checksum}
     if snapshot.event:
         query["event"] = json.dumps(event_body(snapshot.event), ensure_ascii=False)
+    if snapshot.is_wrapped and decay is not None and decay.goes:
+        policy = decay_json(replace(decay, after=None))  # as plain bytes it would go by itself
     if policy:
         query["decay"] = json.dumps(policy, ensure_ascii=False)
     pieces = pieces_of(files, snapshot.source)

@@ -146,7 +146,7 @@ async def drop(by: Curator, called: Called, *, now_us: int) -> None:
         raise NotAllowed(detail, code="not-allowed")
     document = _document(author, id, by.namespace)
     signer = await by.signers.for_document(document)
-    await by.signers.store.commit(document, delete(now_us=now_us), signer)
+    await by.signers.store.commit(document, delete(now_us=now_us), signer, is_letting_go=True)
 
 
 async def standing(

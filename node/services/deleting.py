@@ -46,7 +46,8 @@ async def delete_record(by: Deleter, text: str, *, now_us: int) -> DocumentId:
     document = await record_meant(by.keeper, text, by.namespace)
     if await _is_deleted(by.store, document):
         raise Conflict(f"{record_text(document)} is deleted already", code="deleted")
-    await by.store.commit(document, delete(now_us=now_us), await by.signers.for_document(document))
+    signer = await by.signers.for_document(document)
+    await by.store.commit(document, delete(now_us=now_us), signer, is_letting_go=True)
     return document
 
 

@@ -104,6 +104,7 @@ async def hold_blob(
     fetched, from peers that may know of both.
     """
     urgency = urgency if kept_for is None else Urgency.KEPT
+    end = _End(network, blob, progress, timeout_s, patience_s)
     try:
         with _wish(store, blob, kept_for):
             if kept_for is None:
@@ -111,7 +112,6 @@ async def hold_blob(
             if await store.has_blob(blob):
                 return
             beside = await store.beside(blob)
-            end = _End(network, blob, progress, timeout_s, patience_s)
             try:
                 async with end.limit:
                     end.look()

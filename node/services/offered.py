@@ -14,6 +14,7 @@ class Offered:
 
     tick: int
     kind: str = "manual"
+    """As in a statement."""
     media: str = "application/octet-stream"
     day: int | None = None
     wrapped: bool = False

@@ -1,8 +1,8 @@
 """What is kept of a universe, by its rule, and what goes."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -24,7 +24,6 @@ from universe.retention import (
     KEEP_ALL,
     Dropped,
     Policy,
-    Rule,
     keeps_all,
     parse_policy,
     to_drop,
@@ -55,18 +54,18 @@ async def due(
     policy: Policy | None = None,
     coming: Taken | None = None,
     together: Together = ALONE,
-    of_game: bool = False,
     tick: int | None = None,
+    is_decay_asked: bool = False,
 ) -> Pruned:
     """What its rule would drop now, or `policy` in its place; with `coming` counted as there.
 
-    `together`: what goes into the same change before it. `of_game`: as `as_autosaves`. `tick`: of
-    the world, else of what was kept last.
+    `together`: what goes into the same change before it. `tick`: of the world, else of what was
+    kept last. `is_decay_asked`: as in `taken_of`.
     """
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
     _, beside = await _held(store, row, together)
-    look = partial(_due, rows, coming, together, rule, now_us, beside, of_game, tick)
+    look = partial(_due, rows, coming, together, rule, now_us, beside, tick, is_decay_asked)
     found = await asyncio.to_thread(look)
     if not found.dropped:
         return found
@@ -77,25 +76,18 @@ async def due(
 
 
 async def due_by_upload(
-    store: Store,
-    row: ListedRow,
-    coming: Taken,
-    together: Together = ALONE,
-    *,
-    now_us: int,
-    of_game: bool,
+    store: Store, row: ListedRow, coming: Taken, together: Together = ALONE, *, now_us: int
 ) -> tuple[Dropped, ...]:
     """What goes as this one comes. Where none can go, thousands are not read for it.
 
-    `together`, `of_game`: as `due`.
+    `together`: as `due`.
     """
     count, beside = await _held(store, row, together)
     if keeps_all(rule_of(row), count + 1, beside):
         is_any = any(one.decay is not None for one in together.added)
-        if of_game or not (is_any or await store.is_any_decaying(row.number)):
+        if not (is_any or await store.is_any_decaying(row.number)):
             return ()
-    found = await due(store, row, now_us=now_us, coming=coming, together=together, of_game=of_game)
-    return found.dropped
+    return (await due(store, row, now_us=now_us, coming=coming, together=together)).dropped
 
 
 async def _held(store: Store, row: ListedRow, together: Together) -> tuple[int, int]:
@@ -124,7 +116,8 @@ async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
     signer = await signer_of(by, row)  # also where nothing is to go
     for at in range(0, len(dropped), DROPPED_MAX):
         ids = tuple(one.snapshot.id for one in dropped[at : at + DROPPED_MAX])
-        await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
+        edit = drop_snapshots(ids, now_us=by.clock_us())
+        await by.store.commit(document, edit, signer, is_letting_go=True)
 
 
 async def set_retention(by: Hand, row: ListedRow, policy: Policy) -> None:
@@ -148,24 +141,6 @@ def rule_text(said: Mapping[str, object] | None) -> str | None:
     return None if said is None else write_policy(parse_policy(msgspec.json.encode(said).decode()))
 
 
-def as_autosaves(taken: Iterable[Taken], policy: Policy) -> list[Taken]:
-    """As the rule is to look at them where a game without a token saves.
-
-    Its program says of every save, of those by itself too, that it is made by hand and how long it
-    stays, since nothing came of that on the server it was written for. So they are autosaves,
-    unless the universe has a rule of its own for what is made by hand.
-    """
-    is_ruled = policy.manual != Rule()
-    return [
-        replace(
-            one,
-            kind="auto" if one.kind == "manual" and not is_ruled else one.kind,
-            decay=None if one.decay is not None and one.decay.goes else one.decay,
-        )
-        for one in taken
-    ]
-
-
 def _due(
     rows: Sequence[SnapshotRow],
     coming: Taken | None,
@@ -173,14 +148,15 @@ def _due(
     policy: Policy,
     now_us: int,
     beside: int,
-    of_game: bool,
     tick: int | None,
+    is_decay_asked: bool,
     begun: Collection[bytes] = (),
     events: Sequence[EventRow] = (),
 ) -> Pruned:
     """By the rule, without what forks have `begun` with, what was taken for an event, and what
     one of `events` names."""
-    taken = [taken_of(one) for one in rows if one.id not in together.gone]
+    left = [one for one in rows if one.id not in together.gone]
+    taken = [taken_of(one, is_decay_asked=is_decay_asked) for one in left]
     taken += together.added
     pinned = {*begun, *(one.id for one in taken if one.event is not None)}
     naming = (decode_event(one.event) for one in events if NAMES_ONE in one.event)
@@ -189,12 +165,7 @@ def _due(
     if coming is not None:
         taken.append(coming)
         pinned.add(coming.id)
-    given = {one.id: one for one in taken}
-    looked_at = as_autosaves(taken, policy) if of_game else taken
-    dropped = to_drop(
-        looked_at, policy, now_us=now_us, newest_tick=tick, pinned=pinned, beside=beside
-    )
-    dropped = tuple(Dropped(given[one.snapshot.id], one.why) for one in dropped)
+    dropped = to_drop(taken, policy, now_us=now_us, newest_tick=tick, pinned=pinned, beside=beside)
     return Pruned(policy, dropped, own - len(dropped))
 
 

@@ -20,7 +20,7 @@ from universe.parts import decay_json
 from universe.record import DROPPED_MAX, Adding
 from universe.retention import Dropped
 from universe.snapshot import Snapshot, sign_snapshot
-from universe.taken import Taken, Together
+from universe.taken import Taken, Together, taken_from
 
 CHANGE_BYTES_MAX: Final = PART_BYTES_MAX
 """Of what one change says: some 70 snapshots. A change may have twice as much."""
@@ -55,6 +55,8 @@ class Named:
     dropped: tuple[Dropped, ...]
     settles: tuple[BlobId, BlobId] | None
     """Older and newer, as `Store.settle_snapshot` has them."""
+    is_more_due: bool
+    """More is to go than one change lets go."""
 
 
 class Change:
@@ -79,13 +81,10 @@ class Change:
             return
         statement = came.said(await self._before(of.tick))
         signed = sign_snapshot(statement, self._device)
-        taken = Taken(
-            signed.id, of.tick, of.kind, statement.at_us, statement.size, of.day, statement.event,
-            of.decay,
-        )  # fmt: skip
-        dropped = tuple[Dropped, ...]()
+        taken, due = taken_from(signed.id, statement), tuple[Dropped, ...]()
         if came.dropping is not None:
-            dropped = tuple(await came.dropping(self._row, taken, self._together))[:DROPPED_MAX]
+            due = tuple(await came.dropping(self._row, taken, self._together))
+        dropped = due[:DROPPED_MAX]
         gone = {one.snapshot.id for one in dropped}
         if gone & {one.id for one in self._together.added}:
             return  # who waits for that one hears first that it is there
@@ -94,7 +93,8 @@ class Change:
         size = _bytes_of(adding)
         if self.named and self._size + size > CHANGE_BYTES_MAX:
             return
-        self.named.append(Named(at, adding, dropped, await self._settles(of.tick, came.blob)))
+        settles = await self._settles(of.tick, came.blob)
+        self.named.append(Named(at, adding, dropped, settles, len(due) > len(dropped)))
         self._size += size
         self._says.add(says)
         names = None if of.event is None else of.event.snapshot

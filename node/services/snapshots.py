@@ -11,18 +11,25 @@ from crdt.keys import NamespaceKey
 from node.errors import Rejected
 from node.services.joining import Answers
 from node.services.offered import Kept, Offered
-from node.services.snapshot_change import Came, Change, Dropping
+from node.services.snapshot_change import Came, Change, Dropping, Named
 from node.services.universes import Hand, document_of, events_for, signer_of, universe_meant
 from node.services.uploads import Tally, counted
+from registry.errors import UniverseFull
 from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from storage.store import Store
 from universe.event import Event, decode_event, encode_event, event_id
 from universe.parts import decay_json
-from universe.record import add_snapshots
-from universe.snapshot import Snapshot, encode_snapshot
+from universe.record import add_snapshots, drop_snapshots
+from universe.snapshot import AUTO_AS_MANUAL, Snapshot, encode_snapshot
 
 NOT_KEPT: Final = "the universe has no room for it, or was changed at this very moment"
+
+
+def as_games_mean_it(offered: Offered) -> Offered:
+    """What a client without a token offers. Its program says of every save, of those by itself
+    too, that it is made by hand: so it is an autosave."""
+    return replace(offered, kind=AUTO_AS_MANUAL) if offered.kind == "manual" else offered
 
 
 async def keep_snapshot(
@@ -107,7 +114,10 @@ async def _name_together(
     came: Sequence[Came],
     settling: list[tuple[BlobId, BlobId]],
 ) -> Answers[Kept]:
-    """One change that names as many as fit; the others wait. `settling`: as the store has it."""
+    """One change that names as many as fit; the others wait. `settling`: as the store has it.
+
+    Where one has no room even so, and more is due than one change lets go, that goes before it.
+    """
     row = await universe_meant(by.store, universe, [place])
     document = document_of(row)
     signer = await by.signers.for_document(document)
@@ -121,7 +131,15 @@ async def _name_together(
     if not change.named:
         return answers
     adding = [one.adding for one in change.named]
-    await by.store.commit(document, add_snapshots(adding, now_us=by.clock_us()), signer)
+    try:
+        await by.store.commit(document, add_snapshots(adding, now_us=by.clock_us()), signer)
+    except UniverseFull:
+        if len(change.named) > 1 or not change.named[0].is_more_due:
+            raise
+        gone = drop_snapshots(adding[0].also_drop, now_us=by.clock_us())
+        await by.store.commit(document, gone, signer, is_letting_go=True)
+        answers = [*await _name_together(by, universe, place, came, settling)]
+        return [_also(one, change.named[0], at) for at, one in enumerate(answers)]
     row = await universe_meant(by.store, universe, [place])
     for one in change.named:
         kept = await by.store.snapshot(row.number, one.adding.signed.id)
@@ -133,6 +151,13 @@ async def _name_together(
         if kept is not None and one.settles is not None:
             settling.append(one.settles)
     return answers
+
+
+def _also(answer: Kept | Exception | None, before: Named, at: int) -> Kept | Exception | None:
+    """With what had to go first, where it is the answer to `before`."""
+    if at != before.at or not isinstance(answer, Kept):
+        return answer
+    return replace(answer, dropped=(*before.dropped, *answer.dropped))
 
 
 async def _known(store: Store, row: ListedRow, of: Offered, checksum: bytes) -> Kept | None:

@@ -81,14 +81,15 @@ class Line:
     entries: tuple[Entry, ...]
 
 
-async def timeline_of(store: Store, row: ListedRow) -> Line:
-    """All of it, by tick. Whoever may read it may fork it."""
+async def timeline_of(store: Store, row: ListedRow, *, is_as_sent: bool = False) -> Line:
+    """All of it, by tick. Whoever may read it may fork it. `is_as_sent`: as in `taken_of`."""
     snapshots = await store.snapshots(row.number, limit=PAGE_MAX, is_newest_first=False)
     events = await store.events_of(row.number, limit=PAGE_MAX)
     state = await store.read(document_of(row)) if said_of(row).gate else None
     signed: Plain = {} if state is None else state.value
     # Thousands take a while to read.
-    return await asyncio.to_thread(_line, snapshots, events, document_of(row), signed)
+    of = document_of(row)
+    return await asyncio.to_thread(_line, snapshots, events, of, signed, is_as_sent=is_as_sent)
 
 
 async def open_at(store: Store, row: ListedRow, tick: int) -> SnapshotRow:
@@ -215,10 +216,15 @@ async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
 
 
 def _line(
-    snapshots: Sequence[SnapshotRow], events: Sequence[EventRow], document: DocumentId, value: Plain
+    snapshots: Sequence[SnapshotRow],
+    events: Sequence[EventRow],
+    document: DocumentId,
+    value: Plain,
+    *,
+    is_as_sent: bool,
 ) -> Line:
     read = [(one.id, decode_event(one.event)) for one in events]
-    taken = timeline([taken_of(one) for one in snapshots], read)
+    taken = timeline([taken_of(one, is_as_sent=is_as_sent) for one in snapshots], read)
     book = gatebook_of(document, value)
     travelled = Lines(book.receipts, book.hand_overs)[name_of(document)].receipts
     both = (*taken, *timeline_entries(travelled))

@@ -225,7 +225,7 @@ def _page(
 ) -> Page:
     doubtful = {name for end in ends for name in end.doubtful}
     behind = {name for end in ends for name in end.behind}
-    rests = {name: rest for end in ends for name, rest in end.rests.items()}
+    rests: dict[str, Rest] = {name: rest for end in ends for name, rest in end.rests.items()}
     return Page(stories, sorted(doubtful), sorted(behind), is_whole, more, rests)
 
 
@@ -237,7 +237,7 @@ def _end(name: str, passage: Passage, lines: Lines, behind: list[str], now_us: i
         if one.receipt.kind == DEPARTURE and one.receipt.passage == passage.name
     ]
     rest = Shares(line.receipts, now_us)[passage.name].rest(is_open=passage.is_open)
-    rests = {} if rest is None else {name: rest}
+    rests: dict[str, Rest] = {} if rest is None else {name: rest}
     return _End(departures, [name] if line.equivocations else [], behind, rests)
 
 

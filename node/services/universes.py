@@ -246,9 +246,9 @@ async def delete_universe(by: Hand, row: ListedRow, *, is_dry: bool = False) -> 
     document, edit = document_of(row), delete(now_us=by.clock_us())
     signer = await signer_of(by, row)
     if is_dry:
-        await by.store.rehearse(document, edit, signer)
+        await by.store.rehearse(document, edit, signer, is_letting_go=True)
     else:
-        await by.store.commit(document, edit, signer)
+        await by.store.commit(document, edit, signer, is_letting_go=True)
 
 
 async def snapshot_meant(

@@ -1,23 +1,27 @@
 """What comes is refused in words while the document can still go on in a new epoch."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from random import Random
 
 import pytest
 
 from crdt import rollover
 from crdt.document import Editor, Plain
+from crdt.preflight import CHANGE_BYTES_MAX, read_change
 from registry.edits import Edit
 from registry.errors import CannotTravel, UniverseFull
 from tests.registry.people import ALICE_LAPTOP, NOON_US, Record
 from tests.universe.passengers import FOX, KEYS, MEADOW, REEF, answered, sent
 from tests.universe.worlds import PLAIN, world
 from universe import room
-from universe.event import Event, encode_event
+from universe.event import EVENT_BYTES_MAX, Event, encode_event
 from universe.gatebook import put_recall, put_receipts
 from universe.parts import EVENTS_MAX, SNAPSHOTS_MAX
 from universe.receipts import Checked, sign_receipt
 from universe.receipts import encode_signed as encode_receipt
-from universe.record import add_event, add_snapshot, drop_snapshots
+from universe.record import DROPPED_MAX, add_event, add_snapshot, drop_snapshots
 from universe.retention import ROOM_MAX, ROOM_VALUES_MAX
 from universe.snapshot import encode_signed, sign_snapshot
 
@@ -131,3 +135,32 @@ def test_what_is_ordinary_never_fills_a_record_by_its_bytes(
     arrivals: dict[str, Plain] = {f"{at + 1:08x}-{at:016x}": receipt for at in days}
     travelled = rollover.extent({"events": events, "gate": departed | arrivals})
     assert travelled.is_carryable
+
+    fullest = room.VALUES_MAX + room.FOR_ANSWERS  # when answers have come since the last save
+    assert fullest + 1 - ROOM_VALUES_MAX <= DROPPED_MAX, "a save takes along what makes its room"
+
+
+def test_a_save_that_takes_along_as_many_as_it_may_fits_one_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the largest event; ids are random, so nothing of them is packed."""
+    monkeypatch.undo()
+    record, drawn = world(), Random(1)
+    ids = [drawn.randbytes(32) for _ in range(2 * DROPPED_MAX)]
+    for at in range(0, len(ids), 64):
+
+        def put(editor: Editor, some: Sequence[bytes]) -> None:
+            for id in some:
+                editor.put(("snapshots", id.hex()), b"x")
+
+        record.edit(partial(put, some=ids[at : at + 64]))
+    names = tuple(drawn.randbytes(60).hex() for _ in range(50))
+    event = encode_event(Event(1, NOON_US, "birth", "Full", entities=names))
+    assert len(event) > EVENT_BYTES_MAX * 3 // 4
+    gone = tuple(drawn.sample(ids, DROPPED_MAX))
+    signed = sign_snapshot(replace(PLAIN, tick=60), ALICE_LAPTOP)
+    raw = record.edit(add_snapshot(signed, event, now_us=NOON_US, also_drop=gone))
+    assert raw is not None
+    assert read_change(raw).hash
+    assert len(raw) < CHANGE_BYTES_MAX * 4 // 5
+    assert len(record.value["snapshots"]) == len(ids) - DROPPED_MAX + 3

@@ -14,6 +14,7 @@ from tests.registry.people import ALICE_DID, ALICE_LAPTOP, BOB_PHONE
 from tests.universe.worlds import FULL, PLAIN
 from universe.names import ID_BYTES_MAX, made_id, parse_full_name, parse_new_id, parse_universe_id
 from universe.snapshot import (
+    AUTO_AS_MANUAL,
     KINDS,
     MEDIA_CHARACTERS_MAX,
     REASON_CHARACTERS_MAX,
@@ -69,6 +70,7 @@ def test_whoever_did_not_sign_it_is_found_out() -> None:
     "wrong",
     [
         {"tick": -1}, {"tick": TICK_MAX + 1}, {"day": -1}, {"at_us": 1 << 62}, {"kind": "daily"},
+        {"kind": "auto:"}, {"kind": "manual:auto"}, {"kind": "auto:canonical"},
         {"size": 0}, {"size": 1 << 60}, {"checksum": bytes(31)}, {"parent": bytes(33)},
         {"parent": b""}, {"event": b""},
         {"event": bytes(32)}, {"media": "no type"}, {"media": "text/\n"},
@@ -91,6 +93,7 @@ def test_what_nobody_would_read_is_not_signed() -> None:
     largest = replace(
         FULL,
         universe=long,
+        kind=AUTO_AS_MANUAL,
         tick=TICK_MAX,
         day=TICK_MAX,
         media="application/" + "x" * (MEDIA_CHARACTERS_MAX - 12),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import msgspec
 from hypothesis import given
@@ -9,11 +10,11 @@ from hypothesis import strategies as st
 
 from tests.registry.people import ALICE_LAPTOP
 from tests.universe.test_event import BIRTH, LEAST
-from tests.universe.worlds import FULL
+from tests.universe.worlds import FULL, PLAIN
 from universe.event import Event
 from universe.parts import read_snapshot
-from universe.snapshot import encode_signed, sign_snapshot
-from universe.taken import Taken, taken_of
+from universe.snapshot import AUTO_AS_MANUAL, Decay, Snapshot, encode_signed, sign_snapshot
+from universe.taken import Taken, taken_from, taken_of
 from universe.timeline import FORK, nearest, timeline, why_none
 
 
@@ -70,6 +71,33 @@ def test_a_fork_begins_with_what_it_was_forked_from() -> None:
     assert (entry.type, entry.title, entry.day) == (FORK, "Forked here", 3)
     assert begun.decay == FULL.decay
     assert taken_of(row).is_inherited is False
+
+
+def read(snapshot: Snapshot, **said: Any) -> Taken:  # noqa: ANN401 - taken_of's own
+    signed = sign_snapshot(snapshot, ALICE_LAPTOP)
+    row = read_snapshot(signed.id, encode_signed(signed))
+    assert row is not None
+    assert taken_of(row) == taken_from(signed.id, snapshot)
+    return taken_of(row, **said)
+
+
+def test_an_autosave_that_its_program_calls_manual_is_one_and_is_shown_as_it_came() -> None:
+    of_game = replace(PLAIN, kind=AUTO_AS_MANUAL)
+    assert (read(of_game).kind, read(of_game).sent) == ("auto", "manual")
+    for as_sent, shown in ((False, ("auto", "Autosave")), (True, ("manual", "Saved"))):
+        (entry,) = timeline([read(of_game, is_as_sent=as_sent)], [])
+        assert (entry.type, entry.title) == shown
+
+
+def test_how_long_a_program_says_counts_where_somebody_asks() -> None:
+    goes, stays = Decay(after=10, reason="short"), Decay(after=10, is_never=True)
+    for decay, is_wrapped, counts in (
+        (goes, True, False), (goes, False, True), (stays, True, True), (stays, False, True),
+        (Decay(reason="dear"), True, True),
+    ):  # fmt: skip
+        said = replace(PLAIN, decay=decay, wrapped=is_wrapped)
+        assert read(said).decay == (decay if counts else None)
+        assert read(said, is_decay_asked=True).decay == decay
 
 
 def test_an_entry_says_all_that_its_event_says() -> None:

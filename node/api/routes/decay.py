@@ -1,7 +1,7 @@
 """Snapshots that stayed as long as whoever sent them said: shown, and let go when a client asks.
 
 Games of the multiverse say of each save how long it is to stay, and ask for a cleanup themselves:
-no upload of theirs lets one go for that (`node.services.pruning.as_autosaves`).
+no upload lets one go for that (`universe.taken`).
 """
 
 import logging
@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from node.api.bare_ids import id_told
+from node.api.bare_ids import id_told, is_theirs
 from node.api.cleaned import cleaned_list
 from node.api.endpoint import Call, reads, writes
 from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, universe_called
@@ -44,7 +44,8 @@ async def preview_decay(node: Node, call: Call[DecayQuery, None]) -> DecayShown:
     tick = int(given) if given is not None else _last_tick(held)
     gone = [held[id] for one in found.dropped if (id := one.snapshot.id) in held]
     events = await events_for(node.store, row, gone)
-    shown = (entry_of(one, events.get(one.event or b"")) for one in gone)
+    as_sent = is_theirs(node, call)
+    shown = (entry_of(one, events.get(one.event or b""), is_as_sent=as_sent) for one in gone)
     return DecayShown(
         universeId=await id_told(node, call, row.listing.target),
         currentTick=tick,
@@ -76,7 +77,9 @@ async def _over(
 ) -> tuple[Mapping[bytes, SnapshotRow], Pruned]:
     """All snapshots by their ids, and which of them stayed as long as they say."""
     rows = await node.store.snapshots(row.number, limit=PAGE_MAX)
-    found = await due(node.store, row, now_us=node.clock_us(), policy=KEEP_ALL, tick=tick)
+    found = await due(
+        node.store, row, now_us=node.clock_us(), policy=KEEP_ALL, tick=tick, is_decay_asked=True
+    )
     return {one.id: one for one in rows}, found
 
 

@@ -39,7 +39,7 @@ from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
 from node.services.offered import Kept, Offered
 from node.services.pruning import due_by_upload
-from node.services.snapshots import keep_snapshot
+from node.services.snapshots import as_games_mean_it, keep_snapshot
 from node.services.universes import events_for, is_full_of_events, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
@@ -95,8 +95,9 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     before = after = b""
     if is_wrapped:
         events = await events_for(node.store, row, [found])
-        entry = ENCODER.encode(entry_of(found, events.get(found.event or b"")))
-        before, after = b'{"snapshot":', b',"entry":' + entry + b"}"
+        event = events.get(found.event or b"")
+        entry = entry_of(found, event, is_as_sent=is_theirs(node, call))
+        before, after = b'{"snapshot":', b',"entry":' + ENCODER.encode(entry) + b"}"
     tag = f'"{found.id.hex()}{hashlib.sha256(after).hexdigest()[:16] if is_wrapped else ""}"'
     headers = {
         "etag": tag,
@@ -195,7 +196,9 @@ async def list_snapshots(node: Node, call: Call[SnapshotsQuery, None]) -> Snapsh
     newest_us = counts[row.number].newest_us if row.number in counts else 0
     return SnapshotList(
         await id_told(node, call, row.listing.target),
-        entries_of(found, await events_for(node.store, row, found)),
+        entries_of(
+            found, await events_for(node.store, row, found), is_as_sent=is_theirs(node, call)
+        ),
         updated_told(node, call, row, newest_us),
         node.cursors.seal(where, more),
     )
@@ -228,22 +231,20 @@ async def _kept(
     async def dropping(row: ListedRow, coming: Taken, together: Together) -> tuple[Dropped, ...]:
         if call.query.at is not None:  # with its own times from elsewhere: nothing goes for it
             return ()
-        now_us, of_game = node.clock_us(), is_theirs(node, call)
-        return await due_by_upload(
-            node.store, row, coming, together, now_us=now_us, of_game=of_game
-        )
+        return await due_by_upload(node.store, row, coming, together, now_us=node.clock_us())
 
-    def without_event() -> Offered:
-        return replace(upload.told(), event=None)
+    is_full = call.has_no_token and await is_full_of_events(node.store, row)
 
-    offered = upload.told if upload.offered is None else upload.offered
-    if call.has_no_token and await is_full_of_events(node.store, row):
-        offered = without_event  # its world goes on all the same
+    def meant(offered: Offered) -> Offered:
+        if is_full:  # its world goes on all the same
+            offered = replace(offered, event=None)
+        return as_games_mean_it(offered) if of_game else offered
 
+    of_game, offered = is_theirs(node, call), upload.offered
     kept = await keep_snapshot(
         hand_of(node),
         row,
-        offered,
+        (lambda: meant(upload.told())) if offered is None else meant(offered),
         upload.pieces,
         encoding=upload.encoding,
         checksum=upload.checksum,
@@ -255,11 +256,13 @@ async def _kept(
         more = " …" if len(kept.dropped) > SHOWN_MAX else ""
         said = "%s: what went with an upload, by the universe's rule or its own: %d, of tick %s"
         log.info(said, row.listing.target, len(kept.dropped), f"{ticks}{more}")
-    answer = answer_cached(call.request, _done(kept), 200 if kept.is_known else 201)
+    answer = answer_cached(
+        call.request, _done(kept, is_as_sent=of_game), 200 if kept.is_known else 201
+    )
     return _mark(upload, kept.row.checksum), answer
 
 
-def _done(kept: Kept) -> SnapshotDone:
+def _done(kept: Kept, *, is_as_sent: bool) -> SnapshotDone:
     row = kept.row
     return SnapshotDone(
         success=True,
@@ -269,8 +272,10 @@ def _done(kept: Kept) -> SnapshotDone:
         fileSize=row.size,
         known=kept.is_known,
         dropped=len(kept.dropped),
-        droppedSnapshots=tuple(map(gone_of, kept.dropped[:SHOWN_MAX])),
-        entry=entry_of(row, kept.event),
+        droppedSnapshots=tuple(
+            gone_of(one, is_as_sent=is_as_sent) for one in kept.dropped[:SHOWN_MAX]
+        ),
+        entry=entry_of(row, kept.event, is_as_sent=is_as_sent),
     )
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from crdt.blob import BlobId
 from crdt.keys import COMMONS
-from node.api.bare_ids import id_told, meta_told, metas_told, updated_told
+from node.api.bare_ids import id_told, is_theirs, meta_told, metas_told, updated_told
 from node.api.cleaned import cleaned_list
 from node.api.endpoint import Call, Endpoint, reads, writes
 from node.api.models import micros
@@ -79,7 +79,8 @@ async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> Timeline
     where = f"timeline {row.number} {query.canonicalOnly} {query.since} {query.until}"
     last = node.cursors.open(where, query.cursor)
     after = None if last is None else _place(last)
-    line = await timeline_of(node.store, row)
+    is_as_sent = is_theirs(node, call)
+    line = await timeline_of(node.store, row, is_as_sent=is_as_sent)
     wanted = [
         one
         for one in line.entries
@@ -90,7 +91,8 @@ async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> Timeline
     page = wanted[: query.limit]
     more = _place_text(page[-1]) if len(wanted) > len(page) else None
     ids = dict.fromkeys(one.snapshot.id for one in page if one.snapshot is not None)
-    shown = entries_of([line.snapshots[id] for id in ids], line.events)
+    rows = [line.snapshots[id] for id in ids]
+    shown = entries_of(rows, line.events, is_as_sent=is_as_sent)
     canonical = tuple(one for one in shown if one.type == "canonical")
     own = [one.at_us for one in line.snapshots.values() if not one.is_inherited]
     return TimelineShown(
@@ -119,7 +121,7 @@ async def show_nearest(node: Node, call: Call[NearestQuery, None]) -> Nearest:
     return Nearest(
         row.listing.record,
         row.listing.target,
-        entry_of(found, events.get(found.event or b"")),
+        entry_of(found, events.get(found.event or b""), is_as_sent=is_theirs(node, call)),
         found.blob.hex(),
         is_held,
         not is_held and await node.store.is_damaged(blob),
@@ -238,12 +240,17 @@ async def prune_universe(node: Node, call: Call[PruneQuery, NewPruning]) -> Prun
     policy = None if said is None else parse_policy(ENCODER.encode(said).decode())
     hand, is_dry = hand_of(node), call.query.dryRun
     async with hand.turn:  # nothing is told or kept between what is found due and its going
-        if policy is not None and not is_dry:
-            await set_retention(hand, row, policy)
-            row = await universe_called(node, call)  # as above
-        found = await due(node.store, row, now_us=node.clock_us(), policy=policy)
+        found = await due(
+            node.store,
+            row,
+            now_us=node.clock_us(),
+            policy=policy,
+            is_decay_asked=call.body.decayed,
+        )
         if not is_dry:
             await prune(hand, row, found.dropped)
+            if policy is not None:  # by now: a record that is full has no room for it before
+                await set_retention(hand, row, policy)
     return PruneDone(
         success=True,
         dryRun=is_dry,

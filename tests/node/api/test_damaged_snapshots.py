@@ -106,6 +106,31 @@ async def test_however_many_places_are_damaged_each_comes_again(
     assert alice.network.given > 10
 
 
+async def test_so_it_is_where_others_lean_on_what_is_damaged(alice: Alice, bob: Alice) -> None:
+    """More of it is found to be damaged when the first of it came."""
+    states = {tick: later(tick) for tick in range(1, 6)}
+    for tick, state in states.items():
+        sent = await alice.client.post(f"{PLACE}/snapshot?tick={tick}", content=state)
+        assert sent.status_code == 201
+        await bob.node.store.put_blob(state, chunking=Chunking.CONTENT)
+    await alice.node.store.settled()
+    assert isinstance(alice.network, Giving)
+    alice.network.bob = bob.node.store
+    leaned_on = "id IN (SELECT id FROM name WHERE height > 0)"
+    spoil(
+        alice, "snapshots.db", f"UPDATE whole SET data = zeroblob(length(data)) WHERE {leaned_on}"
+    )
+    for tick, state in states.items():
+        answer = await alice.client.get(f"{PLACE}/snapshot/{tick}")
+        assert (tick, answer.status_code, answer.content == state) == (tick, 200, True)
+
+
+def later(tick: int) -> bytes:
+    """The world with a little of it changed."""
+    new = blake3(bytes([tick])).digest(length=4_000)
+    return WORLD[: tick * 1_000] + new + WORLD[tick * 1_000 :]
+
+
 async def test_where_nobody_gives_it_that_is_said_from_the_first_time_on(alice: Alice) -> None:
     damage(alice, "ASC")
     for _ in range(2):

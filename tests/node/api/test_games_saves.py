@@ -221,33 +221,125 @@ async def test_a_world_of_any_name_is_taken_as_is_its_fork(game: Alice) -> None:
     assert made.status_code == 201, made.text
 
 
-async def test_saves_of_a_game_stay_however_short_it_says_and_make_room_when_there_are_many(
-    game: Alice, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its program calls each save made by hand, and says of each that it goes after so long."""
+async def saved(game: Alice, tick: int, **beside: object) -> dict[str, Any]:
+    """As games do: each is called made by hand, and goes after so long."""
     short: dict[str, Any] = {"type": "manual", "decayPolicy": {"decayAfterTicks": 10}}
+    body = {"snapshot": {"tick": tick}, "tick": tick, "canonEvent": None} | short | beside
+    answer = await game.client.post(AT, json=body)
+    assert answer.status_code == 201, answer.text
+    done: dict[str, Any] = answer.json()
+    return done
 
-    async def save(tick: int, **beside: object) -> dict[str, Any]:
-        body = {"snapshot": {"tick": tick}, "tick": tick, "canonEvent": None} | short | beside
-        answer = await game.client.post(AT, json=body)
-        assert answer.status_code == 201, answer.text
-        done: dict[str, Any] = answer.json()
-        return done
 
-    first = await save(0)
+async def ruled(game: Alice, **rule: object) -> None:
+    body = {"id": "universe:main", "name": "Main", "ownerId": "player:alice", "retention": rule}
+    answer = await game.client.post("/api/universe", json=body)
+    assert answer.status_code == 201, answer.text
+
+
+async def test_saves_of_a_game_stay_however_short_it_says_and_make_room_when_there_are_many(
+    game: Alice,
+) -> None:
+    first = await saved(game, 0)
     assert first["entry"]["decayPolicy"] == {"decayAfterTicks": 10}
-    await save(1, decayPolicy={"neverDecay": True})
-    await save(2, type="canonical", canonEvent=BIRTH)
-    assert [(await save(tick))["dropped"] for tick in (100, 200, 300)] == [0, 0, 0]
-    of_game = {"retention": {"auto": {"thin_over": 3}}}
-    named = {"id": "universe:main", "name": "Main", "ownerId": "player:alice"}
-    said = await game.client.post("/api/universe", json=named | of_game)
-    assert said.status_code == 201, said.text
-    done = await save(400)
+    await saved(game, 1, decayPolicy={"neverDecay": True})
+    await saved(game, 2, type="canonical", canonEvent=BIRTH)
+    assert [(await saved(game, tick))["dropped"] for tick in (100, 200, 300)] == [0, 0, 0]
+    await ruled(game, auto={"thin_over": 3})
+    done = await saved(game, 400)
     assert [one["tick"] for one in done["droppedSnapshots"]] == [0, 100]
     assert {one["type"] for one in done["droppedSnapshots"]} == {"manual"}
-    left = (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
-    assert sorted(one["tick"] for one in left) == [1, 2, 200, 300, 400]
+    assert await left(game) == [1, 2, 200, 300, 400]
+
+
+async def test_a_save_of_a_game_is_noted_as_what_it_is_and_shown_to_it_as_it_was_sent(
+    game: Alice,
+) -> None:
+    policy = {"decayAfterTicks": 10, "preservationReason": "for a while"}
+    sent = [await saved(game, 1, decayPolicy=policy), await saved(game, 2, type=None)]
+    sent += [await saved(game, 3, type="auto"), await saved(game, 4, type="canonical")]
+    plain = await game.client.post(f"{AT}?tick=5", content=b"a world")
+    assert plain.status_code == 201
+    again = {"snapshot": {"tick": 1}, "tick": 1, "type": "manual", "decayPolicy": policy}
+    answer = await game.client.post(AT, json=again)
+    assert (answer.status_code, answer.json()["id"]) == (200, sent[0]["id"])
+
+    types = ["manual", "manual", "auto", "canonical", "manual"]
+    counted = ["auto", "auto", "auto", "canonical", "auto"]
+    entries = [*(one["entry"] for one in sent), plain.json()["entry"]]
+    for headers, expected in (({}, types), (game.bearer("read"), counted)):
+        listed = (await game.client.get(f"{PLACE}/snapshots", headers=headers)).json()
+        assert [one["type"] for one in listed["snapshots"]] == expected
+        line = (await game.client.get(f"{PLACE}/timeline", headers=headers)).json()
+        assert [one["type"] for one in line["snapshots"]] == expected
+        assert [one["type"] for one in line["entries"]] == expected
+        titles = ["Saved" if one == "manual" else one.capitalize() for one in expected]
+        titles[2] = "Autosave"
+        assert [one["title"].replace("Autosave", "Auto") for one in line["entries"]] == [
+            one.replace("Autosave", "Auto") for one in titles
+        ]
+        for tick, kind in enumerate(expected[:4], 1):
+            shown = (await game.client.get(f"{AT}/{tick}", headers=headers)).json()
+            assert (shown["snapshot"], shown["entry"]["type"]) == ({"tick": tick}, kind)
+            near = (await game.client.get(f"{PLACE}/nearest/{tick}", headers=headers)).json()
+            assert near["entry"]["type"] == kind
+        assert listed["snapshots"][0]["decayPolicy"] == policy
+    assert [one["type"] for one in entries] == types
+    listed = (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
+    assert listed == entries
+
+
+async def test_one_upload_with_a_token_drops_nothing_that_a_game_kept(game: Alice) -> None:
+    for tick in range(20):
+        assert (await saved(game, tick * 100))["dropped"] == 0
+    by_hand = await game.client.post(f"{AT}?tick=5000", content=b"a world", headers=game.bearer())
+    in_json = {"snapshot": STATE, "tick": 5001, "type": "manual"}
+    too = await game.client.post(AT, json=in_json, headers=game.bearer())
+    for answer in (by_hand, too):
+        assert (answer.status_code, answer.json()["dropped"]) == (201, 0)
+    pruned = await game.client.post(f"{PLACE}/prune", json={}, headers=game.bearer())
+    assert (pruned.json()["rule"][0][:5], pruned.json()["dropped"]) == ("auto:", [])
+    assert len(await left(game)) == 22
+    # Only who asks for it has them go.
+    asked = {"decayed": True}
+    for query, count in (("?dryRun=true", 22), ("", 2)):
+        pruned = await game.client.post(f"{PLACE}/prune{query}", json=asked, headers=game.bearer())
+        assert len(pruned.json()["dropped"]) == 20
+        assert len(await left(game)) == count
+
+
+async def test_what_somebody_keeps_by_hand_never_goes_as_a_game_saves(game: Alice) -> None:
+    await ruled(game, auto={"newest": 3}, manual={})
+    for tick in range(3):
+        at = f"{AT}?tick={tick}"
+        answer = await game.client.post(at, content=b"dear %d" % tick, headers=game.bearer())
+        assert answer.status_code == 201
+    for tick in range(3, 9):
+        await saved(game, tick)
+    assert await left(game) == [0, 1, 2, 6, 7, 8]
+    await ruled(game, auto={"thin_over": 2})
+    await saved(game, 9)
+    assert await left(game) == [0, 1, 2, 8, 9]
+    await ruled(game, auto={"thin_over": 2}, manual={"newest": 1})
+    await saved(game, 10)
+    assert await left(game) == [2, 9, 10]
+
+
+async def test_what_came_in_json_before_goes_with_no_upload_either(game: Alice) -> None:
+    """As older nodes signed it of a game too: by hand, and to go after so long."""
+    said = {"snapshot": STATE, "type": "manual", "decayPolicy": {"decayAfterTicks": 10}}
+    for tick in (0, 100, 200):
+        answer = await game.client.post(AT, json=said | {"tick": tick}, headers=game.bearer())
+        assert (answer.status_code, answer.json()["dropped"]) == (201, 0)
+    assert (await saved(game, 300))["dropped"] == 0
+    answer = await game.client.post(f"{AT}?tick=400", content=b"a world", headers=game.bearer())
+    assert answer.json()["dropped"] == 0
+    shown = await game.client.get(f"{PLACE}/snapshots", headers=game.bearer())
+    kinds = [one["type"] for one in shown.json()["snapshots"]]
+    assert kinds == ["manual", "manual", "manual", "auto", "manual"]
+    asked = await game.client.post(f"{PLACE}/cleanup", json={"currentTick": 400})
+    assert asked.json()["cleanup"]["decayed"] == 4
+    assert await left(game) == [400]
 
 
 async def test_a_game_is_saved_also_where_no_other_event_has_room(

@@ -36,6 +36,10 @@ class Giving(Wishes):
         assert self.alice is not None
         if self.bob is None or not await self.bob.has_blob(wish.blob):
             raise PeerLeft("no-peer-has-it", "No peer could give it.")
+        for number in await self.alice.missing_pages(wish.blob):
+            page = await self.bob.blob_page(wish.blob, number)
+            assert page is not None
+            await self.alice.add_page(wish.blob, number, page)
         for index in await self.alice.missing_chunks(wish.blob):
             data = await self.bob.read_chunk(wish.blob, index)
             await self.alice.add_chunk(wish.blob, index, data)

@@ -68,6 +68,10 @@ async def test_what_is_asked_later_to_be_kept_for_ever_is(alice: Alice) -> None:
     for tick in (100, 101):
         await put(alice, b"%d" % tick, f"tick={tick}&type=auto")
     left = [(one["tick"], one.get("decayPolicy")) for one in await listed(alice)]
+    assert left == [(5, {"decayAfterTicks": 10}), (5, dear), (100, None), (101, None)]
+    pruned = await alice.client.post(f"{PLACE}/prune", json={"decayed": True})
+    assert [one["id"] for one in pruned.json()["dropped"]] == [first["id"]]
+    left = [(one["tick"], one.get("decayPolicy")) for one in await listed(alice)]
     assert left == [(5, dear), (100, None), (101, None)]
 
 

@@ -9,11 +9,16 @@ from httpx2 import Response
 
 from crdt import authority, rollover
 from crdt.change import DocumentId
+from crdt.document import Editor
+from crdt.keys import COMMONS
+from node.services import pruning, snapshot_change
+from node.services.universes import document_of
 from storage.documents import Documents
 from tests.node.api.test_snapshots import PLACE, listed, put
 from tests.node.api.test_snapshots import main as main
 from tests.node.parts import Alice
 from universe import record, retention, room
+from universe.event import Event, encode_event, event_id
 
 MINUTE_US = 60_000_000
 
@@ -86,6 +91,34 @@ async def test_a_full_universe_still_takes_autosaves_and_loses_nothing_that_is_n
     assert await ticks(alice) == [0, 1, 2, 6, *range(15, 20)]
     again = (await alice.client.post(f"{PLACE}/prune", json={})).json()
     assert again["dropped"] == []
+
+
+async def test_a_universe_takes_an_autosave_however_much_came_since_the_last(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another device, or answers of its gate: more than one act makes room for."""
+    for module in (record, pruning, snapshot_change):
+        monkeypatch.setattr(module, "DROPPED_MAX", 4)
+    monkeypatch.setattr(room, "VALUES_MAX", 40)
+    monkeypatch.setattr(retention, "ROOM_VALUES_MAX", 36)
+    for tick in range(30):
+        assert (await put(alice, b"%d" % tick, f"tick={tick}&type=auto"))["dropped"] == 0
+    (row,) = await alice.node.store.called("universe", "universe:main", [COMMONS])
+
+    def told(editor: Editor) -> None:
+        for number in range(25):
+            event = encode_event(Event(number, 1, "birth", f"{number}"))
+            editor.put(("events", event_id(event).hex()), event)
+
+    document = document_of(row)
+    signer = await alice.node.signers.for_document(document)
+    await alice.node.store.commit(document, told, signer)
+    gone = 0
+    for tick in range(30, 34):
+        done = await put(alice, b"%d" % tick, f"tick={tick}&type=auto")
+        gone += done["dropped"]
+        assert await ticks(alice) == [*range(gone, tick + 1)]
+    assert gone == 34 + 25 - 36, "in the end all that are too many"
 
 
 async def test_a_universe_never_ends_to_be_saved_for_what_its_document_holds(
