@@ -22,6 +22,8 @@ class Offered:
     decay: Decay | None = None
     at_us: int | None = None
     """When it was taken; None: now."""
+    event_may_go: bool = False
+    """Where the universe has no room for the event, the state is kept without it."""
 
 
 @dataclass(frozen=True, slots=True)

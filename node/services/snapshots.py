@@ -1,6 +1,7 @@
 """Snapshots kept: the bytes of a state as they come, then one signed change that names them."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,13 +24,17 @@ from universe.parts import decay_json
 from universe.record import add_snapshots, drop_snapshots
 from universe.snapshot import AUTO_AS_MANUAL, Snapshot, encode_snapshot
 
+log = logging.getLogger(__name__)
+
 NOT_KEPT: Final = "the universe has no room for it, or was changed at this very moment"
 
 
 def as_games_mean_it(offered: Offered) -> Offered:
     """What a client without a token offers. Its program says of every save, of those by itself
-    too, that it is made by hand: so it is an autosave."""
-    return replace(offered, kind=AUTO_AS_MANUAL) if offered.kind == "manual" else offered
+    too, that it is made by hand: so it is an autosave. What it says beside a state is no reason to
+    lose the state."""
+    kind = AUTO_AS_MANUAL if offered.kind == "manual" else offered.kind
+    return replace(offered, kind=kind, event_may_go=True)
 
 
 async def keep_snapshot(
@@ -72,6 +77,14 @@ async def keep_snapshot(
     blob, of = await put, offered if isinstance(offered, Offered) else offered()
     came = Came(partial(said, of, blob), of, tally.checksum, blob, dropping)
     name = partial(_name_each, by, universe, row.namespace)
+    try:
+        return await by.uploads.join((row.namespace, universe), came, name, by.turn)
+    except UniverseFull:
+        if of.event is None or not of.event_may_go:
+            raise
+    log.warning("%s: no room for the event of tick %d: kept without it", universe, of.tick)
+    bare = replace(of, event=None)
+    came = replace(came, said=partial(said, bare, blob), of=bare)
     return await by.uploads.join((row.namespace, universe), came, name, by.turn)
 
 
@@ -125,7 +138,7 @@ async def _name_together(
     answers: list[Kept | Exception | None] = [None] * len(came)
     # In the order of their world, in which each follows the one before.
     for at in sorted(range(len(came)), key=lambda at: came[at].of.tick):
-        answers[at] = await _known(by.store, row, came[at].of, came[at].checksum)
+        answers[at] = await _known(by.store, row, came[at])
         if answers[at] is None:
             await change.take(at, came[at])
     if not change.named:
@@ -160,15 +173,17 @@ def _also(answer: Kept | Exception | None, before: Named, at: int) -> Kept | Exc
     return replace(answer, dropped=(*before.dropped, *answer.dropped))
 
 
-async def _known(store: Store, row: ListedRow, of: Offered, checksum: bytes) -> Kept | None:
+async def _known(store: Store, row: ListedRow, came: Came) -> Kept | None:
     """The snapshot that says all this already, the newest of several.
 
     These bytes, at this tick, of this kind and with this decay: who asks later that it be kept for
     ever says something new. So does who names an event that it was not taken for; one who names
     none says less, which is there. When either was said does not count: that differs each time.
+    The blob does: a checksum is what its author says, and these bytes lie in that blob for sure.
     """
-    decay = decay_json(of.decay)
-    found = await store.same_snapshots(row.number, of.tick, of.kind, checksum, decay)
+    of, decay = came.of, decay_json(came.of.decay)
+    found = await store.same_snapshots(row.number, of.tick, of.kind, came.checksum, decay)
+    found = [one for one in found if one.blob == came.blob]
     events = await events_for(store, row, found)
     if of.event is not None:
         found = await asyncio.to_thread(_taken_for, found, events, of.event)

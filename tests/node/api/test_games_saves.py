@@ -117,6 +117,24 @@ async def test_what_else_is_beside_it_is_made_to_fit(
     assert {key: entry.get(key) for key in shown} == shown
 
 
+async def test_where_no_event_has_room_the_state_is_kept_without_it(
+    game: Alice, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Events go never: from then on each save of a birth would be lost."""
+    monkeypatch.setattr(record, "EVENTS_MAX", 2)
+    for number in range(2):
+        await kept(game, tick=number, canonEvent={"type": "birth", "title": f"Born {number}"})
+    entry = await kept(game, tick=5, type="canonical")
+    assert (entry["type"], entry.get("canonEvent")) == ("canonical", None)
+    assert "no room for the event of tick 5: kept without it" in caplog.text
+    body = {"snapshot": STATE, "tick": 5, "type": "canonical", "canonEvent": BIRTH}
+    again = await game.client.post(AT, json=body)
+    assert (again.status_code, again.json()["known"]) == (200, True)
+    told = await game.client.post(AT, json=body, headers=game.bearer())
+    assert (told.status_code, told.json()["code"]) == (507, "universe-full")
+    assert "2 events, at most 2" in told.json()["detail"]
+
+
 async def test_the_tick_and_the_state_are_not_guessed(game: Alice) -> None:
     for body, code in (
         ({"snapshot": STATE}, "bad-tick"),

@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 import pytest
+from blake3 import blake3
 from httpx2 import Response
 
+from crdt.blob import BlobId
 from node.services.universes import document_of, universe_meant
 from storage.documents import DocumentState
 from tests.node.api.test_snapshots import PLACE, listed, put
@@ -16,6 +18,8 @@ from tests.node.api.test_snapshots import main as main
 from tests.node.parts import Alice
 from tests.node.services.test_joining import until
 from universe import record
+from universe.record import Adding, add_snapshots
+from universe.snapshot import Snapshot, sign_snapshot
 
 BYTES = {"content-type": "application/octet-stream"}
 
@@ -88,6 +92,27 @@ async def test_the_same_sent_twice_at_once_is_one_snapshot(alice: Alice) -> None
     assert [one.status_code for one in (first, again, other)] == [201, 200, 201]
     assert first.json()["id"] == again.json()["id"] != other.json()["id"]
     assert [one["known"] for one in (first.json(), again.json())] == [False, True]
+
+
+async def test_what_names_these_bytes_in_a_blob_that_nobody_has_is_another_snapshot(
+    alice: Alice,
+) -> None:
+    """A checksum is what its author says: an upload that was taken for that one would be lost."""
+    row, data = await universe_meant(alice.node.store, "universe:main"), b"a dear world"
+    signer = await alice.node.signers.for_document(document_of(row))
+    lie = Snapshot(
+        universe=row.listing.target, tick=5, kind="manual", blob=BlobId(b"\7" * 32),
+        size=len(data), checksum=blake3(data).digest(), media=BYTES["content-type"],
+        at_us=alice.node.clock_us(),
+    )  # fmt: skip
+    said = [Adding(sign_snapshot(lie, signer.device))]
+    add = add_snapshots(said, now_us=alice.node.clock_us())
+    await alice.node.store.commit(document_of(row), add, signer)
+    done = await sent(alice, "tick=5", data)
+    assert (done.status_code, done.json()["known"]) == (201, False)
+    await alice.node.store.gc(grace_us=-1)
+    path = f"{PLACE}/snapshot/5?snapshot={done.json()['id']}"
+    assert (await alice.client.get(path)).content == data
 
 
 async def test_who_has_no_room_is_refused_and_the_others_are_not(
