@@ -49,7 +49,7 @@ from universe.gatebook import ROOT as GATE
 from universe.gatebook import travelling_blobs
 from universe.names import parse_full_name, parse_universe_id
 from universe.parts import EVENTS_MAX, SNAPSHOTS_MAX, Origin, encode_origin, parts_of
-from universe.room import LET_GO, Held
+from universe.room import GO_ON, LET_GO, Held
 from universe.snapshot import (
     SignedSnapshot,
     encode_signed,
@@ -202,7 +202,7 @@ def add_snapshot(
 def add_snapshots(adding: Sequence[Adding], *, now_us: int) -> Edit:
     """Add states, one after the other, in one change. What is there already stays.
 
-    Raises `UniverseFull` where there is no room for one of them, or for its event.
+    Raises `UniverseFull` where one of them, or its event, has no room: of all of them.
     """
     encoded = [(one, encode_signed(one.signed)) for one in adding]
 
@@ -268,7 +268,8 @@ def _put_event(editor: Editor, event: bytes, held: Held) -> bool:
     if editor.get(place) == event:
         return False
     if held.events >= EVENTS_MAX:
-        raise UniverseFull(f"{held.events:,} events, at most {EVENTS_MAX:,}")
+        count = f"{held.events:,} events, at most {EVENTS_MAX:,}"
+        raise UniverseFull(f"the universe is full of what happened: {count}; {GO_ON}")
     held.check_for_events(1)
     editor.put(place, event)
     held.events += 1

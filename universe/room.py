@@ -22,6 +22,10 @@ VALUES_MAX: Final = PLACES_MAX - 600
 """What is told of the universe itself takes a hundred, and answers of its gate 300 more."""
 SNAPSHOTS_LEAST: Final = 200
 FOR_ANSWERS: Final = 300
+GO_ON: Final = (
+    "save without an event, or go on in a fork, which begins with none: `panspermia universe fork"
+    " UNIVERSE --name NAME`"
+)
 ROOTS: Final = ("snapshots", "events", "gate")
 LET_GO: Final = "let old snapshots go first: `panspermia universe prune --rule RULE`"
 

@@ -70,7 +70,8 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "universe-full": (
         "A universe has room for so many snapshots, events and receipts. Nothing was stored.",
-        "Let old snapshots go: panspermia universe prune --rule RULE. Then send it again.",
+        "Let old snapshots go: panspermia universe prune --rule RULE. Then send it again. Where the"
+        " events are too many, go on in a fork.",
     ),
     "snapshot-not-kept": (
         "The snapshot was signed and is not shown: the universe is full, or was just deleted.",

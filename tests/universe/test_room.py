@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from crdt import rollover
-from crdt.document import Editor
+from crdt.document import Editor, Plain
 from crdt.preflight import CHANGE_BYTES_MAX, read_change
 from registry.edits import Edit
 from registry.errors import CannotTravel, UniverseFull
@@ -20,9 +20,10 @@ from universe.event import EVENT_BYTES_MAX, Event, encode_event
 from universe.gatebook import put_recall, put_receipts
 from universe.parts import EVENTS_MAX, SNAPSHOTS_MAX
 from universe.receipts import Checked, sign_receipt
+from universe.receipts import encode_signed as encode_receipt
 from universe.record import DROPPED_MAX, add_event, add_snapshot, drop_snapshots
 from universe.retention import ROOM_MAX, ROOM_VALUES_MAX
-from universe.snapshot import sign_snapshot
+from universe.snapshot import encode_signed, sign_snapshot
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +104,38 @@ def test_the_bounds_fit_into_one_another(monkeypatch: pytest.MonkeyPatch) -> Non
     assert SNAPSHOTS_MAX + EVENTS_MAX <= ROOM_VALUES_MAX < room.VALUES_MAX
     assert room.SNAPSHOTS_LEAST > room.VALUES_MAX - ROOM_VALUES_MAX
     assert ROOM_MAX < SNAPSHOTS_MAX
+
+
+def test_what_is_ordinary_never_fills_a_record_by_its_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All places taken, by the births of a village and by the receipts of a gate."""
+    monkeypatch.undo()
+    agents = tuple(f"agent:{letter * 36}" for letter in "abc")
+    birth = Event(
+        123_456, NOON_US, "agent:born", "Bramble was born to Moss and Fern", day=51, importance=6,
+        entities=agents[:1], parents=agents[1:], souls=agents[:1],
+    )  # fmt: skip
+    events: dict[str, Plain] = {
+        f"{at:032x}": encode_event(replace(birth, tick=at)) for at in range(EVENTS_MAX)
+    }
+    assert 250 < len(encode_event(birth)) < 350
+    signed = encode_signed(sign_snapshot(replace(PLAIN, parent=bytes(32)), ALICE_LAPTOP))
+    snapshots: dict[str, Plain] = {f"{at:064x}": signed for at in range(SNAPSHOTS_MAX)}
+    rest = room.VALUES_MAX - len(events) - len(snapshots)
+    (arrived,) = answered(REEF, sent(FOX, MEADOW, REEF))
+    receipt = encode_receipt(sign_receipt(arrived.receipt, KEYS[REEF]))
+    gate: dict[str, Plain] = {f"{at:08x}-{at:016x}": receipt for at in range(rest)}
+    full = rollover.extent({"events": events, "snapshots": snapshots, "gate": gate})
+    assert full.is_carryable
+    assert full.parts < rollover.PARTS_MAX / 5
+    # With ten KB of genes, as creatures of Primordium have, every second day for ten years.
+    genes, days = bytes(11 * 1024), range(0, 10 * 365, 2)
+    departed: dict[str, Plain] = {f"{at:08x}-{at:016x}": genes for at in days}
+    arrivals: dict[str, Plain] = {f"{at + 1:08x}-{at:016x}": receipt for at in days}
+    travelled = rollover.extent({"events": events, "gate": departed | arrivals})
+    assert travelled.is_carryable
+
     fullest = room.VALUES_MAX + room.FOR_ANSWERS  # when answers have come since the last save
     assert fullest + 1 - ROOM_VALUES_MAX <= DROPPED_MAX, "a save takes along what makes its room"
 

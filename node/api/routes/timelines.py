@@ -325,7 +325,7 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     ),
     writes(
         f"{A_UNIVERSE}/timeline", add_event, EventDone, body=NewEvent, query=UniverseQuery,
-        status=201, problems=(404, 409, 422), opened_by=OPENED, has_halves=True,
+        status=201, problems=(404, 409, 422, 507), opened_by=OPENED, has_halves=True,
     ),
     writes(
         f"{A_UNIVERSE}/fork", make_fork, ForkDone, body=NewFork, query=UniverseQuery, status=201,

@@ -126,7 +126,9 @@ async def test_who_has_no_room_is_refused_and_the_others_are_not(
         alice, [f"tick=1{event % 'Second'}", "tick=2", "tick=3", "tick=4", "tick=2"]
     )
     assert [one.status_code for one in answers] == [507, 201, 201, 507, 200]
-    assert {answers[at].json()["code"] for at in (0, 3)} == {"universe-full"}
+    assert [answers[at].json()["code"] for at in (0, 3)] == ["universe-full"] * 2
+    assert "go on in a fork" in answers[0].json()["detail"]
+    assert "prune" in answers[3].json()["detail"]
     assert [one["tick"] for one in await listed(alice)] == [0, 2, 3]
 
 
