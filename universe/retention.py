@@ -133,7 +133,8 @@ def to_drop(
     kept |= {one.id for one in held if one.kind == "canonical" or one.is_inherited}
     why: dict[bytes, str] = {}
     for one in held:
-        if one.decay is not None and (reason := _decayed(one.tick, one.decay, tick)):
+        decay = one.decay or one.word
+        if decay is not None and (reason := _decayed(one.tick, decay, tick)):
             why[one.id] = reason
     for kind, rule in (("auto", policy.auto), ("manual", policy.manual)):
         ruled = [one for one in held if one.kind == kind and one.decay is None]

@@ -28,6 +28,9 @@ class Taken:
     """A fork began with it: it was taken in another universe."""
     sent: str = ""
     """Its kind as its program calls it."""
+    word: Decay | None = None
+    """How long its program said it stays, where somebody asks for that: it goes then too, and by
+    the rules as if nothing were said."""
 
     @property
     def order(self) -> tuple[int, int, bytes]:
@@ -49,10 +52,11 @@ class Together:
 def taken_of(row: SnapshotRow, *, is_as_sent: bool = False, is_decay_asked: bool = False) -> Taken:
     """Of a row, whose statement was verified when it came.
 
-    `is_as_sent`: of the kind that its program calls it; `is_decay_asked`: as in `_obeyed`.
+    `is_as_sent`: of the kind that its program calls it; `is_decay_asked`: with its `word`.
     """
     said = _DECAY.decode(row.decay) if row.decay else None
     decay = None if said is None else Decay(said.after, said.is_never, said.reason)
+    obeyed = _obeyed(decay, is_wrapped=row.wrapped)
     kind, sent = kind_of(row.kind), kind_sent(row.kind)
     return Taken(
         row.id,
@@ -62,24 +66,24 @@ def taken_of(row: SnapshotRow, *, is_as_sent: bool = False, is_decay_asked: bool
         row.size,
         row.day,
         row.event,
-        _obeyed(decay, is_wrapped=row.wrapped, is_decay_asked=is_decay_asked),
+        obeyed,
         row.is_inherited,
         sent,
+        decay if is_decay_asked and obeyed is None else None,
     )
 
 
 def taken_from(id: bytes, said: Snapshot) -> Taken:
     """The same of a statement of this id."""
     kind, sent = kind_of(said.kind), kind_sent(said.kind)
-    decay = _obeyed(said.decay, is_wrapped=said.wrapped, is_decay_asked=False)
+    decay = _obeyed(said.decay, is_wrapped=said.wrapped)
     return Taken(id, said.tick, kind, said.at_us, said.size, said.day, said.event, decay, sent=sent)
 
 
-def _obeyed(decay: Decay | None, *, is_wrapped: bool, is_decay_asked: bool) -> Decay | None:
+def _obeyed(decay: Decay | None, *, is_wrapped: bool) -> Decay | None:
     """What of it counts. After how many ticks something goes is the word of a program where it came
     in JSON, as games write it into every save: it is shown, and obeyed by whoever asks for it."""
-    is_word = decay is not None and decay.goes and is_wrapped
-    return None if is_word and not is_decay_asked else decay
+    return None if decay is not None and decay.goes and is_wrapped else decay
 
 
 class _Decay(msgspec.Struct, frozen=True):

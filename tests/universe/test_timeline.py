@@ -97,7 +97,8 @@ def test_how_long_a_program_says_counts_where_somebody_asks() -> None:
     ):  # fmt: skip
         said = replace(PLAIN, decay=decay, wrapped=is_wrapped)
         assert read(said).decay == (decay if counts else None)
-        assert read(said, is_decay_asked=True).decay == decay
+        asked = read(said, is_decay_asked=True)
+        assert (asked.decay, asked.word) == ((decay, None) if counts else (None, decay))
 
 
 def test_an_entry_says_all_that_its_event_says() -> None:

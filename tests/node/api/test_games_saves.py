@@ -326,6 +326,30 @@ async def test_one_upload_with_a_token_drops_nothing_that_a_game_kept(game: Alic
         assert len(await left(game)) == count
 
 
+@pytest.mark.parametrize(
+    ("rule", "goes", "also"),
+    [
+        ({"newest": 2}, [0, 4, 8, 12], [0, 4, 8, 12]),
+        ({"newest": 5}, [0], [0, 4, 8]),
+        ({"older_than_ticks": 6}, [0, 4, 8, 12], [0, 4, 8, 12]),
+        ({"thin_over": 2}, [0, 4, 8, 12], [0, 4, 8, 12]),
+        ({"thin_over": 4}, [0, 4], [0, 4, 8]),
+        ({}, [], [0, 4, 8]),
+    ],
+)
+async def test_who_asks_for_what_a_game_said_has_that_go_beside_what_the_rule_lets_go(
+    game: Alice, rule: dict[str, int], goes: list[int], also: list[int]
+) -> None:
+    for tick in range(0, 24, 4):
+        await saved(game, tick)  # to stay for 10
+    asked = {"retention": {"auto": rule}}
+    for said, query, ticks in (({}, "?dryRun=true", goes), ({"decayed": True}, "", also)):
+        body = asked | said
+        pruned = await game.client.post(f"{PLACE}/prune{query}", json=body, headers=game.bearer())
+        assert [one["tick"] for one in pruned.json()["dropped"]] == ticks
+    assert await left(game) == [tick for tick in range(0, 24, 4) if tick not in also]
+
+
 async def test_what_somebody_keeps_by_hand_never_goes_as_a_game_saves(game: Alice) -> None:
     await ruled(game, auto={"newest": 3}, manual={})
     for tick in range(3):
