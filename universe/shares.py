@@ -21,8 +21,11 @@ from universe.receipts import ARRIVAL, DEPARTURE, REFUSAL, Checked, Receipt
 from universe.travel import answer_to
 
 REFUSALS_MAX: Final = 128
-"""In a row, through one passage; so many may be under way through it too, since they all may be
-refused: by a passage that is closed before anybody hears of it."""
+"""In a row, through one passage."""
+UNDER_WAY_MAX: Final = 96
+"""So many, with those refused in a row: they all may be refused, by a passage that is closed before
+anybody hears of it, or as they are called back. Beyond they go one at a time, so that an honest row
+ends before its passage does: it is over once somebody is let in."""
 DAY_ANSWERS_MAX: Final = 512
 """Of one passage: an owner has a week to see what a partner does, and to close it."""
 DAY_US: Final = 86_400_000_000
@@ -139,7 +142,7 @@ def check_will_be_answered(line: Line, passage: str, target: str, lines: Lines) 
             " sent. Another passage between the two goes on"
         )
         raise CannotTravel(detail, "passage-full")
-    if share.refused + going >= REFUSALS_MAX:
+    if going and share.refused + going >= UNDER_WAY_MAX:
         refused = f", and the last {share.refused} were refused" if share.refused else ""
         detail = (
             f"{going} are under way to {target} through {passage}{refused}: others can go once its"

@@ -37,12 +37,13 @@ from universe.receipts import ARRIVAL, NO_RECEIPT, REFUSAL, Checked, Receipt, Tr
 from universe.shares import DAY_US, Share, Shares
 from universe.travel import In
 
-REFUSALS, IN_A_DAY, IN_ALL = 2, 3, 6
+REFUSALS, UNDER_WAY, IN_A_DAY, IN_ALL = 3, 2, 3, 6
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shares, "REFUSALS_MAX", REFUSALS)
+    monkeypatch.setattr(shares, "UNDER_WAY_MAX", UNDER_WAY)
     monkeypatch.setattr(shares, "DAY_ANSWERS_MAX", IN_A_DAY)
     monkeypatch.setattr(shares, "PASSAGE_ANSWERS_MAX", IN_ALL)
 
@@ -125,13 +126,18 @@ def test_an_honest_gate_sends_nobody_whom_the_other_one_would_leave_unanswered()
     gone = list[Checked]()
     with pytest.raises(CannotTravel, match=r"2 are under way to .*reef") as busy:
         gone.extend(hens())
-    going = hens()
-    gone = [next(going) for _ in range(REFUSALS)]
-    assert busy.value.why == "passage-busy"
+    assert (busy.value.why, len(gone)) == ("passage-busy", UNDER_WAY)
     refused = answered(REEF, *gone, verdict=NO_ROOM)
+    assert len(refused) == UNDER_WAY
+    # Then one at a time, and none of them is left unanswered either.
+    probe = sent(hen(7), MEADOW, REEF, *gone, *refused, migration=7)
+    gone.append(probe)
+    with pytest.raises(CannotTravel, match=r"1 are under way to .*, and the last 2 were refused"):
+        sent(hen(8), MEADOW, REEF, *gone, *refused, migration=8)
+    refused += answered(REEF, *gone, *refused, verdict=NO_ROOM)
     assert len(refused) == REFUSALS
     fox = wish_of(FOX, REEF, 9)
-    with pytest.raises(CannotTravel, match="refused the last 2 that came") as shut:
+    with pytest.raises(CannotTravel, match="refused the last 3 that came") as shut:
         send(MEADOW, KEYS[MEADOW].public, fox, lines_of(*gone, *refused), NOW)
     assert shut.value.why == "passage-full"
     elsewhere = replace(fox, passage=f"{fox.passage}-2")
@@ -255,7 +261,8 @@ class Crowded(Gates):
 def test_whatever_partners_do_shares_are_kept_and_who_is_honest_gets_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(shares, "REFUSALS_MAX", 1)  # of four travellers two seldom share a way
+    monkeypatch.setattr(shares, "REFUSALS_MAX", 2)
+    monkeypatch.setattr(shares, "UNDER_WAY_MAX", 1)  # of four travellers two seldom share a way
     run_state_machine_as_test(
         Crowded, settings=settings(max_examples=60, stateful_step_count=40, deadline=None)
     )

@@ -11,15 +11,21 @@ from crdt.document import Editor
 from crdt.keys import COMMONS
 from node.events import Events
 from node.gates import Gates
-from node.services.passages import close_passage, document_of, passage_called
+from node.services.passages import (
+    accept_passage,
+    close_passage,
+    document_of,
+    passage_called,
+)
 from node.services.passengers import Passenger
+from node.services.travel import Sent
 from node.services.travellers import travellers_through
 from registry.errors import CannotTravel
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_travel import Person, opened, opened_people, sends
 from tests.storage.people import NOW_US
 from universe import room, shares
-from universe.passage import Passage
+from universe.passage import Passage, Said
 from universe.receipts import Who
 from universe.shares import DAY_US
 from universe.travel import In
@@ -72,6 +78,61 @@ async def test_who_sends_on_through_a_closed_passage_is_answered_no_more(
     await alice.hears(bob)
     await alice.gates.answer(alice.universe("universe:meadow"))
     assert await alice.sees(sent) == In(alice.universe("universe:meadow"))
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+async def test_where_all_who_were_under_way_came_back_others_go_once_the_passage_is_open(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch, *, is_closed: bool
+) -> None:
+    """Called back by their owner, or turned back by a passage that opens again."""
+    monkeypatch.setattr(shares, "REFUSALS_MAX", 5)
+    monkeypatch.setattr(shares, "UNDER_WAY_MAX", 3)
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+
+    async def goes(number: int) -> Sent:
+        hen = Passenger(b"{}", f"hen{number}")
+        return await alice.gates.send(passage, meadow, bytes([number]) * 16, hen, 7)
+
+    async def calls_back(sent: Sent) -> None:
+        await alice.gates.recall(meadow, sent.departure.receipt.migration)
+
+    async def bob_answers() -> None:
+        await bob.hears(alice)
+        await bob.gates.answer(reef)
+        await alice.hears(bob)
+        await alice.gates.answer(meadow)
+
+    went = [await goes(number) for number in range(3)]
+    with pytest.raises(CannotTravel) as busy:  # bob is away
+        await goes(3)
+    assert busy.value.why == "passage-busy"
+    if is_closed:
+        await close_passage(bob.ferry, passage)
+    else:
+        for sent in went:
+            await calls_back(sent)
+    await bob_answers()
+    for sent in went:
+        assert await alice.sees(sent) == In(meadow)
+    if is_closed:
+        await accept_passage(bob.ferry, passage, Said())
+        await alice.hears(bob)
+    # One at a time, until one is let in; the first is called back as well.
+    again = await goes(4)
+    with pytest.raises(CannotTravel) as busy:
+        await goes(5)
+    assert busy.value.why == "passage-busy"
+    await calls_back(again)
+    await bob_answers()
+    fox = await goes(6)
+    await bob_answers()
+    assert (await alice.sees(again), await alice.sees(fox)) == (In(meadow), In(reef))
+    more = [await goes(number) for number in range(7, 10)]
+    await bob_answers()
+    for sent in more:
+        assert await alice.sees(sent) == In(reef)
 
 
 async def test_who_comes_beyond_what_a_day_takes_is_let_in_the_next(
