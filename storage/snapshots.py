@@ -142,12 +142,12 @@ class Snapshots(Part):
         return int(row[0])
 
     async def same_snapshots(
-        self, number: int, tick: int, kind: str, checksum: bytes, decay: str = ""
+        self, number: int, tick: int, checksum: bytes, decay: str = ""
     ) -> list[SnapshotRow]:
-        """Those of these very bytes, at this tick, of this kind and decay (JSON), newest first."""
+        """Those of these very bytes, at this tick, of this decay (JSON), newest first."""
         rows = await self._database.rows(
-            f"{_OF} AND tick = ? AND kind = ? AND checksum = ? AND decay = ? {_NEWEST}",
-            (number, tick, kind, checksum, decay, PAGE_MAX),
+            f"{_OF} AND tick = ? AND checksum = ? AND decay = ? {_NEWEST}",
+            (number, tick, checksum, decay, PAGE_MAX),
         )
         return [_snapshot(row) for row in rows]
 

@@ -121,6 +121,15 @@ def kind_sent(said: str) -> str:
     return said.rpartition(":")[2]
 
 
+def is_alike(there: str, said: str) -> bool:
+    """Whether `said`, the kind of a statement to come, says again what one of kind `there` says.
+
+    Of an autosave it does not count what its program calls it: an export has what it is. And what
+    programs call `manual` was signed so once.
+    """
+    return kind_of(there) == kind_of(said) or (there, said) == ("manual", AUTO_AS_MANUAL)
+
+
 def encode_snapshot(snapshot: Snapshot) -> bytes:
     """Raises `InvalidStatement` where it would not be read back."""
     return _FORM.encode(snapshot)

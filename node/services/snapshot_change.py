@@ -19,7 +19,7 @@ from universe.event import encode_event
 from universe.parts import decay_json
 from universe.record import DROPPED_MAX, Adding
 from universe.retention import Dropped
-from universe.snapshot import Snapshot, sign_snapshot
+from universe.snapshot import Snapshot, kind_of, sign_snapshot
 from universe.taken import Taken, Together, taken_from
 
 CHANGE_BYTES_MAX: Final = PART_BYTES_MAX
@@ -76,7 +76,7 @@ class Change:
     async def take(self, at: int, came: Came) -> None:
         """Puts it into `named`, unless it has to wait for the next change."""
         of = came.of
-        says = (of.tick, of.kind, came.checksum, decay_json(of.decay))
+        says = (of.tick, kind_of(of.kind), came.checksum, decay_json(of.decay))
         if says in self._says:  # it may be the same, which is seen once that is there
             return
         statement = came.said(await self._before(of.tick))

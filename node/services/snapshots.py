@@ -22,7 +22,7 @@ from storage.store import Store
 from universe.event import Event, decode_event, encode_event, event_id
 from universe.parts import decay_json
 from universe.record import add_snapshots, drop_snapshots
-from universe.snapshot import AUTO_AS_MANUAL, Snapshot, encode_snapshot
+from universe.snapshot import AUTO_AS_MANUAL, Snapshot, encode_snapshot, is_alike
 
 log = logging.getLogger(__name__)
 
@@ -176,14 +176,16 @@ def _also(answer: Kept | Exception | None, before: Named, at: int) -> Kept | Exc
 async def _known(store: Store, row: ListedRow, came: Came) -> Kept | None:
     """The snapshot that says all this already, the newest of several.
 
-    These bytes, at this tick, of this kind and with this decay: who asks later that it be kept for
-    ever says something new. So does who names an event that it was not taken for; one who names
-    none says less, which is there. When either was said does not count: that differs each time.
+    These bytes, at this tick, of this kind (`is_alike`) and with this decay: who asks later that it
+    be kept for ever says something new. So does who names an event that it was not taken for; one
+    who names none says less, which is there. When either was said does not count: that differs each
+    time.
     The blob does: a checksum is what its author says, and these bytes lie in that blob for sure.
     """
     of, decay = came.of, decay_json(came.of.decay)
-    found = await store.same_snapshots(row.number, of.tick, of.kind, came.checksum, decay)
-    found = [one for one in found if one.blob == came.blob]
+    found = await store.same_snapshots(row.number, of.tick, came.checksum, decay)
+    found = [one for one in found if one.blob == came.blob and is_alike(one.kind, of.kind)]
+    found.sort(key=lambda one: one.kind != of.kind)
     events = await events_for(store, row, found)
     if of.event is not None:
         found = await asyncio.to_thread(_taken_for, found, events, of.event)

@@ -103,8 +103,10 @@ async def test_the_newest_the_nearest_and_the_very_tick_are_found(store: Store) 
     rest = await store.snapshots(number, limit=9, after=first[-1].order)
     assert [one.tick for one in rest] == [400, 100]
     assert len({one.id for one in (*first, *rest)}) == 4
-    (same,) = await store.same_snapshots(number, 400, "canonical", blake3(b"400").digest())
-    assert same.id == canon.id
+    same = await store.same_snapshots(number, 400, blake3(b"400").digest())
+    assert [one.id for one in same if one.kind == "canonical"] == [canon.id]
+    assert len(same) == 2
+    assert await store.same_snapshots(number, 400, blake3(b"400").digest(), "{}") == []
     assert await store.signed_snapshot(number, canon.id) == encode_signed(canon)
     counts = await store.universe_counts([number])
     assert (counts[number].snapshots, counts[number].newest_us) == (4, NOW_US + 900)

@@ -1,0 +1,71 @@
+"""Saves of a game that has no token, exported and imported again: each is there once."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.config import ApiConfig, Config
+from tests.node.commands.test_universe_whole import done
+from tests.node.parts import Alice, open_alice
+from tests.node.served import shown
+
+PLACE = "/api/universe/universe:main"
+
+
+@pytest.fixture
+async def game(tmp_path: Path) -> AsyncGenerator[Alice]:
+    async with open_alice(tmp_path, config=Config(api=ApiConfig(compat=True))) as alice:
+        token = alice.client.headers.pop("authorization")
+        body = {"id": "universe:main", "name": "Main", "ownerId": "player:alice"}
+        assert (await alice.client.post("/api/universe", json=body)).status_code == 201
+        yield alice
+        alice.client.headers["authorization"] = token
+
+
+async def saved(game: Alice, tick: int, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "snapshot": {"universes": [{"tick": tick}]}, "tick": tick, "type": "manual",
+        "decayPolicy": {"decayAfterTicks": 5},
+    }  # fmt: skip
+    answer = await game.client.post(f"{PLACE}/snapshot", json=body, headers=headers)
+    assert answer.status_code in (200, 201), answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+async def rows(game: Alice) -> list[tuple[int, str]]:
+    found = await game.client.get(f"{PLACE}/snapshots", headers=game.bearer())
+    return [(one["tick"], one["type"]) for one in found.json()["snapshots"]]
+
+
+@pytest.mark.parametrize("format", ["raw", "ai-village"])
+async def test_an_export_that_comes_back_is_there_already(
+    game: Alice, tmp_path: Path, format: str
+) -> None:
+    for tick in range(4):
+        await saved(game, tick)
+    before = await rows(game)
+    out = str(tmp_path / "out")
+    async with shown(game) as home:
+        await done(home, "export", "universe:main", out, "--format", format)
+        for also in (("--dry-run",), (), ()):
+            (told,) = (await done(home, "import", out, *also))["universes"]
+            assert (told["new"], told["known"]) == (0, 4)
+    assert await rows(game) == before
+    # What the game itself sends again is there as well.
+    assert [(await saved(game, tick))["known"] for tick in range(4)] == [True] * 4
+    assert await rows(game) == before
+
+
+async def test_what_was_signed_as_made_by_hand_before_is_there_when_a_game_sends_it_again(
+    game: Alice,
+) -> None:
+    assert not (await saved(game, 1, headers=game.bearer()))["known"]
+    assert await rows(game) == [(1, "manual")]
+    assert (await saved(game, 1))["known"]
+    # But who keeps by hand what a game saved says something new.
+    await saved(game, 2)
+    assert not (await saved(game, 2, headers=game.bearer()))["known"]
+    assert sorted(await rows(game)) == [(1, "manual"), (2, "auto"), (2, "manual")]
