@@ -16,7 +16,8 @@ from universe.parts import Origin
 
 UNIVERSE_BODY_BYTES_MAX: Final = 256 << 10
 """A card of 20 KiB and a config of 16 KiB, also where each byte is written as `\\u0001`."""
-SnapshotKind: TypeAlias = Literal["auto", "manual", "canonical"]
+KindUploaded: TypeAlias = Literal["auto", "manual", "canonical", "auto:manual"]
+"""`auto:manual`: an autosave that its program calls `manual`."""
 WorldText: TypeAlias = Annotated[str, Meta(max_length=2_048)]
 
 
@@ -63,7 +64,7 @@ class SnapshotUpload(UniverseQuery, frozen=True):
     """How a body that is the snapshot itself is kept; without `tick` it is JSON around one."""
 
     tick: Annotated[str, Meta(max_length=64)] = ""
-    type: SnapshotKind = "manual"
+    type: KindUploaded = "manual"
     day: Annotated[int, Meta(ge=0)] | None = None
     event: Annotated[str, Meta(max_length=8_192)] = ""
     """JSON of the canonical event that it was taken for: `type`, `title`, …"""
@@ -134,7 +135,7 @@ class WrappedSnapshot(Struct, frozen=True, kw_only=True):
 
     tick: Any = None
     day: float | None = None
-    type: SnapshotKind | None = None
+    type: KindUploaded | None = None
     canonEvent: GivenEvent | None = None
     decayPolicy: DecayPolicy | None = None
 

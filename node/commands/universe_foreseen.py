@@ -40,7 +40,7 @@ def _row(one: ImportedSnapshot) -> Json:
     return {
         "id": "",
         "tick": one.tick,
-        "type": one.kind,
+        "type": one.kind_kept,
         "checksum": one.content.checksum.hex(),
         "decayPolicy": None if one.decay is None else decay_json(one.decay),
         "canonEvent": None if one.event is None else _said(one.event),
@@ -48,8 +48,11 @@ def _row(one: ImportedSnapshot) -> Json:
 
 
 def _is_same(there: Json, row: Json) -> bool:
-    keys = ("tick", "type", "checksum")
-    if any(there[key] != row[key] for key in keys):
+    from universe.snapshot import is_alike
+
+    if any(there[key] != row[key] for key in ("tick", "checksum")):
+        return False
+    if not is_alike(there["type"], row["type"]):
         return False
     if (there.get("decayPolicy") or None) != (row["decayPolicy"] or None):
         return False

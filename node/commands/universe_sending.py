@@ -32,7 +32,7 @@ def send(
     from universe.formats.decays import decay_json
     from universe.formats.taking import pieces_of
 
-    about: dict[str, Any] = {"type": snapshot.kind, "at": snapshot.at_us}
+    about: dict[str, Any] = {"type": snapshot.kind_kept, "at": snapshot.at_us}
     if snapshot.day is not None:
         about["day"] = snapshot.day
     decay = snapshot.decay

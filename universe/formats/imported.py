@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from registry.formats.errors import InvalidFile, Place, shown_file
 from universe.event import Event
 from universe.formats.limits import PROBLEMS_MAX
-from universe.snapshot import Decay
+from universe.snapshot import AUTO_AS_MANUAL, Decay
 
 JSON_MEDIA: Final = "application/json"
 BINARY_MEDIA: Final = "application/octet-stream"
@@ -184,6 +184,13 @@ class ImportedSnapshot:
     """Its place in the list of its universe, where the order of that says something."""
     is_noted: bool = False
     """All of this is said of this very file: the same bytes may be there for another reason too."""
+    is_as_sent: bool = False
+    """Its `kind` is the word of a program that calls every save `manual`, those by itself too."""
+
+    @property
+    def kind_kept(self) -> str:
+        """As it is signed: what such a program calls `manual` is an autosave, as it comes."""
+        return AUTO_AS_MANUAL if self.is_as_sent and self.kind == "manual" else self.kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ class Listed:
             decay=self.decay,
             is_inherited=self.is_inherited,
             is_noted=True,
+            is_as_sent=False,
         )
 
 

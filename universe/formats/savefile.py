@@ -214,6 +214,7 @@ def _universe(
         kind="manual",
         day=time.whole("day") if time else None,
         is_wrapped=span is None,
+        is_as_sent=True,
     )
     return ImportedUniverse(
         id=id,

@@ -216,6 +216,7 @@ def _snapshot(
         is_wrapped=True,
         decay=entry.decay,
         is_inherited=entry.is_inherited,
+        is_as_sent=True,
     )
 
 

@@ -10,6 +10,10 @@ from node.config import ApiConfig, Config
 from tests.node.commands.test_universe_whole import done
 from tests.node.parts import Alice, open_alice
 from tests.node.served import shown
+from tests.universe.formats.memory import as_json
+from tests.universe.formats.saves import save, universe_part
+from tests.universe.formats.villages import entry, state, village
+from universe import record, retention
 
 PLACE = "/api/universe/universe:main"
 
@@ -69,3 +73,31 @@ async def test_what_was_signed_as_made_by_hand_before_is_there_when_a_game_sends
     await saved(game, 2)
     assert not (await saved(game, 2, headers=game.bearer()))["known"]
     assert sorted(await rows(game)) == [(1, "manual"), (2, "auto"), (2, "manual")]
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+async def test_a_world_that_is_imported_from_a_games_server_goes_on_to_be_saved(
+    game: Alice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_file: bool
+) -> None:
+    """Years of saves, each called `manual`: of so many the oldest go, as they would have come."""
+    monkeypatch.setattr(record, "SNAPSHOTS_MAX", 6)
+    monkeypatch.setattr(retention, "ROOM_MAX", 5)
+    files = {
+        f"saves/{tick}.json": as_json(save(universe_part("universe:main", tick)))
+        for tick in range(6)
+    }
+    if not is_file:
+        entries = [entry(tick, tick, type="manual") for tick in range(6)]
+        states = {f"{tick}.json.gz": state(tick) for tick in range(6)}
+        files = village("universe:main", entries, states)
+    for path, data in files.items():
+        file = tmp_path / "data" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    async with shown(game) as home:
+        for also in ("--dry-run", "--keep-all"):
+            (told,) = (await done(home, "import", str(tmp_path / "data"), also))["universes"]
+            assert (told["new"], told["known"]) == (6, 0)
+    assert [(await saved(game, tick))["dropped"] for tick in (500, 600, 700)] == [2, 1, 1]
+    assert [tick for tick, _ in await rows(game)] == [4, 5, 500, 600, 700]
+    assert {kind for _, kind in await rows(game)} == {"auto"}
