@@ -7,7 +7,7 @@ So it is one view from wherever it is looked at, and many forks by strangers com
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -48,7 +48,8 @@ async def told_around(ferry: Ferry, row: ListedRow) -> Told:
 
     Of one that was deleted, or is not here, only what receipts say of it.
     """
-    around = _Around(ferry, await joined_places(ferry.store))
+    places, own = await joined_places(ferry.store), await ferry.store.own_authors()
+    around = _Around(ferry, places, own)
     level = [_Near(row.listing.target, row.namespace, row)]
     while level:
         level = await around.go_on(level)
@@ -88,6 +89,8 @@ class _Around:
 
     ferry: Ferry
     places: Sequence[NamespaceKey]
+    own: Collection[str]
+    """Authors whose forks come before others' where there is no room for all."""
     found: dict[str, _Near] = field(default_factory=dict[str, _Near])
     crossings: list[Crossing] = field(default_factory=list[Crossing])
     is_whole: bool = True
@@ -115,11 +118,13 @@ class _Around:
             if name not in self.found:
                 row = await universe_named(self.store, name, self.places)
                 new[name] = _Near(name, place if row is None else row.namespace, row)
+        forks = list[ListedRow]()
         for one in level:
-            for row in await self.store.universes_forked_from(one.name, self.places):
-                name = row.listing.target
-                if name not in self.found:
-                    new.setdefault(name, _Near(name, row.namespace, row))
+            forks += await self.store.universes_forked_from(one.name, self.places, first=self.own)
+        for row in sorted(forks, key=lambda fork: fork.listing.author not in self.own):
+            name = row.listing.target
+            if name not in self.found:
+                new.setdefault(name, _Near(name, row.namespace, row))
         room = UNIVERSES_MAX - len(self.found)
         self.is_whole = self.is_whole and len(new) <= room
         return list(new.values())[:room]

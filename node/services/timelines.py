@@ -168,10 +168,10 @@ async def forks_of(store: Store, row: ListedRow) -> list[ListedRow]:
 async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, ListedRow]]:
     """The tree that it stands in, with the rows by their names: at most `FAMILY_MAX` universes.
 
-    First what it descends from, then whatever was forked from these, nearest first; from a parent
-    that is not here too, which may have been deleted.
+    First what it descends from, then whatever was forked from these, nearest first and of those
+    one's own before others'; from a parent that is not here too, which may have been deleted.
     """
-    places = await joined_places(store)
+    places, own = await joined_places(store), await store.own_authors()
     found = {row.listing.target: row}
     top, at = row, await parent_of(store, row, places)
     while at is not None and at.listing.target not in found and len(found) < FAMILY_MAX:
@@ -180,7 +180,8 @@ async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, List
     above = parent_name(top)
     waiting = [*found, *([above] if above is not None and at is None else [])]
     while waiting and len(found) < FAMILY_MAX:
-        for one in await store.universes_forked_from(waiting.pop(0), places):
+        forks = await store.universes_forked_from(waiting.pop(0), places, first=own)
+        for one in sorted(forks, key=lambda fork: fork.listing.author not in own):
             if one.listing.target not in found and len(found) < FAMILY_MAX:
                 found[one.listing.target] = one
                 waiting.append(one.listing.target)

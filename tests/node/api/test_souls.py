@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from node.services import histories, timelines
 from tests.node.api.test_snapshots import put
 from tests.node.api.test_timelines import forked, main, told
+from tests.node.api.test_universes import from_peer
 from tests.node.parts import Alice
+from tests.storage.people import BOB
 
 __all__ = ["main"]  # the fixture, which pytest finds by its name
 pytestmark = pytest.mark.asyncio
@@ -126,3 +129,22 @@ async def test_a_fork_has_who_was_in_the_state_that_it_began_with(alice: Alice) 
     for at in (before, "universe:far"):
         for kind in ("souls", "lineage"):
             assert (await answer(alice, f"{at}/{kind}?name=soul:e"))["untold"] == [main]
+
+
+async def test_however_many_strangers_fork_ones_own_forks_are_told_and_drawn(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(histories, "UNIVERSES_MAX", 3)
+    monkeypatch.setattr(timelines, "FAMILY_MAX", 3)
+    await told(alice, tick=1, type="birth", entities=["eve"], souls=["soul:e"])
+    await put(alice, b"at 100", "tick=100")
+    main = f"{alice.node.identity.did}/universe:main"
+    for number in range(4):  # each comes before one's own, by its id
+        await from_peer(alice, BOB, f"universe:a{number}", parent=main)
+    mine = (await forked(alice, id="universe:z"))["universe"]["fullName"]
+    found = await answer(alice, "universe:main/souls?name=soul:e")
+    assert {main, mine} <= {one["universe"] for one in found["soul"]["stays"]}
+    assert not found["whole"]
+    tree = (await answer(alice, "universe:main/forks?tree=true"))["tree"]
+    assert len(tree) == 3
+    assert mine in {place["universe"] for place in tree}
