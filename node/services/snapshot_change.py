@@ -73,12 +73,13 @@ class Change:
         self._last: tuple[Order, BlobId] | None = None
         """Of the highest tick that goes in with it."""
 
-    async def take(self, at: int, came: Came) -> None:
-        """Puts it into `named`, unless it has to wait for the next change."""
+    async def take(self, at: int, came: Came) -> bool:
+        """Puts it into `named`, unless it has to wait for the next change. Whether there is more to
+        ask for: behind one that has no room, or waits for what is in it, the others wait too."""
         of = came.of
         says = (of.tick, kind_of(of.kind), came.checksum, decay_json(of.decay))
         if says in self._says:  # it may be the same, which is seen once that is there
-            return
+            return True
         statement = came.said(await self._before(of.tick))
         signed = sign_snapshot(statement, self._device)
         taken, due = taken_from(signed.id, statement), tuple[Dropped, ...]()
@@ -87,12 +88,12 @@ class Change:
         dropped = due[:DROPPED_MAX]
         gone = {one.snapshot.id for one in dropped}
         if gone & {one.id for one in self._together.added}:
-            return  # who waits for that one hears first that it is there
+            return False  # who waits for that one hears first that it is there
         event = None if of.event is None else encode_event(of.event)
         adding = Adding(signed, event, tuple(one.snapshot.id for one in dropped))
         size = _bytes_of(adding)
         if self.named and self._size + size > CHANGE_BYTES_MAX:
-            return
+            return False
         settles = await self._settles(of.tick, came.blob)
         self.named.append(Named(at, adding, dropped, settles, len(due) > len(dropped)))
         self._size += size
@@ -102,6 +103,7 @@ class Change:
         self._together = Together((*before.added, taken), before.gone | gone, before.named | named)
         if self._last is None or taken.order >= self._last[0]:
             self._last = taken.order, came.blob
+        return True
 
     async def _before(self, tick: int) -> bytes | None:
         """The id of the last one at or before it."""

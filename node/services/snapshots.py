@@ -139,8 +139,8 @@ async def _name_together(
     # In the order of their world, in which each follows the one before.
     for at in sorted(range(len(came)), key=lambda at: came[at].of.tick):
         answers[at] = await _known(by.store, row, came[at])
-        if answers[at] is None:
-            await change.take(at, came[at])
+        if answers[at] is None and not await change.take(at, came[at]):
+            break
     if not change.named:
         return answers
     adding = [one.adding for one in change.named]

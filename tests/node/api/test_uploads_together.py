@@ -11,6 +11,7 @@ from blake3 import blake3
 from httpx2 import Response
 
 from crdt.blob import BlobId
+from node.services.pruning import due_by_upload
 from node.services.universes import document_of, universe_meant
 from storage.documents import DocumentState
 from tests.node.api.test_snapshots import PLACE, listed, put
@@ -85,6 +86,25 @@ async def test_uploads_that_wait_are_one_change(alice: Alice) -> None:
     for tick in order:
         body = await alice.client.get(f"{PLACE}/snapshot/{tick}")
         assert body.content == f"tick={tick}&type=auto".encode()
+
+
+async def test_what_waits_for_the_next_change_is_not_looked_at_for_each_before(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look reads all snapshots of the universe, where a rule lets some go."""
+    rule = {"retention": {"auto": {"newest": 3}}}
+    assert (await alice.client.post(f"{PLACE}/prune", json=rule)).status_code == 200
+    looks = list[int]()
+
+    async def counted(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - passed on as it is
+        looks.append(1)
+        return await due_by_upload(*args, **named)
+
+    monkeypatch.setattr("node.api.routes.snapshots.due_by_upload", counted)
+    answers = await together(alice, [f"tick={tick}&type=auto" for tick in range(20)])
+    assert {one.status_code for one in answers} == {201}
+    assert [one["tick"] for one in await listed(alice)] in ([17, 18, 19], [19, 18, 17])
+    assert len(looks) <= 2 * 20
 
 
 async def test_the_same_sent_twice_at_once_is_one_snapshot(alice: Alice) -> None:
