@@ -20,18 +20,32 @@ class Foreseen:
     """`rows`: by ids of universes, their snapshots as the node lists them, and those to come."""
 
     rows: dict[str, list[Json]] = field(default_factory=dict[str, list[Json]])
+    _alike: dict[str, dict[tuple[int, str], list[Json]]] = field(
+        default_factory=dict[str, dict[tuple[int, str], list[Json]]]
+    )
+    """The same, of each tick and checksum: there may be thousands."""
 
     def begin(self, id: str, there: list[Json]) -> None:
         """A universe with what is there of it."""
-        self.rows[id] = [*there]
+        self.rows[id], self._alike[id] = [], {}
+        for row in there:
+            self._put(id, row)
 
     def send(self, id: str, snapshot: ImportedSnapshot) -> bool:
         """Whether it is there already."""
         row = _row(snapshot)
-        if any(_is_same(there, row) for there in self.rows[id]):
+        if any(_is_same(there, row) for there in self._alike[id].get(_bytes_at(row), ())):
             return True
-        self.rows[id].append(row)
+        self._put(id, row)
         return False
+
+    def _put(self, id: str, row: Json) -> None:
+        self.rows[id].append(row)
+        self._alike[id].setdefault(_bytes_at(row), []).append(row)
+
+
+def _bytes_at(row: Json) -> tuple[int, str]:
+    return row["tick"], row["checksum"]
 
 
 def _row(one: ImportedSnapshot) -> Json:
@@ -50,8 +64,6 @@ def _row(one: ImportedSnapshot) -> Json:
 def _is_same(there: Json, row: Json) -> bool:
     from universe.snapshot import is_alike
 
-    if any(there[key] != row[key] for key in ("tick", "checksum")):
-        return False
     if not is_alike(there["type"], row["type"]):
         return False
     if (there.get("decayPolicy") or None) != (row["decayPolicy"] or None):
