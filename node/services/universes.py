@@ -32,7 +32,6 @@ from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from storage.store import Store
 from universe.names import made_id, parse_new_id, parse_universe_id
-from universe.parts import EVENTS_MAX
 from universe.record import (
     CLASS,
     KIND,
@@ -306,12 +305,6 @@ async def events_for(
     ids = [one.event for one in snapshots if one.event is not None]
     found = await store.events_each(row.number, ids) if ids else {}
     return {id: one.event for id, one in found.items()}
-
-
-async def is_full_of_events(store: Store, row: ListedRow) -> bool:
-    """Whether it takes no other: a snapshot that comes with one is refused."""
-    counts = await store.universe_counts([row.number])
-    return row.number in counts and counts[row.number].events >= EVENTS_MAX
 
 
 async def _place_for(by: Hand, given: Given) -> tuple[NamespaceKey, Visibility]:

@@ -40,7 +40,7 @@ from node.services.mended import damage_told, stream_mended
 from node.services.offered import Kept, Offered
 from node.services.pruning import due_by_upload
 from node.services.snapshots import as_games_mean_it, keep_snapshot
-from node.services.universes import events_for, is_full_of_events, snapshot_meant
+from node.services.universes import events_for, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
 from storage.errors import NotHeld
@@ -233,11 +233,7 @@ async def _kept(
             return ()
         return await due_by_upload(node.store, row, coming, together, now_us=node.clock_us())
 
-    is_full = call.has_no_token and await is_full_of_events(node.store, row)
-
     def meant(offered: Offered) -> Offered:
-        if is_full:  # its world goes on all the same
-            offered = replace(offered, event=None)
         return as_games_mean_it(offered) if of_game else offered
 
     of_game, offered = is_theirs(node, call), upload.offered

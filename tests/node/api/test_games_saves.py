@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from httpx2 import Response
 
 from crdt.change import DocumentId
 from crdt.keys import COMMONS, AuthorKey
 from node.api.requests import BOM
 from node.config import ApiConfig, Config
-from node.services import universes
 from registry.head import Words
 from tests.node.parts import Alice, open_alice
 from tests.storage.people import BOB
@@ -382,27 +380,6 @@ async def test_what_came_in_json_before_goes_with_no_upload_either(game: Alice) 
     asked = await game.client.post(f"{PLACE}/cleanup", json={"currentTick": 400})
     assert asked.json()["cleanup"]["decayed"] == 4
     assert await left(game) == [400]
-
-
-async def test_a_game_is_saved_also_where_no_other_event_has_room(
-    game: Alice, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(record, "EVENTS_MAX", 1)
-    monkeypatch.setattr(universes, "EVENTS_MAX", 1)
-
-    async def save(tick: int, **headers: str) -> Response:
-        body = {"snapshot": {"tick": tick}, "tick": tick, "type": "canonical", "canonEvent": BIRTH}
-        return await game.client.post(AT, json=body, headers=headers)
-
-    first, second = await save(1), await save(2)
-    assert [one.status_code for one in (first, second)] == [201, 201], second.text
-    assert "canonEvent" in first.json()["entry"]
-    assert "canonEvent" not in second.json()["entry"]
-    assert second.json()["entry"]["type"] == "canonical"
-    assert (await save(2)).json()["known"] is True
-    told = await save(3, **game.bearer())
-    assert (told.status_code, told.json()["code"]) == (507, "universe-full")
-    assert "go on in a fork" in told.json()["detail"]
 
 
 async def test_what_a_list_does_not_know_is_passed_over_without_a_token(game: Alice) -> None:
