@@ -151,21 +151,21 @@ class BlobFrames:
     async def absent(self) -> AsyncIterator[tuple[_Kind, bytes]]:
         """One frame for each blob of this person's snapshots of which nothing is here."""
         for number, (blob, snapshots) in enumerate(await self._store.absent_snapshots()):
-            of = await self._belongs_to(blob) if number < SHOWN_MAX else ((), 0)
-            yield LACKING, packed(LackingFrame(blob, snapshots, of[0], is_absent=True))
+            of = await self._belongs_to(blob) if number < SHOWN_MAX else ()
+            yield LACKING, packed(LackingFrame(blob, snapshots, of, is_absent=True))
 
     async def _lacking(self, blob: BlobId) -> LackingFrame:
-        of, snapshots = await self._belongs_to(blob)
-        return LackingFrame(blob, snapshots, of)
+        snapshots = await self._store.snapshots_of_blob(blob)
+        return LackingFrame(blob, snapshots, await self._belongs_to(blob))
 
-    async def _belongs_to(self, blob: BlobId) -> tuple[tuple[str, ...], int]:
-        """In words, and how many snapshots these are."""
+    async def _belongs_to(self, blob: BlobId) -> tuple[str, ...]:
+        """In words; the first ones."""
         uses = await self._store.uses_of_blob(blob)
         of = [
             f"{use.kind} {use.name}" + ("" if use.tick is None else f" at tick {use.tick:,}")
             for use in uses
         ]
-        return tuple(of), sum(use.tick is not None for use in uses)
+        return tuple(of)
 
     def _is_new(self, hash: bytes) -> bool:
         """Of very many the ones longest not met with are forgotten, and stand there once more."""

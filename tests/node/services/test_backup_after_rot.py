@@ -14,6 +14,7 @@ from blake3 import blake3
 import storage.blobs
 from crdt.blob import BlobId, Chunking, parse_root
 from node import drops
+from node.lacking import SHOWN_MAX
 from node.services.backup_blobs import BlobFrames
 from node.services.restore import read_contents
 from node.services.scrub import scrub
@@ -147,6 +148,16 @@ async def test_a_file_of_which_a_part_rotted_keeps_its_name_and_the_rest(
         await scrub(again.node.store, again.network, lambda line: None, is_dry_run=False)
         assert again.network.given == 1
         assert await again.node.store.read_blob(pinned.id) == FILE
+
+
+async def test_it_says_how_many_snapshots_lack_however_few_it_names(alice: Alice) -> None:
+    """A world that stands still is saved all the same."""
+    for tick in range(100, 140):
+        assert (await alice.client.post(f"{PLACE}?tick={tick}", content=ALONE)).status_code == 201
+    rot_list(alice)
+    data = await backed_up(alice)
+    lacking = read_contents(io.BytesIO(data), len(data), nobody).lacking
+    assert (lacking.blobs, lacking.snapshots, len(lacking.of)) == (1, 41, SHOWN_MAX)
 
 
 async def test_the_command_says_what_is_lacking_and_what_to_do(
