@@ -33,7 +33,8 @@ HEAD, SECRETS, SETTINGS, PETNAME, PLACE, RIGHT, PEER, ENTRY, BLOB, PAGE, CHUNK, 
 INSTALLED, BLOCKED, KEPT, PACKED, LACKING = range(13, 18)
 NEWEST = LACKING
 """The kinds of frames. They come in this order, but for `INSTALLED` before `ENTRY`, `PACKED` among
-`CHUNK`, `LACKING` after the last of a blob, and `KEPT` and `BLOCKED` before `END`."""
+`CHUNK`, `LACKING` after the last of a blob and of all blobs, and `KEPT` and `BLOCKED` before
+`END`."""
 
 _CHECK_BYTES: Final = 8
 _FRAME_HEAD_BYTES: Final = 5
@@ -131,6 +132,8 @@ class LackingFrame(Struct, frozen=True, forbid_unknown_fields=True):
     """That it is."""
     of: tuple[str, ...]
     """What it belongs to, in words; the first ones."""
+    is_absent: bool = False
+    """Nothing of it was here: it stands before in no frame."""
 
 
 class ChunkFrame(Struct, frozen=True, forbid_unknown_fields=True):

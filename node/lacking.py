@@ -20,6 +20,8 @@ class Lacking:
     """That these are."""
     others: int = 0
     """Of them those that are of no snapshot."""
+    absent: int = 0
+    """Of the snapshots those of which nothing was here at all."""
     of: list[str] = field(default_factory=list[str])
     """What the first of them belong to, in words."""
 
@@ -29,6 +31,7 @@ class Lacking:
         self.blobs += 1
         self.snapshots += said.snapshots
         self.others += said.snapshots == 0
+        self.absent += said.snapshots if said.is_absent else 0
         self.of += said.of[: SHOWN_MAX - len(self.of)]
 
 

@@ -241,6 +241,10 @@ class Blobs(WholeAgain):
             await self._finish_with_others(blob)
         return missing
 
+    async def chunks_here(self, blob: BlobId) -> bytes:
+        """Of each chunk 1 where it is here, else 0: all are looked at now. Raises `NotHeld`."""
+        return (await self._count_held(blob)).here()
+
     async def held_runs(self, blob: BlobId, first: int, limit: int = RUNS_MAX) -> list[int]:
         """Runs of chunks that are here: first chunk and count, in turn. The one that goes beyond
         `first` and those after it, then those before. Raises `NotHeld`."""

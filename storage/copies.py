@@ -38,6 +38,11 @@ _OWN_NAMES = """SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.do
 _COPIED = f"""(is_complete OR b.id IN ({_OWN_NAMES}) OR b.id IN (SELECT blob FROM installed)
         OR b.number IN (SELECT blob FROM pinned)) AND id IN ({_NAMED})
     AND (b.number NOT IN (SELECT blob FROM kept) OR {IS_NEEDED} OR b.id IN ({_OWN_NAMES}))"""
+# What was let go has no row there any more, nor has an epoch while a newer one is shown.
+_ABSENT = """SELECT s.blob, count(*) FROM snapshot s JOIN document d ON d.number = s.document
+    JOIN followed f ON f.author = d.author AND f.is_own
+    WHERE s.blob NOT NULL AND NOT EXISTS (SELECT 1 FROM blob b WHERE b.id = s.blob)
+    GROUP BY s.blob ORDER BY min(s.document), min(s.tick), s.blob"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +95,7 @@ class Copies(Part):
             (author, author),
         )
         return [BlobId(id) for (id,) in rows]
+
+    async def absent_snapshots(self) -> Sequence[tuple[BlobId, int]]:
+        """Blobs of this person's snapshots of which nothing is here, and of how many each is."""
+        return [(BlobId(id), count) for id, count in await self._database.rows(_ABSENT)]

@@ -28,6 +28,7 @@ PAGES = 4  # looked at in one step, of at most 4,096 rows: the loop makes a list
 PAGES_NAMED = 64
 MISSING, HELD, UNNAMED = b"\x00\x01\x02"
 _ALL_HELD = bytes.maketrans(bytes([MISSING]), bytes([HELD]))
+_ONLY_HELD = bytes.maketrans(bytes([HELD, UNNAMED]), b"\1\0")
 LOOK_AGAIN = (  # chunks of a blob from one on that are not here, and are named
     "SELECT b.first + c.place FROM blob_page b JOIN page_chunk c ON c.page = b.page"
     " AND c.place >= ?2 - b.first WHERE b.blob = (SELECT number FROM blob WHERE id = ?1)"
@@ -76,6 +77,10 @@ class HeldMap:
         for place in missing:
             self.chunks[place] = MISSING
         self.left += len(missing) - before
+
+    def here(self) -> bytes:
+        """Of each chunk 1 where it is here, else 0."""
+        return bytes(self.chunks.translate(_ONLY_HELD))
 
     def runs(self, first: int, limit: int) -> list[int]:
         """First chunk and count, in turn, of at most `limit` runs that are held: the one that goes

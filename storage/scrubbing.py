@@ -63,6 +63,10 @@ _USES: Final = (
     " UNION SELECT 'file', p.name, NULL FROM pinned p JOIN blob b ON b.number = p.blob"
     " WHERE b.id = ?1 ORDER BY 1, 2, 3 LIMIT ?2"
 )
+_SNAPSHOTS: Final = (
+    "SELECT count(*) FROM blob_use u JOIN snapshot s ON s.document = u.document"
+    " AND s.blob = u.blob WHERE u.blob = ?"
+)
 _Chunk = tuple[bytes, Place | None]
 """Its hash, and where in a pack it lies; None: in a row."""
 
@@ -167,6 +171,12 @@ class Scrubbing(Settling):
     async def uses_of_blob(self, blob: BlobId) -> Sequence[BlobUse]:
         """What it belongs to, as far as what is listed says; at most `USES_MAX`."""
         return [BlobUse(*row) for row in await self._database.rows(_USES, (blob, USES_MAX))]
+
+    async def snapshots_of_blob(self, blob: BlobId) -> int:
+        """How many snapshots it is, of all universes."""
+        row = await self._database.row(_SNAPSHOTS, (blob,))
+        assert row is not None, "a count has one row"
+        return int(row[0])
 
     async def kept_for(self, blob: BlobId) -> AuthorKey | None:
         """Whose record was the reason to fetch it; None of what is a person's."""

@@ -44,7 +44,8 @@ def backup_command(file: Path, everything: bool, force: bool, passphrase_file: P
 
     That is the author's key and those of your namespaces, what you published with its files, what
     is installed, your rights, names and settings, and whom you block. Where your key is sealed
-    already, give its passphrase. Exit 7: some of it is not whole here; the rest is in FILE.
+    already, give its passphrase. Exit 7: some of it is not whole here, or not here at all;
+    the rest is in FILE.
     """
     from node.lacking import Passing
 
@@ -126,11 +127,15 @@ def say_lacking(lacking: Lacking, then: str) -> None:
     counts = ((lacking.snapshots, "snapshot"), (lacking.others, "other blob"))
     told = [f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in counts if n > 0]
     if told:
-        is_one = lacking.snapshots + lacking.others == 1
-        say(f"{' and '.join(told)} {'is' if is_one else 'are'} not whole:", fg="yellow")
+        count = lacking.snapshots + lacking.others
+        more = f", {lacking.absent:,} of them not there at all" if lacking.absent else ""
+        say(f"{' and '.join(told)} {'is' if count == 1 else 'are'} not whole{more}:", fg="yellow")
         for of in lacking.of:
             say(f"  {printable(of)}")
-        say(f"{then}panspermia scrub")
+        if lacking.absent < count:
+            say(f"{then}panspermia scrub")
+        if lacking.absent:
+            say("What is not there at all comes from peers with: panspermia universe open")
 
 
 @contextmanager

@@ -103,6 +103,8 @@ async def backup_pieces(node: Keeper, backup: Backup) -> AsyncIterator[bytes]:
     for blob in await node.store.blobs_named(author):
         async for kind, body in blobs.of(blob):
             yield drop.write(kind, body)
+    async for kind, body in blobs.absent():
+        yield drop.write(kind, body)
     cursor = 0
     while kept := await node.store.pinned_blobs(after=cursor):
         for one in kept:

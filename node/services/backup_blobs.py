@@ -6,7 +6,8 @@ version 2   a chunk that stands there already     nothing: who reads has it then
 version 1   each chunk as it is
 
 What is not here, since the disk damaged it or it has not come yet, is left out, and said behind the
-blob: nothing else goes for that.
+blob: nothing else goes for that. Snapshots of one's own of which nothing is here at all are said
+behind all blobs.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from node.drops import (
     PageFrame,
     packed,
 )
+from node.lacking import SHOWN_MAX
 from storage.errors import NotHeld
 from storage.reading_blobs import READ_CHUNKS_MAX, RUN
 from storage.store import Store
@@ -43,6 +45,8 @@ CHUNKS_MAX: Final = 300_000
 _Kind = int
 _Covers = dict[int, range]
 """Of a chunk, which of another blob lie at its place."""
+_LookedUp = tuple[BlobId, int, Sequence[ChunkName] | None]
+"""A page by its number, and what it names; None where it is not here."""
 
 
 class BlobFrames:
@@ -52,6 +56,7 @@ class BlobFrames:
         self._store = store
         self._blobs: set[BlobId] = set()
         self._chunks: OrderedDict[bytes, None] = OrderedDict()  # the last one met with at the end
+        self._looked_up: _LookedUp = BlobId(b""), 0, None
 
     async def of(self, blob: BlobId) -> AsyncIterator[tuple[_Kind, bytes]]:
         """The frames of a blob, as far as it is here; none where it was collected since it was
@@ -63,8 +68,9 @@ class BlobFrames:
         root = parse_root(encoded, blob)
         is_content = root.chunking is Chunking.CONTENT
         names: list[ChunkName] = []  # of the small ones, to be compared
-        is_new = bytearray(b"\1" * root.chunk_count)
-        lost = [False]
+        here = await self._here(root)
+        is_new = bytearray(here)
+        lost = [not is_content and 0 in here]
         for number in range(root.page_count):  # one after another: all of a large blob's are many
             page = await self._page_here(root, number)
             run = range(root.page_starts[number], root.page_starts[number + 1])
@@ -76,10 +82,11 @@ class BlobFrames:
             if is_content:
                 named = parse_page(page, root, number)
                 for index, one in zip(run, named, strict=True):
-                    is_new[index] = self._is_new(one.hash)
+                    if here[index]:
+                        is_new[index] = self._is_new(one.hash)
+                    else:  # another blob may have brought it before
+                        lost[0] |= one.hash not in self._chunks
                 names += named if root.chunk_count <= CHUNKS_MAX else ()
-        if not await self._store.has_blob(blob):
-            await self._pass_over(root, is_new, lost)
         base = await self._base(blob) if len(names) == root.chunk_count else None
         covers = await self._covers(names, base) if base else {}
         index = 0
@@ -107,13 +114,13 @@ class BlobFrames:
             return await self._store.blob_page(root.id, number)
         return None
 
-    async def _pass_over(self, root: BlobRoot, is_new: bytearray, lost: list[bool]) -> None:
-        """Of a blob that is not whole, what is missing is not asked for one by one."""
+    async def _here(self, root: BlobRoot) -> bytes:
+        """Of each chunk whether it is here: what is missing is not asked for one by one."""
+        if await self._store.has_blob(root.id):
+            return b"\1" * root.chunk_count
         with suppress(NotHeld):
-            for index in await self._store.missing_chunks(root.id):
-                if is_new[index]:
-                    is_new[index], lost[0] = 0, True
-                    await self._stands_not(root, index)
+            return await self._store.chunks_here(root.id)
+        return bytes(root.chunk_count)  # it was collected
 
     async def _chunks_here(self, root: BlobRoot, first: int, count: int) -> dict[int, bytes]:
         """Those of so many from `first` on that are here, and are what they should be."""
@@ -129,21 +136,36 @@ class BlobFrames:
 
     async def _stands_not(self, root: BlobRoot, index: int) -> None:
         """A chunk that was counted among those that do: another blob may bring it yet."""
+        if root.chunking is not Chunking.CONTENT:  # of such none is passed over
+            return
         number = root.page_of(index)
-        page = await self._page_here(root, number)
-        if page is None:  # which one it is nobody knows any more
+        if self._looked_up[:2] != (root.id, number):  # those beside it are asked for next
+            page = await self._page_here(root, number)
+            names = parse_page(page, root, number) if page is not None else None
+            self._looked_up = root.id, number, names
+        if (named := self._looked_up[2]) is None:  # which one it is nobody knows any more
             self._chunks.clear()
         else:
-            place = index - root.page_starts[number]
-            self._chunks.pop(parse_page(page, root, number)[place].hash, None)
+            self._chunks.pop(named[index - root.page_starts[number]].hash, None)
+
+    async def absent(self) -> AsyncIterator[tuple[_Kind, bytes]]:
+        """One frame for each blob of this person's snapshots of which nothing is here."""
+        for number, (blob, snapshots) in enumerate(await self._store.absent_snapshots()):
+            of = await self._belongs_to(blob) if number < SHOWN_MAX else ()
+            yield LACKING, packed(LackingFrame(blob, snapshots, of, is_absent=True))
 
     async def _lacking(self, blob: BlobId) -> LackingFrame:
+        snapshots = await self._store.snapshots_of_blob(blob)
+        return LackingFrame(blob, snapshots, await self._belongs_to(blob))
+
+    async def _belongs_to(self, blob: BlobId) -> tuple[str, ...]:
+        """In words; the first ones."""
         uses = await self._store.uses_of_blob(blob)
         of = [
             f"{use.kind} {use.name}" + ("" if use.tick is None else f" at tick {use.tick:,}")
             for use in uses
         ]
-        return LackingFrame(blob, sum(use.tick is not None for use in uses), tuple(of))
+        return tuple(of)
 
     def _is_new(self, hash: bytes) -> bool:
         """Of very many the ones longest not met with are forgotten, and stand there once more."""
