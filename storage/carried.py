@@ -50,9 +50,10 @@ _TO_FORGET: Final = (
 )
 # The others, as far as they alone keep something that is here.
 _NOT_ALL: Final = f"""
-    SELECT number, id, carried, shown FROM {_OLD} old WHERE EXISTS (
+    SELECT number, id FROM {_OLD} old WHERE EXISTS (
         SELECT 1 FROM blob_use u JOIN blob b ON b.id = u.blob WHERE u.document = old.number
             AND NOT EXISTS (SELECT 1 FROM blob_use s WHERE s.blob = u.blob AND s.size NOT NULL))"""
+_STILL: Final = f"SELECT carried, shown FROM {_OLD} old WHERE number = ?"
 _Named: TypeAlias = dict[bytes, bytes]
 """Blobs by what names them: the id of a snapshot, or of the blob itself."""
 
@@ -69,17 +70,17 @@ class Carried(Documents):
             async with self._database.transaction() as write:  # where it is so still
                 await write.run(f"DELETE FROM blob_use WHERE document IN ({among})", some)
         left = await self._database.rows(_NOT_ALL)
-        for number, id, carried, shown in left:
+        for number, id in left:
             async with self._database.transaction() as write:
-                await self._forget_of(write, number, DocumentId.decode(id), carried, shown)
+                await self._forget_of(write, number, DocumentId.decode(id))
 
-    async def _forget_of(
-        self, write: Writing, number: int, id: DocumentId, carried: bytes, shown: int
-    ) -> None:
+    async def _forget_of(self, write: Writing, number: int, id: DocumentId) -> None:
         materialiser = self._materialiser
         works = await materialiser.works(write, [id])
-        if not works:  # it went meanwhile
+        still = await write.row(_STILL, (number,))
+        if not works or still is None:  # it went meanwhile, or is the one that is shown again
             return
+        carried, shown = still
         for work in works.values():  # other states of it are made than what was saved
             work.saved = work.live = None
         ((work, validity),) = await materialiser.judge(write, [*works.values()])

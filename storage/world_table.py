@@ -24,8 +24,12 @@ class WorldTable:
 
 @contextmanager
 def new_world_table(path: Path) -> Generator[WorldTable]:
-    """`path` is not there yet. Raises `OSError`."""
-    path.touch(exist_ok=False)
+    """`path` is not there yet, or empty. Raises `OSError`."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        if path.stat().st_size:
+            raise
     try:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute(

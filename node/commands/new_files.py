@@ -59,14 +59,9 @@ class NewFiles:
         self.check(path)
         place = self._top / path
         part = place.with_name(f".{place.name[:100]}{PART}")
-        if os.path.lexists(part):
-            detail = (
-                f"{printable(str(part))}: a run writes there now, or was killed while it did;"
-                " name another folder, or remove it"
-            )
-            raise failed("file-exists", "The file is there already", detail)
         try:
             self._make_folder(place.parent)
+            _take(part)
             try:
                 yield part
                 with part.open("rb+") as file:
@@ -83,7 +78,7 @@ class NewFiles:
     @contextmanager
     def file(self, path: str) -> Generator[IO[bytes]]:
         """The same as an open file."""
-        with self.place(path) as part, part.open("xb") as file:
+        with self.place(path) as part, part.open("wb") as file:
             yield file
 
     def write(self, path: str, data: bytes) -> None:
@@ -105,3 +100,15 @@ class NewFiles:
         for one in reversed(missing):
             one.mkdir()
             self._made.append(one)
+
+
+def _take(part: Path) -> None:
+    """By making it: of two runs one has it, and the other takes nothing away from it."""
+    try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except FileExistsError as error:
+        detail = (
+            f"{printable(str(part))}: a run writes there now, or was killed while it did;"
+            " name another folder, or remove it"
+        )
+        raise failed("file-exists", "The file is there already", detail) from error

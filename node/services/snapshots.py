@@ -82,10 +82,11 @@ async def keep_snapshot(
     except UniverseFull:
         if of.event is None or not of.event_may_go:
             raise
-    log.warning("%s: no room for the event of tick %d: kept without it", universe, of.tick)
     bare = replace(of, event=None)
     came = replace(came, said=partial(said, bare, blob), of=bare)
-    return await by.uploads.join((row.namespace, universe), came, name, by.turn)
+    kept = await by.uploads.join((row.namespace, universe), came, name, by.turn)
+    log.warning("%s: no room for the event of tick %d: kept without it", universe, of.tick)
+    return kept
 
 
 async def _name_each(

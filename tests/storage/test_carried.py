@@ -10,11 +10,13 @@ import pytest_asyncio
 from crdt import rollover
 from crdt.area import Area
 from crdt.blob import BlobId
+from crdt.change import DocumentId
 from crdt.keys import COMMONS
 from crdt.order import Bounds
 from crdt.statement import Revoke, Unrevoke
 from node.projection import project
 from registry.deletion import delete
+from storage.database import Writing
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, NOW_US, Person, person
 from tests.storage.test_authority import LOG, ROOT
@@ -231,3 +233,37 @@ async def test_where_a_roll_over_falls_the_epoch_before_names_what_it_shows(
     assert row is not None
     assert [one.tick for one in await store.snapshots(row.number)] == [10, 3, 2, 1, 0]
     assert await here(store, [*blobs, theirs]) == [True] * 5
+
+
+async def test_an_epoch_that_is_shown_again_meanwhile_names_all_of_it(
+    store: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The phone that took the record on is said to be stolen while old epochs are looked at."""
+    blobs = await begun(store)
+    await synced(store, phone)
+    await kept(phone, 10, await phone.put_blob(b"of the phone"), PHONE)
+    late = await store.put_blob(os.urandom(2_000))
+    with monkeypatch.context() as patch:
+        patch.setattr(rollover, "CHANGES_FULL", 100)
+        await kept(store, 20, late)
+    await synced(store, phone)
+    assert await epoch(store) == 1
+    found = list[tuple[int, DocumentId]]()
+
+    async def noted(write: Writing, number: int, id: DocumentId) -> None:
+        found.append((number, id))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_forget_of", noted)
+        await store.gc(grace_us=-1)
+    await store.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
+    assert (await epoch(store), len(found)) == (0, 1)
+    for number, id in found:
+        async with store._database.transaction() as write:
+            await store._forget_of(write, number, id)
+    sql = (
+        "SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.document"
+        " WHERE d.epoch = 0 AND u.size NOT NULL"
+    )
+    named = {bytes(blob) for (blob,) in await store._database.rows(sql)}
+    assert named == {*blobs, late}

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from registry.errors import InvalidName, InvalidRecord
-from registry.fields import TIME_US_MAX
+from registry.fields import TIME_US_MAX, Plain
 from registry.formats.errors import InvalidFile, Place
 from registry.formats.json_text import parse
 from registry.formats.texts import line_of
@@ -46,7 +46,7 @@ from universe.formats.imported import (
     Said,
     Source,
 )
-from universe.formats.limits import CONFIG_BYTES_MAX
+from universe.formats.limits import CONFIG_BYTES_MAX, LISTED_MAX, MEMBERS_MAX
 from universe.formats.sums import SHA256
 from universe.names import parse_new_id
 from universe.parts import EVENTS_MAX
@@ -184,7 +184,7 @@ def with_events(
 
 def _all_listed(told: Claims) -> list[Listed]:
     found: list[Listed] = []
-    for number, value in enumerate(as_list(told.fields.get("snapshots")) or ()):
+    for number, value in enumerate(_first(told, "snapshots", LISTED_MAX)):
         pointer = f"{told.pointer}/snapshots/{number}"
         try:
             if (fields := as_map(value)) is None:
@@ -193,6 +193,14 @@ def _all_listed(told: Claims) -> list[Listed]:
         except InvalidFile as wrong:
             told.report.refuse(wrong)
     return found
+
+
+def _first(told: Claims, key: str, most: int) -> Sequence[Plain]:
+    """As many of a list as are looked at."""
+    listed = as_list(told.fields.get(key)) or []
+    if len(listed) > most:
+        told.doubt(key, f"{len(listed):,} of them, of which {most:,} are looked at", About.LEFT)
+    return listed[:most]
 
 
 def _listed(number: int, told: Claims) -> Listed:
@@ -223,7 +231,7 @@ def _listed(number: int, told: Claims) -> Listed:
 
 def _events(told: Claims) -> list[tuple[Event, Pointed | None]]:
     found: list[tuple[Event, Pointed | None]] = []
-    for number, value in enumerate(as_list(told.fields.get("events")) or ()):
+    for number, value in enumerate(_first(told, "events", LISTED_MAX)):
         pointer = f"{told.pointer}/events/{number}"
         if (fields := as_map(value)) is None:
             told.report.tell(About.CLAIM, told.file, "must be an object", Place(pointer=pointer))
@@ -363,7 +371,7 @@ def _config(told: Claims) -> str:
 
 def _players(told: Claims) -> list[ImportedPlayer]:
     found: list[ImportedPlayer] = []
-    for number, value in enumerate(as_list(told.fields.get("players")) or ()):
+    for number, value in enumerate(_first(told, "players", MEMBERS_MAX)):
         fields = as_map(value) or {}
         inner = Claims(fields, told.file, f"/players/{number}", told.report)
         universes = [one for one in as_list(fields.get("universes")) or () if isinstance(one, str)]

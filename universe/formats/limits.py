@@ -25,6 +25,10 @@ MEMBERS_MAX: Final = 10_000
 KEY_BYTES_MAX: Final = 1_024
 LOG_BYTES_MAX: Final = 1 << 30
 """Of a live.jsonl or legends.json, which is read line by line."""
+LISTED_MAX: Final = 10_000
+"""Snapshots, and events, of one universe by our own index or notes: twice what a record holds."""
+ALL_LISTED_MAX: Final = FILES_MAX
+"""By all notes of one import together: nothing is said twice of a file."""
 EVENTS_MAX: Final = 1_000
 """Of one universe, in one import: the most important ones."""
 CONFIG_BYTES_MAX: Final = 16 << 10

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from registry.formats.errors import InvalidFile
+from registry.formats.errors import InvalidFile, Place
 from universe.event import Event
 from universe.formats.claims import Claims, object_of
 from universe.formats.file_names import meant
@@ -29,7 +29,7 @@ from universe.formats.imported import (
     Report,
 )
 from universe.formats.index import Index, Listed, Named, events_of, read_index, with_events
-from universe.formats.limits import INDEX_BYTES_MAX
+from universe.formats.limits import ALL_LISTED_MAX, INDEX_BYTES_MAX
 from universe.parts import EVENTS_MAX
 
 NOTES: Final = "panspermia.json"
@@ -51,6 +51,7 @@ class Notes:
         self._listed: dict[tuple[str, str], list[tuple[Index, Listed]]] = {}
         self._ticks: dict[str, int] = {}
         self._seen: set[tuple[str, int]] = set()
+        self._left = ALL_LISTED_MAX
         for path in sorted(files.listing.files):
             if is_notes(path):
                 self._read(files, path)
@@ -123,6 +124,10 @@ class Notes:
                 told.doubt("type", f"is not {TYPE}: nothing of it is taken", About.LEFT)
                 return
             index = read_index(told)
+            self._left -= len(index.listed) + len(index.events)
+            if self._left < 0:
+                reason = f"beyond {ALL_LISTED_MAX:,} states and events in all notes together"
+                raise InvalidFile(path, Place(), reason)
         except InvalidFile as wrong:
             self._report.refuse(wrong)
             return

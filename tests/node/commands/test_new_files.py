@@ -51,6 +51,20 @@ def test_of_what_ends_early_nothing_is_left(tmp_path: Path, error: BaseException
         assert "No space left" in raised.value.problem["detail"]
 
 
+def test_of_two_runs_at_one_moment_one_writes_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other has looked already, and nothing was there."""
+    with NewFiles(tmp_path) as mine, NewFiles(tmp_path) as theirs, mine.file("one") as file:
+        monkeypatch.setattr(os.path, "lexists", lambda _: False)
+        with pytest.raises(Failure) as refused:
+            theirs.write("one", b"theirs")
+        monkeypatch.undo()
+        assert refused.value.problem["code"] == "file-exists"
+        file.write(b"mine")
+    assert (tmp_path / "one").read_bytes() == b"mine"
+
+
 def test_what_a_killed_run_left_is_told(tmp_path: Path) -> None:
     left = tmp_path / ".one.part"
     left.write_bytes(b"half")

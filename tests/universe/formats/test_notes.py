@@ -8,7 +8,7 @@ import pytest
 from tests.universe.formats.memory import MemoryFiles, as_json, packed
 from tests.universe.formats.test_origins import MAIN, exported, world
 from tests.universe.formats.villages import state
-from universe.formats import WorldFormat, plan
+from universe.formats import WorldFormat, index, notes, plan
 from universe.formats.imported import NOTHING_SAID, About, ImportedUniverse
 from universe.formats.notes import NOTES, is_notes
 
@@ -114,3 +114,23 @@ def test_a_universe_without_a_state_is_there_by_its_notes_alone() -> None:
 )
 def test_notes_are_known_by_their_name(path: str, *, is_one: bool) -> None:
     assert is_notes(path) == is_one
+
+
+def test_of_lists_without_end_so_much_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 22 MB of small entries each would take ten times as much."""
+    monkeypatch.setattr(index, "LISTED_MAX", 5)
+    entry = {"tick": 9, "file": "9.json.gz"}
+    one, told = read(village(snapshots=[entry] * 7, events=[{"title": f"{n}"} for n in range(8)]))
+    assert told[About.LEFT] == 2
+    assert len({each.title for each in one.events} & {f"{n}" for n in range(8)}) <= 5
+
+
+def test_of_notes_without_end_so_much_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = village()
+    listed = len(json.loads(files[TOLD])["snapshots"]) + len(json.loads(files[TOLD])["events"])
+    monkeypatch.setattr(notes, "ALL_LISTED_MAX", 2 * listed - 1)
+    more = {**files, f"{FOLDER}/z.{NOTES}": files[TOLD]}
+    found = plan(MemoryFiles(more))
+    reasons = [one.reason for one in found.report.problems]
+    assert f"beyond {2 * listed - 1:,} states and events in all notes together" in reasons
+    assert [one.id for one in found.universes] == [MAIN], "and what was read before counts"
