@@ -33,7 +33,7 @@ PASSAGE_ANSWERS_MAX: Final = 4_000
 """Half of `universe.gate.SENT_MAX`; and autosaves have all their places beside it."""
 
 LET_IN_MAX: Final = 7_000
-"""The rest up to `universe.gate.SENT_MAX` is for those who are in it."""
+"""The rest up to `universe.gate.SENT_MAX` is for those who leave."""
 
 Rest: TypeAlias = Literal["day", "refused", "spent"]
 """`day`: until some answers are older; `refused`: until somebody is let in; `spent`: for good."""
@@ -125,7 +125,7 @@ def check_will_be_answered(line: Line, passage: str, target: str, lines: Lines) 
     if len(lines[target].receipts) >= LET_IN_MAX:
         detail = (
             f"{target} has {len(lines[target].receipts):,} receipts: nobody is sent to it any more,"
-            " so that those who are in it can still leave"
+            " so that 1,000 of those who are in it can still leave"
         )
         raise CannotTravel(detail, "gate-full")
     share = Shares(lines[target].receipts, 0)[passage]

@@ -152,6 +152,9 @@ class _End:
         self._until_s = None if timeout_s is None else self._clock() + timeout_s
         self.limit = asyncio.timeout_at(self._until_s)
         self._waits = ""
+        self._done = 0
+        self._since_s: float | None = None
+        """From when on nothing came, and somebody was waited for."""
 
     @property
     def why(self) -> str:
@@ -166,6 +169,8 @@ class _End:
 
     def told(self, done: int, total: int) -> None:
         """It came further, or begins to wait for somebody, or does not any more."""
+        if done > self._done:  # who greets and gives nothing is no end of waiting
+            self._done, self._since_s = done, None
         self.look()
         self._progress(done, total)
 
@@ -176,7 +181,9 @@ class _End:
             return
         ends = [] if self._until_s is None else [self._until_s]
         if self._waits:
-            ends.append(self._clock() + self._patience_s)
+            if self._since_s is None:
+                self._since_s = self._clock()
+            ends.append(self._since_s + self._patience_s)
         self.limit.reschedule(min(ends, default=None))
 
 

@@ -42,6 +42,8 @@ class Giving(Wishes):
     """So many chunks; None: all."""
     is_missed: bool = False
     """Bob is waited for, when he left."""
+    has_callers: bool = False
+    """Meanwhile others greet again and again, and have nothing of it."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
     back: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -63,6 +65,11 @@ class Giving(Wishes):
             self.running = (Transfer(wish.blob.hex(), state="fetching", reason=GONE),)
             wish.progress(self.gives or 0, manifest.parsed.chunk_count)
             self.left.set()
+            missed = self.running
+            while self.has_callers:
+                for self.running in ((), missed):
+                    wish.progress(self.gives or 0, manifest.parsed.chunk_count)
+                    await asyncio.sleep(0.01)
             await self.back.wait()
             self.running = ()
             wish.progress(self.gives or 0, manifest.parsed.chunk_count)
@@ -208,7 +215,7 @@ async def test_a_giver_that_is_gone_is_waited_for_so_long(
 ) -> None:
     monkeypatch.setattr(snapshots, "FOLLOWED_BYTES_MIN", 0 if is_followed else len(STATE))
     for module in (snapshots, following):
-        monkeypatch.setattr(module, "PATIENCE_S", 0.05)
+        monkeypatch.setattr(module, "PATIENCE_S", 1 if is_followed else 0.05)  # what came is read
     blob = await signed(alice, bob, blake3(STATE).digest(), wrapped=False)
     network = alice.network
     assert isinstance(network, Giving)
@@ -233,6 +240,20 @@ async def test_a_giver_that_is_gone_is_waited_for_so_long(
         last = json.loads(held.text.splitlines()[-1])
         assert (last["event"], last["code"]) == ("error", "blob-unreachable")
         assert f"{GONE}, and nobody who has it came within 1 s" in last["detail"]
+
+
+async def test_who_greets_and_gives_nothing_makes_nobody_wait_longer(
+    alice: Alice, bob: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "FOLLOWED_BYTES_MIN", 0)
+    monkeypatch.setattr(following, "PATIENCE_S", 0.2)
+    await signed(alice, bob, blake3(STATE).digest(), wrapped=False)
+    network = alice.network
+    assert isinstance(network, Giving)
+    network.gives, network.is_missed, network.has_callers = 20, True, True
+    async with asyncio.timeout(30):
+        cut_off = await alice.client.get(f"{AT}/1")
+    assert len(cut_off.content) < int(cut_off.headers["content-length"])
 
 
 async def test_who_is_back_in_time_gives_the_rest(
