@@ -21,7 +21,7 @@ from crdt.keys import COMMONS, AuthorKey
 from crdt.order import Bounds
 from crdt.preflight import read_change
 from storage.appended import AppendedEvent
-from storage.errors import StorageError
+from storage.errors import DeviceForked, StorageError
 from storage.store import Store, open_store
 from tests.crdt import bombs
 from tests.storage.people import ALICE, BOB, NOW_US, Person, named, project, rated
@@ -236,7 +236,7 @@ async def test_a_device_whose_changes_fell_does_not_go_on(store: Store) -> None:
     state = await store.read(document)
     assert state is not None
     assert state.left_out == {lost[0].id: "lost-branch", lost[1].id: "excluded-dependency"}
-    with pytest.raises(StorageError, match="new device key"):
+    with pytest.raises(DeviceForked, match="a new device of yours can"):
         await store.commit(document, named("three"), ALICE.signer)
 
 
