@@ -20,7 +20,7 @@ from storage.database import Writing
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, NOW_US, Person, person
 from tests.storage.test_authority import LOG, ROOT
-from tests.storage.test_snapshots import MAIN, created, keeps, taken
+from tests.storage.test_snapshots import MAIN, created, keeps, rows, taken
 from tests.storage.test_snapshots import store as store
 from universe.record import drop_snapshots
 
@@ -236,7 +236,7 @@ async def test_where_a_roll_over_falls_the_epoch_before_names_what_it_shows(
 
 
 async def test_an_epoch_that_is_shown_again_meanwhile_names_all_of_it(
-    store: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The phone that took the record on is said to be stolen while old epochs are looked at."""
     blobs = await begun(store)
@@ -258,12 +258,14 @@ async def test_an_epoch_that_is_shown_again_meanwhile_names_all_of_it(
         await store.gc(grace_us=-1)
     await store.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
     assert (await epoch(store), len(found)) == (0, 1)
+    database = store._database  # pyright: ignore[reportPrivateUsage]  # no revocation is so quick
+    forget = store._forget_of  # pyright: ignore[reportPrivateUsage]
     for number, id in found:
-        async with store._database.transaction() as write:
-            await store._forget_of(write, number, id)
+        async with database.transaction() as write:
+            await forget(write, number, id)
     sql = (
         "SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.document"
         " WHERE d.epoch = 0 AND u.size NOT NULL"
     )
-    named = {bytes(blob) for (blob,) in await store._database.rows(sql)}
+    named = {blob for (blob,) in rows(tmp_path / "p.db", sql)}
     assert named == {*blobs, late}

@@ -55,8 +55,12 @@ def test_of_two_runs_at_one_moment_one_writes_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other has looked already, and nothing was there."""
+
+    def is_there(_: object) -> bool:
+        return False
+
     with NewFiles(tmp_path) as mine, NewFiles(tmp_path) as theirs, mine.file("one") as file:
-        monkeypatch.setattr(os.path, "lexists", lambda _: False)
+        monkeypatch.setattr(os.path, "lexists", is_there)
         with pytest.raises(Failure) as refused:
             theirs.write("one", b"theirs")
         monkeypatch.undo()
