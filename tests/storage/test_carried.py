@@ -259,7 +259,7 @@ async def test_an_epoch_that_is_shown_again_meanwhile_names_all_of_it(
     await store.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
     assert (await epoch(store), len(found)) == (0, 1)
     database = store._database  # pyright: ignore[reportPrivateUsage]  # no revocation is so quick
-    forget = store._forget_of  # pyright: ignore[reportPrivateUsage]
+    forget = store._forget_of  # pyright: ignore[reportPrivateUsage]  # as gc asks it
     for number, id in found:
         async with database.transaction() as write:
             await forget(write, number, id)
