@@ -31,7 +31,7 @@ from storage.located import (
     up_to,
 )
 from storage.mending import forget_chunk
-from storage.vault.attached import READERS
+from storage.vault.attached import READERS, let_go
 from storage.vault.scrubbing import drop_lost
 
 T = TypeVar("T")
@@ -75,9 +75,8 @@ class _Begun:
 
     def let_go(self) -> None:
         """Nobody wants to know any more."""
-        reading = self.reading
-        if reading is not None and not reading.cancel() and not reading.cancelled():
-            reading.exception()
+        if self.reading is not None:
+            let_go(self.reading)
 
 
 class BlobReading(KeptBlobs):

@@ -18,6 +18,7 @@ from storage.database import Database
 from storage.errors import OverQuota, StorageError
 from storage.finishing import Finishing
 from storage.folding import IS_FOLDED
+from storage.vault.attached import let_go
 from storage.vault.keeping import free
 from storage.vault.settling import Cover, Rewrite, covers_of, replace, rewrites_of
 from storage.vault.unpacking import PlainCache
@@ -145,11 +146,16 @@ class Settling(Finishing):
     async def _settle_one(self, older: BlobRoot, newer: BlobRoot) -> int:
         count = 0
         step = _Step(older, newer)
-        packs = self._database.packs
-        while (rewrites := await self._database.vault.read_cached(step)) is not None:
-            if rewrites:
-                packs.room.check(sum(len(one.data) for one in rewrites))
-                count += await self._database.lazily(partial(replace, rewrites=rewrites))
+        vault, packs = self._database.vault, self._database.packs
+        ahead = vault.read_soon(step)
+        try:
+            while (rewrites := await ahead) is not None:
+                ahead = vault.read_soon(step)  # is packed while these are put in place
+                if rewrites:
+                    packs.room.check(sum(len(one.data) for one in rewrites))
+                    count += await self._database.lazily(partial(replace, rewrites=rewrites))
+        finally:
+            let_go(ahead)
         has_more = count > 0
         while has_more:
             has_more = await self._database.lazily(free)

@@ -63,7 +63,7 @@ class Vault:
 
         Raises `StorageError`, `Corrupt`.
         """
-        return await self.read_cached(lambda vault, _: work(vault))
+        return await self.read_soon(lambda vault, _: work(vault))
 
     async def read_in_parts(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """As `read`, but for one who reads for so long that nothing could be copied from the log
@@ -76,11 +76,11 @@ class Vault:
 
     def objects_soon(self, hashes: Sequence[bytes]) -> asyncio.Future[list[bytes | None]]:
         """The same, on its way already: whoever does not await it lets it go."""
-        return self._begin(_at_one_moment(lambda vault, cache: in_order(vault, hashes, cache)))
+        return self.read_soon(lambda vault, cache: in_order(vault, hashes, cache))
 
-    async def read_cached(self, work: "_Work[T]") -> T:
-        """As `read`, with what was unpacked before."""
-        return await self._begin(_at_one_moment(work))
+    def read_soon(self, work: "_Work[T]") -> asyncio.Future[T]:
+        """As `read`, with what was unpacked before, and on its way already: see `let_go`."""
+        return self._begin(_at_one_moment(work))
 
     def _begin(self, work: "_Work[T]") -> asyncio.Future[T]:
         try:
@@ -125,6 +125,12 @@ class Vault:
         self._threads.shutdown()
         for _ in range(READERS):
             self._idle.get().connection.close()
+
+
+def let_go(reading: asyncio.Future[T]) -> None:
+    """Nobody wants to know any more what was on its way."""
+    if not reading.cancel() and not reading.cancelled():
+        reading.exception()
 
 
 def _at_one_moment(work: _Work[T]) -> _Work[T]:

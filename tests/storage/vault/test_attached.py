@@ -14,9 +14,9 @@ async def test_who_reads_on_finds_what_was_unpacked_last(tmp_path: Path) -> None
     """The neighbours of what was read lean on much the same."""
     make_vault(tmp_path / "snapshots.db")
     with open_vault(tmp_path / "snapshots.db") as vault:
-        first = await vault.read_cached(lambda _, cache: cache)
+        first = await vault.read_soon(lambda _, cache: cache)
         for _ in range(5):
-            assert await vault.read_cached(lambda _, cache: cache) is first
+            assert await vault.read_soon(lambda _, cache: cache) is first
 
 
 async def test_one_reading_sees_one_moment_and_the_next_one_a_later_one(tmp_path: Path) -> None:
