@@ -181,11 +181,16 @@ def print_universes(universes: list[Json]) -> None:
 @IN_NAMESPACE
 def show(universe: str | None, namespace: str | None) -> None:
     """Show one universe, what it holds, and where it comes from."""
+    from node.commands.petnames import petnames
+    from node.commands.rights_in_words import state_words
+
     name, query = meant(universe), {"namespace": namespace}
     found = node().get(path_of(PATH, name), query)
-    if wants_json():
-        return print_json("universe", found)
     one = found["universe"]
+    record = {"record": f"{one['author']}/universe/{one['id']}", "namespace": one["namespace"]}
+    members = node().get("/api/publishers", record)["publishers"]
+    if wants_json():
+        return print_json("universe", {**found, "members": members})
     say(f"{printable(one['name'])}  {printable(one['id'])}", bold=True)
     if one.get("description"):
         say(printable(one["description"]))
@@ -201,6 +206,10 @@ def show(universe: str | None, namespace: str | None) -> None:
     ]
     if origin := one.get("forkOf"):
         rows.append(("forked from", f"{origin['universe']} at tick {origin['snapshotTick']:,}"))
+    if members:
+        names = petnames()
+        who = [(names.author(other["receiver"]), state_words(other)) for other in members]
+        rows += [("member", f"{name} may write: {state}") for name, state in who]
     for label, value in rows:
         if value:
             say(f"{label:<12}{printable(str(value))}")

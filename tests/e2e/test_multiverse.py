@@ -336,6 +336,10 @@ def test_what_a_group_shares_is_written_by_right_and_seen_by_nobody_else(
         code = told(alice, "cap", "grant", bob.did, *rights, *where)["code"]
         told(bob, "accept", code, "--yes")
 
+    def members(at: LocalNode) -> list[tuple[str, str]]:
+        listed = told(at, "universe", "show", grove)["members"]
+        return [(one["receiver"], one["state"]) for one in listed]
+
     def keep(at: LocalNode, tick: int, exit: int = 0, code: str = "") -> Json:
         file = tmp_path / f"{tick}.bin"
         file.write_bytes(b"state at %d" % tick)
@@ -349,8 +353,10 @@ def test_what_a_group_shares_is_written_by_right_and_seen_by_nobody_else(
     told(bob, "universe", "open", grove, "--tick", "10", "-o", str(output))
     assert output.read_bytes() == b"state at 10"
     keep(bob, 20, exit=4, code="no-capability")
+    assert members(alice) == []
     grant("--record", "universe/universe:grove")
     keep(bob, 20)
+    assert members(alice) == members(bob) == [(bob.did, "valid")]
     wait_for("alice to have bob's", ARRIVE_S, has_all(alice, grove, 2, 0))
 
     # A fork of it, and who travels in it, are for the same readers.
@@ -378,6 +384,7 @@ def test_what_a_group_shares_is_written_by_right_and_seen_by_nobody_else(
 
     wait_for("bob to hear of it", ARRIVE_S, is_revoked)
     keep(bob, 30, exit=4, code="revoked")
+    assert members(alice) == members(bob) == [(bob.did, "revoked")]
     for one in (alice, bob):
         ticks = [each["tick"] for each in told(one, "universe", "snapshots", grove)["snapshots"]]
         assert ticks == [10, 20]
