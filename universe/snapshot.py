@@ -41,6 +41,8 @@ TYPE: Final = "panspermia.snapshot/1"
 KINDS: Final = ("auto", "manual", "canonical")
 AUTO_AS_MANUAL: Final = "auto:manual"
 """An autosave whose program calls it `manual`, as games of ai_village say of every save."""
+KINDS_SIGNED: Final = (*KINDS, AUTO_AS_MANUAL)
+"""What a statement may have."""
 STATEMENT_BYTES_MAX: Final = 1_024
 """Hundreds stand in one document; a usual one takes 300."""
 TICK_MAX: Final = (1 << 63) - 1
@@ -246,7 +248,7 @@ def _wrong(snapshot: Snapshot) -> str | None:
     ):
         if not 0 <= number <= most:
             return f"a {what} of {quoted(str(number))}"
-    if snapshot.kind not in (*KINDS, AUTO_AS_MANUAL):
+    if snapshot.kind not in KINDS_SIGNED:
         return f"a kind {quoted(snapshot.kind)}, none of {', '.join(KINDS)}"
     if not 0 < snapshot.size <= BLOB_BYTES_MAX:
         return f"a state of {snapshot.size} bytes"

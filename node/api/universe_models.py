@@ -148,6 +148,8 @@ class SnapshotEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     timestamp: int
     day: int
     type: str
+    kind: str = ""
+    """As it was signed, where that says more than `type`: see `KindUploaded`."""
     canonEvent: CanonEvent | None = None
     fileSize: int
     checksum: str

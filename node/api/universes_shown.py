@@ -51,13 +51,15 @@ def entry_of(
 
     `is_as_sent`: of the kind that its program calls it, as a game reads it.
     """
+    type = kind_sent(row.kind) if is_as_sent else kind_of(row.kind)
     suffix = _SUFFIXES.get(row.media.partition(";")[0].strip().lower(), "bin")
     return SnapshotEntry(
         id=row.id.hex(),
         tick=row.tick,
         timestamp=row.at_us // 1_000,
         day=row.day or 0,
-        type=kind_sent(row.kind) if is_as_sent else kind_of(row.kind),
+        type=type,
+        kind="" if is_as_sent or type == row.kind else row.kind,
         canonEvent=None if event is None else canon_of(decode_event(event)),
         fileSize=row.size,
         checksum=row.checksum.hex(),

@@ -128,7 +128,7 @@ def snapshot_of(entry: dict[str, Any]) -> OutSnapshot:
     return OutSnapshot(
         id=entry["id"],
         tick=entry["tick"],
-        kind=entry["type"],
+        kind=entry.get("kind") or entry["type"],
         at_us=at_us,
         media=entry["media"],
         day=entry["day"] or None,

@@ -57,6 +57,14 @@ def told(shell: Shell, alice: LocalNode, *line: str, exit: int = 0) -> dict[str,
     return ran.answer
 
 
+def kinds(path: Path) -> dict[str, list[str]]:
+    """As each state of what lies there would be signed."""
+    return {
+        one.id: [each.kind_kept for each in one.snapshots]
+        for one in plan(world_files(path)).universes
+    }
+
+
 def hashes(path: Path) -> dict[str, list[str]]:
     return {
         one.id: [each.content.checksum.hex() for each in one.snapshots]
@@ -142,6 +150,7 @@ def test_a_server_goes_in_once_and_comes_out_as_it_was(
         report = told(shell, alice, "export", MAIN, str(out / format), "--format", format)
         assert (report["written"], report["left"]) == (3, [])
         assert hashes(out / format) == {MAIN: hashes(top)[MAIN]}
+        assert kinds(out / format) == {MAIN: kinds(top)[MAIN]}
         (same,) = plan(world_files(out / format)).universes
         (one, _) = plan(world_files(top)).universes
         assert [each.at_us for each in same.snapshots] == [each.at_us for each in one.snapshots]
@@ -149,6 +158,11 @@ def test_a_server_goes_in_once_and_comes_out_as_it_was(
         assert (same.name, same.owner) == (one.name, one.owner)
     timeline = next((out / "ai-village").rglob("timeline.json"))
     assert "regenerated" not in timeline.read_text()
+    went_in = {0: "auto", 4: "manual", 7: "canonical"}
+    told_there = json.loads(timeline.read_text())["snapshots"]
+    assert {one["tick"]: one["type"] for one in told_there} == went_in
+    back = told(shell, alice, "import", str(out / "ai-village"))
+    assert [(one["state"], one["new"]) for one in back["universes"]] == [("unchanged", 0)]
     refused = shell(alice, "universe", "export", MAIN, str(out / "raw"))
     assert (refused.code, refused.answer["code"]) == (1, "file-exists")
     for format in ("ai-village", "raw"):
@@ -182,6 +196,7 @@ def test_saves_and_worlds_go_in_and_what_is_broken_is_told(
     left = told(shell, alice, "export", "universe:two", str(out), "--format", "savefile")
     assert left["events_left"] == 1
     assert hashes(out) == {"universe:two": hashes(top / "a.json")["universe:two"]}
+    assert kinds(out) == {"universe:two": ["auto:manual"]}
 
     eden = laid(
         tmp_path / "eden",
@@ -226,7 +241,8 @@ def history(at: LocalNode, id: str) -> dict[str, Any]:
     universe = at.client.get(f"/api/universe/{id}")["universe"]
     listed = at.client.get(f"/api/universe/{id}/snapshots")["snapshots"]
     told = at.client.get(f"/api/universe/{id}/timeline")["entries"]
-    keys = ("tick", "type", "checksum", "inherited", "wrapped", "day", "timestamp", "decayPolicy")
+    said = ("tick", "type", "kind", "checksum", "inherited", "wrapped", "day", "timestamp")
+    keys = (*said, "decayPolicy")
     fork: dict[str, Any] = universe.get("forkOf") or {}
     return {
         "counts": (universe["snapshotCount"], universe["canonicalEventCount"]),

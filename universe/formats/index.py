@@ -51,7 +51,7 @@ from universe.formats.sums import SHA256
 from universe.names import parse_new_id
 from universe.parts import EVENTS_MAX
 from universe.retention import parse_policy, write_policy
-from universe.snapshot import KINDS, Decay, media_problem
+from universe.snapshot import KINDS_SIGNED, Decay, media_problem
 
 Named: TypeAlias = tuple[tuple[Event, Source], ...]
 
@@ -65,6 +65,7 @@ class Listed:
     tick: int
     at_us: int
     kind: str
+    """As in a statement."""
     day: int | None
     media: str
     event: Event | None
@@ -217,7 +218,7 @@ def _listed(number: int, told: Claims) -> Listed:
         file=file,
         tick=tick,
         at_us=told.whole("at_us", TIME_US_MAX) or 0,
-        kind=str(kind) if kind in KINDS else "auto",
+        kind=str(kind) if kind in KINDS_SIGNED else "auto",
         day=told.whole("day"),
         media=str(media) if is_media else BINARY_MEDIA,
         event=None if (event := told.inside("event")) is None else _event(event),

@@ -21,6 +21,7 @@ class OutSnapshot:
     id: str
     tick: int
     kind: str
+    """As in its statement."""
     at_us: int
     media: str = JSON_MEDIA
     day: int | None = None

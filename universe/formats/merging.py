@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from universe.formats.imported import About, ImportedSnapshot, ImportedUniverse, Report
 from universe.parts import SNAPSHOTS_MAX
-from universe.snapshot import KINDS
+from universe.snapshot import KINDS, kind_of
 
 
 def once(found: Sequence[ImportedSnapshot], report: Report) -> tuple[ImportedSnapshot, ...]:
@@ -14,9 +14,7 @@ def once(found: Sequence[ImportedSnapshot], report: Report) -> tuple[ImportedSna
     But of what is noted each that was kept for another reason, or at another tick.
     """
     kept: dict[tuple[object, ...], ImportedSnapshot] = {}
-    for one in sorted(
-        found, key=lambda one: (not one.is_noted, -KINDS.index(one.kind), *taken(one))
-    ):
+    for one in sorted(found, key=lambda one: (not one.is_noted, _rank(one), *taken(one))):
         alike = _known_by(one)
         if one.is_noted:  # what its bytes alone say is known by it too
             kept.setdefault(alike[:2], one)
@@ -25,7 +23,7 @@ def once(found: Sequence[ImportedSnapshot], report: Report) -> tuple[ImportedSna
             report.tell(About.DUPLICATE, one.source.path, f"tick {one.tick}: {reason}")
     wanted = [*dict.fromkeys(kept.values())]
     if len(wanted) > SNAPSHOTS_MAX:
-        wanted.sort(key=lambda one: (-KINDS.index(one.kind), -one.at_us, -one.tick))
+        wanted.sort(key=lambda one: (_rank(one), -one.at_us, -one.tick))
         reason = f"{len(wanted):,} snapshots, and a universe has {SNAPSHOTS_MAX:,} at most"
         last = wanted[SNAPSHOTS_MAX].source.path
         why = "canonical ones are taken, then those by hand, then the newest"
@@ -36,7 +34,14 @@ def once(found: Sequence[ImportedSnapshot], report: Report) -> tuple[ImportedSna
 def _known_by(one: ImportedSnapshot) -> tuple[object, ...]:
     """What a fork began with stays beside the same bytes that it kept itself."""
     by_bytes = (one.content.checksum, one.is_inherited)
-    return (*by_bytes, one.tick, one.kind, one.event, one.decay) if one.is_noted else by_bytes
+    if not one.is_noted:
+        return by_bytes
+    return (*by_bytes, one.tick, kind_of(one.kind), one.event, one.decay)
+
+
+def _rank(one: ImportedSnapshot) -> int:
+    """The canonical ones, then those by hand."""
+    return -KINDS.index(kind_of(one.kind))
 
 
 def taken(one: ImportedSnapshot) -> tuple[int, int, str]:

@@ -30,6 +30,7 @@ from universe.formats.notes import NOTES
 from universe.formats.primordium import DATABASES, LOGS, SAVE
 from universe.formats.raw import INDEX
 from universe.formats.savefile import PART, UNIVERSE_SCHEMA, VERSION, is_savefile
+from universe.snapshot import kind_sent
 
 NAME_BYTES_MAX: Final = 180
 """Of a name that is made of an id: most systems take 255 with what is added to it."""
@@ -179,7 +180,7 @@ def _entry(one: Laid, written: Written) -> dict[str, Any]:
         "timestamp": snapshot.at_us // 1_000,
         "day": snapshot.day or 0,
         # As the program has its copy of it: the event is the parent's.
-        "type": "manual" if snapshot.is_inherited else snapshot.kind,
+        "type": "manual" if snapshot.is_inherited else kind_sent(snapshot.kind),
     }
     if snapshot.is_inherited:
         found["inherited"] = True

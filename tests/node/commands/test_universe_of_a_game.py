@@ -1,5 +1,6 @@
 """Saves of a game that has no token, exported and imported again: each is there once."""
 
+import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,12 @@ async def saved(game: Alice, tick: int, headers: dict[str, str] | None = None) -
     return told
 
 
+async def sent_back(game: Alice) -> list[tuple[int, str]]:
+    """As the game itself reads it."""
+    found = await game.client.get(f"{PLACE}/snapshots")
+    return [(one["tick"], one["type"]) for one in found.json()["snapshots"]]
+
+
 async def rows(game: Alice) -> list[tuple[int, str]]:
     found = await game.client.get(f"{PLACE}/snapshots", headers=game.bearer())
     return [(one["tick"], one["type"]) for one in found.json()["snapshots"]]
@@ -61,6 +68,53 @@ async def test_an_export_that_comes_back_is_there_already(
     # What the game itself sends again is there as well.
     assert [(await saved(game, tick))["known"] for tick in range(4)] == [True] * 4
     assert await rows(game) == before
+
+
+@pytest.mark.parametrize("format", ["raw", "ai-village", "savefile"])
+async def test_what_a_game_called_manual_is_so_on_another_node_too(
+    game: Alice, tmp_path: Path, format: str
+) -> None:
+    """And what a person kept by hand is that there too; a server's timeline has its own word."""
+    by_hand = as_json(save(universe_part("universe:main", 9)))
+    await game.client.post(
+        f"{PLACE}/snapshot",
+        params={"tick": 9, "type": "manual"},
+        content=by_hand,
+        headers={**game.bearer(), "content-type": "application/json"},
+    )
+    await game.client.post(
+        f"{PLACE}/snapshot",
+        json={"snapshot": save(universe_part("universe:main", 5)), "tick": 5, "type": "manual"},
+    )
+    there, read = await rows(game), await sent_back(game)
+    assert (there, read) == ([(5, "auto"), (9, "manual")], [(5, "manual"), (9, "manual")])
+    out, again = tmp_path / "out", tmp_path / "again"
+    async with shown(game) as home:
+        await done(home, "export", "universe:main", str(out), "--format", format)
+    for path in out.rglob("timeline.json"):
+        listed = json.loads(path.read_bytes())["snapshots"]
+        assert sorted((one["tick"], one["type"]) for one in listed) == read
+    async with open_alice(tmp_path / "bob", config=Config(api=ApiConfig(compat=True))) as bob:
+        token = bob.client.headers.pop("authorization")
+        async with shown(bob) as home:
+            for new in (2, 0):
+                (told,) = (await done(home, "import", str(out)))["universes"]
+                assert told["new"] == new
+            assert (await rows(bob), await sent_back(bob)) == (there, read)
+            await done(home, "export", "universe:main", str(again), "--format", format)
+        bob.client.headers["authorization"] = token
+    assert kinds_in(again) == kinds_in(out)
+
+
+def kinds_in(top: Path) -> dict[str, list[tuple[int, str]]]:
+    """The kinds in all that lies there."""
+    return {
+        path.name: [
+            (one["tick"], one.get("kind") or one["type"])
+            for one in json.loads(path.read_bytes()).get("snapshots", ())
+        ]
+        for path in sorted(top.rglob("*.json"))
+    }
 
 
 async def test_what_was_signed_as_made_by_hand_before_is_there_when_a_game_sends_it_again(
