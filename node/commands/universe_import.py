@@ -30,7 +30,8 @@ from node.commands.universe_beside import (
 from node.commands.universe_foreseen import Foreseen
 from node.commands.universe_forking import ENDS_ALL, Forking
 from node.commands.universe_import_told import count, planned, print_report, problem_json
-from node.commands.universe_sending import event_body, send
+from node.commands.universe_sending import TICKS_LEFT, as_it_goes, send
+from node.commands.universe_telling import bodies_of, tell_all
 from node.commands.universe_together import sent_together
 from node.exit_codes import NOT_RUNNING
 from node.failure import Failure, Json, failed
@@ -192,14 +193,15 @@ class Importing:
                 self.total += size - one.size
 
                 def heard(sent: int, at: int = done, id: str = one.id) -> None:
-                    line: Json = {"stage": "send", "id": id, "total": self.total}
+                    stage = "check" if self.is_dry else "send"
+                    line: Json = {"stage": stage, "id": id, "total": self.total}
                     bars.show({**line, "done": at + sent})
 
                 if self.is_dry:
-                    for each in own:
-                        told["known" if self.foreseen.send(one.id, each) else "new"] += 1
+                    self._foresee_all(one.id, own, told, heard)
                 else:
-                    self._tell_events(one, self._send_all(one.id, own, told, heard))
+                    ids = self._send_all(one.id, own, told, heard)
+                    self._tell_events(one, ids, bars)
                 done += size
         self._go_beside()
 
@@ -254,6 +256,36 @@ class Importing:
         self.foreseen.begin(one.id, self.forking.told(one.id))
         self.places[one.id] = COMMONS if wanted == "public" else wanted
 
+    def _foresee_all(
+        self,
+        id: str,
+        snapshots: Sequence[ImportedSnapshot],
+        told: dict[str, Any],
+        heard: Callable[[int], None],
+    ) -> None:
+        """As `_send_all`."""
+        from registry.formats.errors import InvalidFile
+
+        done = 0
+        for one in snapshots:
+            try:
+                ticks_left = None
+                if one.decay is not None and one.decay.goes:
+                    one, ticks_left = as_it_goes(self.files, one)
+            except InvalidFile as wrong:
+                self._refuse(wrong, id, one.source.path)
+            else:
+                told["known" if self.foreseen.send(id, one) else "new"] += 1
+                self._tell_left(one, ticks_left)
+            done += one.content.size
+            heard(done)
+
+    def _tell_left(self, one: ImportedSnapshot, ticks: int | None) -> None:
+        from universe.formats import About
+
+        if ticks is not None:
+            self.plan.report.tell(About.LEFT, one.source.path, TICKS_LEFT.format(ticks))
+
     def _leave(self, wrong: Failure, told: dict[str, Any]) -> None:
         """This universe is not taken. Raises `wrong` where no other would be either."""
         self._refuse(wrong, told["id"], "")
@@ -304,27 +336,20 @@ class Importing:
         send_one = partial(send, node(), self.files, f"{self.did}/{id}")
         for snapshot, answer in sent_together(snapshots, send_one, heard):
             try:
-                kept = answer()
+                sent = answer()
             except (Failure, InvalidFile) as wrong:
                 self._refuse(wrong, id, snapshot.source.path)
             else:
-                told["known" if kept["known"] else "new"] += 1
-                ids[snapshot.source] = str(kept["id"])
+                told["known" if sent.answer["known"] else "new"] += 1
+                ids[snapshot.source] = str(sent.answer["id"])
+                self._tell_left(snapshot, sent.ticks_left)
         return ids
 
-    def _tell_events(self, one: ImportedUniverse, ids: dict[Source, str]) -> None:
+    def _tell_events(self, one: ImportedUniverse, ids: dict[Source, str], bars: Progress) -> None:
         """Those that no snapshot was taken for. `ids`: of its own snapshots that are there now."""
-        taken = {snapshot.event for snapshot in one.snapshots}
-        bodies = [event_body(event) for event in one.events if event not in taken]
-        for event, source in one.named:
-            id = ids.get(source) or self._begun(one, source)
-            bodies.append({**event_body(event), **({} if id is None else {"snapshot": id})})
-        path = path_of("/api/universe", f"{self.did}/{one.id}", "timeline")
-        for body in bodies:
-            try:
-                node().post(path, body)
-            except Failure as wrong:
-                self._refuse(wrong, one.id, body["title"])
+        bodies = bodies_of(one, lambda source: ids.get(source) or self._begun(one, source))
+        for body, wrong in tell_all(node(), f"{self.did}/{one.id}", one.id, bodies, bars):
+            self._refuse(wrong, one.id, body["title"])
 
     def _begun(self, one: ImportedUniverse, source: Source) -> str | None:
         """Id of what it began with, where that is what lies there."""

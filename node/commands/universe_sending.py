@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from node.client import Client, path_of
@@ -16,8 +17,14 @@ if TYPE_CHECKING:
     from universe.formats import ImportedSnapshot
 
 UPLOAD_TIMEOUT_S: Final = 600.0
-WRAPPED_BYTES_MAX: Final = 48 << 20
-"""Of a state that goes to the node as its program would send it, in JSON around it."""
+HELD_BYTES_MAX: Final = 32 << 20
+"""Of a state that is looked at whole: in pieces that takes ten times as long, and more."""
+TICKS_LEFT: Final = (
+    "is not one value of JSON from its first byte to its last, and goes as plain bytes: that it may"
+    " go after {:,} ticks is left out; it stays until the rule of its universe lets it go, or"
+    " `panspermia universe prune --rule RULE` does"
+)
+"""What is told of such a state: see `as_it_goes`."""
 BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -25,13 +32,44 @@ Heard = Callable[[int, int], None]
 """Of how far one state is: bytes, of all bytes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    answer: Json
+    """The node's."""
+    ticks_left: int | None = None
+    """After how many ticks it was to go, where that was left out: see `as_it_goes`."""
+
+
+def as_it_goes(
+    files: WorldFiles, snapshot: ImportedSnapshot
+) -> tuple[ImportedSnapshot, int | None]:
+    """As the node is to have it, and the ticks that are left out for that.
+
+    What its program sends inside of JSON goes so too, and its ticks let nothing go by themselves.
+    What cannot go so is plain bytes: there they would, so it goes without. Raises `InvalidFile`.
+    """
+    from universe.formats.taking import pieces_of
+    from universe.snapshot import Decay
+
+    pieces = pieces_of(files, snapshot.source)
+    if not snapshot.is_wrapped or is_whole_json(pieces, snapshot.content.size):
+        return snapshot, None
+    decay = snapshot.decay
+    if decay is None or not decay.goes:
+        return replace(snapshot, is_wrapped=False), None
+    stays = replace(decay, after=None)
+    kept = None if stays == Decay() else stays
+    return replace(snapshot, is_wrapped=False, decay=kept), decay.after
+
+
 def send(
     node: Client, files: WorldFiles, id: str, snapshot: ImportedSnapshot, heard: Heard
-) -> Json:
+) -> Sent:
     """One state to the node, its bytes as they are. Raises `Failure`, `InvalidFile`."""
     from universe.formats.decays import decay_json
     from universe.formats.taking import pieces_of
 
+    snapshot, ticks_left = as_it_goes(files, snapshot)
     about: dict[str, Any] = {"type": snapshot.kind_kept, "at": snapshot.at_us}
     if snapshot.day is not None:
         about["day"] = snapshot.day
@@ -39,27 +77,24 @@ def send(
     policy = None if decay is None else decay_json(decay)
     path = path_of("/api/universe", id, "snapshot")
     checksum = snapshot.content.checksum.hex()
-    size = snapshot.content.size
-    if snapshot.is_wrapped and size <= WRAPPED_BYTES_MAX:
-        data = b"".join(pieces_of(files, snapshot.source))
-        if is_whole_json(data):
-            told: dict[str, Any] = {"tick": snapshot.tick, **about}
-            if snapshot.event:
-                told["canonEvent"] = event_body(snapshot.event)
-            if policy:
-                told["decayPolicy"] = policy
-            body = json.dumps(told)[:-1].encode() + b', "snapshot": ' + data + b"}"
-            query = {"checksum": checksum, "at": about["at"]}
-            return upload(node, path, query, iter([body]), len(body), "application/json", heard)
+    size, pieces = snapshot.content.size, pieces_of(files, snapshot.source)
+    if snapshot.is_wrapped:
+        told: dict[str, Any] = {"tick": snapshot.tick, **about}
+        if snapshot.event:
+            told["canonEvent"] = event_body(snapshot.event)
+        if policy:
+            told["decayPolicy"] = policy
+        before, behind = json.dumps(told)[:-1].encode() + b', "snapshot": ', b"}"
+        query: Json = {"checksum": checksum, "at": about["at"]}
+        size += len(before) + len(behind)
+        pieces = chain([before], pieces, [behind])
+        return Sent(upload(node, path, query, pieces, size, "application/json", heard))
     query = {**about, "tick": snapshot.tick, "checksum": checksum}
     if snapshot.event:
         query["event"] = json.dumps(event_body(snapshot.event), ensure_ascii=False)
-    if snapshot.is_wrapped and decay is not None and decay.goes:
-        policy = decay_json(replace(decay, after=None))  # as plain bytes it would go by itself
     if policy:
         query["decay"] = json.dumps(policy, ensure_ascii=False)
-    pieces = pieces_of(files, snapshot.source)
-    return upload(node, path, query, pieces, size, snapshot.media, heard)
+    return Sent(upload(node, path, query, pieces, size, snapshot.media, heard), ticks_left)
 
 
 def upload(
@@ -91,13 +126,42 @@ class Pieces:
         return found
 
 
-def is_whole_json(data: bytes) -> bool:
-    """One value of JSON with nothing around it: in a body it stays what it is, byte by byte."""
+def is_whole_json(pieces: Iterator[bytes], size: int) -> bool:
+    """One value of JSON with nothing around it: in a body it stays what it is, byte by byte.
+
+    Raises what `pieces` raises.
+    """
+    first = next(pieces, b"")
+    if first[:1].isspace() or first.startswith(BOM):
+        return False
+    pieces = chain([first], pieces)
+    return _is_json(b"".join(pieces)) if size <= HELD_BYTES_MAX else _are_json(pieces)
+
+
+def _are_json(pieces: Iterator[bytes]) -> bool:
+    from registry.formats.errors import InvalidFile
+    from universe.formats.json_pieces import Whole
+
+    whole, last = Whole(""), b""
+    for piece in pieces:
+        last = piece or last
+        try:
+            whole.push(piece)
+        except InvalidFile:
+            return False
+    try:
+        whole.finish()
+    except InvalidFile:
+        return False
+    return not last[-1:].isspace()
+
+
+def _is_json(data: bytes) -> bool:
     import msgspec
 
     from universe.formats.halves import whole_characters
 
-    if not data or data[:1].isspace() or data[-1:].isspace() or data.startswith(BOM):
+    if not data or data[-1:].isspace():
         return False
     try:
         msgspec.json.decode(whole_characters(data), type=msgspec.Raw)

@@ -9,17 +9,16 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from node.commands.universe_sending import Heard
-from node.failure import Json
+from node.commands.universe_sending import Heard, Sent
 
 if TYPE_CHECKING:
     from universe.formats import ImportedSnapshot
 
-Send: TypeAlias = "Callable[[ImportedSnapshot, Heard], Json]"
+Send: TypeAlias = "Callable[[ImportedSnapshot, Heard], Sent]"
 
 AT_ONCE_MAX: Final = 32
 BYTES_MAX: Final = 32 << 20
-"""Of all that are on their way, or one that is larger: a state in JSON is held whole."""
+"""Of all that are on their way, or one that is larger: what is no larger may be held whole."""
 ROW_BYTES: Final = 4 << 20
 """What one that a child process reads out of a database counts as, at least."""
 SHOWN_S: Final = 0.2
@@ -28,7 +27,7 @@ SHOWN_S: Final = 0.2
 @dataclass(slots=True, eq=False)
 class _OnItsWay:
     snapshot: ImportedSnapshot
-    answer: Future[Json] = field(default_factory=Future["Json"])
+    answer: Future[Sent] = field(default_factory=Future[Sent])
     sent_bytes: int = 0
 
     @property
@@ -52,7 +51,7 @@ class _OnItsWay:
 
 def sent_together(
     snapshots: Iterable[ImportedSnapshot], send: Send, heard: Callable[[int], None]
-) -> Iterator[tuple[ImportedSnapshot, Callable[[], Json]]]:
+) -> Iterator[tuple[ImportedSnapshot, Callable[[], Sent]]]:
     """Each, in their order, with what gives the answer to it, or raises what `send` raised.
 
     `heard`: of how many bytes went out of all of them.

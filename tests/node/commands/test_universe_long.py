@@ -129,3 +129,22 @@ async def test_a_file_is_told_of_while_it_is_sent_and_a_universe_while_it_goes_o
     stages = dict.fromkeys((line["stage"], line["id"]) for line in lines)
     assert [*stages] == [("read", "out"), ("send", "universe:again")]
     assert (lines[-1]["done"], lines[-1]["total"]) == (len(WORLD), len(WORLD))
+
+
+async def test_events_are_told_of_while_they_go_in(
+    alice: Alice, home: Path, tmp_path: Path
+) -> None:
+    for tick in range(3):
+        event = {"type": "union", "title": f"The {tick}.", "tick": tick}
+        answer = await alice.client.post(f"{PLACE}/timeline", json=event)
+        assert answer.status_code == 201
+    folder = tmp_path / "out"
+    ran = await typed(home, "--json", "universe", "export", "universe:main", str(folder))
+    assert ran.exit_code == 0, ran.output
+    again = ("universe", "import", str(folder), "--id", "universe:again")
+    lines, _ = told(await typed(home, "--json", *again))
+    events = [line for line in lines if line["stage"] == "tell"]
+    assert {line["id"] for line in events} == {"universe:again"}
+    assert [line["done"] for line in events] == sorted({line["done"] for line in events})
+    assert len(events) == 3
+    assert events[-1]["done"] == events[-1]["total"] > 0
