@@ -4,6 +4,8 @@
 
 Nothing is queued: what is due is asked of the store each time, so what a kill interrupted is found
 at the next start. Changes that come meanwhile are looked at together, a pause after the last look.
+Where nothing changes there is a look after 10 s, 20 s, … 10 min if a disk was full or busy; if
+somebody waits for the next day, each hour, and when it is time.
 """
 
 import asyncio
@@ -22,6 +24,7 @@ from crdt.errors import CrdtError
 from crdt.keys import COMMONS, NamespaceKey
 from node.errors import NodeError
 from node.events import Events
+from node.retries import Retries
 from node.services.passages import Ferry, own_halves
 from node.services.travel import Gatekeeper
 from p2p.protocol.errors import SyncError
@@ -49,8 +52,8 @@ FETCHES_MAX: Final = 4
 """Travellers whose bytes are asked for at once."""
 TRY_AGAIN_S: Final = 30.0
 TRIED_MAX: Final = 1_024
-AGAIN_S: Final = 60.0
-"""After a disk that was full or busy: nothing else may come that would wake a gate."""
+LOOK_ANYWAY_S: Final = 3_600.0
+"""Whatever is known of when: this device may sleep meanwhile, or its clock be set."""
 PASSING: Final = (OverQuota, StorageError)
 """No kinds of it: those say more than that it cannot be now."""
 FAILURES: Final = (NodeError, RegistryError, CrdtError, StorageError)
@@ -58,6 +61,15 @@ FAILURES: Final = (NodeError, RegistryError, CrdtError, StorageError)
 FETCH_FAILURES: Final = (*FAILURES, SyncError)
 
 Rest = Callable[[float], Awaitable[None]]
+Wait = Callable[[asyncio.Event, float | None], Awaitable[None]]
+"""Until it is set, or so many seconds have passed."""
+
+
+async def woken(wake: asyncio.Event, wait_s: float | None) -> None:
+    """`Wait` by the loop's clock."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(wait_s):
+            await wake.wait()
 
 
 class GateNews(Struct, frozen=True):
@@ -87,11 +99,11 @@ class Gates:
     wanted: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
     warned: dict[str, str] = field(default_factory=dict[str, str])
     """Universe → what was logged of its gate last: not at every look again."""
-    put_off: set[NamespaceKey] = field(default_factory=set[NamespaceKey])
+    put_off: Retries[NamespaceKey] = field(default_factory=Retries[NamespaceKey])
     """Where something is due that the disk did not take, or that waits for the next day."""
 
-    async def run(self, rest: Rest = asyncio.sleep, *, again_s: float = AGAIN_S) -> None:
-        """Until cancelled. What the disk did not take is tried at each look, or after `again_s`."""
+    async def run(self, rest: Rest = asyncio.sleep, wait: Wait = woken) -> None:
+        """Until cancelled. What is put off is looked at when it is due, busy or not."""
         store = self.ferry(COMMONS).store
         changed: set[NamespaceKey] = set(await store.namespaces_held())
         wake = asyncio.Event()
@@ -110,13 +122,10 @@ class Gates:
         try:
             async with asyncio.TaskGroup() as fetches:
                 while True:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(again_s if self.put_off else None):
-                            await wake.wait()
-                    changed |= self.put_off  # also where others are never silent for so long
-                    self.put_off.clear()
+                    await wait(wake, self._silent_s())
                     wake.clear()
                     begun_s = self.clock_s()
+                    changed |= self.put_off.due(now_s=begun_s)
                     look = sorted(changed)
                     changed.clear()  # what comes meanwhile has the next look
                     for namespace in look:
@@ -137,21 +146,38 @@ class Gates:
             halves = await own_halves(by)
         except FAILURES as error:
             log.warning("gates: %s", error)
-            self._note(namespace, error)
+            self._put_off(namespace, keeper, is_failed=type(error) in PASSING)
             return 0
+        is_failed = False
         ends = {end for one in halves for end in one.ends[:2]}
         for universe in sorted(end for end in ends if parse_full_name(end)[0] == by.did):
             for _ in range(ROUNDS_MAX):
-                signed = await self._answer_one(keeper, universe, namespace)
+                signed = await self._answer_one(keeper, universe)
+                if signed is None:
+                    is_failed = True
+                    break
                 for one in signed:
                     self.events.publish("traveller", _news(one))
                 count += len(signed)
                 if len(signed) < ANSWERS_MAX:
                     break
         self.wanted = keeper.wanted
-        if keeper.is_put_off:
-            self.put_off.add(namespace)
+        self._put_off(namespace, keeper, is_failed=is_failed)
         return count
+
+    def _put_off(self, namespace: NamespaceKey, keeper: Gatekeeper, *, is_failed: bool) -> None:
+        """After a look there: when the next one is, if nothing changes. `is_failed`: for now."""
+        if is_failed:
+            self.put_off.put_off(namespace, now_s=self.clock_s())
+        else:
+            self.put_off.done(namespace)
+        if keeper.put_off_until_us is not None:
+            wait_s = (keeper.put_off_until_us - keeper.by.clock_us()) / 1_000_000
+            self.put_off.no_later(namespace, self.clock_s() + min(wait_s, LOOK_ANYWAY_S))
+
+    def _silent_s(self) -> float | None:
+        """How long nothing may come until there is a look all the same; None: for ever."""
+        return self.put_off.first_s(now_s=self.clock_s())
 
     def _turns(self, namespace: NamespaceKey) -> list[tuple[BlobId, int]]:
         """What is asked for now, of what travellers there wait for."""
@@ -175,24 +201,17 @@ class Gates:
             await self.pause(TRY_AGAIN_S)
         came(self.fetching.pop(blob))
 
-    async def _answer_one(
-        self, keeper: Gatekeeper, universe: str, namespace: NamespaceKey
-    ) -> list[Checked]:
-        """One gate that cannot be answered for keeps no other one waiting."""
+    async def _answer_one(self, keeper: Gatekeeper, universe: str) -> list[Checked] | None:
+        """One gate that cannot be answered for keeps no other one waiting. None: not now."""
         try:
             signed = await keeper.answer(universe)
         except FAILURES as error:
             if self.warned.get(universe) != str(error):
                 log.warning("the gate of %s: %s", universe, error)
             self.warned[universe] = str(error)
-            self._note(namespace, error)
-            return []
+            return None if type(error) in PASSING else []
         self.warned.pop(universe, None)
         return signed
-
-    def _note(self, namespace: NamespaceKey, error: Exception) -> None:
-        if type(error) in PASSING:
-            self.put_off.add(namespace)
 
 
 def _is_ours(document: DocumentId) -> bool:

@@ -26,6 +26,21 @@ class Retries(Generic[K]):
         if len(self._due) > HELD_MAX:
             del self._due[next(iter(self._due))]
 
+    def no_later(self, key: K, due_s: float) -> None:
+        """Put off until something is known to be different; or as long as it is already."""
+        before_s, wait_s = self._due.pop(key, (due_s, 0.0))
+        self._due[key] = (min(before_s, due_s), wait_s)
+
+    def due(self, *, now_s: float) -> set[K]:
+        """Of what was put off all that may be tried again; until it is done, or put off anew."""
+        return {key for key, (due_s, _) in self._due.items() if due_s <= now_s}
+
+    def first_s(self, *, now_s: float) -> float | None:
+        """Until the first of all that was put off is due; None where nothing is."""
+        if not self._due:
+            return None
+        return max(0.0, min(due_s for due_s, _ in self._due.values()) - now_s)
+
     def is_due(self, key: K, *, now_s: float) -> bool:
         """Whether it may be tried: so what was never put off."""
         return key not in self._due or self._due[key][0] <= now_s

@@ -12,7 +12,7 @@ counts the same receipts, and who is under way with them, before it lets anybody
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from registry.errors import CannotTravel
@@ -44,8 +44,8 @@ class Share:
     """What was signed of who came through one passage."""
 
     answers: int = 0
-    lately: int = 0
-    """Of these, within the day before now."""
+    lately_us: list[int] = field(default_factory=list[int])
+    """Of these, those within the day before now: when each was signed, in their order."""
     refused: int = 0
     """In a row, up to the last."""
 
@@ -57,7 +57,14 @@ class Share:
     @property
     def waits(self) -> bool:
         """Whether more is answered as time goes by."""
-        return not self.is_spent and self.lately >= DAY_ANSWERS_MAX
+        return not self.is_spent and len(self.lately_us) >= DAY_ANSWERS_MAX
+
+    @property
+    def free_us(self) -> int | None:
+        """When the next may be answered, where that is a matter of time."""
+        if not self.waits:
+            return None
+        return sorted(self.lately_us)[len(self.lately_us) - DAY_ANSWERS_MAX] + DAY_US
 
     def rest(self, *, is_open: bool) -> Rest | None:
         """Why nobody who comes through the passage is answered now; None where they are."""
@@ -72,9 +79,10 @@ class Share:
         is_free = not self.is_spent and not self.waits
         return is_free and (accept or self.refused < REFUSALS_MAX)
 
-    def count(self, kind: str, *, is_lately: bool) -> None:
+    def count(self, kind: str, at_us: int, *, is_lately: bool) -> None:
         self.answers += 1
-        self.lately += is_lately
+        if is_lately:
+            self.lately_us.append(at_us)
         self.refused = self.refused + 1 if kind == REFUSAL else 0
 
 
@@ -90,20 +98,23 @@ class Shares:
     def __getitem__(self, passage: str) -> Share:
         return self._of.get(passage) or Share()
 
-    def put_off(self, coming: Iterable[Checked], answers: Iterable[Receipt]) -> bool:
-        """Whether some of these departures wait for the next day, after these answers."""
+    def put_off_until(self, coming: Iterable[Checked], answers: Iterable[Receipt]) -> int | None:
+        """When the first of those of these departures that wait for the next day may be answered,
+        after these answers, in µs since 1970; None where none does."""
         answered = set[bytes | None]()
         for one in answers:
             self.count(one)
             answered.add(one.answers)
-        return any(one.id not in answered and self[one.receipt.passage].waits for one in coming)
+        waiting = {one.receipt.passage for one in coming if one.id not in answered}
+        free = [self[passage].free_us for passage in waiting]
+        return min((one for one in free if one is not None), default=None)
 
     def count(self, receipt: Receipt) -> None:
         """One more receipt of that gate. What a clock dated after now is not of this day."""
         if receipt.kind in (ARRIVAL, REFUSAL):
             is_lately = 0 <= self._now_us - receipt.at_us < DAY_US
             share = self._of.setdefault(receipt.passage, Share())
-            share.count(receipt.kind, is_lately=is_lately)
+            share.count(receipt.kind, receipt.at_us, is_lately=is_lately)
 
 
 def under_way(line: Line, target: str, lines: Lines) -> list[Checked]:

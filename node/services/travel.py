@@ -94,8 +94,8 @@ class Gatekeeper:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     wanted: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
     """Blobs of travellers that wait for their bytes, and how many bytes these are to be."""
-    is_put_off: bool = False
-    """Whether somebody waits for the next day at one of them."""
+    put_off_until_us: int | None = None
+    """When the first who waits for the next day at one of them may be answered; None: nobody."""
 
     @property
     def key(self) -> bytes:
@@ -232,7 +232,8 @@ class Gatekeeper:
             said = await books.ask(question)
             if said:
                 await self._check_none_missing(books, universe)
-            self.is_put_off |= shares.put_off(own, said)
+            if (until_us := shares.put_off_until(own, said)) is not None:
+                self.put_off_until_us = min(until_us, self.put_off_until_us or until_us)
             return await self._sign(books, universe, said)
 
     async def decide(

@@ -1,7 +1,8 @@
 """The task behind the gates: what comes is answered without anybody asking."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from crdt.keys import COMMONS, NamespaceKey
 from node.events import Events
 from node.gates import PAUSE_MAX_S, PAUSE_S, Gates
+from node.retries import FIRST_S
 from node.services.passages import Ferry, document_of
 from registry.head import touch
+from tests.node.passing_time import PassingTime
 from tests.node.services.test_travel import Person, opened, opened_people, sends
 from tests.storage.full_disk import largest_file
 from tests.storage.people import NOW_US
@@ -25,12 +28,14 @@ async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
         yield await opened_people(stack, tmp_path)
 
 
-def gates_of(person: Person, events: Events) -> Gates:
+def gates_of(
+    person: Person, events: Events, clock_s: Callable[[], float] = time.monotonic
+) -> Gates:
     def ferry(namespace: NamespaceKey) -> Ferry:
         assert namespace == COMMONS
         return person.ferry
 
-    return Gates(ferry, person.gates.lock, events)
+    return Gates(ferry, person.gates.lock, events, clock_s)
 
 
 async def test_who_comes_is_let_in_by_itself_and_told(people: tuple[Person, Person]) -> None:
@@ -83,12 +88,14 @@ async def test_what_a_full_disk_keeps_from_being_signed_is_signed_once_there_is_
         tries.release()
 
     told = events.follow(0, ("traveller",))
-    gates = gates_of(bob, events)
+    passing = PassingTime()
+    gates = gates_of(bob, events, passing.clock_s)
     with largest_file(4096):
-        task = asyncio.create_task(gates.run(rest, again_s=0.01))
+        task = asyncio.create_task(gates.run(rest, passing.wait))
         async with asyncio.timeout(60):
-            for _ in range(3):  # by itself: nothing else comes
+            for _ in range(9):  # by itself: nothing else comes
                 await tries.acquire()
+    assert passing.waits[:8] == [10, 20, 40, 80, 160, 320, 600, 600], "less and less often"
     async with asyncio.timeout(60):
         event = await anext(told)
     assert b'"kind":"arrival"' in event.data
@@ -122,7 +129,8 @@ async def test_what_comes_during_a_look_has_the_next_and_no_pause_is_long(
     people: tuple[Person, Person],
 ) -> None:
     alice, _ = people
-    clock = iter((0.0, 0.0, 1.0, 2.0, 10.0, 1_000.0))  # each look begins and ends
+    # Before each look it is asked how long nothing may come; then the look begins and ends.
+    clock = iter((0.0, 0.0, 0.0, 1.0, 1.0, 2.0, 10.0, 10.0, 1_000.0))
     pauses, enough = list[float](), asyncio.Event()
 
     async def rest(seconds: float) -> None:
@@ -146,27 +154,30 @@ ELSEWHERE = NamespaceKey(bytes(32))
 class PutOff(Busy):
     """Whom the disk once kept from answering elsewhere, while something comes here at each look."""
 
-    looked: asyncio.Event
+    looked: asyncio.Future[float]
 
     async def answer(self, namespace: NamespaceKey) -> int:
         if namespace == ELSEWHERE:
-            self.looked.set()
-            return 0
-        if not self.looked.is_set():
-            self.put_off.add(ELSEWHERE)
+            self.looked.set_result(self.clock_s())
+            await asyncio.Event().wait()
+        if self.put_off.first_s(now_s=0) is None:
+            self.put_off.put_off(ELSEWHERE, now_s=self.clock_s())
         return await super().answer(namespace)
 
 
 async def test_what_was_put_off_waits_for_no_silence(people: tuple[Person, Person]) -> None:
     alice, _ = people
+    passing = PassingTime()
 
-    async def rest(_: float) -> None:
+    async def rest(seconds: float) -> None:
+        passing.now_s += seconds
         await asyncio.sleep(0)
 
-    gates = PutOff(lambda _: alice.ferry, alice.gates.lock, Events())
-    gates.looked = asyncio.Event()
-    task = asyncio.create_task(gates.run(rest, again_s=3_600))
+    gates = PutOff(lambda _: alice.ferry, alice.gates.lock, Events(), passing.clock_s)
+    gates.looked = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(gates.run(rest, passing.wait))
     async with asyncio.timeout(60):
-        await gates.looked.wait()
+        assert await gates.looked == FIRST_S
+    assert passing.waits == [], "others are never silent"
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

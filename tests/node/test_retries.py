@@ -37,3 +37,24 @@ def test_it_holds_so_many() -> None:
     assert retries.is_due(0, now_s=0)
     assert not retries.is_due(1, now_s=0)
     assert not retries.is_due(HELD_MAX, now_s=0)
+
+
+def test_what_is_known_to_change_at_a_time_is_due_no_later() -> None:
+    retries: Retries[str] = Retries()
+    assert retries.first_s(now_s=0) is None
+    retries.no_later("a", 50)
+    assert retries.first_s(now_s=20) == 30
+    retries.put_off("b", now_s=20)
+    retries.put_off("b", now_s=20)
+    assert retries.due(now_s=20 + FIRST_S) == set()
+    retries.no_later("b", 45)
+    retries.no_later("b", 25)
+    assert retries.first_s(now_s=20) == 5
+    assert retries.first_s(now_s=30) == 0
+    assert retries.due(now_s=30) == {"b"}
+    retries.put_off("b", now_s=30)
+    assert retries.first_s(now_s=30) == 20
+    assert retries.due(now_s=30 + 4 * FIRST_S) == {"a", "b"}
+    retries.done("b")
+    retries.done("a")
+    assert retries.first_s(now_s=100) is None

@@ -21,6 +21,7 @@ from node.services.passages import Ferry
 from storage.errors import OverQuota
 from tests.node.api.test_snapshots import AT, PLACE
 from tests.node.parts import Alice, open_alice
+from tests.node.passing_time import PassingTime
 from tests.storage.test_small_disk import disk, fill
 
 __all__ = ["disk"]
@@ -96,12 +97,13 @@ async def test_who_cannot_leave_is_still_here_and_who_cannot_arrive_is_on_the_wa
     assert left, "there was room for some"
     here = await travellers(alice)
     assert sorted(here) == sorted(f"fox {number}" for number in range(left))
-    gates, tries = Gates(ferry, alice.node.gating, alice.node.events), asyncio.Semaphore(0)
+    time, tries = PassingTime(), asyncio.Semaphore(0)
+    gates = Gates(ferry, alice.node.gating, alice.node.events, time.clock_s)
 
     async def rest(seconds: float) -> None:
         tries.release()
 
-    answering = asyncio.create_task(gates.run(rest, again_s=0.01))
+    answering = asyncio.create_task(gates.run(rest, time.wait))
     async with asyncio.timeout(60):
         for _ in range(3):
             await tries.acquire()

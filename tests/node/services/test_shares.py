@@ -1,5 +1,7 @@
 """A partner who sends without end costs a gate so much and no more, in real records."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -10,7 +12,8 @@ import pytest
 from crdt.document import Editor
 from crdt.keys import COMMONS
 from node.events import Events
-from node.gates import Gates
+from node.gates import LOOK_ANYWAY_S, Gates
+from node.services.gatebooks import Books
 from node.services.passages import (
     accept_passage,
     close_passage,
@@ -21,6 +24,7 @@ from node.services.passengers import Passenger
 from node.services.travel import Sent
 from node.services.travellers import travellers_through
 from registry.errors import CannotTravel
+from tests.node.passing_time import PassingTime
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_travel import Person, opened, opened_people, sends
 from tests.storage.people import NOW_US
@@ -47,7 +51,7 @@ async def floods(alice: Person, bob: Person, passage: Passage, many: int) -> Non
 
 def gates_of(person: Person, clock_us: int) -> Gates:
     later = replace(person.ferry, clock_us=lambda: clock_us)
-    return Gates(lambda _: later, person.gates.lock, Events())
+    return Gates(lambda _: later, person.gates.lock, Events(), lambda: 0.0)
 
 
 async def rests(by: Person, passage: Passage) -> Mapping[str, str]:
@@ -72,7 +76,7 @@ async def test_who_sends_on_through_a_closed_passage_is_answered_no_more(
     record = await bob.ferry.store.read(reef)
     assert await gates.answer(COMMONS) == 0
     assert await gates_of(bob, NOW_US + 400 * DAY_US).answer(COMMONS) == 0
-    assert not gates.put_off, "nothing to look at again"
+    assert gates.put_off.first_s(now_s=0) is None, "nothing to look at again"
     assert await bob.ferry.store.read(reef) == record
     assert await rests(bob, passage) == {bob.universe("universe:reef"): "refused"}
     await alice.hears(bob)
@@ -144,14 +148,51 @@ async def test_who_comes_beyond_what_a_day_takes_is_let_in_the_next(
     await floods(alice, bob, passage, 30)
     gates = gates_of(bob, NOW_US)
     assert await gates.answer(COMMONS) == 20
-    assert gates.put_off == {COMMONS}, "it looks again by itself"
-    gates.put_off.clear()
+    assert gates.put_off.first_s(now_s=0) == LOOK_ANYWAY_S, "it looks again by itself"
     assert await gates.answer(COMMONS) == 0
-    assert gates.put_off == {COMMONS}
+    assert gates.put_off.first_s(now_s=0) == LOOK_ANYWAY_S
+    evening = gates_of(bob, NOW_US + DAY_US - 90_000_000)
+    assert await evening.answer(COMMONS) == 0
+    assert evening.put_off.first_s(now_s=0) == 90, "when the first answers are a day old"
     assert await rests(bob, passage) == {bob.universe("universe:reef"): "day"}
     tomorrow = gates_of(bob, NOW_US + DAY_US)
     assert await tomorrow.answer(COMMONS) == 10
-    assert not tomorrow.put_off
+    assert tomorrow.put_off.first_s(now_s=0) is None
+
+
+async def test_a_gate_that_waits_for_the_next_day_seldom_looks(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And answers as soon as the day is over, though nothing comes that would wake it."""
+    monkeypatch.setattr(shares, "DAY_ANSWERS_MAX", 20)
+    alice, bob = people
+    passage = await opened(alice, bob)
+    await floods(alice, bob, passage, 50)
+    events, time, looks = Events(), PassingTime(), list[float]()
+    enough = asyncio.Event()
+    ferry = replace(bob.ferry, clock_us=lambda: NOW_US + round(time.now_s * 1_000_000))
+    told = events.follow(0, ("traveller",))
+
+    async def rest(_: float) -> None:
+        looks.append(time.now_s)
+        if time.now_s >= 2 * DAY_US / 1_000_000:
+            enough.set()
+            await asyncio.Event().wait()
+
+    gates = Gates(lambda _: ferry, bob.gates.lock, events, time.clock_s)
+    task = asyncio.create_task(gates.run(rest, time.wait))
+    async with asyncio.timeout(60):
+        await enough.wait()
+        for _ in range(50):
+            await anext(told)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await told.aclose()
+    assert len(looks) < 60, "each hour, and as things change"
+    reef = bob.universe("universe:reef")
+    answers = (await Books(ferry).ask(lambda lines: lines[reef])).receipts
+    days = Counter((one.receipt.at_us - NOW_US) // DAY_US for one in answers)
+    assert days == {0: 20, 1: 20, 2: 10}
 
 
 async def test_nobody_leaves_for_a_universe_that_is_full(
