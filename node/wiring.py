@@ -60,6 +60,7 @@ from registry.facts import facts_of
 from storage.errors import StorageError
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
+from universe.event import Event
 
 CURSOR_KEY_BYTES: Final = 32
 DRAWN_AT_ONCE_MAX: Final = 2  # pictures: a page of a hundred takes no more threads
@@ -120,6 +121,8 @@ class Node:
     """Universes are made one after the other: of two at once each would be the first of its id."""
     uploads: Joining[Came, Kept] = field(default_factory=Joining[Came, Kept])
     """Snapshots that wait to be named in the universe they are of."""
+    tellings: Joining[Event, bytes] = field(default_factory=Joining[Event, bytes])
+    """The same of events."""
     left_over: LeftOver = field(default_factory=LeftOver)
     """By the run before, and how far it is cleaned up."""
 

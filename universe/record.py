@@ -254,9 +254,16 @@ def drop_snapshots(ids: tuple[bytes, ...], *, now_us: int) -> Edit:
 
 def add_event(event: bytes, *, now_us: int) -> Edit:
     """Add an event, as `encode_event` wrote it; nothing changes where it is there."""
+    return add_events([event], now_us=now_us)
+
+
+def add_events(events: Sequence[bytes], *, now_us: int) -> Edit:
+    """Add them in one change. All or none: raises `UniverseFull` for the first without room."""
 
     def edit(editor: Editor) -> None:
-        if _put_event(editor, event, Held.of(editor)):
+        held = Held.of(editor)
+        are_new = [_put_event(editor, event, held) for event in events]
+        if any(are_new):
             touch(editor, now_us)
 
     return edit

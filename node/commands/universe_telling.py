@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from node.client import Client, path_of
 from node.commands.progress import Progress
-from node.commands.universe_sending import event_body
+from node.commands.universe_sending import Heard, event_body
+from node.commands.universe_together import Sized, together
 from node.failure import Failure, Json
 
 if TYPE_CHECKING:
@@ -32,13 +33,24 @@ def tell_all(
 ) -> Iterator[tuple[Json, Failure]]:
     """Tells them; gives those that the node refuses. `universe`: its full name, `id` its own."""
     path = path_of("/api/universe", universe, "timeline")
-    sizes = [len(json.dumps(body)) for body in bodies]
-    line: Json = {"stage": "tell", "id": id, "called": f"{id}: events", "total": sum(sizes)}
-    done = 0
-    for body, size in zip(bodies, sizes, strict=True):
+    total = sum(map(_bytes_of, bodies))
+    line: Json = {"stage": "tell", "id": id, "called": f"{id}: events", "total": total}
+
+    def sized(body: Json) -> Sized:
+        return _bytes_of(body), _bytes_of(body)
+
+    def post(body: Json, _: Heard) -> Json:
+        return node.post(path, body)
+
+    def heard(done: int) -> None:
+        bars.show({**line, "done": done})
+
+    for body, answer in together(bodies, sized, post, heard):
         try:
-            node.post(path, body)
+            answer()
         except Failure as wrong:
             yield body, wrong
-        done += size
-        bars.show({**line, "done": done})
+
+
+def _bytes_of(body: Json) -> int:
+    return len(json.dumps(body))

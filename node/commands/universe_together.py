@@ -1,4 +1,4 @@
-"""Several states on their way to the node at once: it names all that wait in one change."""
+"""Several things on their way to the node at once: it says all that wait in one change."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from node.commands.universe_sending import Heard, Sent
 
 if TYPE_CHECKING:
     from universe.formats import ImportedSnapshot
 
-Send: TypeAlias = "Callable[[ImportedSnapshot, Heard], Sent]"
+T = TypeVar("T")
+R = TypeVar("R")
 
 AT_ONCE_MAX: Final = 32
 BYTES_MAX: Final = 32 << 20
@@ -23,25 +24,25 @@ ROW_BYTES: Final = 4 << 20
 """What one that a child process reads out of a database counts as, at least."""
 SHOWN_S: Final = 0.2
 
+Sized: TypeAlias = tuple[int, int]
+"""Of how many bytes it is, and as how many it counts while it is on its way."""
+
 
 @dataclass(slots=True, eq=False)
-class _OnItsWay:
-    snapshot: ImportedSnapshot
-    answer: Future[Sent] = field(default_factory=Future[Sent])
+class _OnItsWay(Generic[T, R]):
+    what: T
+    size: int
+    counts: int
+    answer: Future[R] = field(default_factory=Future[R])
     sent_bytes: int = 0
 
-    @property
-    def bytes(self) -> int:
-        size = self.snapshot.content.size
-        return size if self.snapshot.source.row is None else max(size, ROW_BYTES)
-
-    def begin(self, send: Send) -> None:
+    def begin(self, send: Callable[[T, Heard], R]) -> None:
         """In a thread that ends with the process: who breaks off waits for nothing."""
         threading.Thread(target=self._run, args=(send,), daemon=True).start()
 
-    def _run(self, send: Send) -> None:
+    def _run(self, send: Callable[[T, Heard], R]) -> None:
         try:
-            self.answer.set_result(send(self.snapshot, self._hear))
+            self.answer.set_result(send(self.what, self._hear))
         except BaseException as error:  # whoever asks for the answer is told of it
             self.answer.set_exception(error)
 
@@ -50,37 +51,54 @@ class _OnItsWay:
 
 
 def sent_together(
-    snapshots: Iterable[ImportedSnapshot], send: Send, heard: Callable[[int], None]
+    snapshots: Iterable[ImportedSnapshot],
+    send: Callable[[ImportedSnapshot, Heard], Sent],
+    heard: Callable[[int], None],
 ) -> Iterator[tuple[ImportedSnapshot, Callable[[], Sent]]]:
+    """As `together`, of states."""
+    return together(snapshots, _sized, send, heard)
+
+
+def _sized(one: ImportedSnapshot) -> Sized:
+    size = one.content.size
+    return size, size if one.source.row is None else max(size, ROW_BYTES)
+
+
+def together(
+    things: Iterable[T],
+    sized: Callable[[T], Sized],
+    send: Callable[[T, Heard], R],
+    heard: Callable[[int], None],
+) -> Iterator[tuple[T, Callable[[], R]]]:
     """Each, in their order, with what gives the answer to it, or raises what `send` raised.
 
     `heard`: of how many bytes went out of all of them.
     """
-    waiting: deque[_OnItsWay] = deque()
+    waiting: deque[_OnItsWay[T, R]] = deque()
     done = 0
 
-    def first() -> _OnItsWay:
+    def first() -> _OnItsWay[T, R]:
         one = waiting[0]
         while not wait([one.answer], SHOWN_S).done:
             heard(done + sum(other.sent_bytes for other in waiting))
         return waiting.popleft()
 
-    for snapshot in snapshots:
-        one = _OnItsWay(snapshot)
+    for thing in things:
+        one = _OnItsWay[T, R](thing, *sized(thing))
         while waiting and not _has_room(waiting, one):
             ended = first()
-            done += ended.snapshot.content.size
+            done += ended.size
             heard(done)
-            yield ended.snapshot, ended.answer.result
+            yield ended.what, ended.answer.result
         waiting.append(one)
         one.begin(send)
     while waiting:
         ended = first()
-        done += ended.snapshot.content.size
+        done += ended.size
         heard(done)
-        yield ended.snapshot, ended.answer.result
+        yield ended.what, ended.answer.result
 
 
-def _has_room(waiting: Iterable[_OnItsWay], one: _OnItsWay) -> bool:
-    sizes = [other.bytes for other in waiting]
-    return len(sizes) < AT_ONCE_MAX and sum(sizes) + one.bytes <= BYTES_MAX
+def _has_room(waiting: Iterable[_OnItsWay[T, R]], one: _OnItsWay[T, R]) -> bool:
+    counts = [other.counts for other in waiting]
+    return len(counts) < AT_ONCE_MAX and sum(counts) + one.counts <= BYTES_MAX

@@ -23,7 +23,6 @@ from node.services.universes import (
     joined_places,
     make_universe,
     parse_tick,
-    signer_of,
     snapshot_meant,
 )
 from registry.fields import Plain
@@ -31,17 +30,13 @@ from storage.listing import EventRow, SnapshotRow
 from storage.listings import ListedRow
 from storage.snapshots import PAGE_MAX
 from storage.store import Store
-from universe.event import Event, decode_event, encode_event, event_id
+from universe.event import Event, decode_event
 from universe.forks import Branch, Forks, Place
 from universe.gatebook import gatebook_of, name_of
 from universe.lines import Lines
 from universe.names import parse_full_name
 from universe.parts import Origin
-from universe.record import (
-    WORD,
-    Visibility,
-    add_event,
-)
+from universe.record import WORD, Visibility
 from universe.snapshot import SignedSnapshot, decode_signed, decode_snapshot
 from universe.taken import taken_of
 from universe.timeline import Entry, timeline, why_none
@@ -200,22 +195,6 @@ async def with_deleted(store: Store, places: Iterable[Place]) -> list[Place]:
         return replace(one, is_deleted=gone is not None)
 
     return [await seen(one) for one in places]
-
-
-async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
-    """Add an event to one's own universe; the same said twice is one. Its id.
-
-    Raises `InvalidRecord`, `NotAllowed`, `NotFound` for a snapshot that it has not.
-    """
-    encoded = encode_event(event)
-    document = document_of(row)
-    signer = await signer_of(by, row)
-    async with by.turn:  # what it names does not go just then
-        if event.snapshot and await by.store.snapshot(row.number, event.snapshot) is None:
-            detail = f"{row.listing.record} has no snapshot {event.snapshot.hex()[:16]}…"
-            raise NotFound(detail, code="unknown-snapshot")
-        await by.store.commit(document, add_event(encoded, now_us=by.clock_us()), signer)
-    return event_id(encoded), event
 
 
 async def entry_told(store: Store, row: ListedRow, id: bytes, event: Event) -> Entry:

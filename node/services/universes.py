@@ -31,6 +31,7 @@ from registry.head import Words
 from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from storage.store import Store
+from universe.event import Event
 from universe.names import made_id, parse_new_id, parse_universe_id
 from universe.record import (
     CLASS,
@@ -65,6 +66,8 @@ class Hand:
     """Whoever looks what is there, and writes by what it finds, does so in turn."""
     uploads: Joining[Came, Kept] = field(default_factory=Joining[Came, Kept])
     """Snapshots whose bytes are here; those of one universe are named together."""
+    tellings: Joining[Event, bytes] = field(default_factory=Joining[Event, bytes])
+    """Events, which are told likewise; each has its id for an answer."""
 
     @property
     def store(self) -> Store:

@@ -37,6 +37,7 @@ from node.api.universe_models import UniverseQuery
 from node.api.universes_shown import entries_of, entry_of, gone_of
 from node.errors import NotAllowed
 from node.services.pruning import due, prune, rule_text, set_retention
+from node.services.telling import tell
 from node.services.timelines import (
     entry_told,
     family_of,
@@ -44,7 +45,6 @@ from node.services.timelines import (
     forks_of,
     open_at,
     published_of,
-    tell,
     timeline_of,
     with_deleted,
 )

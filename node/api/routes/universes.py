@@ -184,7 +184,7 @@ def name_taken(call: Call[Any, Any], name: str) -> str:
 
 def hand_of(node: Node) -> Hand:
     keeper = Keeper(node.home, node.identity, node.store, os.urandom)
-    return Hand(keeper, node.signers, node.making, node.uploads)
+    return Hand(keeper, node.signers, node.making, node.uploads, node.tellings)
 
 
 async def universe_called(node: Node, call: Call[Any, Any]) -> ListedRow:
