@@ -54,6 +54,8 @@ TRY_AGAIN_S: Final = 30.0
 TRIED_MAX: Final = 1_024
 LOOK_ANYWAY_S: Final = 3_600.0
 """Whatever is known of when: this device may sleep meanwhile, or its clock be set."""
+LOOK_SOONEST_S: Final = 1.0
+"""After the last one, where nothing changed: a clock that was set back keeps no processor busy."""
 PASSING: Final = (OverQuota, StorageError)
 """No kinds of it: those say more than that it cannot be now."""
 FAILURES: Final = (NodeError, RegistryError, CrdtError, StorageError)
@@ -173,7 +175,8 @@ class Gates:
             self.put_off.done(namespace)
         if keeper.put_off_until_us is not None:
             wait_s = (keeper.put_off_until_us - keeper.by.clock_us()) / 1_000_000
-            self.put_off.no_later(namespace, self.clock_s() + min(wait_s, LOOK_ANYWAY_S))
+            wait_s = max(LOOK_SOONEST_S, min(wait_s, LOOK_ANYWAY_S))
+            self.put_off.no_later(namespace, self.clock_s() + wait_s)
 
     def _silent_s(self) -> float | None:
         """How long nothing may come until there is a look all the same; None: for ever."""
