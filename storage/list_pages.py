@@ -4,13 +4,14 @@ Every order has an index, which is walked until the page is full. Of an author o
 records that would be a walk through all the others, so few are found first, and sorted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Literal, TypeAlias
 
 from crdt.keys import NamespaceKey
 from storage.database import Reading, Row
-from storage.list_cursors import TIME_MAX
+from storage.list_cursors import TIME_MAX, decode_cursor, encode_cursor
 
 Sort: TypeAlias = Literal["recent", "rating", "downloads", "name", "score", "tick"]
 
@@ -39,6 +40,42 @@ _OF_AUTHOR: Final = (
     " WHERE x.target > ? AND x.target < ?"
 )
 _TAGGED: Final = "SELECT document FROM listing_tag WHERE tag = ?"
+_KINDS: Final = """
+    WITH RECURSIVE each (kind) AS (
+        SELECT min(kind) FROM listing
+        UNION ALL
+        SELECT (SELECT min(kind) FROM listing WHERE kind > each.kind) FROM each
+        WHERE each.kind IS NOT NULL)
+    SELECT kind FROM each WHERE kind IS NOT NULL"""  # one index step for each kind, not each row
+
+
+@dataclass(frozen=True, slots=True)
+class PageAsked:
+    """Records of a kind (or all), of an author, that have every tag, in these namespaces.
+
+    `score_below`: of the list by score, the part that comes after this one.
+    """
+
+    kind: str | None
+    author: str | None
+    tags: Sequence[str]
+    sort: Sort
+    limit: int
+    cursor: str | None
+    namespaces: Collection[NamespaceKey]
+    score_below: float | None = None
+
+    def after(self, horizon_us: int) -> tuple[Sequence[Any] | None, int | None]:
+        """Sort key, target and namespace of what comes before it, and from what time on rows of the
+        list by recency come last: `horizon_us`, or as its first page had it. Raises `BadCursor`.
+        """
+        if self.cursor is not None:
+            *after, horizon = decode_cursor(self.cursor, self.sort)
+            return after, horizon
+        if self.score_below is not None:
+            assert self.sort == "score", "another list has no such part"
+            return (self.score_below, "", b""), None
+        return None, horizon_us if self.sort == "recent" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +89,37 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How a list is sorted, and whether its rows come with their contents."""
+    """How a list is sorted, and what is read of `listing l` for each of its rows."""
 
     sort: Sort
-    with_content: bool
+    columns: str
+
+
+async def read_page(
+    view: Reading, asked: PageAsked, columns: str, horizon_us: int
+) -> tuple[list[Row], str | None]:
+    """Rows of `columns` with target, namespace and sort key at their ends; the next page's cursor.
+
+    `horizon_us`: what is dated later is last in the list by recency. Raises `BadCursor`.
+    """
+    after, horizon = asked.after(horizon_us)
+    kinds = [asked.kind] if asked.kind is not None else await _kinds(view)
+    filters = [
+        await filter_of(view, namespace, each, asked.author, asked.tags)
+        for namespace in dict.fromkeys(asked.namespaces)
+        for each in kinds
+    ]
+    size, order = asked.limit, Order(asked.sort, columns)
+    pages = [await _page_rows(view, one, order, after, size + 1, horizon) for one in filters]
+
+    def place(row: Row) -> tuple[bool, Any, str, bytes]:
+        return horizon is None or row[-1] <= horizon, row[-1], row[-3], row[-2]
+
+    rows, *others = [page for page in pages if page] or [list[Row]()]
+    if others:  # each is in order already
+        rows = sorted(chain(rows, *others), key=place, reverse=SORTS[asked.sort][1])
+    shown = rows[:size]
+    return shown, encode_cursor(shown[-1], asked.sort, horizon) if len(rows) > size else None
 
 
 async def filter_of(
@@ -85,12 +149,16 @@ async def filter_of(
     return Filter(namespace, " AND ".join(where), values)
 
 
+async def _kinds(view: Reading) -> list[str]:
+    return [row[0] for row in await view.rows(_KINDS)]
+
+
 async def _is_few(view: Reading, sql: str, values: tuple[object, ...]) -> bool:
     counted = f"SELECT count(*) FROM ({sql} LIMIT {FEW_MAX + 1})"
     return await view.number(counted, values) <= FEW_MAX
 
 
-async def page_rows(
+async def _page_rows(
     view: Reading,
     among: Filter,
     order: Order,
@@ -135,9 +203,8 @@ async def _rows(
         where += f" AND (l.{column}, l.target) {beyond} (?, ?)"
         bound += [key, target]
     way = "DESC" if is_down else "ASC"
-    columns = WITH_CONTENT if order.with_content else COLUMNS
     return await view.rows(
-        f"SELECT {columns}, l.target, ?, l.{column} FROM listing l WHERE {where}"
+        f"SELECT {order.columns}, l.target, ?, l.{column} FROM listing l WHERE {where}"
         f" ORDER BY l.{column} {way}, l.target {way} LIMIT ?",
         (among.namespace, *bound, size),
     )

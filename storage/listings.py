@@ -5,7 +5,6 @@ skip while records come and go. Target (`did/record`) and namespace break ties: 
 the same order. One author may keep one record in several namespaces, so whoever asks names them.
 """
 
-import heapq
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,17 +13,15 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from crdt.keys import COMMONS, NamespaceKey
-from storage.database import FEW, VARIABLES_MAX, Database, Reading, Row
-from storage.list_cursors import decode_cursor, encode_cursor
+from storage.database import FEW, VARIABLES_MAX, Database, Row
 from storage.list_pages import (
     COLUMNS,
     IN_NAMESPACE,
-    SORTS,
     WITH_CONTENT,
-    Order,
+    PageAsked,
     Sort,
     filter_of,
-    page_rows,
+    read_page,
 )
 from storage.listing import Listing, RatingRow
 from storage.part import Part, in_bounds
@@ -44,13 +41,6 @@ _LISTED = f"SELECT {COLUMNS} FROM listing l WHERE l.document IN (*)".replace(
 )  # by one statement: search waits for nothing else
 # What is longer is told by its length, without its pages. All texts of a row are in its fields too.
 _LISTED_SHORT = f"{_LISTED} AND length(l.fields) <= {REMEMBERED_BYTES_MAX}"
-_KINDS = """
-    WITH RECURSIVE each (kind) AS (
-        SELECT min(kind) FROM listing
-        UNION ALL
-        SELECT (SELECT min(kind) FROM listing WHERE kind > each.kind) FROM each
-        WHERE each.kind IS NOT NULL)
-    SELECT kind FROM each WHERE kind IS NOT NULL"""  # one index step for each kind, not each row
 # Where an author said more than one thing (two epochs, say) the latest counts.
 LATEST_RATINGS = """
     SELECT * FROM (
@@ -131,34 +121,14 @@ class Listings(Part):
         `with_content`: with their bytes, where these are text and short; else it is left empty.
         `score_below`: of the list by score, the part that comes after this one.
         """
-        size, order = in_bounds(limit, PAGE_MAX), Order(sort, with_content)
         tags = [tag] if isinstance(tag, str) else [*(tag or ())]
-        horizon_us = self.horizon_us() if sort == "recent" else None
-        after: Sequence[Any] | None = None
-        if score_below is not None:
-            assert sort == "score", "another list has no such part"
-            after = (score_below, "", b"")
-        if cursor is not None:
-            *after, horizon_us = decode_cursor(cursor, sort)
+        asked = PageAsked(
+            kind, author, tags, sort, in_bounds(limit, PAGE_MAX), cursor, namespaces, score_below
+        )
+        columns = WITH_CONTENT if with_content else COLUMNS
         async with self._database.reading() as view:
-            kinds = [kind] if kind is not None else await _kinds(view)
-            filters = [
-                await filter_of(view, namespace, each, author, tags)
-                for namespace in dict.fromkeys(namespaces)
-                for each in kinds
-            ]
-            pages = [
-                await page_rows(view, one, order, after, size + 1, horizon_us) for one in filters
-            ]
-
-        def place(row: Row) -> tuple[bool, Any, str, bytes]:
-            # The last column is the sort key, the ones before it namespace and target.
-            return horizon_us is None or row[-1] <= horizon_us, row[-1], row[-3], row[-2]
-
-        rows = [*heapq.merge(*pages, key=place, reverse=SORTS[sort][1])]
-        shown = rows[:size]
-        more = encode_cursor(shown[-1], sort, horizon_us) if len(rows) > size else None
-        return Page(tuple(listed_row(row) for row in shown), more)
+            rows, more = await read_page(view, asked, columns, self.horizon_us())
+        return Page(tuple(listed_row(row) for row in rows), more)
 
     async def namespaces_held(self) -> frozenset[NamespaceKey]:
         """Those of which there is anything here, joined or not: a few rows."""
@@ -348,10 +318,6 @@ class Listings(Part):
         )
         assert row is not None, "the first migration puts it there"
         return row[0], row[1]
-
-
-async def _kinds(view: Reading) -> list[str]:
-    return [row[0] for row in await view.rows(_KINDS)]
 
 
 @lru_cache(maxsize=2 * FEW)

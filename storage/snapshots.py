@@ -30,6 +30,10 @@ _PLACE: Final = "(tick, at_us, id)"
 _OF: Final = f"SELECT {_COLUMNS} FROM snapshot WHERE document = ? AND tick IS NOT NULL"
 _NEWEST: Final = "ORDER BY tick DESC, at_us DESC, id DESC LIMIT ?"
 _OLDEST: Final = "ORDER BY tick, at_us, id LIMIT ?"
+COUNTS: Final = (  # as `UniverseCount` has them
+    "coalesce(u.snapshots, 0), coalesce(u.newest_us, 0), coalesce(u.bytes, 0),"
+    " coalesce(u.events, 0), (SELECT max(tick) FROM snapshot s WHERE s.document = u.document)"
+)
 Place = tuple[int, int, bytes]
 R = TypeVar("R", SnapshotRow, EventRow)
 BESIDE_MAX: Final = 4
@@ -44,8 +48,7 @@ _BESIDE: Final = (  # whole blobs of one universe by how near their ticks are to
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UniverseCount:
+class UniverseCount(msgspec.Struct, frozen=True, gc=False):
     """Of one universe, without what it began with."""
 
     snapshots: int = 0
@@ -183,11 +186,7 @@ class Snapshots(Part):
 
     async def universe_counts(self, numbers: Sequence[int]) -> dict[int, UniverseCount]:
         """Of each of these documents; those without any snapshot and event are left out."""
-        sql = (
-            "SELECT document, snapshots, newest_us, bytes, events,"
-            " (SELECT max(tick) FROM snapshot s WHERE s.document = u.document)"
-            " FROM universe_count u WHERE document IN (*)"
-        )
+        sql = f"SELECT document, {COUNTS} FROM universe_count u WHERE document IN (*)"
         if len(numbers) == 1:  # whoever makes one is told of it
             rows = await self._database.few_rows(sql.replace("*", "?"), [*numbers])
         else:

@@ -70,6 +70,7 @@ from storage.petnames import Petnames
 from storage.pinned import Pinned
 from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.quota import Quota, knows_areas, remember_areas
+from storage.ready_universes import ReadyUniverses
 from storage.relayed import Relayed
 from storage.restating import restate
 from storage.shown_row import shown_row
@@ -121,6 +122,7 @@ class Store(
     Namesakes,
     Namers,
     Snapshots,
+    ReadyUniverses,
     Blobs,
     Pinned,
     Quarantine,

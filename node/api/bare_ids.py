@@ -35,9 +35,14 @@ async def bare_ids(store: Store, names: Iterable[str]) -> Mapping[str, str]:
 async def metas_told(
     node: Node, call: Call[Any, Any], rows: Sequence[ListedRow]
 ) -> list[msgspec.Raw]:
-    """As `metas_of`; to multiverse clients with ids by which they can go on, and counted as they
+    """As `told`, of what `metas_of` gives."""
+    found = await told(node, call, await metas_of(node.store, rows))
+    return [msgspec.Raw(one) for one in found]
+
+
+async def told(node: Node, call: Call[Any, Any], found: Sequence[bytes]) -> Sequence[bytes]:
+    """As they are; to multiverse clients with ids by which they can go on, and counted as they
     count."""
-    found = [msgspec.Raw(one) for one in await metas_of(node.store, rows)]
     if not is_theirs(node, call):
         return found
     universes: list[dict[str, Any]] = [msgspec.json.decode(one) for one in found]
@@ -51,7 +56,7 @@ async def metas_told(
         if one.get("forkOf"):  # what it began with is a snapshot as any other to them
             one["snapshotCount"] += 1
             one["lastSnapshotAt"] = one["lastSnapshotAt"] or one["createdAt"]
-    return [msgspec.Raw(ENCODER.encode(one)) for one in universes]
+    return [ENCODER.encode(one) for one in universes]
 
 
 async def meta_told(node: Node, call: Call[Any, Any], row: ListedRow) -> msgspec.Raw:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from crdt.keys import NamespaceKey
 from node.api.universe_models import CanonEvent, Gone, SnapshotEntry
 from node.services.places import place_text
 from registry.published import shown
@@ -22,7 +23,12 @@ _NONE = UniverseCount()
 async def metas_of(store: Store, rows: Sequence[ListedRow]) -> list[bytes]:
     """The JSON of each, in order."""
     counts = await store.universe_counts([row.number for row in rows]) if rows else {}
-    return [_meta(row, counts.get(row.number, _NONE)) for row in rows]
+    return [
+        meta_made(
+            row.listing.fields, row.listing.target, row.namespace, counts.get(row.number, _NONE)
+        )
+        for row in rows
+    ]
 
 
 async def meta_of(store: Store, row: ListedRow) -> msgspec.Raw:
@@ -30,16 +36,17 @@ async def meta_of(store: Store, row: ListedRow) -> msgspec.Raw:
     return msgspec.Raw(only)
 
 
-def _meta(row: ListedRow, count: UniverseCount) -> bytes:
+def meta_made(fields: bytes, target: str, namespace: NamespaceKey, count: UniverseCount) -> bytes:
+    """The JSON of one with these fields, of this full name."""
     return shown(
-        row.listing.fields,
+        fields,
         {
             "lastSnapshotAt": count.newest_us // 1_000,
             "snapshotCount": count.snapshots,
             "lastTick": count.last_tick,
             "bytes": count.bytes,
-            "fullName": row.listing.target,
-            "namespace": place_text(row.namespace),
+            "fullName": target,
+            "namespace": place_text(namespace),
         },
     )
 

@@ -2,13 +2,14 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 from starlette.responses import Response
 
 from crdt.keys import COMMONS, NamespaceKey
-from node.api.bare_ids import is_theirs, meta_told, metas_told
+from node.api.bare_ids import is_theirs, meta_told, told
 from node.api.cleaned import cleaned_list, one_line
 from node.api.endpoint import UNIVERSE_REF, Call, Endpoint, Opening, reads, writes
 from node.api.models import NoQuery, micros
@@ -26,6 +27,7 @@ from node.api.universe_models import (
     UniverseShown,
     UniversesQuery,
 )
+from node.api.universes_shown import meta_made, metas_of
 from node.errors import NotAllowed
 from node.services.names import author_meant
 from node.services.namespaces import Keeper
@@ -48,7 +50,7 @@ from registry.manifest import NAME_CHARACTERS_MAX
 from registry.published import tags_split
 from storage.listings import ListedRow
 from storage.namespaces import COMMONS_NAME
-from universe.record import WORD, Facts
+from universe.record import Facts
 from universe.retention import policy_words
 
 log = logging.getLogger(__name__)
@@ -142,20 +144,20 @@ async def list_universes(node: Node, call: Call[UniversesQuery, None]) -> msgspe
     if query.ownerId is not None:
         own = await node.store.own_authors()
         found = await node.store.universes_of_owner(query.ownerId, places, first=own)
-        return _list(await metas_told(node, call, found), None)
+        return _list(await told(node, call, await metas_of(node.store, found)), None)
     author = None if query.author is None else await author_meant(node.store, query.author)
     where = f"universe {query.sort_by} {author} {sorted(query.tag)} {query.publicOnly}"
     where += "".join(sorted(one.hex() for one in places))
-    page = await node.store.listings(
-        WORD,
+    page = await node.store.ready_universes(
+        meta_made,
+        places,
         author=author,
-        tag=query.tag,
+        tags=query.tag,
         sort=query.sort_by,
         limit=_limit(node, call),
         cursor=node.cursors.open(where, query.cursor),
-        namespaces=places,
     )
-    return _list(await metas_told(node, call, page.rows), node.cursors.seal(where, page.next))
+    return _list(await told(node, call, page.rows), node.cursors.seal(where, page.next))
 
 
 async def multiverse_stats(node: Node, call: Call[NoQuery, None]) -> MultiverseStats:
@@ -209,7 +211,7 @@ def _limit(node: Node, call: Call[UniversesQuery, None]) -> int:
     return call.query.limit
 
 
-def _list(rows: list[msgspec.Raw], more: str | None) -> msgspec.Raw:
+def _list(rows: Sequence[bytes], more: str | None) -> msgspec.Raw:
     return msgspec.Raw(b'{"universes":[%s],"next":%s}' % (b",".join(rows), ENCODER.encode(more)))
 
 
