@@ -10,35 +10,39 @@ for who writes it again.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeAlias
 
 from crdt.change import DocumentId
 from crdt.held import WAITING, Reason, Validity
-from storage.database import Reading, Writing
-from storage.documents import OPEN_EPOCH, Documents, same_record
+from storage.database import Reading, Row, Writing
+from storage.documents import OPEN_EPOCH, Documents, load_raws, same_record
 from storage.listing import Listing
 from storage.materialise import Built, Work, judge
 from storage.statements import hashes
 from storage.workers import Workers
 
-_SAME: Final = (
-    "o.record = n.record AND o.author = n.author AND o.kind = n.kind AND o.class = n.class"
-    " AND o.namespace = n.namespace"
-)
+
+def _same(one: str, other: str) -> str:
+    """Whether two rows of `document` are epochs of one record."""
+    columns = ("record", "author", "kind", "class", "namespace")
+    return " AND ".join(f"{one}.{column} = {other}.{column}" for column in columns)
+
+
+_NEXT: Final = f"""(
+    SELECT n.carried FROM document n WHERE {_same("n", "p")}
+        AND n.epoch > p.epoch AND n.epoch > 0 AND n.carried IS NOT NULL
+    ORDER BY n.epoch LIMIT 1)"""
 # Epochs before one that is listed, with what the next open one says that it carried over. The first
 # one is found by its id: the index of the others does not have it.
 _OLD: Final = f"""(
-    SELECT p.number, p.id, p.heads, p.left_out, p.shown, (
-        SELECT n.carried FROM document n WHERE n.record = p.record AND n.author = p.author
-            AND n.kind = p.kind AND n.class = p.class AND n.namespace = p.namespace
-            AND n.epoch > p.epoch AND n.epoch > 0 AND n.carried IS NOT NULL
-        ORDER BY n.epoch LIMIT 1) AS carried
+    SELECT p.number, p.id, p.heads, p.left_out, p.shown, {_NEXT} AS carried
     FROM (SELECT o.*, n.number AS shown FROM document n
         JOIN document o ON o.id = CAST(substr(n.id, 1, length(n.id) - 4) || x'00000000' AS BLOB)
         WHERE n.epoch > 0 AND n.carried IS NOT NULL
             AND n.number IN (SELECT document FROM listing)
-        UNION ALL SELECT o.*, n.number FROM document n JOIN document o ON {_SAME}
+        UNION ALL SELECT o.*, n.number FROM document n JOIN document o ON {_same("o", "n")}
             AND o.epoch < n.epoch AND o.epoch > 0
         WHERE n.epoch > 0 AND n.carried IS NOT NULL
             AND n.number IN (SELECT document FROM listing)) p)"""
@@ -50,12 +54,30 @@ _TO_FORGET: Final = (
 )
 # The others, as far as they alone keep something that is here.
 _NOT_ALL: Final = f"""
-    SELECT number, id FROM {_OLD} old WHERE EXISTS (
+    SELECT number, shown, id FROM {_OLD} old WHERE EXISTS (
         SELECT 1 FROM blob_use u JOIN blob b ON b.id = u.blob WHERE u.document = old.number
             AND NOT EXISTS (SELECT 1 FROM blob_use s WHERE s.blob = u.blob AND s.size NOT NULL))"""
-_STILL: Final = f"SELECT carried, shown FROM {_OLD} old WHERE number = ?"
+# All that decides what of one came over to the one that is shown: what was carried, both as they
+# are, and what judges them. Each change of a document gives it a new number in the outbox, each of
+# a statement counts.
+_STATE: Final = f"""
+    SELECT {_NEXT}, (SELECT seq FROM outbox WHERE document = p.number),
+        (SELECT seq FROM outbox WHERE document = s.number), (SELECT standing FROM store)
+    FROM document p JOIN document s ON {_same("s", "p")} AND s.epoch > p.epoch
+    JOIN listing l ON l.document = s.number
+    WHERE p.number = ? AND s.number = ? AND s.carried IS NOT NULL"""
 _Named: TypeAlias = dict[bytes, bytes]
 """Blobs by what names them: the id of a snapshot, or of the blob itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameOver:
+    """What an old epoch names and came over to the one that is shown, as of a state of both."""
+
+    document: int
+    shown: int
+    state: Row
+    blobs: frozenset[bytes]
 
 
 class Carried(Documents):
@@ -69,33 +91,41 @@ class Carried(Documents):
             among = f"{CARRIED_OVER} AND number IN ({','.join('?' * len(some))})"
             async with self._database.transaction() as write:  # where it is so still
                 await write.run(f"DELETE FROM blob_use WHERE document IN ({among})", some)
-        left = await self._database.rows(_NOT_ALL)
-        for number, id in left:
-            async with self._database.transaction() as write:
-                await self._forget_of(write, number, DocumentId.decode(id))
+        for number, shown, id in await self._database.rows(_NOT_ALL):
+            # To load a long one takes a second: no writer waits for that.
+            came = await self._came_over(number, shown, DocumentId.decode(id))
+            if came is not None and came.blobs:
+                await self._database.transact(partial(_forget, came))
 
-    async def _forget_of(self, write: Writing, number: int, id: DocumentId) -> None:
+    async def _came_over(self, number: int, shown: int, id: DocumentId) -> CameOver | None:
+        """None where either went meanwhile, the old one is shown again, or it cannot be told."""
         materialiser = self._materialiser
-        works = await materialiser.works(write, [id])
-        still = await write.row(_STILL, (number,))
-        if not works or still is None:  # it went meanwhile, or is the one that is shown again
-            return
-        carried, shown = still
-        for work in works.values():  # other states of it are made than what was saved
-            work.saved = work.live = None
-        ((work, validity),) = await materialiser.judge(write, [*works.values()])
-        states = await materialiser.workers.run(_states, work, validity, set(hashes(carried)))
+        async with self._database.reading() as view:
+            state = await view.row(_STATE, (number, shown))
+            works = [*(await materialiser.works(view, [id])).values()]
+            if state is None or [work.number for work in works] != [number]:
+                return None
+            ((work, validity),) = await materialiser.verdicts(view, works)
+            await load_raws(view, works)
+            keys, named = await _shown(view, shown), await _blobs(view, number)
+        work.saved = work.live = None  # other states of it are made than what was saved
+        states = await materialiser.workers.run(_states, work, validity, set(hashes(state[0])))
         said = list[Listing]()
-        for state in states:
-            (built,) = await materialiser.build(write, [state])
+        for one in states:
+            (built,) = await materialiser.build_loaded([one])
             if not isinstance(built.projection, Listing):
-                return
+                return None
             said.append(built.projection)
-        came = await _shown(write, shown)
-        going = await materialiser.workers.run(_going, said, came)
+        going = await materialiser.workers.run(_going, said, keys)
+        return CameOver(number, shown, state, frozenset(going & named))
+
+
+async def _forget(came: CameOver, write: Writing) -> None:
+    """Unless something has changed since it was read: then the next one looks at it anew."""
+    if await write.row(_STATE, (came.document, came.shown)) == came.state:
         await write.run_many(
             "DELETE FROM blob_use WHERE document = ? AND blob = ?",
-            ((number, blob) for blob in going),
+            ((came.document, blob) for blob in came.blobs),
         )
 
 
@@ -173,6 +203,12 @@ async def _shown(view: Reading, document: int) -> set[bytes]:
             (document,),
         )
     }
+
+
+async def _blobs(view: Reading, document: int) -> set[bytes]:
+    """All that are named by it."""
+    rows = await view.rows("SELECT blob FROM blob_use WHERE document = ?", (document,))
+    return {bytes(blob) for (blob,) in rows}
 
 
 def _going(said: Sequence[Listing], shown: set[bytes]) -> set[bytes]:

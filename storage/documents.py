@@ -241,9 +241,15 @@ class Materialiser:
         built, again = await self.workers.run(_build_each, judged, projector)
         if again:
             await load_raws(view, [work for work, _ in again])
-            rebuilt, stuck = await self.workers.run(_build_each, again, projector)
-            assert not stuck, "with all raw changes every document loads"
-            built += rebuilt
+            built += await self.build_loaded(again, projector)
+        return built
+
+    async def build_loaded(
+        self, judged: Sequence[tuple[Work, Validity]], project: Projector | None = None
+    ) -> list[Built]:
+        """The same where every raw change is in memory: nothing is read for it."""
+        built, stuck = await self.workers.run(_build_each, judged, project or self._project)
+        assert not stuck, "with all raw changes every document loads"
         return built
 
     async def open(self, view: Reading, work: Work, validity: Validity, actor: bytes) -> Loaded:

@@ -1,8 +1,12 @@
 """What old epochs name: what came too late for the roll-over is kept, and nothing beside it."""
 
+import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,13 +14,14 @@ import pytest_asyncio
 from crdt import rollover
 from crdt.area import Area
 from crdt.blob import BlobId
-from crdt.change import DocumentId
+from crdt.change import DocumentId, SignedEntry
 from crdt.keys import COMMONS
 from crdt.order import Bounds
 from crdt.statement import Revoke, Unrevoke
 from node.projection import project
-from registry.deletion import delete
-from storage.database import Writing
+from registry.deletion import delete, undelete
+from storage import append
+from storage.listing import Projection
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, NOW_US, Person, person
 from tests.storage.test_authority import LOG, ROOT
@@ -26,6 +31,7 @@ from universe.record import drop_snapshots
 
 PHONE: Person = person(1, device=7)
 FULL = 5
+HUNG_S = 60.0  # where somebody waits for what waits for them
 
 
 @pytest_asyncio.fixture
@@ -235,37 +241,121 @@ async def test_where_a_roll_over_falls_the_epoch_before_names_what_it_shows(
     assert await here(store, [*blobs, theirs]) == [True] * 5
 
 
+class Builds:
+    """A projector that stops whoever builds an old epoch, once it is told to."""
+
+    def __init__(self) -> None:
+        self.stops = False
+        self.is_building, self.goes_on = Event(), Event()
+        self.was_let_go = False
+
+    def __call__(self, document: DocumentId, value: Mapping[str, Any]) -> Projection:
+        if self.stops and document == MAIN:
+            self.stops = False
+            self.is_building.set()
+            self.was_let_go = self.goes_on.wait(HUNG_S)
+        return project(document, value)
+
+    async def meanwhile(self, store: Store, act: Callable[[], Awaitable[object]]) -> None:
+        """`act` from its beginning to its end, while a gc has read an old epoch and builds it."""
+        self.stops = True
+        async with asyncio.TaskGroup() as group:
+            group.create_task(store.gc(grace_us=-1))
+            assert await asyncio.to_thread(self.is_building.wait, HUNG_S)
+            await act()
+            self.goes_on.set()
+        assert self.was_let_go, "it was waited for until it gave up"
+
+
+@pytest_asyncio.fixture
+async def slow(tmp_path: Path) -> AsyncGenerator[tuple[Store, Builds]]:
+    builds, path = Builds(), tmp_path / "slow.db"
+    async with open_store(path, project=builds, clock_us=lambda: NOW_US) as opened:
+        yield opened, builds
+
+
+async def rolled_over_beside(store: Store, phone: Store) -> tuple[list[BlobId], list[SignedEntry]]:
+    """Four states that were let go, one since then, one that came too late; and what comes still:
+    one that is as late, with the bytes of the first."""
+    blobs = await begun(store)
+    await synced(store, phone)
+    blobs.append(await store.put_blob(os.urandom(2_000)))
+    await kept(store, 9, blobs[-1])
+    blobs.append(await store.put_blob(os.urandom(2_000)))
+    await kept_late(phone, 20, blobs[-1])
+    await store.receive(await all_of(phone), source="alice")
+    await kept_late(phone, 21, blobs[0])
+    await all_but(store, 9)
+    return blobs, await all_of(phone)
+
+
+async def all_of(store: Store) -> list[SignedEntry]:
+    ids = await store.ids(COMMONS, Area(), Bounds(), 10_000)
+    return [*await store.entries(COMMONS, ids)]
+
+
+async def test_nobody_waits_to_write_while_an_old_epoch_is_looked_at(
+    slow: tuple[Store, Builds], phone: Store
+) -> None:
+    store, builds = slow
+    blobs, _ = await rolled_over_beside(store, phone)
+    other = replace(MAIN, record=b"universe:other")
+    await builds.meanwhile(store, lambda: store.commit(other, created("Other"), ALICE.signer))
+    assert await store.listing("universe", ALICE.did, "universe:other") is not None
+    held = [await store.has_blob(one) for one in blobs]
+    assert held == [False] * 4 + [True] * 2, "that was no reason to keep them"
+
+
+async def test_what_comes_while_an_old_epoch_is_looked_at_is_named(
+    slow: tuple[Store, Builds], phone: Store
+) -> None:
+    store, builds = slow
+    blobs, late = await rolled_over_beside(store, phone)
+    await builds.meanwhile(store, lambda: store.receive(late, source="alice"))
+    assert [await store.has_blob(one) for one in blobs] == [True] * 6, "for the next one"
+    assert await here(store, blobs) == [True, *[False] * 3, True, True]
+
+
+async def test_a_universe_that_is_deleted_meanwhile_comes_back_with_all_that_it_had(
+    slow: tuple[Store, Builds], phone: Store
+) -> None:
+    store, builds = slow
+    blobs, _ = await rolled_over_beside(store, phone)
+    await builds.meanwhile(store, lambda: store.commit(MAIN, delete(now_us=NOW_US), ALICE.signer))
+    assert [await store.has_blob(one) for one in blobs] == [True] * 6
+    await store.commit(MAIN, undelete(), ALICE.signer)
+    assert await here(store, blobs) == [False] * 4 + [True] * 2
+
+
+@pytest.mark.parametrize("judged_at_once", [200, 0])
 async def test_an_epoch_that_is_shown_again_meanwhile_names_all_of_it(
-    tmp_path: Path, store: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    slow: tuple[Store, Builds],
+    phone: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    judged_at_once: int,
 ) -> None:
     """The phone that took the record on is said to be stolen while old epochs are looked at."""
+    store, builds = slow
     blobs = await begun(store)
     await synced(store, phone)
     await kept(phone, 10, await phone.put_blob(b"of the phone"), PHONE)
-    late = await store.put_blob(os.urandom(2_000))
+    blobs.append(await store.put_blob(os.urandom(2_000)))
     with monkeypatch.context() as patch:
         patch.setattr(rollover, "CHANGES_FULL", 100)
-        await kept(store, 20, late)
+        await kept(store, 20, blobs[-1])
     await synced(store, phone)
+    await all_but(store, 10)
     assert await epoch(store) == 1
-    found = list[tuple[int, DocumentId]]()
-
-    async def noted(write: Writing, number: int, id: DocumentId) -> None:
-        found.append((number, id))
-
+    stolen = Revoke(PHONE.signer.device.public)
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_forget_of", noted)
-        await store.gc(grace_us=-1)
-    await store.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
-    assert (await epoch(store), len(found)) == (0, 1)
-    database = store._database  # pyright: ignore[reportPrivateUsage]  # no revocation is so quick
-    forget = store._forget_of  # pyright: ignore[reportPrivateUsage]  # as gc asks it
-    for number, id in found:
-        async with database.transaction() as write:
-            await forget(write, number, id)
+        patch.setattr(append, "STALE_AT_ONCE", judged_at_once)
+        await builds.meanwhile(store, lambda: store.declare(stolen, LOG, ROOT))
+    await store.settle()
+    assert await epoch(store) == 0
     sql = (
         "SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.document"
         " WHERE d.epoch = 0 AND u.size NOT NULL"
     )
-    named = {blob for (blob,) in rows(tmp_path / "p.db", sql)}
-    assert named == {*blobs, late}
+    assert {blob for (blob,) in rows(tmp_path / "slow.db", sql)} == {*blobs}
+    assert await here(store, blobs) == [True] * 5
