@@ -105,20 +105,23 @@ class Zstd:
         self._is_between = True
 
     def push(self, data: bytes) -> Iterator[bytes]:
-        view = memoryview(data)
+        view, out = memoryview(data), bytearray()
         while view:
             self._is_between = False
             part, view = view[:ZSTD_SLICE_BYTES], view[ZSTD_SLICE_BYTES:]
             try:
-                out = self._inflater.decompress(bytes(part))
+                out += self._inflater.decompress(bytes(part))
             except zstandard.ZstdError as error:
                 raise Rejected(f"the body is no zstd: {error}", code="bad-encoding") from error
-            for at in range(0, len(out), STEP_BYTES):
-                yield out[at : at + STEP_BYTES]
+            while len(out) >= STEP_BYTES:
+                yield bytes(out[:STEP_BYTES])
+                del out[:STEP_BYTES]
             if self._inflater.eof:
                 view = memoryview(self._inflater.unused_data + bytes(view))
                 self._inflater = _zstd()
                 self._is_between = True
+        if out:  # of noise each slice gives its own few bytes, and whoever takes a piece does much
+            yield bytes(out)
 
     def finish(self) -> None:
         if not self._is_between:

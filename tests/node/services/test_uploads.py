@@ -1,0 +1,44 @@
+"""A body that is decoded as it comes: in pieces worth the work that each of them makes."""
+
+from collections.abc import AsyncGenerator, Callable
+
+import pytest
+import zstandard
+from blake3 import blake3
+
+from node.services.uploads import STEP_BYTES, Tally, counted
+
+ARRIVES_BYTES = 64 << 10
+NOISE = blake3(b"a world in floats").digest(length=3 << 20)
+
+
+async def arriving(body: bytes) -> AsyncGenerator[bytes]:
+    for at in range(0, len(body), ARRIVES_BYTES):
+        yield body[at : at + ARRIVES_BYTES]
+
+
+def in_frames(data: bytes) -> bytes:
+    """Each of them ends in the middle of what arrives at once."""
+    size = 10_000
+    return b"".join(zstandard.compress(data[at : at + size]) for at in range(0, len(data), size))
+
+
+@pytest.mark.parametrize("pack", [zstandard.compress, in_frames])
+async def test_zstd_of_what_cannot_be_packed_is_no_more_pieces_than_came(
+    pack: Callable[[bytes], bytes],
+) -> None:
+    """It holds such bytes as they are, and gives of them what it is given, a little at a time."""
+    body, tally = pack(NOISE), Tally()
+    plain = [one async for one in counted(arriving(body), "zstd", tally)]
+    assert b"".join(plain) == NOISE
+    assert len(plain) <= len(body) // ARRIVES_BYTES + 1
+    assert tally.checksum == blake3(NOISE).digest()
+
+
+async def test_of_what_swells_no_piece_is_large() -> None:
+    state = b"".join(bytes(50_000) + NOISE[at : at + 500] for at in range(0, 400_000, 500))
+    body = zstandard.compress(state)
+    assert len(body) < STEP_BYTES < len(state)
+    plain = [one async for one in counted(arriving(body), "zstd", Tally())]
+    assert b"".join(plain) == state
+    assert max(map(len, plain)) <= STEP_BYTES
