@@ -3,23 +3,28 @@
 Alice's and Bob's games both call their universe `universe:main`. Everybody is connected.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from sqlite3 import connect
 from typing import Any
 
 import pytest
+from blake3 import blake3
 
-from node.commands.nodes import LocalNode, start_node, stop_all, wait_for
+from node.commands.nodes import LocalNode, stop_all, wait_for
 from node.failure import Json
-from tests.e2e.story import ARRIVE_S, Shell
+from storage.collecting import GRACE_US
+from tests.e2e.story import ARRIVE_S, Shell, StartNode
 from tests.registry.formats.files import MIGRATION
 
-pytestmark = [pytest.mark.nodes, pytest.mark.xdist_group("multiverse")]
+pytestmark = pytest.mark.nodes
 
 MAIN = "universe:main"
 FOX = '{"legs": 4}'
+NOISE = blake3(b"an isle").digest(length=200_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +38,11 @@ class People:
         return self.alice, self.bob, self.carol
 
 
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
-    top = tmp_path_factory.mktemp("multiverse")
-    started: list[LocalNode] = []
-    try:
-        for name in ("alice", "bob", "carol"):
-            known = [flag for one in started for flag in ("--peer", str(one.ready["p2p"]))]
-            started.append(start_node(name, top, "--no-mdns", *known))
-        yield People(*started)
-    finally:
-        stop_all(started)
+@pytest.fixture
+def people(node: StartNode) -> People:
+    alice = node("alice")
+    bob = node("bob", peers=(alice,))
+    return People(alice, bob, node("carol", peers=(alice, bob)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +214,7 @@ def test_travellers_go_come_back_and_are_answered_by_commands(
 
 
 def test_a_soul_is_followed_by_all_through_a_passage_and_into_forks_of_what_is_deleted(
-    people: People, told: Teller, tmp_path: Path
+    people: People, told: Teller, node: StartNode, tmp_path: Path
 ) -> None:
     alice, bob, carol = people.all
     told(alice, "universe", "create", "Den", "--id", "universe:den", "--public")
@@ -227,7 +226,7 @@ def test_a_soul_is_followed_by_all_through_a_passage_and_into_forks_of_what_is_d
     told(alice, "passage", "create", "universe:den", isle, "--id", "way")
     wait_for("bob to hear of it", ARRIVE_S, knows(bob, f"{alice.did}/way"))
     told(bob, "passage", "accept", f"{alice.did}/way")
-    states = {30: b"state at 30", 60: b"state at 60"}
+    states = {tick: edited(tick) for tick in (30, 60, 90)}
 
     def keeps(tick: int) -> None:
         file = tmp_path / f"{tick}.bin"
@@ -264,6 +263,17 @@ def test_a_soul_is_followed_by_all_through_a_passage_and_into_forks_of_what_is_d
         assert (seen["universe"], seen["name"], seen["born"]) == (den, "kit", 5)
         assert seen["children"] == [{"universe": isle, "name": "cub"}]
 
+    # The isle goes on, each has all of it, and of what the forks began with most lies there as
+    # what it differs in from a state that is not theirs.
+    keeps(90)
+    output = tmp_path / "opened.bin"
+    for one in people.all:
+        wait_for(f"{one.name} to have the isle", ARRIVE_S, has_all(one, isle, 3, 1))
+        for tick, state in states.items():
+            told(one, "universe", "open", isle, "--tick", str(tick), "-o", str(output), "--force")
+            assert output.read_bytes() == state
+    wait_for("bob to have made them small", ARRIVE_S, lambda: leaning(bob.home) or None)
+
     # The isle goes. Its forks open, stand in one tree, and the receipts still say who was there.
     told(bob, "universe", "delete", "universe:isle")
     tree = [
@@ -271,15 +281,65 @@ def test_a_soul_is_followed_by_all_through_a_passage_and_into_forks_of_what_is_d
         f"└─ tick 60  {far}  Far  ◂ here",
         f"   └─ tick 60  {farther}  Farther",
     ]
-    output = tmp_path / "opened.bin"
     for one in people.all:
         wait_for(f"{one.name} to hear of it", ARRIVE_S, knows_no_more(one, isle))
-        told(one, "gc")
         for name in (far, farther):
             told(one, "universe", "open", name, "--tick", "60", "-o", str(output), "--force")
             assert output.read_bytes() == states[60]
         assert told(one, "universe", "forks", far)["lines"] == tree
         wait_for(f"{one.name} to see it still", ARRIVE_S, sees(told, one, farther, stays))
+
+    # It goes for good. An hour after it came each lets go of what no fork is, also of that on which
+    # the rest leans; none of them has anybody to ask.
+    told(bob, "delete", "universe/universe:isle", "--for-good", "--yes")
+    for one in people.all:
+        wait_for(f"{one.name} to know that", ARRIVE_S, has_young(told, one, 2))
+    stop_all(people.all)
+    for one in people.all:
+        assert leaning(one.home) > 0
+        make_old(one.home)
+        alone = node(one.name)
+        collected = told(alone, "gc")
+        assert (collected["blobs"], collected["young"]) == (2, 0)
+        for name in (far, farther):
+            told(alone, "universe", "open", name, "--tick", "60", "-o", str(output), "--force")
+            assert output.read_bytes() == states[60]
+        assert (told(alone, "status")["blobs"]["count"], leaning(one.home)) == (1, 0)
+        alone.stop()
+
+
+def has_young(told: Teller, at: LocalNode, count: int) -> Callable[[], bool | None]:
+    """Whether so many blobs are named by nobody; a collection takes none of them yet."""
+
+    def look() -> bool | None:
+        collected = told(at, "gc")
+        assert collected["blobs"] == 0
+        return collected["young"] == count or None
+
+    return look
+
+
+def edited(tick: int) -> bytes:
+    """The isle with something new in each of its chunks."""
+    other, new = bytearray(NOISE), blake3(bytes([tick])).digest(length=len(NOISE))
+    for at in range(0, len(NOISE), 3_000):
+        other[at : at + 50] = new[at : at + 50]
+    return bytes(other)
+
+
+def leaning(home: Path) -> int:
+    """How many parts of states lie there as what they differ in from others; 0 while any is to."""
+    with closing(connect(f"file:{home / 'snapshots.db'}?mode=ro", uri=True)) as vault:
+        ((count,),) = vault.execute(
+            "SELECT count(*) FROM delta WHERE NOT EXISTS (SELECT 1 FROM todo)"
+        )
+        return int(count)
+
+
+def make_old(home: Path) -> None:
+    """Whatever came to a node that is stopped came longer ago than a collection waits for."""
+    with closing(connect(home / "panspermia.db")) as database, database:
+        database.execute("UPDATE blob SET begun_us = begun_us - ?", (2 * GRACE_US,))
 
 
 def knows_no_more(at: LocalNode, name: str) -> Callable[[], bool | None]:
