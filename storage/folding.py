@@ -17,6 +17,7 @@ from crdt.blob import BlobId, BlobRoot, ChunkName, parse_page, parse_root
 from storage.errors import NotHeld
 from storage.vault.asked import in_order
 from storage.vault.attached import Vault
+from storage.vault.rows import held
 
 READ = 64  # objects at once
 PAGES_KEPT = 64  # what they say is remembered: some 140 KB each
@@ -114,6 +115,17 @@ def names_of_pages(vault: sqlite3.Connection, root: BlobRoot, places: Sequence[i
             raise Lost(root.id, root.page_hashes[place])
         found += [name.hash for name in parse_page(page, root, place)]
     return found
+
+
+def unnamed_of(vault: sqlite3.Connection, root: BlobRoot, places: Sequence[int]) -> list[bytes]:
+    """The hashes of these pages of a folded blob, and of the chunks that they name, which nothing
+    in the vault is called. What is damaged has a name."""
+    hashes = [root.page_hashes[place] for place in places]
+    for place, page in zip(places, in_order(vault, hashes), strict=True):
+        if page is not None:
+            hashes += [name.hash for name in parse_page(page, root, place)]
+    here = held(vault, hashes)
+    return [hash for hash in hashes if hash not in here]
 
 
 def whole_of_vault(vault: sqlite3.Connection, root: BlobRoot) -> bytes | None:

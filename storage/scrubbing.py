@@ -19,15 +19,18 @@ from crdt.blob import BlobId, parse_root
 from crdt.digest import payload_digest
 from crdt.keys import AuthorKey
 from storage.database import Database
-from storage.folding import IS_FOLDED, blobs_with
+from storage.folding import IS_FOLDED, blobs_with, unnamed_of
 from storage.mending import forget_chunk
 from storage.packs import Packs, Place
 from storage.settling import Settling
 from storage.vault.lost import all_lost, lost_of
+from storage.vault.rows import held
 from storage.vault.scrubbing import Scrub, damaged_of
 
 CHUNKS_READ: Final = 16
 """In one step: 4 MiB at the most."""
+PAGES_READ: Final = 16
+"""In one step: of up to 16,384 chunks."""
 USES_MAX: Final = 16
 """Told of one blob."""
 _IN_PACKS: Final = (
@@ -78,7 +81,7 @@ class Scrubbed:
     bytes: int
     """That were read, unpacked."""
     parts: int
-    """Chunks and pages that are damaged, of those that were read."""
+    """Chunks and pages that are damaged, of those that were read, or cannot be found."""
     blobs: Sequence[BlobId]
     """Those that were whole and have such a part, or one that was found damaged before."""
 
@@ -138,6 +141,7 @@ class Scrubbing(Settling):
         hashes = (
             await self._database.vault.read(partial(damaged_of, hashes=hashes)) if hashes else []
         )
+        hashes += await self._unnamed_objects()
         hit = dict.fromkeys(await self._blobs_of_objects(hashes, is_dry_run=is_dry_run))
         parts = len(hashes)
         if chunks:
@@ -197,6 +201,28 @@ class Scrubbing(Settling):
             return await self._forget_objects(wanted)
         rows = await self._database.rows(f"SELECT id, root FROM blob WHERE {IS_FOLDED}")
         return await self._database.vault.read(partial(blobs_with, rows=rows, hashes=wanted))
+
+    async def _unnamed_objects(self) -> Sequence[bytes]:
+        """The hashes of what whole blobs have and the vault has no name of: its names rot too, and
+        what has none is not read."""
+        asked = f"SELECT id, root FROM blob WHERE {IS_FOLDED}"
+        seen: set[bytes] = set()  # pages, of which each is looked at once
+        found: dict[bytes, None] = {}
+        for id, encoded in await self._database.rows(asked):
+            root = parse_root(encoded, BlobId(id))
+            new = [at for at, hash in enumerate(root.page_hashes) if hash not in seen]
+            seen.update(root.page_hashes)
+            for at in range(0, len(new), PAGES_READ):
+                unnamed = partial(unnamed_of, root=root, places=new[at : at + PAGES_READ])
+                found |= dict.fromkeys(await self._database.vault.read(unnamed))
+        lost = await self._database.vault.read(all_lost)
+        wanted = [hash for hash in found if hash not in lost]
+        # Looked at again: a blob may have gone meanwhile, and what only it had.
+        rows = await self._database.rows(asked) if wanted else []
+        if not await self._database.vault.read(partial(blobs_with, rows=rows, hashes=wanted)):
+            return []
+        here = await self._database.vault.read(partial(held, hashes=wanted))
+        return [hash for hash in wanted if hash not in here]
 
     async def _damaged_chunks(self, told: Callable[[int], None]) -> tuple[list[_Chunk], int]:
         """Of those in packs and rows, and how many bytes were read."""

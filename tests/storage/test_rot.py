@@ -140,6 +140,36 @@ async def test_what_rotted_where_nobody_looked_is_good_again_once_the_same_bytes
             assert rows(tmp_path, "SELECT count(*) FROM vault.lost") == [(0,)]
 
 
+NAME_ROT = {
+    "no name": ("DELETE FROM vault.name WHERE key = ?1", 1),
+    "another name": ("UPDATE vault.name SET key = zeroblob(32) WHERE key = ?1", 2),
+}
+
+
+@pytest.mark.parametrize("part", ["chunk", "page"])
+@pytest.mark.parametrize("rot", NAME_ROT)
+async def test_a_scrub_finds_what_lost_its_name_too(tmp_path: Path, rot: str, part: str) -> None:
+    """The names lie on the same disk; what has none is found by whoever needs it."""
+    hash = SHARED if part == "chunk" else MANIFEST.parsed.page_hashes[1]
+    spoiling, parts = NAME_ROT[rot]
+    assert hash in [*AFTER.parsed.page_hashes, *map(payload_digest, AFTER_CHUNKS)]
+    blobs = {MANIFEST.id, AFTER.id}
+    async with opened(tmp_path) as store:
+        await put_both(store)
+        rows(tmp_path, spoiling, (hash,))
+        looked = await store.scrub(is_dry_run=True)
+        assert (looked.parts, {*looked.blobs}) == (parts, blobs)
+        assert await store.has_blob(MANIFEST.id)
+        found = await store.scrub()
+        assert (found.parts, {*found.blobs}) == (parts, blobs)
+        assert not await store.has_blob(MANIFEST.id)
+        await fetch(store, MANIFEST, CHUNKS)
+        assert await store.read_blob(MANIFEST.id) == NOISE
+        assert await store.read_blob(AFTER.id) == EDITED
+        again = await store.scrub()
+        assert (again.parts, again.blobs) == (0, [])
+
+
 @pytest.mark.parametrize("size", [5_000, 5 << 20])
 async def test_so_is_what_lies_in_packs_and_in_rows(tmp_path: Path, size: int) -> None:
     data, longer = NOISE[:size], NOISE[: size + CHUNK_BYTES]
