@@ -14,11 +14,12 @@ from pathlib import Path
 from queue import LifoQueue
 from typing import NamedTuple, TypeVar
 
-from storage.errors import CLOSED, StorageError
+from storage.errors import CLOSED, Corrupt, StorageError
 from storage.packs import LOST, START_AGAIN, as_packs_say
 from storage.sqlite_errors import as_ours
 from storage.vault.asked import in_order
 from storage.vault.reading import one_moment
+from storage.vault.rescue import ADVICE, note_damage
 from storage.vault.unpacking import PlainCache
 
 T = TypeVar("T")
@@ -93,7 +94,11 @@ class Vault:
         try:
             return work(*reader)
         except sqlite3.Error as error:
-            raise as_ours(error) or error from error
+            ours = as_ours(error)
+            if isinstance(ours, Corrupt):
+                note_damage(self.path)
+                ours = Corrupt(f"{self.path.name} is damaged: {error}. {ADVICE}")
+            raise ours or error from error
         finally:
             self._idle.put(reader)
 

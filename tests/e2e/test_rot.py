@@ -20,6 +20,7 @@ pytestmark = pytest.mark.nodes
 WORLD = blake3(b"a world").digest(length=2 << 20)
 FILE = blake3(b"a file").digest(length=6 << 20)
 MAIN = "universe:main"
+SECTOR = 4_096
 
 
 def later(at: int) -> bytes:
@@ -165,5 +166,34 @@ def test_what_rotted_is_found_told_and_comes_from_the_node_that_has_it(
         assert output.read_bytes() == state
     assert shell(alice, "fetch", id, "-o", str(output), "--force").code == 0
     assert output.read_bytes() == FILE
+    sound = shell(alice, "scrub")
+    assert (sound.code, sound.answer["parts"], sound.answer["blobs"]) == (0, 0, []), sound
+
+
+def test_a_sector_that_the_disk_forgot_costs_what_was_in_it(
+    both: tuple[LocalNode, LocalNode, str], node: StartNode, shell: Shell
+) -> None:
+    alice, bob, _ = both
+    alice.stop()
+    vault = alice.home / "snapshots.db"
+    middle = vault.stat().st_size // 2 // SECTOR * SECTOR
+    with vault.open("r+b") as file:
+        file.seek(middle)
+        file.write(bytes(SECTOR))
+    assert shell(alice.home, "config", "set", "keep.budget", "0").code == 0
+    alice = node("alice")
+    told = shell(alice, "scrub")
+    assert (told.code, told.answer["code"]) == (1, "corrupt"), told
+    assert "snapshots.db" in told.answer["detail"]
+    assert "Start the node again" in told.answer["detail"]
+    alice.stop()
+
+    alice = node("alice", peers=(bob,))
+    wait_for("bob to be back", ARRIVE_S, is_back(alice))
+    *_, result = shell(alice, "scrub").lines
+    assert (result["parts"] > 0, result["damaged"]) == (True, 0), result
+    assert result["mended"] > 0
+    bob.stop()
+    assert [*states_given(alice)] == [*STATES]
     sound = shell(alice, "scrub")
     assert (sound.code, sound.answer["parts"], sound.answer["blobs"]) == (0, 0, []), sound
