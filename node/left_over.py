@@ -72,6 +72,11 @@ class LeftOver:
             said.append(
                 f"{self.mended.blobs:,} blobs lay in snapshots.db, which is gone: fetch them again"
             )
+        if self.mended.is_rescued:
+            said.append(
+                "snapshots.db had pages that could not be read and was written anew with all"
+                " others: `panspermia scrub` finds what is missing, and fetches it"
+            )
         if not self.cleaned and (self.sudden or said):
             said.append("still looking for what was cut off")
         if not self.sudden:

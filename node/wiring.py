@@ -60,6 +60,8 @@ from registry.facts import facts_of
 from storage.errors import StorageError
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
+from storage.vault.opening import vault_beside
+from storage.vault.rescue import is_noted
 from universe.event import Event
 
 CURSOR_KEY_BYTES: Final = 32
@@ -164,6 +166,8 @@ def own_store(
 ) -> AbstractAsyncContextManager[Store]:
     """The store of a home, within what its configuration grants others of the disk."""
     quota = quota_of(config.quota, identity.author)
+    if is_noted(vault_beside(home.database)):
+        log.warning("snapshots.db has pages that cannot be read: it is written anew without them")
     return open_store(
         home.database, project=project, clock_us=clock_us, quota=quota, on_remade=on_remade
     )

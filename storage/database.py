@@ -13,6 +13,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ from storage.packs import Packs
 from storage.sqlite_errors import as_ours
 from storage.vault.attached import ATTACH, Vault, open_vault
 from storage.vault.opening import HOMES, make_vault, vault_beside
+from storage.vault.rescue import rescue
 from storage.views import VARIABLES_MAX as VARIABLES_MAX
 from storage.views import OurErrors
 from storage.views import Reading as Reading
@@ -263,6 +265,7 @@ async def open_database(
     await asyncio.to_thread(migrate, path)
     beside = vault_beside(path)
     await asyncio.to_thread(make_vault, beside)
+    is_rescued = await asyncio.to_thread(rescue, beside, make_vault)
     packs = Packs(packs_beside(path), free_bytes)
     async with AsyncExitStack() as stack:
         writer = await stack.enter_async_context(_connect(path, beside, WRITER_CACHE_KIB))
@@ -277,7 +280,9 @@ async def open_database(
             lazy = await asyncio.to_thread(open_lazy, path, beside, packs, on_step)
             stack.push_async_callback(asyncio.to_thread, lazy.close)
             vault = stack.enter_context(open_vault(beside))
-        yield Database(writer, readers, at_once, lazy, vault, on_step)
+        database = Database(writer, readers, at_once, lazy, vault, on_step)
+        database.mended = replace(lazy.mended, is_rescued=is_rescued)
+        yield database
 
 
 @asynccontextmanager

@@ -35,9 +35,11 @@ class Mended:
 
     blobs: int = 0
     """That lay in a vault whose file is gone; they are fetched again."""
+    is_rescued: bool = False
+    """Whether the vault had pages that could not be read, and was written anew without them."""
 
     def __bool__(self) -> bool:
-        return bool(self.files or self.bytes or self.chunks or self.blobs)
+        return bool(self.files or self.bytes or self.chunks or self.blobs or self.is_rescued)
 
 
 def mend(database: sqlite3.Connection, packs: Packs) -> Mended:

@@ -15,7 +15,6 @@ from pathlib import Path
 from storage.errors import Corrupt, NewerSchema
 from storage.migration import check_header
 from storage.sqlite_errors import as_ours
-from storage.vault.rescue import rescue
 
 HOMES = "panspermia.db"  # the database of a home, whose vault needs no name of its own
 APPLICATION_ID = 0x50414E56  # "PANV"
@@ -48,8 +47,7 @@ def vault_beside(database: Path) -> Path:
 
 
 def make_vault(path: Path, steps: tuple[str, ...] = STEPS) -> bool:
-    """Brings the file at `path` to the newest schema; gives whether there was none. One that is
-    noted as damaged is written anew, see `storage.vault.rescue`.
+    """Brings the file at `path` to the newest schema; gives whether there was none.
 
     Raises `NewerSchema` (nothing was changed) and `Corrupt`.
     """
@@ -63,7 +61,6 @@ def make_vault(path: Path, steps: tuple[str, ...] = STEPS) -> bool:
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as vault:
             _migrate(vault, path, steps, is_new=is_new)
-        rescue(path, make_vault)
     except sqlite3.DatabaseError as error:
         ours = as_ours(error)
         if isinstance(ours, Corrupt):

@@ -41,27 +41,34 @@ def note_damage(path: Path) -> None:
         os.close(os.open(_note(path), os.O_CREAT | os.O_WRONLY, 0o600))
 
 
-def rescue(path: Path, make: Callable[[Path], object]) -> None:
-    """Writes it anew where that was noted; `make` makes an empty vault.
+def is_noted(path: Path) -> bool:
+    """Whether the next start writes the vault at `path` anew, which takes as long as reading it."""
+    return _note(path).exists()
+
+
+def rescue(path: Path, make: Callable[[Path], object]) -> bool:
+    """Writes it anew where that was noted, and gives whether it did; `make` makes an empty vault.
 
     Where another process has it, the disk has no room, or what says which ids were given cannot be
     read, it stays as it is until the next start.
     """
-    if not _note(path).exists():
-        return
+    if not is_noted(path):
+        return False
     new = path.with_name(f"{path.name}.new")
     try:
         _remove(new)
         make(new)
         _copy(path, new)
+        _refuse_log(path)
         os.replace(new, path)
     except (OSError, StorageError, sqlite3.DatabaseError) as error:
         if isinstance(error, sqlite3.Error) and as_ours(error) is None:
             raise  # a statement of ours is wrong
         with suppress(OSError):
             _remove(new)
-    else:
-        _note(path).unlink()
+        return False
+    _note(path).unlink(missing_ok=True)
+    return True
 
 
 def _copy(path: Path, new: Path) -> None:
@@ -93,6 +100,14 @@ def _copy(path: Path, new: Path) -> None:
         fresh.execute("PRAGMA vault.journal_mode = WAL")
     with new.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _refuse_log(path: Path) -> None:
+    """Raises `StorageError` where the last one to close it left a log: it would be read as that of
+    the new file."""
+    with suppress(FileNotFoundError):
+        if path.with_name(f"{path.name}-wal").stat().st_size:
+            raise StorageError(f"{path.name} has a log that could not be written into it")
 
 
 def _put(fresh: sqlite3.Connection, table: str, columns: str, rows: Iterator[_Row]) -> None:

@@ -189,6 +189,7 @@ def test_a_sector_that_the_disk_forgot_costs_what_was_in_it(
     alice.stop()
 
     alice = node("alice", peers=(bob,))
+    assert "written anew with all others" in alice.client.get("/api/status")["last_end"]["words"]
     wait_for("bob to be back", ARRIVE_S, is_back(alice))
     *_, result = shell(alice, "scrub").lines
     assert (result["parts"] > 0, result["damaged"]) == (True, 0), result

@@ -72,6 +72,7 @@ async def test_after_a_start_a_scrub_finds_what_the_sector_had_and_all_else_is_h
     (tmp_path / "snapshots.db.new").write_bytes(b"by a start that was killed")
     async with opened(tmp_path) as store:
         assert not files(tmp_path) & {"snapshots.db.new", "snapshots.db.damaged"}
+        assert store.mended.is_rescued
         assert rows(tmp_path, "SELECT max(seq) FROM vault.sqlite_sequence") == seen
         await store.scrub()
         chunks = sum(content_manifest_of(data).parsed.chunk_count for data in SERIES)
