@@ -19,7 +19,7 @@ from universe.event import encode_event
 from universe.parts import decay_json
 from universe.record import DROPPED_MAX, Adding
 from universe.retention import Dropped
-from universe.snapshot import Snapshot, kind_of, sign_snapshot
+from universe.snapshot import Snapshot, is_alike, sign_snapshot
 from universe.taken import Taken, Together, taken_from
 
 CHANGE_BYTES_MAX: Final = PART_BYTES_MAX
@@ -69,18 +69,27 @@ class Change:
         self._device = device
         self._together = Together()
         self._size = 0
-        self._says: set[tuple[int, str, bytes, str]] = set()
+        self._says: dict[tuple[int, bytes, str], list[str]] = {}
+        """The kinds of those that say the same else."""
         self._last: tuple[Order, BlobId] | None = None
         """Of the highest tick that goes in with it."""
+
+    @property
+    def gone(self) -> frozenset[bytes]:
+        """Ids of what goes with it: still listed, and not there for who comes behind."""
+        return self._together.gone
 
     async def take(self, at: int, came: Came) -> bool:
         """Puts it into `named`, unless it has to wait for the next change. Whether there is more to
         ask for: behind one that has no room, or waits for what is in it, the others wait too."""
         of = came.of
-        says = (of.tick, kind_of(of.kind), came.checksum, decay_json(of.decay))
-        if says in self._says:  # it may be the same, which is seen once that is there
-            return True
-        statement = came.said(await self._before(of.tick))
+        kinds = self._says.setdefault((of.tick, came.checksum, decay_json(of.decay)), [])
+        if any(is_alike(kind, of.kind) for kind in kinds):
+            return True  # it may be the same, which is seen once that is there
+        parent = await self._before(of.tick)
+        if parent in self.gone:
+            return False  # it follows one before that, which is seen once that is gone
+        statement = came.said(parent)
         signed = sign_snapshot(statement, self._device)
         taken, due = taken_from(signed.id, statement), tuple[Dropped, ...]()
         if came.dropping is not None:
@@ -97,7 +106,7 @@ class Change:
         settles = await self._settles(of.tick, came.blob)
         self.named.append(Named(at, adding, dropped, settles, len(due) > len(dropped)))
         self._size += size
-        self._says.add(says)
+        kinds.append(of.kind)
         names = None if of.event is None else of.event.snapshot
         named, before = {names} if names else set[bytes](), self._together
         self._together = Together((*before.added, taken), before.gone | gone, before.named | named)

@@ -139,8 +139,11 @@ async def _name_together(
     answers: list[Kept | Exception | None] = [None] * len(came)
     # In the order of their world, in which each follows the one before.
     for at in sorted(range(len(came)), key=lambda at: came[at].of.tick):
-        answers[at] = await _known(by.store, row, came[at])
-        if answers[at] is None and not await change.take(at, came[at]):
+        known = await _known(by.store, row, came[at])
+        if known is not None and known.row.id in change.gone:
+            break  # the next change says whether another is there, or names this one anew
+        answers[at] = known
+        if known is None and not await change.take(at, came[at]):
             break
     if not change.named:
         return answers

@@ -36,19 +36,19 @@ def are_waiting(alice: Alice, count: int) -> bool:
 
 @asynccontextmanager
 async def held(
-    alice: Alice, queries: Sequence[str]
+    alice: Alice, queries: Sequence[str], body: bytes = b""
 ) -> AsyncGenerator[list[asyncio.Task[Response]]]:
     """These uploads, of which all wait for their turn until the block ends."""
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks, alice.node.making:
         begun = list[asyncio.Task[Response]]()
         for query in queries:  # one after the other, so that they come in this order
-            begun.append(tasks.create_task(sent(alice, query)))
+            begun.append(tasks.create_task(sent(alice, query, body)))
             await until(partial(are_waiting, alice, len(begun)))
         yield begun
 
 
-async def together(alice: Alice, queries: Sequence[str]) -> list[Response]:
-    async with held(alice, queries) as begun:
+async def together(alice: Alice, queries: Sequence[str], body: bytes = b"") -> list[Response]:
+    async with held(alice, queries, body) as begun:
         pass
     return [one.result() for one in begun]
 
@@ -165,6 +165,42 @@ async def test_each_says_what_went_for_it(alice: Alice) -> None:
     assert went == [[before[0]["id"]], [before[1]["id"]], [first.json()["id"]]]
     assert [one.json()["dropped"] for one in (first, second, third)] == [1, 1, 1]
     assert [one["tick"] for one in await listed(alice)] == [3, 4]
+
+
+async def test_what_goes_for_one_of_them_is_not_there_for_the_next(alice: Alice) -> None:
+    """Its bytes would be acknowledged as there already, and go with it."""
+    rule = {"retention": {"auto": {"newest": 1}}}
+    assert (await alice.client.post(f"{PLACE}/prune", json=rule)).status_code == 200
+    for tick in (20, 10):
+        assert (await sent(alice, f"tick={tick}&type=auto")).status_code == 201
+    first, again = await together(alice, ["tick=5&type=auto", "tick=10&type=auto"])
+    assert [one.status_code for one in (first, again)] == [201, 201]
+    assert again.json()["known"] is False
+    went = [[one["tick"] for one in each.json()["droppedSnapshots"]] for each in (first, again)]
+    assert went == [[10], [5]]
+    assert [one["tick"] for one in await listed(alice)] == [10, 20]
+    await alice.node.store.gc(grace_us=-1)
+    body = await alice.client.get(f"{PLACE}/snapshot/10")
+    assert body.content == b"tick=10&type=auto"
+
+
+async def test_none_follows_what_goes_for_one_of_them(alice: Alice) -> None:
+    rule = {"retention": {"auto": {"newest": 2}}}
+    assert (await alice.client.post(f"{PLACE}/prune", json=rule)).status_code == 200
+    for tick in (20, 10, 11):
+        assert (await sent(alice, f"tick={tick}&type=auto")).status_code == 201
+    first, second = await together(alice, ["tick=5&type=auto", "tick=10&type=manual"])
+    assert [one["tick"] for one in first.json()["droppedSnapshots"]] == [10]
+    assert second.json()["entry"]["parent"] == first.json()["id"]
+
+
+async def test_what_a_program_calls_made_by_hand_is_there_where_that_is_made_at_once(
+    alice: Alice,
+) -> None:
+    kinds = ["manual", "auto:manual"]
+    first, again = await together(alice, [f"tick=1&type={kind}" for kind in kinds], b"a world")
+    assert [one.status_code for one in (first, again)] == [201, 200]
+    assert first.json()["id"] == again.json()["id"]
 
 
 async def test_who_goes_away_takes_nobody_with_them(alice: Alice) -> None:
