@@ -132,6 +132,13 @@ def is_alike(there: str, said: str) -> bool:
     return kind_of(there) == kind_of(said) or (there, said) == ("manual", AUTO_AS_MANUAL)
 
 
+def goes_by_itself(decay: Decay | None, *, is_wrapped: bool) -> bool:
+    """Whether it is let go by its own word. After how many ticks something goes is the word of a
+    program where it came in JSON, as games write it into every save: it is shown, and obeyed by
+    whoever asks for it."""
+    return decay is not None and decay.goes and not is_wrapped
+
+
 def encode_snapshot(snapshot: Snapshot) -> bytes:
     """Raises `InvalidStatement` where it would not be read back."""
     return _FORM.encode(snapshot)

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from storage.listing import SnapshotRow
-from universe.snapshot import Decay, Snapshot, kind_of, kind_sent
+from universe.snapshot import Decay, Snapshot, goes_by_itself, kind_of, kind_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,10 @@ def taken_from(id: bytes, said: Snapshot) -> Taken:
 
 
 def _obeyed(decay: Decay | None, *, is_wrapped: bool) -> Decay | None:
-    """What of it counts. After how many ticks something goes is the word of a program where it came
-    in JSON, as games write it into every save: it is shown, and obeyed by whoever asks for it."""
-    return None if decay is not None and decay.goes and is_wrapped else decay
+    """What of it counts."""
+    if decay is None or not decay.goes or goes_by_itself(decay, is_wrapped=is_wrapped):
+        return decay
+    return None
 
 
 class _Decay(msgspec.Struct, frozen=True):

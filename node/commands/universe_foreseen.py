@@ -57,6 +57,7 @@ def _row(one: ImportedSnapshot) -> Json:
         "type": one.kind_kept,
         "checksum": one.content.checksum.hex(),
         "decayPolicy": None if one.decay is None else decay_json(one.decay),
+        "wrapped": one.is_wrapped,
         "canonEvent": None if one.event is None else _said(one.event),
     }
 
@@ -68,8 +69,17 @@ def _is_same(there: Json, row: Json) -> bool:
         return False
     if (there.get("decayPolicy") or None) != (row["decayPolicy"] or None):
         return False
+    if _goes_by_itself(there) != _goes_by_itself(row):
+        return False
     event, told = row["canonEvent"], there.get("canonEvent")
     return event is None or (told is not None and _plain(told) == _plain(event))
+
+
+def _goes_by_itself(row: Json) -> bool:
+    """As `universe.snapshot.goes_by_itself`."""
+    policy: Json = row.get("decayPolicy") or {}
+    goes = policy.get("decayAfterTicks") is not None and not policy.get("neverDecay")
+    return goes and not row.get("wrapped", False)
 
 
 def _said(event: Event) -> dict[str, Any]:

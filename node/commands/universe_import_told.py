@@ -18,11 +18,6 @@ TOLD_MAX: Final = 50
 """Of what is wrong, on a screen; in the JSON stand more."""
 
 
-def goes_by_itself(one: ImportedSnapshot) -> bool:
-    """What its program wrote in JSON is shown, and obeyed by whoever asks for it."""
-    return one.decay is not None and one.decay.goes and not one.is_wrapped
-
-
 def planned(one: ImportedUniverse) -> dict[str, Any]:
     told: dict[str, Any] = {
         "id": one.id,
@@ -47,10 +42,14 @@ def planned(one: ImportedUniverse) -> dict[str, Any]:
 
 def count(told: dict[str, Any], snapshots: Sequence[ImportedSnapshot]) -> None:
     """Those that it is to have itself."""
+    from universe.snapshot import goes_by_itself
+
     told["snapshots"] = len(snapshots)
     told["canonical"] = sum(each.kind == "canonical" for each in snapshots)
     told["bytes"] = sum(each.content.size for each in snapshots)
-    told["decaying"] = sum(goes_by_itself(each) for each in snapshots)
+    told["decaying"] = sum(
+        goes_by_itself(each.decay, is_wrapped=each.is_wrapped) for each in snapshots
+    )
 
 
 def problem_json(one: Problem) -> Json:

@@ -19,7 +19,7 @@ from universe.event import encode_event
 from universe.parts import decay_json
 from universe.record import DROPPED_MAX, Adding
 from universe.retention import Dropped
-from universe.snapshot import Snapshot, is_alike, sign_snapshot
+from universe.snapshot import Snapshot, goes_by_itself, is_alike, sign_snapshot
 from universe.taken import Taken, Together, taken_from
 
 CHANGE_BYTES_MAX: Final = PART_BYTES_MAX
@@ -69,7 +69,7 @@ class Change:
         self._device = device
         self._together = Together()
         self._size = 0
-        self._says: dict[tuple[int, bytes, str], list[str]] = {}
+        self._says: dict[tuple[int, bytes, str, bool], list[str]] = {}
         """The kinds of those that say the same else."""
         self._last: tuple[Order, BlobId] | None = None
         """Of the highest tick that goes in with it."""
@@ -83,7 +83,9 @@ class Change:
         """Puts it into `named`, unless it has to wait for the next change. Whether there is more to
         ask for: behind one that has no room, or waits for what is in it, the others wait too."""
         of = came.of
-        kinds = self._says.setdefault((of.tick, came.checksum, decay_json(of.decay)), [])
+        goes = goes_by_itself(of.decay, is_wrapped=of.wrapped)
+        says = of.tick, came.checksum, decay_json(of.decay), goes
+        kinds = self._says.setdefault(says, [])
         if any(is_alike(kind, of.kind) for kind in kinds):
             return True  # it may be the same, which is seen once that is there
         parent = await self._before(of.tick)

@@ -22,7 +22,7 @@ from storage.store import Store
 from universe.event import Event, decode_event, encode_event, event_id
 from universe.parts import decay_json
 from universe.record import add_snapshots, drop_snapshots
-from universe.snapshot import AUTO_AS_MANUAL, Snapshot, encode_snapshot, is_alike
+from universe.snapshot import AUTO_AS_MANUAL, Snapshot, encode_snapshot, goes_by_itself, is_alike
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +181,8 @@ async def _known(store: Store, row: ListedRow, came: Came) -> Kept | None:
     """The snapshot that says all this already, the newest of several.
 
     These bytes, at this tick, of this kind (`is_alike`) and with this decay: who asks later that it
-    be kept for ever says something new. So does who names an event that it was not taken for; one
+    be kept for ever says something new. So does who has the same ticks obeyed where they are not,
+    or the other way round (`goes_by_itself`), and who names an event that it was not taken for; one
     who names none says less, which is there. When either was said does not count: that differs each
     time.
     The blob does: a checksum is what its author says, and these bytes lie in that blob for sure.
@@ -189,6 +190,8 @@ async def _known(store: Store, row: ListedRow, came: Came) -> Kept | None:
     of, decay = came.of, decay_json(came.of.decay)
     found = await store.same_snapshots(row.number, of.tick, came.checksum, decay)
     found = [one for one in found if one.blob == came.blob and is_alike(one.kind, of.kind)]
+    goes = goes_by_itself(of.decay, is_wrapped=of.wrapped)
+    found = [one for one in found if goes_by_itself(of.decay, is_wrapped=one.wrapped) == goes]
     found.sort(key=lambda one: one.kind != of.kind)
     events = await events_for(store, row, found)
     if of.event is not None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from universe.formats.imported import About, ImportedSnapshot, ImportedUniverse, Report
 from universe.parts import SNAPSHOTS_MAX
-from universe.snapshot import KINDS, kind_of
+from universe.snapshot import KINDS, goes_by_itself, kind_of
 
 
 def once(found: Sequence[ImportedSnapshot], report: Report) -> tuple[ImportedSnapshot, ...]:
@@ -36,7 +36,8 @@ def _known_by(one: ImportedSnapshot) -> tuple[object, ...]:
     by_bytes = (one.content.checksum, one.is_inherited)
     if not one.is_noted:
         return by_bytes
-    return (*by_bytes, one.tick, kind_of(one.kind), one.event, one.decay)
+    goes = goes_by_itself(one.decay, is_wrapped=one.is_wrapped)
+    return (*by_bytes, one.tick, kind_of(one.kind), one.event, one.decay, goes)
 
 
 def _rank(one: ImportedSnapshot) -> int:

@@ -21,6 +21,7 @@ from universe.record import Facts, create_universe
 
 PLACE = "/api/universe/universe:main"
 AT = f"{PLACE}/snapshot"
+IN_JSON = {"content-type": "application/json"}
 STATE = {"universes": [{"tick": "5"}]}
 BIRTH: dict[str, Any] = {"type": "birth", "title": "Eve", "entities": ["eve"]}
 
@@ -380,6 +381,48 @@ async def test_what_came_in_json_before_goes_with_no_upload_either(game: Alice) 
     asked = await game.client.post(f"{PLACE}/cleanup", json={"currentTick": 400})
     assert asked.json()["cleanup"]["decayed"] == 4
     assert await left(game) == [400]
+
+
+@pytest.mark.parametrize("is_game_first", [True, False])
+async def test_a_save_that_goes_by_its_query_is_not_the_one_that_a_game_sends_in_json(
+    game: Alice, *, is_game_first: bool
+) -> None:
+    """Of the same bytes; else the game's goes, or who asked that theirs goes is not heard."""
+    policy = {"decayAfterTicks": 10}
+    query = f"{AT}?tick=5&type=auto&decay={json.dumps(policy)}"
+    body = {"snapshot": {"tick": 5}, "tick": 5, "type": "auto", "decayPolicy": policy}
+
+    async def by_query() -> tuple[int, bool]:
+        answer = await game.client.post(query, content=_compact({"tick": 5}), headers=game.bearer())
+        return answer.status_code, answer.json()["known"]
+
+    async def by_game() -> tuple[int, bool]:
+        answer = await game.client.post(AT, content=_compact(body), headers=IN_JSON)
+        return answer.status_code, answer.json()["known"]
+
+    first, second = (by_game, by_query) if is_game_first else (by_query, by_game)
+    assert [await first(), await second()] == [(201, False)] * 2
+    assert [await by_game(), await by_query()] == [(200, True)] * 2
+    one, two = (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
+    assert one["checksum"] == two["checksum"]
+    done = await saved(game, 100)
+    assert [each["tick"] for each in done["droppedSnapshots"]] == [5]
+    (there, _) = (await game.client.get(f"{PLACE}/snapshots")).json()["snapshots"]
+    assert (there["tick"], there["wrapped"]) == (5, True)
+
+
+async def test_how_a_save_came_that_stays_does_not_count(game: Alice) -> None:
+    for tick, policy in ((5, None), (6, {"neverDecay": True}), (7, {"preservationReason": "x"})):
+        body = {"snapshot": {"tick": tick}, "tick": tick, "type": "auto", "decayPolicy": policy}
+        decay = "" if policy is None else f"&decay={json.dumps(policy)}"
+        answer = await game.client.post(AT, content=_compact(body), headers=IN_JSON)
+        state, query = _compact({"tick": tick}), f"{AT}?tick={tick}&type=auto{decay}"
+        again = await game.client.post(query, content=state, headers=game.bearer())
+        assert (answer.status_code, again.status_code) == (201, 200)
+
+
+def _compact(said: object) -> bytes:
+    return json.dumps(said, separators=(",", ":")).encode()
 
 
 async def test_what_a_list_does_not_know_is_passed_over_without_a_token(game: Alice) -> None:

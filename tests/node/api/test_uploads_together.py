@@ -1,6 +1,7 @@
 """Uploads that wait for their turn are one change, and each has the answer that is its own."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -201,6 +202,22 @@ async def test_what_a_program_calls_made_by_hand_is_there_where_that_is_made_at_
     first, again = await together(alice, [f"tick=1&type={kind}" for kind in kinds], b"a world")
     assert [one.status_code for one in (first, again)] == [201, 200]
     assert first.json()["id"] == again.json()["id"]
+
+
+async def test_what_goes_by_its_query_is_not_what_comes_in_json_at_once(alice: Alice) -> None:
+    policy = {"decayAfterTicks": 10}
+    told = {"snapshot": {"tick": 5}, "tick": 5, "type": "auto", "decayPolicy": policy}
+    in_json = {"content-type": "application/json"}
+    before = await changes(alice)
+    query = f"tick=5&type=auto&decay={json.dumps(policy)}"
+    body, path = json.dumps(told, separators=(",", ":")).encode(), f"{PLACE}/snapshot"
+    async with asyncio.TaskGroup() as tasks, held(alice, [query], b'{"tick":5}') as begun:
+        other = tasks.create_task(alice.client.post(path, content=body, headers=in_json))
+        await until(partial(are_waiting, alice, 2))
+    answers = [begun[0].result(), other.result()]
+    assert [one.status_code for one in answers] == [201, 201]
+    assert sorted(one.get("wrapped", False) for one in await listed(alice)) == [False, True]
+    assert await changes(alice) == before + 1
 
 
 async def test_who_goes_away_takes_nobody_with_them(alice: Alice) -> None:

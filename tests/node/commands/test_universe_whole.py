@@ -75,6 +75,15 @@ class Playing:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
+    async def keep_in_json(self, id: str, tick: int, data: bytes, decay: dict[str, Any]) -> None:
+        self._at_us += 1_000_000
+        said = {"tick": tick, "type": "auto", "decayPolicy": decay}
+        body = as_json(said)[:-1] + b',"snapshot":' + data + b"}"
+        path, media = f"/api/universe/{id}/snapshot", {"content-type": "application/json"}
+        query = {"at": self._at_us}
+        answer = await self.post(path, params=query, content=body, headers=media)
+        assert answer.status_code == 201, answer.text
+
     async def tell(self, id: str, tick: int, title: str, snapshot: str | None = None) -> None:
         self._at_us += 1_000_000
         said = {**EVENT, "title": title, "tick": tick, "timestamp": self._at_us // 1_000}
@@ -113,10 +122,12 @@ def _sorted(rows: list[dict[str, Any]], without: set[str]) -> list[str]:
 
 
 async def played(alice: Alice) -> dict[str, Any]:
-    """Two states at one tick, one of them kept twice; events with and without one; a fork."""
+    """Two states at one tick, one of them kept twice, as is one that came in JSON too; events with
+    and without one; a fork."""
     hers = Playing(alice)
     await hers.make(MAIN)
     await hers.keep(MAIN, 100, saved(100, "Ada"), decay={"decayAfterTicks": 5})
+    await hers.keep_in_json(MAIN, 100, saved(100, "Ada"), {"decayAfterTicks": 5})
     first = await hers.keep(MAIN, 300, saved(300, "Ada"), day=3)
     second = await hers.keep(MAIN, 300, saved(300, "Eve"), type="manual")
     never = {"neverDecay": True, "preservationReason": "it  was .. so"}
