@@ -23,10 +23,7 @@ LAST_LOSS: Final = "SELECT seq FROM vault.sqlite_sequence WHERE name = 'lost'"
 """While it gives the same nothing was lost."""
 IS_ANY_BACK: Final = "SELECT 1 FROM vault.lost WHERE is_back LIMIT 1"
 """What `note_back` would say."""
-IN_DOUBT: Final = (
-    "SELECT id FROM vault.lost WHERE NOT is_back AND id IS NOT NULL GROUP BY id HAVING count(*) > 1"
-)
-"""What several were lost under: one of their names was damaged itself, so what lies there stays."""
+_FIELDS: Final = "key, number, id, height, below, is_in_doubt"
 
 
 class Lost(NamedTuple):
@@ -36,6 +33,8 @@ class Lost(NamedTuple):
     id: int | None
     height: int
     below: int
+    is_in_doubt: bool
+    """Another was lost under its id: one of their names was damaged itself."""
 
 
 def lose(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> None:
@@ -59,16 +58,21 @@ def lose(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> None:
         ],
     )
     vault.executemany("DELETE FROM vault.name WHERE key = ?", [(hash,) for hash in names])
+    for ids in parts([*{id for id, _ in names.values()}]):
+        vault.execute(
+            "UPDATE vault.lost SET is_in_doubt = 1 WHERE id IN (SELECT id FROM vault.lost"
+            f" WHERE id IN ({marks(ids)}) GROUP BY id HAVING count(*) > 1)",
+            ids,
+        )
 
 
 def lost_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> dict[bytes, Lost]:
     """Those of them that are lost and did not come back."""
     return {
-        key: Lost(*row)
+        key: _lost(row)
         for part in parts(hashes)
         for key, *row in vault.execute(
-            "SELECT key, number, id, height, below FROM vault.lost"
-            f" WHERE NOT is_back AND key IN ({marks(part)})",
+            f"SELECT {_FIELDS} FROM vault.lost WHERE NOT is_back AND key IN ({marks(part)})",
             part,
         )
     }
@@ -76,8 +80,8 @@ def lost_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> dict[bytes, L
 
 def all_lost(vault: sqlite3.Connection) -> dict[bytes, Lost]:
     """Of all that did not come back."""
-    rows = vault.execute("SELECT key, number, id, height, below FROM vault.lost WHERE NOT is_back")
-    return {key: Lost(*row) for key, *row in rows}
+    rows = vault.execute(f"SELECT {_FIELDS} FROM vault.lost WHERE NOT is_back")
+    return {key: _lost(row) for key, *row in rows}
 
 
 def forget_lost(vault: sqlite3.Connection, numbers: Sequence[int]) -> None:
@@ -93,18 +97,22 @@ def last_loss(vault: sqlite3.Connection) -> int:
 
 def put_back(vault: sqlite3.Connection, objects: Sequence[tuple[bytes, int, bytes]]) -> set[bytes]:
     """Writes those of them that were lost, as (hash, size, what lies in `whole`), under the ids
-    that they had; gives their hashes."""
+    that they had; gives their hashes.
+
+    What lies under an id that is in doubt stays, whoever comes back first: others may lean on it,
+    and it may be read again. It stays so until the last of those is back, however the others went.
+    """
     lost = lost_of(vault, [hash for hash, _, _ in objects])
     if not lost:
         return set()
-    first, shared = next_id(vault), {id for (id,) in vault.execute(IN_DOUBT)}
+    first = next_id(vault)
     back: set[bytes] = set()
     for hash, size, data in objects:
         one = lost.get(hash)
         if one is None:
             continue
         vault.execute("UPDATE vault.lost SET is_back = 1 WHERE number = ?", (one.number,))
-        if one.id is None or not 0 < one.id < first or one.id in shared:
+        if one.is_in_doubt or one.id is None or not 0 < one.id < first:
             continue
         if _is_of_another(vault, one.id):
             continue
@@ -141,6 +149,11 @@ def name_again(vault: sqlite3.Connection, after: int = 0) -> tuple[int | None, i
 def note_back(vault: sqlite3.Connection) -> bool:
     """Whether something came back since the last time: now who leans on it is looked for."""
     return vault.execute("DELETE FROM vault.lost WHERE is_back").rowcount > 0
+
+
+def _lost(row: Sequence[int]) -> Lost:
+    number, id, height, below, is_in_doubt = row
+    return Lost(number, id, height, below, bool(is_in_doubt))
 
 
 def _read(vault: sqlite3.Connection, ids: Mapping[bytes, int]) -> dict[bytes, bytes]:

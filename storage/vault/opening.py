@@ -32,7 +32,13 @@ CREATE TABLE IF NOT EXISTS lost (             -- some files of version 1 have it
     is_back INTEGER NOT NULL DEFAULT 0          -- its bytes are here: what leaned on it is read
 ) STRICT;
 """
-STEPS: tuple[str, ...] = (_LOST,)
+_IN_DOUBT = """
+-- Two were lost under its id: of one the name was damaged itself, and nobody knows of which. So
+-- neither is written there, also once the other is back, or forgotten.
+ALTER TABLE lost ADD COLUMN is_in_doubt INTEGER NOT NULL DEFAULT 0;
+UPDATE lost SET is_in_doubt = 1 WHERE id IN (SELECT id FROM lost GROUP BY id HAVING count(*) > 1);
+"""
+STEPS: tuple[str, ...] = (_LOST, _IN_DOUBT)
 """What brings the file from version 1, which is `SCHEMA`, on to the next ones, in their order."""
 ADVICE = (
     "Move it away, with what is called the same and ends in -wal or -shm: what it held is fetched"

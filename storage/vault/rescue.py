@@ -89,7 +89,7 @@ def _copy(path: Path, new: Path) -> None:
         for table, columns in _OBJECTS.items():
             _put(fresh, table, columns, _rows(old, table, columns, int(last.get(b"whole", 0))))
         _put(fresh, "todo", "number, older, newer", _all(old, "todo", "number, older, newer"))
-        lost = "number, key, id, height, below, is_back"
+        lost = "number, key, id, height, below, is_back, is_in_doubt"
         _put(fresh, "lost", lost, _all(old, "lost", lost))
         if not _copy_names(old, fresh):
             _name_anew(fresh)

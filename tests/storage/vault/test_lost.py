@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import permutations
 
 import pytest
 
@@ -197,21 +198,66 @@ def test_while_a_page_is_lost_nothing_goes_that_it_may_name(vault: sqlite3.Conne
     assert restored(vault, first) == SERIES[0]
 
 
-def test_where_two_were_lost_under_one_id_what_lies_there_stays(vault: sqlite3.Connection) -> None:
-    """A delta can be read again once its base is back, whoever else was said to lie there."""
-    near = b"a base" * 99 + b"another end"
-    base, leaning, other = (payload_digest(data) for data in (b"a base" * 99, near, b"other"))
-    put(vault, encode([(base, b"a base" * 99), (leaning, near), (other, b"other")]))
-    vault.execute("DELETE FROM vault.whole WHERE id = 2")
-    row = (2, encode_bases([1]), delta.encode(near, b"a base" * 99))
+BASE, OTHER = b"a base" * 99, b"other"
+NEAR = BASE + b"another end"
+FAR = NEAR + b"and further"
+IN_ANY_ORDER = {
+    "-".join(names): [{"base": BASE, "near": NEAR, "other": OTHER}[name] for name in names]
+    for names in permutations(("base", "near", "other"))
+}
+
+
+def leans(vault: sqlite3.Connection, id: int, data: bytes, base_id: int, base: bytes) -> None:
+    vault.execute("DELETE FROM vault.whole WHERE id = ?", (id,))
+    row = (id, encode_bases([base_id]), delta.encode(data, base))
     vault.execute("INSERT INTO vault.delta VALUES (?, ?, ?)", row)
-    spoil(vault, 1, b"a base" * 99)
-    vault.execute("UPDATE vault.name SET id = 2 WHERE key = ?", (other,))
-    assert {*drop_all_damaged(vault)} == {base, leaning, other}
 
-    put(vault, encode([(other, b"other")]))
-    put(vault, encode([(base, b"a base" * 99)]))
 
-    assert look(vault) == 1
-    found = read(vault, [base, leaning, other], PlainCache()).objects
-    assert found == {base: b"a base" * 99, leaning: near, other: b"other"}
+def lost_under_one_id(vault: sqlite3.Connection) -> dict[bytes, bytes]:
+    """Two of these: a name was damaged, and what all but it lean on. Gives all by their hashes."""
+    objects = {payload_digest(data): data for data in (BASE, NEAR, OTHER, FAR)}
+    put(vault, encode(objects.items()))
+    leans(vault, 2, NEAR, 1, BASE)
+    leans(vault, 4, FAR, 2, NEAR)
+    spoil(vault, 1, BASE)
+    vault.execute("UPDATE vault.name SET id = 2 WHERE key = ?", (payload_digest(OTHER),))
+    return objects
+
+
+@pytest.mark.parametrize("is_looked_for", [False, True], ids=["at the end", "each time"])
+@pytest.mark.parametrize("order", IN_ANY_ORDER.values(), ids=IN_ANY_ORDER)
+def test_where_two_were_lost_under_one_id_what_lies_there_stays(
+    vault: sqlite3.Connection, order: list[bytes], *, is_looked_for: bool
+) -> None:
+    """A delta can be read again once its base is back, and so can what leans on it, whoever else
+    was said to lie there and whoever comes back first."""
+    objects = lost_under_one_id(vault)
+    assert {*drop_all_damaged(vault)} == {*objects}
+    for data in order:
+        put(vault, encode([(payload_digest(data), data)]))
+        if is_looked_for:
+            note_back(vault)
+            look(vault)
+    look(vault)
+    assert read(vault, [*objects], PlainCache()).objects == objects
+    note_back(vault)
+    assert not all_lost(vault)
+
+
+@pytest.mark.parametrize("is_found_first", [False, True])
+def test_what_was_lost_under_the_id_of_one_that_nobody_wants_any_more_stays_elsewhere(
+    vault: sqlite3.Connection, *, is_found_first: bool
+) -> None:
+    """Others lean on what lies there, and it cannot be read yet; found damaged one by one."""
+    objects = lost_under_one_id(vault)
+    base, near, other, far = objects
+    for hash in (other, near) if is_found_first else (near, other):
+        assert drop_damaged(vault, [hash])
+    drop_all_damaged(vault)
+    collect(vault, [[base, other, far]])
+    assert {*all_lost(vault)} == {base, other, far}
+    put(vault, encode([(other, OTHER)]))
+    put(vault, encode([(base, BASE)]))
+    look(vault)
+    wanted = {hash: data for hash, data in objects.items() if hash != near}
+    assert read(vault, [*wanted], PlainCache()).objects == wanted

@@ -85,6 +85,19 @@ def test_one_of_the_first_version_learns_what_was_lost(path: Path, has_table: bo
         assert opened.execute("SELECT count(*) FROM lost").fetchone() == (0,)
 
 
+def test_what_two_were_lost_under_before_is_in_doubt_afterwards(path: Path) -> None:
+    make_vault(path, STEPS[:1])
+    with closing(sqlite3.connect(path)) as opened, opened:
+        opened.executemany(
+            "INSERT INTO lost (key, id, height, below) VALUES (?, ?, 0, 9)",
+            [(bytes([number]) * 32, id) for number, id in enumerate((None, 1, 2, 1, None))],
+        )
+    assert not make_vault(path)
+    with closing(sqlite3.connect(path)) as opened:
+        rows = opened.execute("SELECT is_in_doubt FROM lost ORDER BY number").fetchall()
+        assert rows == [(0,), (1,), (0,), (1,), (0,)]
+
+
 def test_one_of_a_newer_version_is_refused_and_left_as_it_was(path: Path) -> None:
     make_vault(path, (*STEPS, LATER))
     before = path.read_bytes()
