@@ -62,6 +62,8 @@ class Beside:
     def player(self, one: ImportedPlayer) -> Json:
         """Registers who it is; what became of it. Raises `Failure`."""
         told, place = player_told(one), self._place(one)
+        if not place:
+            return {**told, "state": "left", "reason": "none of their universes is there"}
         path = path_of(PLAYER, f"{self.did}/{one.id}")
         if self.did and there(with_query(path, {"namespace": place})) is not None:
             return {**told, "state": "unchanged", "namespace": place}
@@ -88,13 +90,15 @@ class Beside:
         return {key: value for key, value in body.items() if value is not None}
 
     def _place(self, one: ImportedPlayer) -> str:
-        """Where the player's universes are: in commons where one of them is; else no wider."""
-        own = {each.id for each in self.plan.universes if each.owner == one.id}
-        places = [self.places[id] for id in (*own, *one.universes) if id in self.places]
-        if COMMONS in places:
-            return COMMONS
-        every = places or [*self.places.values()]
-        return next((each for each in every if each != COMMONS), COMMONS)
+        """Where the player's universes are: in commons where one of them is, which is for ever.
+
+        "" where none of them is there. Who has none is no wider than any universe that is.
+        """
+        named = {*one.universes, *(each.id for each in self.plan.universes if each.owner == one.id)}
+        places = {id: place for id, place in self.places.items() if not named or id in named}
+        narrow = next((each for each in places.values() if each != COMMONS), "")
+        is_public = COMMONS in places.values() and (named or not narrow)
+        return COMMONS if is_public else narrow
 
 
 def there(path: str) -> Json | None:
@@ -141,8 +145,17 @@ def print_beside(report: Json) -> None:
         line = f"passage {one['id']}, {one['source']} to {one['target']}{closed}: {one['state']}"
         say(printable(f"{line}{why}"), dim=one["state"] != "created")
     for one in report["players"][:SHOWN_MAX]:
-        line = f"player {one['id']}, {one['name']}: {one['state']}"
+        line = f"player {one['id']}, {one['name']}: {one['state']}{_where(one)}"
         say(printable(line), dim=one["state"] != "created")
     for kind in ("passages", "players"):
         if (more := len(report[kind]) - SHOWN_MAX) > 0:
             say(f"and {more:,} more {kind}: --json has them", dim=True)
+
+
+def _where(player: Json) -> str:
+    if "reason" in player:
+        return f": {player['reason']}"
+    if "namespace" not in player:
+        return ""
+    is_public = player["namespace"] == COMMONS
+    return ", in commons for everybody" if is_public else ", for who reads their universes"
