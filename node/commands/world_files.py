@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -13,8 +14,8 @@ from node.commands.folders import walk
 from node.workers.worlds import states
 from registry.formats.errors import InvalidFile, Place
 from universe.formats.imported import Listing, LyingFile, StoredWorld
-from universe.formats.limits import FILES_MAX, PATH_CHARACTERS_MAX
-from universe.formats.taking import content_of_pieces
+from universe.formats.limits import FILES_MAX, PATH_CHARACTERS_MAX, SAVE_BYTES_MAX
+from universe.formats.taking import content_of_pieces, read
 
 NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 
@@ -27,6 +28,8 @@ class WorldFiles:
         self._read_bytes, self._all_bytes = 0, sum(one.size for one in listing.files.values())
         self.heard: Callable[[int, int], None] | None = None
         """Of how many bytes were read, of all that lie there; the same may be read again."""
+        self._reading = threading.Lock()
+        self._at_hand: tuple[str, bytes] | None = None
 
     @property
     def listing(self) -> Listing:
@@ -45,6 +48,14 @@ class WorldFiles:
                     yield piece
         except OSError as error:
             raise InvalidFile(path, Place(), f"cannot be read: {error.strerror}") from error
+
+    def unpacked(self, path: str) -> bytes:
+        """Raises `InvalidFile`. Several threads that ask for one file read it once."""
+        with self._reading:
+            if self._at_hand is None or self._at_hand[0] != path:
+                self._at_hand = None  # two of them are never there at once
+                self._at_hand = (path, read(self, path, SAVE_BYTES_MAX))
+            return self._at_hand[1]
 
     def worlds(self, path: str) -> Sequence[StoredWorld]:
         """In a child process. Raises `InvalidFile`."""

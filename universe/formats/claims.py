@@ -100,8 +100,12 @@ def object_of(files: Files, path: str, bytes_max: int) -> Plain:
 
     Raises `InvalidFile`.
     """
-    data = whole_characters(read(files, path, bytes_max))
-    value = as_map(parse(text_of(data, path), path))
+    return object_in(read(files, path, bytes_max), path)
+
+
+def object_in(data: bytes, path: str) -> Plain:
+    """The same of bytes at hand. Raises `InvalidFile`."""
+    value = as_map(parse(text_of(whole_characters(data), path), path))
     if value is None:
         raise InvalidFile(path, Place(), "must be a JSON object")
     return value

@@ -152,6 +152,13 @@ class Files(Protocol):
         """A file as it lies, from its beginning."""
         ...
 
+    def unpacked(self, path: str) -> bytes:
+        """The whole of one with several states in it, of at most `SAVE_BYTES_MAX`.
+
+        The last one stays at hand: its states are asked for one after the other.
+        """
+        ...
+
     def worlds(self, path: str) -> Sequence[StoredWorld]:
         """What a database holds, by tick."""
         ...

@@ -28,7 +28,9 @@ LOG_BYTES_MAX: Final = 1 << 30
 LISTED_MAX: Final = 10_000
 """Snapshots, and events, of one universe by our own index or notes: twice what a record holds."""
 ALL_LISTED_MAX: Final = FILES_MAX
-"""By all notes of one import together: nothing is said twice of a file."""
+"""By all of these of one import together: nothing is said twice of a file."""
+ALL_INDEXES_BYTES_MAX: Final = 256 << 20
+"""Of all of these together, unpacked: of some fifty universes that are full. They are in memory."""
 EVENTS_MAX: Final = 1_000
 """Of one universe, in one import: the most important ones."""
 CONFIG_BYTES_MAX: Final = 16 << 10

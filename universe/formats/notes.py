@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from registry.formats.errors import InvalidFile, Place
+from registry.formats.errors import InvalidFile
 from universe.event import Event
-from universe.formats.claims import Claims, object_of
+from universe.formats.budget import Budget
+from universe.formats.claims import Claims
 from universe.formats.file_names import meant
 from universe.formats.imported import (
     About,
@@ -29,7 +30,6 @@ from universe.formats.imported import (
     Report,
 )
 from universe.formats.index import Index, Listed, Named, events_of, read_index, with_events
-from universe.formats.limits import ALL_LISTED_MAX, INDEX_BYTES_MAX
 from universe.parts import EVENTS_MAX
 
 NOTES: Final = "panspermia.json"
@@ -51,7 +51,7 @@ class Notes:
         self._listed: dict[tuple[str, str], list[tuple[Index, Listed]]] = {}
         self._ticks: dict[str, int] = {}
         self._seen: set[tuple[str, int]] = set()
-        self._left = ALL_LISTED_MAX
+        self._budget = Budget()
         for path in sorted(files.listing.files):
             if is_notes(path):
                 self._read(files, path)
@@ -118,16 +118,13 @@ class Notes:
 
     def _read(self, files: Files, path: str) -> None:
         try:
-            fields = object_of(files, path, INDEX_BYTES_MAX)
+            fields = self._budget.object_of(files, path)
             told = Claims(fields, path, "", self._report)
             if fields.get("type") != TYPE:
                 told.doubt("type", f"is not {TYPE}: nothing of it is taken", About.LEFT)
                 return
             index = read_index(told)
-            self._left -= len(index.listed) + len(index.events)
-            if self._left < 0:
-                reason = f"beyond {ALL_LISTED_MAX:,} states and events in all notes together"
-                raise InvalidFile(path, Place(), reason)
+            self._budget.spend(index)
         except InvalidFile as wrong:
             self._report.refuse(wrong)
             return

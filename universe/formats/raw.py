@@ -11,7 +11,8 @@ from typing import Final
 
 from registry.formats.errors import InvalidFile, Place
 from universe.formats.between import each_once
-from universe.formats.claims import Claims, object_of
+from universe.formats.budget import Budget
+from universe.formats.claims import Claims
 from universe.formats.file_names import path_below
 from universe.formats.imported import (
     About,
@@ -26,10 +27,9 @@ from universe.formats.imported import (
     WorldFormat,
 )
 from universe.formats.index import Index, Listed, events_of, read_index, with_events
-from universe.formats.limits import INDEX_BYTES_MAX
 from universe.formats.merging import once
 from universe.formats.origins import with_origins
-from universe.formats.taking import content_of
+from universe.formats.taking import Contents
 
 INDEX: Final = "universe.json"
 TYPE: Final = "panspermia.universe-export/1"
@@ -37,7 +37,7 @@ TYPE: Final = "panspermia.universe-export/1"
 
 def plan_raw(files: Files, folders: list[str]) -> Plan:
     """Each of the folders that holds an index; the rest is in the report."""
-    report = Report()
+    report, budget, contents = Report(), Budget(), Contents(files)
     universes: dict[str, ImportedUniverse] = {}
     passages: list[ImportedPassage] = []
     players: list[ImportedPlayer] = []
@@ -46,11 +46,12 @@ def plan_raw(files: Files, folders: list[str]) -> Plan:
     for folder in folders:
         path = f"{folder}/{INDEX}" if folder else INDEX
         try:
-            told = Claims(object_of(files, path, INDEX_BYTES_MAX), path, "", report)
+            told = Claims(budget.object_of(files, path), path, "", report)
             if told.fields.get("type") != TYPE:
                 raise InvalidFile(path, told.at("type"), f"is not {TYPE}")
             index = read_index(told)
-            one = _universe(files, folder, index, told)
+            budget.spend(index)
+            one = _universe(contents, folder, index, told)
         except InvalidFile as wrong:
             report.refuse(wrong)
             continue
@@ -63,11 +64,11 @@ def plan_raw(files: Files, folders: list[str]) -> Plan:
     return Plan(WorldFormat.RAW, ordered, report, *each_once(passages, players, report))
 
 
-def _universe(files: Files, folder: str, index: Index, told: Claims) -> ImportedUniverse:
+def _universe(contents: Contents, folder: str, index: Index, told: Claims) -> ImportedUniverse:
     found: list[ImportedSnapshot] = []
     for listed in index.listed:
         try:
-            found.append(_snapshot(files, folder, index, listed))
+            found.append(_snapshot(contents, folder, index, listed))
         except InvalidFile as wrong:
             told.report.refuse(wrong)
     snapshots = once(found, told.report)
@@ -87,16 +88,15 @@ def _universe(files: Files, folder: str, index: Index, told: Claims) -> Imported
     )
 
 
-def _snapshot(files: Files, folder: str, index: Index, listed: Listed) -> ImportedSnapshot:
+def _snapshot(contents: Contents, folder: str, index: Index, listed: Listed) -> ImportedSnapshot:
     """Raises `InvalidFile`."""
     pointer = f"/snapshots/{listed.number}"
     at_file = Place(pointer=f"{pointer}/file")
     path = path_below(folder, listed.file, index.path, at_file)
-    if path not in files.listing.files:
+    if path not in contents.files.listing.files:
         raise InvalidFile(index.path, at_file, f"is not there: {listed.file}")
-    source = Source(path)
-    content = content_of(files, source)
+    content = contents.of(path)
     if listed.sha256 != content.sha256.hex():
         reason = f"{listed.sha256[:64]} is not that of {listed.file}: {content.sha256.hex()}"
         raise InvalidFile(index.path, Place(pointer=f"{pointer}/sha256"), reason)
-    return listed.on(ImportedSnapshot(source, content, listed.tick, listed.at_us))
+    return listed.on(ImportedSnapshot(Source(path), content, listed.tick, listed.at_us))

@@ -35,13 +35,12 @@ from universe.formats.imported import (
     Source,
     WorldFormat,
 )
-from universe.formats.limits import SAVE_BYTES_MAX
 from universe.formats.merging import merged
 from universe.formats.notes import Notes
 from universe.formats.origins import Beside, with_origins
 from universe.formats.outline import Outline, Span, outline_of
 from universe.formats.sums import check_sums
-from universe.formats.taking import content_of, read
+from universe.formats.taking import content_of
 from universe.names import parse_new_id
 
 SCHEMA: Final = b"schemas/savefile/"
@@ -153,7 +152,7 @@ def read_savefile(
     files: Files, path: str, report: Report
 ) -> tuple[list[ImportedUniverse], list[ImportedPassage]]:
     """Raises `InvalidFile` where it is none; what is wrong with one part is in the report."""
-    data = read(files, path, SAVE_BYTES_MAX)
+    data = files.unpacked(path)
     file, universes = outline_of(data, path)
     if not universes:
         reason = "holds no universe: is it a SaveFile?"

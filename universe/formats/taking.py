@@ -7,6 +7,7 @@ from typing import Final
 
 from blake3 import blake3
 
+from crdt.blob import BLOB_BYTES_MAX
 from registry.formats.errors import InvalidFile, Place
 from universe.formats.imported import Content, Files, Source
 from universe.formats.unpacking import Unpacking
@@ -20,23 +21,51 @@ def pieces_of(files: Files, source: Source) -> Iterator[bytes]:
     if source.row is not None:
         yield from files.world(source.path, source.row)
         return
-    pieces = _unpacked(files, source.path) if source.is_packed else files.chunks(source.path)
-    if source.span is None:
-        yield from pieces
-        return
-    start, end = source.span
-    at = 0
-    for piece in pieces:
-        if found := piece[max(0, start - at) : max(0, end - at)]:
-            yield found
-        at += len(piece)
-    if at < end:
-        raise InvalidFile(source.path, Place(byte=at), "ends before the part that was found in it")
+    if source.span is not None:
+        yield _part(files.unpacked(source.path), source.path, source.span)
+    elif source.is_packed:
+        yield from _unpacked(files, source.path)
+    else:
+        yield from files.chunks(source.path)
+
+
+def _part(data: bytes, file: str, span: tuple[int, int]) -> bytes:
+    start, end = span
+    if len(data) < end:
+        reason = "ends before the part that was found in it"
+        raise InvalidFile(file, Place(byte=len(data)), reason)
+    return data[start:end]
 
 
 def content_of(files: Files, source: Source) -> Content:
     """What they are. Raises `InvalidFile`, where there are none too."""
     return content_of_pieces(pieces_of(files, source), source.path)
+
+
+class Contents:
+    """What whole files are, as they lie. Each is read once, however often it is asked for."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self._found: dict[str, Content | InvalidFile] = {}
+
+    def of(self, path: str) -> Content:
+        """Raises `InvalidFile`, also where it is larger than a state may be."""
+        found = self._found.get(path)
+        if found is None:
+            try:
+                found = self._read(path)
+            except InvalidFile as wrong:
+                found = wrong
+            self._found[path] = found
+        if isinstance(found, InvalidFile):
+            raise InvalidFile(found.file, found.place, found.reason_text)
+        return found
+
+    def _read(self, path: str) -> Content:
+        if (size := self.files.listing.files[path].size) > BLOB_BYTES_MAX:
+            raise InvalidFile(path, Place(), f"{size:,} bytes, at most {BLOB_BYTES_MAX:,}")
+        return content_of(self.files, Source(path))
 
 
 def content_of_pieces(pieces: Iterable[bytes], file: str) -> Content:

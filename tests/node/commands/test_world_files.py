@@ -2,12 +2,13 @@
 
 import gzip
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
-from node.commands.world_files import world_files
+from node.commands.world_files import WorldFiles, world_files
 from node.workers import worlds as workers
 from registry.formats.errors import InvalidFile
 from tests.storage.test_foreign_worlds import world_db
@@ -16,6 +17,7 @@ from tests.universe.formats.saves import save, universe_part
 from tests.universe.formats.test_primordium import LEGEND, LIVE, SAVED, lines
 from tests.universe.formats.villages import entry, state, village
 from universe.formats import About, Plan, WorldFormat, plan
+from universe.formats.imported import Listing, LyingFile
 from universe.formats.taking import pieces_of
 
 
@@ -141,3 +143,28 @@ def test_what_holds_no_world_says_so(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.txt").write_text("no world")
     with pytest.raises(InvalidFile, match=r"cannot be read|holds no world"):
         plan(world_files(tmp_path / name))
+
+
+class ReadFiles(WorldFiles):
+    """Counts how often a file was read from its beginning."""
+
+    times = 0
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        self.times += 1
+        return super().chunks(path)
+
+
+def test_a_file_of_many_universes_is_unpacked_once(tmp_path: Path) -> None:
+    """What is small as a .gz would be unpacked for each of thousands."""
+    parts = [universe_part(f"universe:{n}", n) for n in range(9)]
+    name, data = "a.json.gz", gzip.compress(as_json(save(*parts)))
+    top = laid(tmp_path, {name: data})
+    files = ReadFiles(top, Listing("top", {name: LyingFile(len(data))}), is_folder=True)
+    found = plan(files)
+    states = [one.snapshots[0] for one in found.universes]
+    sums = [blake3(b"".join(pieces_of(files, one.source))).digest() for one in states]
+    assert sums == [one.content.checksum for one in states]
+    assert len(sums) == 9
+    looks = 2  # what it is, by its first bytes
+    assert files.times <= looks + 1

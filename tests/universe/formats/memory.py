@@ -7,7 +7,8 @@ from typing import Any
 
 from registry.formats.errors import InvalidFile, Place
 from universe.formats.imported import Listing, LyingFile, Source, StoredWorld
-from universe.formats.taking import content_of, pieces_of
+from universe.formats.limits import SAVE_BYTES_MAX
+from universe.formats.taking import content_of, pieces_of, read
 
 CHUNK = 1_000
 CHANGED_US = 1_700_000_000_000_000
@@ -28,6 +29,9 @@ class MemoryFiles:
         if data is None:
             raise InvalidFile(path, Place(), "is not there")
         yield from (data[start : start + CHUNK] for start in range(0, len(data), CHUNK))
+
+    def unpacked(self, path: str) -> bytes:
+        return read(self, path, SAVE_BYTES_MAX)
 
     def worlds(self, path: str) -> Sequence[StoredWorld]:
         told = self.tables.get(path)

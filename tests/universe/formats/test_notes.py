@@ -8,7 +8,7 @@ import pytest
 from tests.universe.formats.memory import MemoryFiles, as_json, packed
 from tests.universe.formats.test_origins import MAIN, exported, world
 from tests.universe.formats.villages import state
-from universe.formats import WorldFormat, index, notes, plan
+from universe.formats import WorldFormat, budget, index, plan
 from universe.formats.imported import NOTHING_SAID, About, ImportedUniverse
 from universe.formats.notes import NOTES, is_notes
 
@@ -128,9 +128,9 @@ def test_of_lists_without_end_so_much_is_looked_at(monkeypatch: pytest.MonkeyPat
 def test_of_notes_without_end_so_much_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     files = village()
     listed = len(json.loads(files[TOLD])["snapshots"]) + len(json.loads(files[TOLD])["events"])
-    monkeypatch.setattr(notes, "ALL_LISTED_MAX", 2 * listed - 1)
+    monkeypatch.setattr(budget, "ALL_LISTED_MAX", 2 * listed - 1)
     more = {**files, f"{FOLDER}/z.{NOTES}": files[TOLD]}
     found = plan(MemoryFiles(more))
     reasons = [one.reason for one in found.report.problems]
-    assert f"beyond {2 * listed - 1:,} states and events in all notes together" in reasons
+    assert f"beyond {2 * listed - 1:,} states and events in all such files together" in reasons
     assert [one.id for one in found.universes] == [MAIN], "and what was read before counts"
