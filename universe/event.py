@@ -150,6 +150,11 @@ def encode_event(event: Event) -> bytes:
     return encoded
 
 
+def event_size(event: Event) -> int:
+    """Bytes of its encoding, also where these are too many. Nothing else of it is checked."""
+    return len(_encoded(event))
+
+
 def decode_event(data: bytes) -> Event:
     """Raises `MalformedRecord` for anything that `encode_event` would not write."""
     event = decoded(

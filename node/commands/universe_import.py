@@ -30,7 +30,7 @@ from node.commands.universe_beside import (
 from node.commands.universe_foreseen import Foreseen
 from node.commands.universe_forking import ENDS_ALL, Forking
 from node.commands.universe_import_told import count, planned, print_report, problem_json
-from node.commands.universe_sending import TICKS_LEFT, as_it_goes, send
+from node.commands.universe_sending import EVENT_LEFT, TICKS_LEFT, as_it_goes, send_anyway
 from node.commands.universe_telling import bodies_of, tell_all
 from node.commands.universe_together import sent_together
 from node.exit_codes import NOT_RUNNING
@@ -333,7 +333,7 @@ class Importing:
         from registry.formats.errors import InvalidFile
 
         ids: dict[Source, str] = {}
-        send_one = partial(send, node(), self.files, f"{self.did}/{id}")
+        send_one = partial(send_anyway, node(), self.files, f"{self.did}/{id}")
         for snapshot, answer in sent_together(snapshots, send_one, heard):
             try:
                 sent = answer()
@@ -343,6 +343,8 @@ class Importing:
                 told["known" if sent.answer["known"] else "new"] += 1
                 ids[snapshot.source] = str(sent.answer["id"])
                 self._tell_left(snapshot, sent.ticks_left)
+                if sent.event_left is not None and snapshot.event is not None:
+                    self._refuse(sent.event_left, id, f"{snapshot.event.title}: {EVENT_LEFT}")
         return ids
 
     def _tell_events(self, one: ImportedUniverse, ids: dict[Source, str], bars: Progress) -> None:

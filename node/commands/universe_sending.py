@@ -9,7 +9,7 @@ from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from node.client import Client, path_of
-from node.failure import Json
+from node.failure import Failure, Json
 
 if TYPE_CHECKING:
     from node.commands.world_files import WorldFiles
@@ -25,6 +25,9 @@ TICKS_LEFT: Final = (
     " `panspermia universe prune --rule RULE` does"
 )
 """What is told of such a state: see `as_it_goes`."""
+OF_EVENTS: Final = frozenset({"invalid-record", "bad-query", "universe-full"})
+"""How the node refuses what is said in an event, or one more of them."""
+EVENT_LEFT: Final = "the state is there without this event"
 BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -38,6 +41,8 @@ class Sent:
     """The node's."""
     ticks_left: int | None = None
     """After how many ticks it was to go, where that was left out: see `as_it_goes`."""
+    event_left: Failure | None = None
+    """Why the node refused its event, which was left out: see `send_anyway`."""
 
 
 def as_it_goes(
@@ -95,6 +100,28 @@ def send(
     if policy:
         query["decay"] = json.dumps(policy, ensure_ascii=False)
     return Sent(upload(node, path, query, pieces, size, snapshot.media, heard), ticks_left)
+
+
+def send_anyway(
+    node: Client, files: WorldFiles, id: str, snapshot: ImportedSnapshot, heard: Heard
+) -> Sent:
+    """As `send`; no state is lost for the event that is said beside it.
+
+    That is told by itself then, of this state: beside plain bytes it has less room, in the address.
+    """
+    event = snapshot.event
+    try:
+        return send(node, files, id, snapshot, heard)
+    except Failure as wrong:
+        if event is None or wrong.problem.get("code") not in OF_EVENTS:
+            raise
+    sent = send(node, files, id, replace(snapshot, event=None), heard)
+    body: Json = {**event_body(event), "snapshot": sent.answer["id"]}
+    try:
+        node.post(path_of("/api/universe", id, "timeline"), body)
+    except Failure as wrong:
+        return replace(sent, event_left=wrong)
+    return sent
 
 
 def upload(

@@ -5,19 +5,23 @@ meant by it. What is no type at all becomes one letter by letter, which is told.
 """
 
 import re
+from dataclasses import replace
 from typing import Final
 
+from crdt.digest import DIGEST_BYTES
 from registry.fields import TIME_US_MAX
 from registry.formats.texts import line_of, prose_of
 from registry.plain import as_list
 from universe.event import (
     DESCRIPTION_BYTES_MAX,
+    EVENT_BYTES_MAX,
     IMPORTANCE_MAX,
     NAME_CHARACTERS_MAX,
     NAMES_MAX,
     TITLE_CHARACTERS_MAX,
     Event,
     event_problems,
+    event_size,
     event_word,
     is_event_type,
 )
@@ -25,6 +29,8 @@ from universe.formats.claims import Claims
 from universe.formats.imported import About
 
 UNNAMED_TYPE: Final = "event"
+_NINE_BYTES: Final = 1 << 32
+"""In CBOR, as the µs of any day since January 1970."""
 _NOT_IN_TYPES: Final = re.compile(r"[^a-z0-9_:-]+", re.ASCII)
 
 
@@ -56,7 +62,34 @@ def canon_event(told: Claims, *, tick: int, at_us: int, day: int | None) -> Even
         entities=names_of(told, "entities"),
     )
     assert not event_problems(event)
-    return event
+    return fitting(event, told)
+
+
+def fitting(
+    event: Event, told: Claims, *, day: int | None = None, names_one: bool = False
+) -> Event:
+    """With as many of its names as one event has room for; that others are left out is told.
+
+    Measured as it will be signed: at a time of today, of the `day` of its snapshot where it says
+    none, and with the id of a snapshot where it names one.
+    """
+    signed = replace(
+        event,
+        at_us=max(event.at_us, _NINE_BYTES),
+        day=day if event.day is None else event.day,
+        snapshot=bytes(DIGEST_BYTES) if names_one else None,
+    )
+    over, left = event_size(signed) - EVENT_BYTES_MAX, 0
+    entities, souls, parents = [*event.entities], [*event.souls], [*event.parents]
+    for some in (parents, souls, entities):
+        while over > 0 and some:
+            over -= len(some.pop().encode()) + 1
+            left += 1
+    if not left:
+        return event
+    reason = f"more than {EVENT_BYTES_MAX:,} bytes: {left:,} of its names are left out"
+    told.doubt("", reason, About.LEFT)
+    return replace(event, entities=tuple(entities), souls=tuple(souls), parents=tuple(parents))
 
 
 def described(text: str) -> str:

@@ -34,7 +34,7 @@ from universe.event import IMPORTANCE_MAX, TITLE_CHARACTERS_MAX, Event, event_pr
 from universe.formats.between import passages_of, player_of
 from universe.formats.claims import OWNER_CHARACTERS_MAX, TICK_MAX, Claims, whole_of
 from universe.formats.decays import decay_of
-from universe.formats.events import described, names_of, type_of
+from universe.formats.events import described, fitting, names_of, type_of
 from universe.formats.imported import (
     BINARY_MEDIA,
     JSON_MEDIA,
@@ -210,7 +210,7 @@ def _listed(number: int, told: Claims) -> Listed:
     if tick is None or not isinstance(file, str):
         raise InvalidFile(told.file, told.at("tick"), "says no tick, or no file")
     kind, media = told.fields.get("kind"), told.fields.get("media")
-    policy = told.inside("decay")
+    policy, event, day = told.inside("decay"), told.inside("event"), told.whole("day")
     is_media = isinstance(media, str) and media_problem(media) is None
     is_wrapped = told.fields.get("wrapped") is True
     return Listed(
@@ -219,9 +219,9 @@ def _listed(number: int, told: Claims) -> Listed:
         tick=tick,
         at_us=told.whole("at_us", TIME_US_MAX) or 0,
         kind=str(kind) if kind in KINDS_SIGNED else "auto",
-        day=told.whole("day"),
+        day=day,
         media=str(media) if is_media else BINARY_MEDIA,
-        event=None if (event := told.inside("event")) is None else _event(event),
+        event=None if event is None else fitting(_event(event), event, day=day),
         is_wrapped=is_wrapped and media == JSON_MEDIA,
         decay=decay_of(policy) if policy else None,
         is_inherited=told.fields.get("inherited") is True,
@@ -238,7 +238,9 @@ def _events(told: Claims) -> list[tuple[Event, Pointed | None]]:
             told.report.tell(About.CLAIM, told.file, "must be an object", Place(pointer=pointer))
             continue
         inner = Claims(fields, told.file, pointer, told.report)
-        found.append((_event(inner), _pointed(inner)))
+        pointed = _pointed(inner)
+        event = fitting(_event(inner), inner, names_one=pointed is not None)
+        found.append((event, pointed))
     return found
 
 
