@@ -34,7 +34,8 @@ class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event, a snapshot, or both."""
 
     tick: int
-    day: int
+    day: int | None = None
+    """As of a `SnapshotEntry`."""
     timestamp: int
     type: str
     """Of the event as it was written; else `auto`, `manual`, `canonical`, or `fork`."""

@@ -146,7 +146,8 @@ class SnapshotEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     tick: int
     timestamp: int
-    day: int
+    day: int | None = None
+    """Of its world; nothing where none is said, for which a game without a token reads 0."""
     type: str
     kind: str = ""
     """As it was signed, where that says more than `type`: see `KindUploaded`."""

@@ -56,7 +56,7 @@ def entry_of(
 ) -> SnapshotEntry:
     """`event`: the one it was taken for, encoded, where it is known here.
 
-    `is_as_sent`: of the kind that its program calls it, as a game reads it.
+    `is_as_sent`: of the kind that its program calls it, and of day 0, as a game reads it.
     """
     type = kind_sent(row.kind) if is_as_sent else kind_of(row.kind)
     suffix = _SUFFIXES.get(row.media.partition(";")[0].strip().lower(), "bin")
@@ -64,10 +64,10 @@ def entry_of(
         id=row.id.hex(),
         tick=row.tick,
         timestamp=row.at_us // 1_000,
-        day=row.day or 0,
+        day=day_of(row.day, is_as_sent=is_as_sent),
         type=type,
         kind="" if is_as_sent or type == row.kind else row.kind,
-        canonEvent=None if event is None else canon_of(decode_event(event)),
+        canonEvent=None if event is None else canon_of(decode_event(event), is_as_sent=is_as_sent),
         fileSize=row.size,
         checksum=row.checksum.hex(),
         blob=row.blob.hex(),
@@ -88,12 +88,17 @@ def gone_of(one: Dropped, *, is_as_sent: bool = False) -> Gone:
     return Gone(id, taken.tick, kind, at_ms, taken.size, one.why)
 
 
-def canon_of(event: Event) -> CanonEvent:
+def day_of(day: int | None, *, is_as_sent: bool) -> int | None:
+    """A game takes it for a number."""
+    return 0 if day is None and is_as_sent else day
+
+
+def canon_of(event: Event, *, is_as_sent: bool = False) -> CanonEvent:
     return CanonEvent(
         type=event.type,
         title=event.title,
         description=event.description,
-        day=event.day or 0,
+        day=day_of(event.day, is_as_sent=is_as_sent),
         importance=event.importance,
         entities=event.entities,
         souls=event.souls,

@@ -58,7 +58,7 @@ def _row(one: ImportedSnapshot) -> Json:
         "checksum": one.content.checksum.hex(),
         "decayPolicy": None if one.decay is None else decay_json(one.decay),
         "wrapped": one.is_wrapped,
-        "canonEvent": None if one.event is None else _said(one.event),
+        "canonEvent": None if one.event is None else _said(one.event, one.day),
     }
 
 
@@ -82,13 +82,14 @@ def _goes_by_itself(row: Json) -> bool:
     return goes and not row.get("wrapped", False)
 
 
-def _said(event: Event) -> dict[str, Any]:
+def _said(event: Event, day: int | None) -> dict[str, Any]:
+    """`day`: of its snapshot."""
     return {
         "type": event.type,
         "title": event.title,
         "description": event.description,
         "importance": event.importance,
-        "day": event.day or 0,
+        "day": day if event.day is None else event.day,
         "entities": event.entities,
         "souls": event.souls,
         "parents": event.parents,
@@ -97,5 +98,5 @@ def _said(event: Event) -> dict[str, Any]:
 
 def _plain(event: Json) -> list[object]:
     lists = [[*(event.get(key) or ())] for key in ("entities", "souls", "parents")]
-    numbers = [int(event.get(key) or 0) for key in ("importance", "day")]
-    return [event["type"], event["title"], event.get("description", ""), *numbers, *lists]
+    words = [event["type"], event["title"], event.get("description", "")]
+    return [*words, int(event.get("importance") or 0), event.get("day"), *lists]

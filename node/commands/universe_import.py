@@ -31,7 +31,7 @@ from node.commands.universe_foreseen import Foreseen
 from node.commands.universe_forking import ENDS_ALL, Forking
 from node.commands.universe_import_told import count, planned, print_report, problem_json
 from node.commands.universe_sending import EVENT_LEFT, TICKS_LEFT, as_it_goes, send_anyway
-from node.commands.universe_telling import bodies_of, tell_all
+from node.commands.universe_telling import bodies_of, tell_all, untold
 from node.commands.universe_together import sent_together
 from node.exit_codes import NOT_RUNNING
 from node.failure import Failure, Json, failed
@@ -350,7 +350,8 @@ class Importing:
     def _tell_events(self, one: ImportedUniverse, ids: dict[Source, str], bars: Progress) -> None:
         """Those that no snapshot was taken for. `ids`: of its own snapshots that are there now."""
         bodies = bodies_of(one, lambda source: ids.get(source) or self._begun(one, source))
-        for body, wrong in tell_all(node(), f"{self.did}/{one.id}", one.id, bodies, bars):
+        name = f"{self.did}/{one.id}"
+        for body, wrong in tell_all(node(), name, one.id, untold(node(), name, bodies), bars):
             self._refuse(wrong, one.id, body["title"])
 
     def _begun(self, one: ImportedUniverse, source: Source) -> str | None:

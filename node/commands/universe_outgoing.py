@@ -131,7 +131,7 @@ def snapshot_of(entry: dict[str, Any]) -> OutSnapshot:
         kind=entry.get("kind") or entry["type"],
         at_us=at_us,
         media=entry["media"],
-        day=entry["day"] or None,
+        day=entry.get("day"),
         event=event_of(told, entry["tick"], at_us) if told else None,
         size=entry["fileSize"],
         checksum=entry["checksum"],
@@ -144,13 +144,14 @@ def snapshot_of(entry: dict[str, Any]) -> OutSnapshot:
 def event_of(told: dict[str, Any], tick: int, at_us: int) -> Event:
     from universe.event import Event
 
+    day = told.get("day")
     return Event(
         tick=tick,
         at_us=at_us,
         type=told["type"],
         title=told["title"],
         description=told.get("description", ""),
-        day=int(told.get("day") or 0) or None,
+        day=None if day is None else int(day),
         importance=int(told.get("importance", 0)),
         entities=tuple(told.get("entities") or ()),
         souls=tuple(told.get("souls") or ()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from node.client import Client, path_of
 from node.commands.progress import Progress
@@ -15,6 +15,7 @@ from node.failure import Failure, Json
 if TYPE_CHECKING:
     from universe.formats import ImportedUniverse, Source
 
+LISTED_MAX: Final = 10_000
 Bodies: TypeAlias = "list[dict[str, Any]]"
 
 
@@ -26,6 +27,33 @@ def bodies_of(one: ImportedUniverse, named: Callable[[Source], str | None]) -> B
         id = named(source)
         bodies.append({**event_body(event), **({} if id is None else {"snapshot": id})})
     return bodies
+
+
+def untold(node: Client, universe: str, bodies: Bodies) -> Bodies:
+    """Without those that are there, of a snapshot too that their file has no place for."""
+    if not any("snapshot" not in body for body in bodies):
+        return bodies
+    there = {_plain(entry) for entry in timeline_in(node, universe) if entry.get("event")}
+    return [body for body in bodies if "snapshot" in body or _plain(body) not in there]
+
+
+def timeline_in(node: Client, universe: str) -> Iterator[dict[str, Any]]:
+    """All entries of a universe's timeline, as the node tells them."""
+    query: dict[str, Any] = {"bare": "true", "limit": LISTED_MAX}
+    while True:
+        page = node.get(path_of("/api/universe", universe, "timeline"), query)
+        yield from page["entries"]
+        if page["next"] is None:
+            return
+        query["cursor"] = page["next"]
+
+
+def _plain(event: Json) -> str:
+    """What is said of it, but for the snapshot that it names; times in ms."""
+    lists = [[*(event.get(key) or ())] for key in ("entities", "souls", "parents")]
+    words = [event[key] for key in ("tick", "timestamp", "type", "title")]
+    more = [event.get("description") or "", event.get("importance") or 0, event.get("day")]
+    return json.dumps([*words, *more, *lists])
 
 
 def tell_all(

@@ -34,7 +34,7 @@ from node.api.timeline_models import (
     TreePlace,
 )
 from node.api.universe_models import UniverseQuery
-from node.api.universes_shown import entries_of, entry_of, gone_of
+from node.api.universes_shown import day_of, entries_of, entry_of, gone_of
 from node.errors import NotAllowed
 from node.services.pruning import due, prune, rule_text, set_retention
 from node.services.telling import tell
@@ -100,7 +100,7 @@ async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> Timeline
         universeId=await id_told(node, call, row.listing.target),
         fullName=row.listing.target,
         lastUpdated=updated_told(node, call, row, max(own, default=0)),
-        entries=tuple(map(timeline_entry, page)),
+        entries=tuple(timeline_entry(one, is_as_sent=is_as_sent) for one in page),
         snapshots=() if query.bare else shown,
         canonicalEvents=canonical if query.canonicalOnly else None,
         next=node.cursors.seal(where, more),
@@ -150,7 +150,8 @@ async def add_event(node: Node, call: Call[UniverseQuery, NewEvent]) -> Response
     id, _ = await tell(hand_of(node), row, event)
     row = await universe_called(node, call)  # its document may have gone on in a new epoch
     entry = await entry_told(node.store, row, id, event)
-    answer = EventDone(success=True, id=id.hex(), entry=timeline_entry(entry))
+    shown = timeline_entry(entry, is_as_sent=is_theirs(node, call))
+    answer = EventDone(success=True, id=id.hex(), entry=shown)
     return answer_cached(call.request, answer, 201)
 
 
@@ -267,10 +268,11 @@ async def prune_universe(node: Node, call: Call[PruneQuery, NewPruning]) -> Prun
     )
 
 
-def timeline_entry(one: Entry) -> TimelineEntry:
+def timeline_entry(one: Entry, *, is_as_sent: bool) -> TimelineEntry:
+    """`is_as_sent`: as in `entry_of`."""
     return TimelineEntry(
         tick=one.tick,
-        day=one.day or 0,
+        day=day_of(one.day, is_as_sent=is_as_sent),
         timestamp=one.at_us // 1_000,
         type=one.type,
         word=_WORDS.get(one.type, one.type) if one.event is None else event_word(one.type),

@@ -322,7 +322,7 @@ async def test_null_is_as_nothing_in_whatever_multiverse_clients_send(alice: Ali
     bare = {"snapshot": SAVE, "tick": 2, "canonEvent": {"type": "birth"}}
     one, two = [(await alice.client.post(AT, json=sent)).json()["entry"] for sent in (body, bare)]
     said: dict[str, Any] = {
-        "type": "birth", "title": "birth", "description": "", "day": 0, "importance": 0,
+        "type": "birth", "title": "birth", "description": "", "importance": 0,
         "entities": [],
     }  # fmt: skip
     assert one["canonEvent"] == two["canonEvent"] == said
