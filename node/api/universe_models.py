@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from node.api.life_models import Card, Line, Tags
 from node.api.models import Cursor, Limit, Millis, Place
+from node.services.fetch import PATIENCE_S, PATIENCE_S_MAX
 from registry.fields import TIME_US_MAX
 from universe.parts import Origin
 
@@ -58,6 +59,8 @@ class SnapshotQuery(UniverseQuery, frozen=True):
     """Where there is none at that tick, the one before it."""
     raw: bool = False
     """Its very bytes, also of one that came inside of a JSON body."""
+    patience_s: Annotated[int, Meta(ge=1, le=PATIENCE_S_MAX)] = int(PATIENCE_S)
+    """So long nobody may be there who could give what is missing of it."""
 
 
 class SnapshotUpload(UniverseQuery, frozen=True):

@@ -63,7 +63,9 @@ class Opening:
         Raises `Failure`, with exit 7 where it is damaged for now.
         """
         entry, written = self._found["entry"], Written(file)
-        more = {**self._query, "snapshot": entry["id"], "raw": "true"}
+        more = {
+            **self._query, "snapshot": entry["id"], "raw": "true", "patience_s": self._patience_s,
+        }  # fmt: skip
         path = with_query(f"{self._start}/snapshot/{entry['tick']}", more)
         for left in reversed(range(TRIES)):
             self._hold()

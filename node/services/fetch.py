@@ -11,6 +11,7 @@ from crdt.keys import AuthorKey
 from node.errors import Unreachable, Unverified
 from node.ports import Network, Progress
 from p2p.protocol.errors import NotStored, SyncError
+from p2p.protocol.limits import NOTHING_CAME_S
 from p2p.protocol.pieces import Urgency
 from storage.errors import NotHeld
 from storage.snapshots import Beside
@@ -21,6 +22,7 @@ FETCH_S: Final = 300.0
 # Whoever waits for an answer is told so soon that nobody is there any more: a giver that starts
 # anew is back within that, and one that lost its network and found another.
 PATIENCE_S: Final = 15.0
+PATIENCE_S_MAX: Final = int(NOTHING_CAME_S)
 # Handed over in one piece: modules, not snapshots. A record's own word for the size may be a lie.
 IN_MEMORY_BYTES_MAX: Final = 64 << 20
 

@@ -34,12 +34,19 @@ Take = Callable[[bytes], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 
-async def begin_blob(store: Store, network: Network, blob: BlobId, size_bytes: int) -> None:
+async def begin_blob(
+    store: Store,
+    network: Network,
+    blob: BlobId,
+    size_bytes: int,
+    *,
+    patience_s: float = PATIENCE_S,
+) -> None:
     """Until the first chunk of it is here. `size_bytes`: what it is said to have.
 
     Raises as `hold_blob`, and `Unverified` where it has another size.
     """
-    async with _fetching(store, network, blob, size_bytes, FETCH_S) as fetched:
+    async with _fetching(store, network, blob, size_bytes, FETCH_S, patience_s) as fetched:
         await fetched.run(0)
     state = await store.blob_state(blob)
     if state is not None and state.size != size_bytes:
@@ -48,20 +55,36 @@ async def begin_blob(store: Store, network: Network, blob: BlobId, size_bytes: i
 
 
 async def follow_blob(
-    store: Store, network: Network, blob: BlobId, size_bytes: int, take: Take, *, called: str
+    store: Store,
+    network: Network,
+    blob: BlobId,
+    size_bytes: int,
+    take: Take,
+    *,
+    called: str,
+    patience_s: float = PATIENCE_S,
 ) -> None:
     """Hands all of it to `take`, in order, while it is fetched. `called`: what people know it by.
 
     Raises as `stream_mended`.
     """
     at = index = 0
-    async with _fetching(store, network, blob, size_bytes, None) as fetched:
+    async with _fetching(store, network, blob, size_bytes, None, patience_s) as fetched:
         while run := await fetched.run(index):
             index += len(run)
             piece = b"".join(run)
             at += len(piece)
             await take(piece)
-    rest = stream_mended(store, network, blob, at, size_bytes, called=called, size_bytes=size_bytes)
+    rest = stream_mended(
+        store,
+        network,
+        blob,
+        at,
+        size_bytes,
+        called=called,
+        size_bytes=size_bytes,
+        patience_s=patience_s,
+    )
     async with aclosing(rest) as pieces:
         async for piece in pieces:
             await take(piece)
@@ -69,13 +92,18 @@ async def follow_blob(
 
 @asynccontextmanager
 async def _fetching(
-    store: Store, network: Network, blob: BlobId, size_bytes: int, timeout_s: float | None
+    store: Store,
+    network: Network,
+    blob: BlobId,
+    size_bytes: int,
+    timeout_s: float | None,
+    patience_s: float,
 ) -> AsyncGenerator["_Fetched"]:
     """It ends with the block. What the block raises comes out as it is, in no group of errors."""
     failed: Exception | None = None
     async with background_tasks() as tasks:
         try:
-            yield _Fetched(store, network, blob, size_bytes, tasks, timeout_s)
+            yield _Fetched(store, network, blob, size_bytes, tasks, timeout_s, patience_s)
         except Exception as error:
             failed = error
     if failed is not None:
@@ -93,6 +121,7 @@ class _Fetched:
         size_bytes: int,
         tasks: asyncio.TaskGroup,
         timeout_s: float | None,
+        patience_s: float,
     ) -> None:
         self._store, self._blob = store, blob
         self._news = asyncio.Event()
@@ -107,7 +136,7 @@ class _Fetched:
                 size_bytes,
                 self._told,
                 timeout_s=timeout_s,
-                patience_s=PATIENCE_S,
+                patience_s=patience_s,
             )
 
         self._task = tasks.create_task(self._quietly(hold), name="fetch that is followed")

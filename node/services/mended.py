@@ -35,9 +35,11 @@ async def stream_mended(
     called: str,
     size_bytes: int,
     code: str = "snapshot-damaged",
+    patience_s: float = PATIENCE_S,
 ) -> AsyncGenerator[bytes]:
     """Its bytes from `start` to before `end`; `called`: what people know it by.
 
+    `patience_s`: as in `hold_blob`, for each place that is damaged.
     Raises `Unreachable` (`code`) where nobody gives what was damaged; as `hold_blob`.
     """
     at, tries = start, 0
@@ -57,7 +59,7 @@ async def stream_mended(
             with suppress(NotHeld):  # what others brought makes it whole
                 await store.missing_chunks(blob)
             # At its end more may be found: what leans on what was damaged is read only then.
-            await hold_blob(store, network, blob, size_bytes, patience_s=PATIENCE_S)
+            await hold_blob(store, network, blob, size_bytes, patience_s=patience_s)
     raise _damaged(called, f"it was fetched {MENDS_MAX} times and is damaged again", code)
 
 

@@ -16,10 +16,10 @@ from node.api.problems import ENCODER, ProblemError
 from node.api.requests import is_known
 from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.errors import BadRequest
-from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob, waits_for
+from node.services.fetch import IN_MEMORY_BYTES_MAX, PATIENCE_S_MAX, hold_blob, waits_for
 from node.services.mended import damage_told, stream_mended
 from node.wiring import Node
-from p2p.protocol.limits import NOTHING_CAME_S, RELATIVE_TO_MAX
+from p2p.protocol.limits import RELATIVE_TO_MAX
 from registry.listed import rfc3339
 from storage.errors import NotHeld
 from storage.pinned import PinnedBlob
@@ -29,7 +29,6 @@ FOREVER: Final = "public, max-age=31536000, immutable"
 MEDIA_TYPE: Final = "application/octet-stream"
 RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 NAME_CHARACTERS_MAX: Final = 255
-PATIENCE_S_MAX: Final = int(NOTHING_CAME_S)
 CHUNKS: Final = {"fixed": Chunking.FIXED, "content": Chunking.CONTENT}
 WORDS: Final = {chunking: word for word, chunking in CHUNKS.items()}
 

@@ -34,7 +34,7 @@ from node.api.universe_models import (
 )
 from node.api.universes_shown import entries_of, entry_of, gone_of
 from node.errors import Unverified
-from node.services.fetch import PATIENCE_S, hold_blob
+from node.services.fetch import hold_blob
 from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
 from node.services.offered import Kept, Offered
@@ -108,13 +108,13 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     }
     if is_known(call.request, tag):
         return Response(status_code=304, headers=headers)
-    blob = BlobId(found.blob)
+    blob, patience_s = BlobId(found.blob), query.patience_s
     media = JSON if is_wrapped else found.media
     called = f"the snapshot of {row.listing.target} at tick {found.tick} ({found.id.hex()[:16]})"
     if found.size > FOLLOWED_BYTES_MIN and not await node.store.has_blob(blob):
         return await _followed(node, call, found, called, before, after, headers, media)
     async with damage_told(node.store, blob, called):
-        await hold_blob(node.store, node.network, blob, FOLLOWED_BYTES_MIN, patience_s=PATIENCE_S)
+        await hold_blob(node.store, node.network, blob, FOLLOWED_BYTES_MIN, patience_s=patience_s)
     state = await node.store.blob_state(blob)
     if state is None:
         raise NotHeld(f"The bytes of snapshot {found.id.hex()} are not here.")
@@ -133,7 +133,14 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     if call.request.method == "HEAD":
         return _typed(Response(None, status, headers), media)
     pieces = stream_mended(
-        node.store, node.network, blob, start, end, called=called, size_bytes=state.size
+        node.store,
+        node.network,
+        blob,
+        start,
+        end,
+        called=called,
+        size_bytes=state.size,
+        patience_s=patience_s,
     )
     if status == 200:
         pieces = _checked(pieces, found)
@@ -153,14 +160,14 @@ async def _followed(
     media: str,
 ) -> Response:
     """One of another's, of any size: from its first chunk on it goes out as it is fetched."""
-    blob, size = BlobId(found.blob), found.size
+    blob, size, patience_s = BlobId(found.blob), found.size, call.query.patience_s
     headers["content-length"] = str(len(before) + size + len(after))
     if not before:
         headers["content-disposition"] = "attachment"
     if call.request.method == "HEAD":
         return _typed(Response(None, 200, headers), media)
     async with damage_told(node.store, blob, called):
-        await begin_blob(node.store, node.network, blob, size)
+        await begin_blob(node.store, node.network, blob, size, patience_s=patience_s)
 
     async def work(take: Take) -> None:
         hasher, waiting = blake3(), before
@@ -173,7 +180,15 @@ async def _followed(
             waiting = piece
 
         async with damage_told(node.store, blob, called):
-            await follow_blob(node.store, node.network, blob, size, checked, called=called)
+            await follow_blob(
+                node.store,
+                node.network,
+                blob,
+                size,
+                checked,
+                called=called,
+                patience_s=patience_s,
+            )
         _check(hasher.digest(), found)
         await take(waiting + after)
 

@@ -12,6 +12,7 @@ import pytest_asyncio
 from blake3 import blake3
 
 from crdt.blob import Chunking
+from node.api.transfer import Transfer
 from node.client import Client
 from node.commands import universe_opened, verify
 from node.commands.progress import Progress
@@ -206,3 +207,33 @@ async def test_who_opens_it_goes_on_where_it_broke_off(
     monkeypatch.setattr(Client, "download", counted)
     assert await opened(client) == WORLD
     assert (len(asked), asked[0], 0 < asked[-1] < len(WORLD)) == (2, 0, True)
+
+
+class Nobody(Giving):
+    """Somebody gave some of it and is gone; until the node gives up nothing comes."""
+
+    async def bring(self, wish: Wish) -> None:
+        said = "no peer is connected"
+        self.running = (Transfer(wish.blob.hex(), reason=said, state="fetching"),)
+        wish.progress(0, 0)
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+async def test_who_opens_it_says_how_long_it_waits_for_what_is_damaged(
+    alice: Alice, client: Client, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    """Also where that turns out only while its first part is on the way."""
+    network = Nobody(alice=alice.node.store)
+    monkeypatch.setattr(alice.network, "bring", network.bring)
+    monkeypatch.setattr(alice.network, "transfers", network.transfers)
+    damage(alice, order)
+
+    def run() -> None:
+        found = client.get(f"{PLACE}/nearest/latest")
+        Opening(PLACE, {}, found, Progress(), 1).write(BytesIO(), "world")
+
+    with pytest.raises(Failure) as failed:
+        await asyncio.to_thread(run)
+    assert failed.value.problem["code"] == "snapshot-damaged"
+    assert "nobody who has it came within 1 s" in str(failed.value.problem["detail"])

@@ -18,7 +18,6 @@ from crdt.chunking import content_manifest_of, cut
 from node.api.routes import snapshots
 from node.api.routes.universes import hand_of
 from node.api.transfer import Transfer
-from node.services import following
 from node.services.universes import document_of, universe_meant
 from p2p.protocol.errors import PeerLeft
 from storage.store import Store
@@ -214,14 +213,12 @@ async def test_a_giver_that_is_gone_is_waited_for_so_long(
     is_followed: bool,
 ) -> None:
     monkeypatch.setattr(snapshots, "FOLLOWED_BYTES_MIN", 0 if is_followed else len(STATE))
-    for module in (snapshots, following):
-        monkeypatch.setattr(module, "PATIENCE_S", 1 if is_followed else 0.05)  # what came is read
     blob = await signed(alice, bob, blake3(STATE).digest(), wrapped=False)
     network = alice.network
     assert isinstance(network, Giving)
     network.gives, network.is_missed = 20, True
     async with asyncio.timeout(60):
-        cut_off = await alice.client.get(f"{AT}/1")
+        cut_off = await alice.client.get(f"{AT}/1", params={"patience_s": 1})
         if is_followed:
             assert cut_off.status_code == 200
             assert 0 < len(cut_off.content) < int(cut_off.headers["content-length"])
@@ -246,13 +243,12 @@ async def test_who_greets_and_gives_nothing_makes_nobody_wait_longer(
     alice: Alice, bob: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshots, "FOLLOWED_BYTES_MIN", 0)
-    monkeypatch.setattr(following, "PATIENCE_S", 0.2)
     await signed(alice, bob, blake3(STATE).digest(), wrapped=False)
     network = alice.network
     assert isinstance(network, Giving)
     network.gives, network.is_missed, network.has_callers = 20, True, True
     async with asyncio.timeout(30):
-        cut_off = await alice.client.get(f"{AT}/1")
+        cut_off = await alice.client.get(f"{AT}/1", params={"patience_s": 1})
     assert len(cut_off.content) < int(cut_off.headers["content-length"])
 
 
@@ -272,10 +268,13 @@ async def test_who_is_back_in_time_gives_the_rest(
 
 
 @pytest.mark.parametrize("said", [0, 121, "5", 1.5])
-async def test_a_patience_of_no_whole_seconds_is_refused(alice: Alice, said: object) -> None:
+async def test_a_patience_of_no_whole_seconds_is_refused(alice: Alice, said: float | str) -> None:
     refused = await alice.client.post(f"/api/blobs/{'0' * 64}/fetch", json={"patience_s": said})
     assert refused.status_code == 422, refused.text
     assert "patience_s" in refused.json()["detail"]
+    if said != "5":  # as every number in a query
+        query = await alice.client.get(f"{AT}/1", params={"patience_s": said})
+        assert (query.status_code, query.json()["code"]) == (400, "bad-query")
 
 
 @pytest.mark.parametrize("is_found_late", [False, True])
