@@ -95,6 +95,10 @@ class NewFiles:
         """In bytes."""
         return (self._top / path).stat().st_size
 
+    def read(self, path: str) -> bytes:
+        """All of what was just written."""
+        return (self._top / path).read_bytes()
+
     def _make_folder(self, folder: Path) -> None:
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
         for one in reversed(missing):

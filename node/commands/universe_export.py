@@ -217,7 +217,7 @@ class Exporting:
             raise failure("verification-failed", "Something else came", detail, UNVERIFIED)
 
     def _write(self, one: Laid) -> bool:
-        """Whether the format has a place for it, which its first bytes say. Raises `Failure`."""
+        """Whether the format has a place for it, which its bytes say. Raises `Failure`."""
         from universe.formats.leaving import Written
 
         path = self.top + one.path
@@ -229,14 +229,28 @@ class Exporting:
             self._fetch(one.snapshot, sink)
             if one.is_packed:
                 target.close()
-        if sink.has_no_place:
+        if (why := self._why_not(path, sink)) is not None:
             self.files.leave_out(path)
-            self._leave(one.snapshot, "is no SaveFile and no part of one: see --format raw")
+            self._leave(one.snapshot, f"{why}: see --format raw")
             return False
         size = self.files.size(path)
         self.written[one.snapshot.id] = Written(size, sink.sha256)
         self.size_bytes += size
         return True
+
+    def _why_not(self, path: str, sink: Sink) -> str | None:
+        """Of a state that was written, why it belongs into no file of the format."""
+        from universe.formats.imported import WorldFormat
+        from universe.formats.limits import SAVE_BYTES_MAX
+        from universe.formats.primordium import is_save
+
+        if sink.has_no_place:
+            return "is no SaveFile and no part of one"
+        if self.format is not WorldFormat.PRIMORDIUM:
+            return None
+        if self.files.size(path) > SAVE_BYTES_MAX:
+            return f"more than {SAVE_BYTES_MAX:,} bytes, which is no save.json"
+        return None if is_save(self.files.read(path)) else "is no save.json: it has no world tick"
 
     def _around(self, one: OutSnapshot) -> Callable[[bytes], tuple[bytes, bytes] | None]:
         from universe.formats.imported import WorldFormat

@@ -105,7 +105,7 @@ def _universe(
             elif last in DATABASES or head_of(files, path, len(SQLITE)) == SQLITE:
                 snapshots += _stored(files, path, chronicle.states, report)
             else:
-                saved, config = _saved(files, path, report)
+                saved, config = _saved(files, path, notes, report)
                 snapshots.append(saved)
         except InvalidFile as wrong:
             report.refuse(wrong)
@@ -128,9 +128,35 @@ def _id(name: str) -> str:
         return f"{PREFIX}primordium"
 
 
-def _saved(files: Files, path: str, report: Report) -> tuple[ImportedSnapshot, str]:
+def is_save(data: bytes) -> bool:
+    """Whether that is a save.json: a world with a tick."""
+    try:
+        return whole_of(_told(data, SAVE).get("tick")) is not None
+    except InvalidFile:
+        return False
+
+
+def _saved(files: Files, path: str, notes: Notes, report: Report) -> tuple[ImportedSnapshot, str]:
     """The state, and its settings as JSON. Raises `InvalidFile`."""
-    data = read(files, path, SAVE_BYTES_MAX)
+    told = _told(read(files, path, SAVE_BYTES_MAX), path)
+    version = told.get("version")
+    if "world" in told and version != VERSION:
+        reason = f"is {version!r:.20}, and what is known is version {VERSION}"
+        report.tell(About.CLAIM, path, reason, Place(pointer="/version"))
+    tick = whole_of(told.get("tick"))
+    if tick is None:
+        tick = notes.tick_at(path)
+    if tick is None:
+        place = Place(pointer="/world/tick" if "world" in told else "/tick")
+        raise InvalidFile(path, place, f"is no whole number from 0 to {TICK_MAX}")
+    source = Source(path, is_packed=True)
+    at_us = at_of(files.listing.files[path].changed_us)
+    saved = ImportedSnapshot(source, content_of(files, source), tick, at_us, "manual")
+    return saved, told.get("config", "")
+
+
+def _told(data: bytes, path: str) -> dict[str, Any]:
+    """What is looked at in a save. Raises `InvalidFile`."""
     cursor = Cursor(data, path)
     told: dict[str, Any] = {}
     for key in cursor.members():
@@ -144,18 +170,7 @@ def _saved(files: Files, path: str, report: Report) -> tuple[ImportedSnapshot, s
             case _:
                 pass
     cursor.end()
-    version = told.get("version")
-    if "world" in told and version != VERSION:
-        reason = f"is {version!r:.20}, and what is known is version {VERSION}"
-        report.tell(About.CLAIM, path, reason, Place(pointer="/version"))
-    tick = whole_of(told.get("tick"))
-    if tick is None:
-        place = Place(pointer="/world/tick" if "world" in told else "/tick")
-        raise InvalidFile(path, place, f"is no whole number from 0 to {TICK_MAX}")
-    source = Source(path, is_packed=True)
-    at_us = at_of(files.listing.files[path].changed_us)
-    saved = ImportedSnapshot(source, content_of(files, source), tick, at_us, "manual")
-    return saved, told.get("config", "")
+    return told
 
 
 def _of_world(cursor: Cursor, data: bytes) -> dict[str, Any]:

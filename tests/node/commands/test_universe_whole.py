@@ -211,6 +211,33 @@ async def test_a_world_of_primordium_comes_back(alice: Alice, tmp_path: Path) ->
     assert [one["retention"] for one in imported["universes"]] == [SAID["retention"]]
 
 
+@pytest.mark.parametrize(
+    "state", [{"version": 1, "world": {"width": 3}}, {"tick": "x"}, {"$version": 1}, [1]]
+)
+async def test_what_is_no_save_of_primordium_is_left_out_and_told(
+    alice: Alice, tmp_path: Path, state: object
+) -> None:
+    """Primordium would not read it, and nor would an import."""
+    hers = Playing(alice)
+    await hers.make(MAIN)
+    await hers.keep(MAIN, 10, b"\x00ten" * 99, "application/octet-stream")
+    out, alone = tmp_path / "eden", tmp_path / "alone"
+    line = ("--format", "primordium")
+    async with shown(alice) as home:
+        json_one = await hers.keep(MAIN, 25, as_json(state))
+        report = await done(home, "export", MAIN, str(out), *line)
+        await hers.make(FORK)
+        await hers.keep(FORK, 25, as_json(state))
+        nothing = await done(home, "export", FORK, str(alone), *line, exit=1)
+    (left,) = report["left"]
+    assert (report["written"], left["id"]) == (1, json_one)
+    assert left["reason"] == "is no save.json: it has no world tick: see --format raw"
+    assert sorted(one.name for one in out.rglob("*.*")) == ["panspermia.json", "world.db"]
+    assert (nothing["code"], alone.exists()) == ("nothing-exported", False)
+    async with bob_at(tmp_path) as bob, shown(bob) as home:
+        assert (await done(home, "import", str(out)))["problems"] == []
+
+
 NUMBERS = ("id", "snapshots", "canonical", "events", "bytes", "decaying", "new", "known", "fork_of")
 
 

@@ -8,7 +8,7 @@ import pytest
 from blake3 import blake3
 
 from tests.universe.formats.memory import CHANGED_US, MemoryFiles, packed
-from universe.formats import About, Plan, plan_primordium, world_folders
+from universe.formats import About, Plan, plan, plan_primordium, world_folders
 
 SAVED = json.dumps(
     {
@@ -185,3 +185,14 @@ def test_a_folder_with_nothing_in_it_becomes_nothing() -> None:
     plan, _ = planned({"save.json": b"7"})
     assert not plan.universes
     assert plan.report.counts[About.MISSING] == 1
+
+
+def test_a_save_without_a_tick_has_the_one_of_its_notes() -> None:
+    """An export wrote any JSON as save.json."""
+    state = b'{"w": 1}'
+    listed = {"file": "save.json", "tick": 25, "checksum": blake3(state).hexdigest()}
+    notes = {"type": "panspermia.universe-notes/1", "id": "universe:a", "snapshots": [listed]}
+    found = plan(MemoryFiles({"save.json": state, "panspermia.json": json.dumps(notes).encode()}))
+    (one,) = found.universes
+    assert [(each.tick, each.is_noted) for each in one.snapshots] == [(25, True)]
+    assert not found.report.counts
