@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,19 +94,20 @@ def _say_written(report: dict[str, Any], folder: Path) -> None:
 def export_all(outs: Sequence[Outgoing], folder: Path, format: WorldFormat) -> list[Exporting]:
     """Raises `Failure`, where a file is there already too, and leaves nothing behind then."""
     from universe.formats.imported import WorldFormat
-    from universe.formats.out import folder_of
     from universe.formats.server import server_files
 
     is_escaped = os.name == "nt"
     beside: dict[str, bytes] = {}
     if format is WorldFormat.AI_VILLAGE:
+        check_ids(outs)
         universes = [one.universe for one in outs]
         beside = server_files(universes, is_escaped=is_escaped)
     has_folders = len(outs) > 1 and format is not WorldFormat.AI_VILLAGE
+    tops = tops_of(outs, is_escaped=is_escaped)
     with NewFiles(folder) as files, Progress() as bars:
         exporting: list[Exporting] = []
         for one in outs:
-            top = f"{folder_of(one.universe.id, is_escaped)}/" if has_folders else ""
+            top = f"{tops[one.name]}/" if has_folders else ""
             exporting.append(Exporting(one, format, files, top, is_escaped))
         for path in beside:
             files.check(path)
@@ -118,6 +120,30 @@ def export_all(outs: Sequence[Outgoing], folder: Path, format: WorldFormat) -> l
         for path, data in beside.items():
             files.write(path, data)
     return exporting
+
+
+def check_ids(outs: Sequence[Outgoing]) -> None:
+    """Raises `Failure` where two authors call a universe alike: a server has one of an id."""
+    same = Counter(one.universe.id for one in outs)
+    if twice := [id for id, count in same.items() if count > 1]:
+        detail = f"Several are {', '.join(twice)}: write each into a folder of its own"
+        raise failed("same-universe-id", "A server has one universe of an id", detail)
+
+
+def tops_of(outs: Sequence[Outgoing], *, is_escaped: bool) -> dict[str, str]:
+    """Of several universes the folder of each, by their full names: two authors may call one alike.
+
+    Then with the end of its author's did:key.
+    """
+    from universe.formats.out import folder_of
+
+    folders = {one.name: folder_of(one.universe.id, is_escaped) for one in outs}
+    same = Counter(folders.values())
+
+    def apart(name: str, folder: str) -> str:
+        return f"{folder}-{name.partition('/')[0][-8:]}" if same[folder] > 1 else folder
+
+    return {name: apart(name, folder) for name, folder in folders.items()}
 
 
 def check_any(exporting: Sequence[Exporting], left: Sequence[Json]) -> None:

@@ -89,7 +89,8 @@ def print_report(report: Json, told: int) -> None:
     if decaying := sum(one["decaying"] for one in report["universes"]):
         why = "are to be kept for some ticks, and go as the world goes on; --keep-all keeps them"
         say(f"{decaying:,} of the snapshots {why}", dim=True)
-    if ruled := [one["id"] for one in report["universes"] if one["retention"]]:
+    new = [one for one in report["universes"] if one["state"] in ("planned", "created")]
+    if ruled := [one["id"] for one in new if one["retention"]]:
         why = "brings a rule by which snapshots go with the next ones; --keep-all leaves it out"
         say(printable(f"{', '.join(ruled)}: {why}"), dim=True)
     print_beside(report)

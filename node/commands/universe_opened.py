@@ -20,6 +20,7 @@ from node.text import size_text
 TIMEOUT_S: Final = 600.0
 TRIES: Final = 8
 GET_AGAIN: Final = "What came is kept: ask again, and it goes on where it stopped."
+ASK_AGAIN: Final = "Once somebody is connected who has it, ask again."
 
 
 class Written:
@@ -124,9 +125,12 @@ class Opening:
                 raise
             why = wrong.problem.get("detail", "")
             if not found["damaged"]:
-                some = f"{size_text(last['done'])} of {size_text(entry['fileSize'])}"
-                again = "" if "What came is kept" in why else f"\n{GET_AGAIN}"
-                detail = f"{of['called']}: {some} are here.\n{why}{again}"
+                size, then = size_text(entry["fileSize"]), GET_AGAIN if last["done"] else ASK_AGAIN
+                some = f"{size_text(last['done'])} of {size} are"
+                if not last["done"]:
+                    some = f"nothing of its {size} is"
+                again = "" if "ask again" in why else f"\n{then}"
+                detail = f"{of['called']}: {some} here.\n{why}{again}"
                 raise Failure({**wrong.problem, "detail": detail}, wrong.exit) from wrong
             detail = (
                 f"The snapshot of {found['fullName']} at tick {entry['tick']:,}"

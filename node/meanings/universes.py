@@ -89,6 +89,10 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
         "The format that was asked for has no place for any of the snapshots; nothing was written.",
         "`--format raw` takes them all.",
     ),
+    "same-universe-id": (
+        "Universes of several authors with one id have no room in the folder of one server.",
+        "Export each into a folder of its own, or all with another `--format`.",
+    ),
     "partly-imported": (
         "Some of what is there is damaged, leads out of its folder, or was refused.",
         "`problems` and `refused` say what, where and why. The rest is imported.",

@@ -163,10 +163,12 @@ class _End:
         """Of one that `limit` ended."""
         if not self._waits:
             return f"blob {self._blob.hex()} did not arrive within {self._timeout_s or 0:.0f} s"
+        here, then = "only partly", "What came is kept: ask again, and it goes on where it stopped."
+        if not self._done:
+            here, then = "not", "Once somebody is connected who has it, ask again."
         return (
-            f"blob {self._blob.hex()} is only partly here: {self._waits}, and nobody who has it"
-            f" came within {self._patience_s or 0:.0f} s. What came is kept: ask again, and it goes"
-            " on where it stopped."
+            f"blob {self._blob.hex()} is {here} here: {self._waits}, and nobody who has it"
+            f" came within {self._patience_s or 0:.0f} s. {then}"
         )
 
     def told(self, done: int, total: int) -> None:

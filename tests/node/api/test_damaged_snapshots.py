@@ -237,3 +237,24 @@ async def test_who_opens_it_says_how_long_it_waits_for_what_is_damaged(
         await asyncio.to_thread(run)
     assert failed.value.problem["code"] == "snapshot-damaged"
     assert "nobody who has it came within 1 s" in str(failed.value.problem["detail"])
+
+
+async def test_of_a_state_of_which_nothing_is_here_yet_that_is_said(
+    alice: Alice, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing came that could be kept, and no place is there to go on from."""
+    network = Nobody(alice=alice.node.store)
+    monkeypatch.setattr(alice.network, "bring", network.bring)
+    monkeypatch.setattr(alice.network, "transfers", network.transfers)
+    found = await asyncio.to_thread(client.get, f"{PLACE}/nearest/latest")
+    never = {**found, "held": False, "blob": "ab" * 32}
+
+    def run() -> None:
+        Opening(PLACE, {}, never, Progress(), 1).write(BytesIO(), "world")
+
+    with pytest.raises(Failure) as failed:
+        await asyncio.to_thread(run)
+    first, second = str(failed.value.problem["detail"]).split("\n")
+    assert first == "universe:main at tick 1,200: nothing of its 5.0 MiB is here."
+    assert second.endswith("Once somebody is connected who has it, ask again.")
+    assert "is not here: no peer is connected, and nobody who has it came within 1 s." in second

@@ -307,11 +307,14 @@ async def test_a_rule_that_comes_along_is_told_and_is_left_out_with_all_that_goe
         await hers.keep(MAIN, tick, saved(tick, "Ada"), type="manual", decay={"decayAfterTicks": 1})
     async with shown(alice) as home:
         await done(home, "export", MAIN, str(out), "--format", "ai-village")
+        for more in (["--dry-run"], list[str]()):  # its own rule stays, whatever comes
+            ran = await typed(home, "universe", "import", str(out), *more)
+            assert "brings a rule" not in ran.output
+    async with bob_at(tmp_path) as bob, shown(bob) as home:
         ran = await typed(home, "universe", "import", str(out), "--dry-run")
         assert f"{MAIN}: brings a rule by which snapshots go" in ran.output
         ran = await typed(home, "universe", "import", str(out), "--dry-run", "--keep-all")
         assert "brings a rule" not in ran.output
-    async with bob_at(tmp_path) as bob, shown(bob) as home:
         await done(home, "import", str(out), "--keep-all")
         universe = (await bob.client.get(f"/api/universe/{MAIN}")).json()["universe"]
     assert "retention" not in universe
