@@ -20,6 +20,10 @@ class Retries(Generic[K]):
     """When each is due, and how long it was put off for."""
 
     def put_off(self, key: K, *, now_s: float) -> None:
+        """It could not be done. Tried before it was due, it is due when it was."""
+        due_s, before_s = self._due.get(key, (0.0, 0.0))
+        if before_s and now_s < due_s:
+            return
         _, before_s = self._due.pop(key, (0.0, 0.0))
         wait_s = min(2 * before_s or FIRST_S, LONGEST_S)
         self._due[key] = (now_s + wait_s, wait_s)

@@ -11,6 +11,7 @@ packs, with the chunks of large blobs.
 
 import asyncio
 import sqlite3
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import replace
@@ -72,9 +73,8 @@ class Database:
         self._on_step = on_step
         self.written = 0
         """How many writes there were: what was read holds while this stays the same."""
-        self._idle: asyncio.Queue[Connection] = asyncio.Queue(len(readers))
-        for reader in readers:
-            self._idle.put_nowait(reader)
+        self._idle = deque(readers)
+        self._may_read = asyncio.Semaphore(len(readers))  # in turn: a queue lets who is quick pass
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Writing]:
@@ -212,21 +212,23 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Reading]:
         """One unchanging view of the data for all statements of the block: as of the first."""
-        connection = await self._idle.get()
-        try:
-            yield Reading(connection, self._our_errors, self.packs, self.vault, is_begun=False)
-        finally:
-            connection.end()
-            self._idle.put_nowait(connection)
+        async with self._may_read:
+            connection = self._idle.popleft()
+            try:
+                yield Reading(connection, self._our_errors, self.packs, self.vault, is_begun=False)
+            finally:
+                connection.end()
+                self._idle.append(connection)
 
     async def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """One statement, read beside any write."""
-        connection = await self._idle.get()
-        try:
-            one = Reading(connection, self._our_errors, self.packs, self.vault)
-            return await one.rows(sql, values)
-        finally:
-            self._idle.put_nowait(connection)
+        async with self._may_read:
+            connection = self._idle.popleft()
+            try:
+                one = Reading(connection, self._our_errors, self.packs, self.vault)
+                return await one.rows(sql, values)
+            finally:
+                self._idle.append(connection)
 
     async def row(self, sql: str, values: Sequence[object] = ()) -> Row | None:
         found = await self.rows(sql, values)

@@ -199,14 +199,18 @@ async def _reaching(node: Keeper, document: DocumentId) -> list[Capability]:
 
 
 async def publishers(node: Keeper, document: DocumentId, *, now_us: int) -> list[Standing]:
-    """Whom the owner let write this record beside their own devices, and how that stands."""
+    """Whom the owner let write this record beside their own devices, and how that stands.
+
+    For this record, or for all of its kind. Who was given a whole class of what is the owner's is
+    as one of their devices, and listed with those.
+    """
     path = place_of(document).path
     found: dict[bytes, Capability] = {}
     for whole in await _reaching(node, document):
         for right in whole.prefixes():
             area = right.granted_area
-            is_narrow = len(area.path) >= len(path)
-            if is_narrow and right.delegations and area.subspace == document.subspace:
+            is_of_kind = len(area.path) >= len(path) - 1
+            if is_of_kind and right.delegations and area.subspace == document.subspace:
                 found[capability_digest(encode_capability(right))] = right
                 break
     first = sorted(found, key=lambda digest: (len(found[digest].chain), digest))[:WRITERS_MAX]

@@ -468,3 +468,22 @@ def test_what_a_group_shares_is_written_by_right_and_seen_by_nobody_else(
     wait_for("carol to know the player", ARRIVE_S, knows_player(carol, alice.did))
     found = told(carol, "player", "universes", f"{alice.did}/player:a")["universes"]
     assert "Grove" not in {one["name"] for one in found}
+
+
+def test_who_may_write_all_universes_is_a_member_of_each(
+    people: People, told: Teller, tmp_path: Path
+) -> None:
+    alice, bob, _ = people.all
+    told(alice, "universe", "create", "Meadow", "--id", "universe:meadow", "--public")
+    meadow = f"{alice.did}/universe:meadow"
+    wait_for("bob to have it", ARRIVE_S, has_all(bob, meadow, 0, 0))
+    area = f"{alice.did}/pub/uni"
+    code = told(alice, "cap", "grant", bob.did, "--write", "--area", area)["code"]
+    told(bob, "accept", code, "--yes")
+    file = tmp_path / "state"
+    file.write_bytes(b"by bob")
+    told(bob, "universe", "snapshot", meadow, str(file), "--tick", "7")
+    wait_for("alice to have it", ARRIVE_S, has_all(alice, meadow, 1, 0))
+    for one in (alice, bob):
+        members = told(one, "universe", "show", meadow)["members"]
+        assert [(each["receiver"], each["state"]) for each in members] == [(bob.did, "valid")]

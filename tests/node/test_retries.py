@@ -44,7 +44,7 @@ def test_what_is_known_to_change_at_a_time_is_due_no_later() -> None:
     assert retries.first_s(now_s=0) is None
     retries.no_later("a", 50)
     assert retries.first_s(now_s=20) == 30
-    retries.put_off("b", now_s=20)
+    retries.put_off("b", now_s=10)
     retries.put_off("b", now_s=20)
     assert retries.due(now_s=20 + FIRST_S) == set()
     retries.no_later("b", 45)
@@ -58,3 +58,13 @@ def test_what_is_known_to_change_at_a_time_is_due_no_later() -> None:
     retries.done("b")
     retries.done("a")
     assert retries.first_s(now_s=100) is None
+
+
+def test_who_tries_before_it_is_due_waits_no_longer_for_it() -> None:
+    """A gate looks whenever something changes there."""
+    retries: Retries[str] = Retries()
+    for second in range(9):
+        retries.put_off("a", now_s=second)
+    assert retries.first_s(now_s=9) == FIRST_S - 9
+    retries.put_off("a", now_s=FIRST_S)
+    assert retries.first_s(now_s=FIRST_S) == 2 * FIRST_S

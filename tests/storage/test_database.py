@@ -185,11 +185,8 @@ async def test_a_statement_that_nobody_waits_for_is_not_left_to_the_next_reader(
         return 1
 
     async with open_database(tmp_path / "p.db") as database:
-        reader = database._idle.get_nowait()  # pyright: ignore[reportPrivateUsage]  # to be asked
+        reader = database._idle[0]  # pyright: ignore[reportPrivateUsage]  # the next to be asked
         await reader.create_function("long", 0, long)  # pyright: ignore[reportUnknownMemberType]  # theirs
-        database._idle.put_nowait(reader)  # pyright: ignore[reportPrivateUsage]  # next but one
-        for _ in range(READERS - 1):
-            await database.rows("SELECT 1")
 
         async def read() -> None:
             async with database.reading() as view:
@@ -235,6 +232,31 @@ async def test_a_view_that_fails_at_once_is_left_again(tmp_path: Path) -> None:
                     await view.rows("SELECT * FROM nothing")
         await add_namespace(database)
         assert await counts(database) == [1] * READERS
+
+
+async def test_readers_have_their_turns_however_quick_the_others_are(tmp_path: Path) -> None:
+    """A reader who asks again at once is behind those who wait already."""
+    async with open_database(tmp_path / "panspermia.db") as database:
+        read = 0
+        all_began = asyncio.Event()
+
+        async def again_and_again() -> None:
+            nonlocal read
+            while True:
+                await database.rows("SELECT 1")
+                read += 1
+                if read == 2 * READERS:
+                    all_began.set()
+
+        greedy = [asyncio.create_task(again_and_again()) for _ in range(2 * READERS)]
+        await all_began.wait()
+        for _ in range(3):
+            before = read
+            assert await database.rows("SELECT 2") == [(2,)]
+            assert read - before <= 2 * len(greedy)
+        for one in greedy:
+            one.cancel()
+        await asyncio.gather(*greedy, return_exceptions=True)
 
 
 async def test_a_few_rows_wait_for_no_other_reader(tmp_path: Path) -> None:
