@@ -31,6 +31,7 @@ from universe.receipts import (
     Traveller,
     id_of,
 )
+from universe.room import ENDLESS, Places
 from universe.shares import Shares, check_will_be_answered
 from universe.travel import In, InTransit, Place, Refused, answer_to, migration_of, place_of
 
@@ -130,8 +131,11 @@ def due(
     judge: Judge,
     recalled: Collection[bytes] = (),
     found: Found | None = None,
+    places: Places = ENDLESS,
 ) -> list[Receipt]:
     """What the gate has to sign now, in this order; at most `ANSWERS_MAX`.
+
+    Its own come back first, as `places` are held for them: who comes has the rest.
 
     `recalled` are departures whose own universe wants them back; `found`: who comes and who was
     refused, where it was looked for already. Of who comes, as many as the `shares` of their
@@ -140,9 +144,16 @@ def due(
     """
     line = gate_of(universe, key, lines)
     found = found or Found(coming(universe, lines), refused_of(universe, lines))
-    shares, signed = Shares(line.receipts, now.at_us), list[Receipt]()
+    shares, left = Shares(line.receipts, now.at_us), places.left
+    signed = list[Receipt]()
+    for one in found.refused:
+        takes = one.receipt.answers not in recalled
+        if len(signed) < ANSWERS_MAX and takes <= left:
+            signed.append(_reply(one, RETURN, key, now))
+            left -= takes
+    most = min(ANSWERS_MAX, len(signed) + places.for_others)
     for one in found.coming:
-        if len(signed) == ANSWERS_MAX:
+        if len(signed) >= most:
             break
         verdict = Verdict("refuse", RECALLED) if one.id in recalled else judge(one)
         is_let_in = verdict.word == "accept"
@@ -151,10 +162,6 @@ def due(
         if shares[one.receipt.passage].allows(accept=is_let_in):
             signed.append(answer(one, verdict, key, now))
             shares.count(signed[-1])
-    for one in found.refused:
-        if len(signed) == ANSWERS_MAX:
-            break
-        signed.append(_reply(one, RETURN, key, now))
     return _chained(line, signed)
 
 

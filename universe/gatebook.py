@@ -11,7 +11,7 @@ With the id in the key two receipts of one number are two keys: neither hides th
 be read, or speaks of another universe, is as if it were not there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -36,7 +36,7 @@ from universe.receipts import (
     decode_signed,
     encode_signed,
 )
-from universe.room import Held, places_left
+from universe.room import Held
 
 ROOT: Final = "gate"
 RECALL: Final = "recall-"
@@ -64,7 +64,7 @@ class GateBook:
     """Ids of departures."""
     given_up: Mapping[str, int] = field(default_factory=dict[str, int])
     """Other universe → place in its chain up to which it answers what is lost here for good."""
-    places_left: int | None = None
+    room: Held | None = None
     """Of its document; None where that is not here."""
 
 
@@ -94,8 +94,8 @@ def gatebook_of(document: DocumentId, value: Plain) -> GateBook:
                 receipts.append(said)
             elif isinstance(said, CheckedHandOver) and said.hand_over.universe == name:
                 hand_overs.append(said)
-    left = places_left(value)
-    return GateBook(tuple(receipts), tuple(hand_overs), frozenset(recalled), given_up, left)
+    room = Held.in_value(value)
+    return GateBook(tuple(receipts), tuple(hand_overs), frozenset(recalled), given_up, room)
 
 
 def travelling_blobs(document: DocumentId, value: Plain) -> tuple[NamedBlob, ...]:
@@ -116,9 +116,13 @@ def travelling_blobs(document: DocumentId, value: Plain) -> tuple[NamedBlob, ...
     return tuple(named.values())[:LARGE_MAX]
 
 
-def put_receipts(signed: Iterable[Signed], *, now_us: int) -> Edit:
+def put_receipts(
+    signed: Iterable[Signed], *, now_us: int, returned: Collection[bytes] = ()
+) -> Edit:
     """Write these down, all of them in one change.
 
+    `returned`: departures whose travellers are back by these. That they were called back is dropped
+    with it, so that there is room for the return wherever there was for the call.
     Raises `CannotTravel` where their numbers are taken, as something was written meanwhile, and
     where the universe is full (`gate-full`).
     """
@@ -126,6 +130,9 @@ def put_receipts(signed: Iterable[Signed], *, now_us: int) -> Edit:
     is_begun = any(one.receipt.kind == DEPARTURE for one, _ in entries)
 
     def edit(editor: Editor) -> None:
+        for key in (f"{RECALL}{one.hex()}" for one in returned):
+            if editor.get((ROOT, key)) is not None:
+                editor.delete((ROOT, key))
         _check_room(editor, len(entries), is_begun=is_begun)
         taken = {key.partition("-")[0]: key for key in editor.keys((ROOT,))}
         for one, data in entries:
@@ -180,7 +187,7 @@ def _check_room(editor: Editor, coming: int, *, is_begun: bool) -> None:
     held = Held.of(editor)
     try:
         if is_begun:
-            held.check_for_events(coming)
+            held.check_for_departures(coming)
         else:
             held.check_for_answers(coming)
     except UniverseFull as full:

@@ -4,7 +4,11 @@
 snapshots, events, all that its gate keeps     at most VALUES_MAX together, and then autosaves go
   of these events and the gate                 leave SNAPSHOTS_LEAST: no world ends to be saved
   answers of the gate                          have FOR_ANSWERS more than what people begin
+    to who comes from elsewhere                what of these is not held for who may come back
 ```
+Whoever left and was not let in elsewhere comes back by one value more, so a gate holds one for
+each. To call somebody back takes that value before, and their return then takes its place.
+
 A document of more than `crdt.rollover.PLACES_MAX` values cannot go on. So what comes is refused
 before, while there is room for letting go.
 """
@@ -22,12 +26,16 @@ VALUES_MAX: Final = PLACES_MAX - 600
 """What is told of the universe itself takes a hundred, and answers of its gate 300 more."""
 SNAPSHOTS_LEAST: Final = 200
 FOR_ANSWERS: Final = 300
+FOR_OTHERS: Final = 96
+"""Of these, however many left. So many are under way to here through one passage: see
+`universe.shares`."""
 GO_ON: Final = (
     "save without an event, or go on in a fork, which begins with none: `panspermia universe fork"
     " UNIVERSE --name NAME`"
 )
 ROOTS: Final = ("snapshots", "events", "gate")
 LET_GO: Final = "let old snapshots go first: `panspermia universe prune --rule RULE`"
+ELSEWHERE: Final = "nothing in it makes room: who is to travel goes on from another universe"
 
 
 @dataclass(slots=True)
@@ -43,33 +51,70 @@ class Held:
         """As `editor` has it now."""
         return cls(*(len(editor.keys((root,))) for root in ROOTS))
 
+    @classmethod
+    def in_value(cls, value: Plain) -> "Held":
+        """As a document says."""
+        return cls(*(len(as_map(value.get(root)) or {}) for root in ROOTS))
+
     @property
     def beside(self) -> int:
         return self.events + self.of_gate
 
+    @property
+    def for_events(self) -> int:
+        """How many more, or departures of its gate; 0 or less where it is full."""
+        least = SNAPSHOTS_LEAST + FOR_ANSWERS
+        return VALUES_MAX - max(self.snapshots, least) - self.beside
+
+    @property
+    def for_answers(self) -> int:
+        """How many more that others wait for; 0 or less where there is no room for any."""
+        return self.for_events + FOR_ANSWERS
+
+    def advice(self, otherwise: str) -> str:
+        """What makes room beside the snapshots: of the least of these none would help."""
+        return LET_GO if self.snapshots > SNAPSHOTS_LEAST + FOR_ANSWERS else otherwise
+
     def check_for_snapshot(self) -> None:
         """Before one is put. Raises `UniverseFull`."""
-        self._check(self.snapshots, 1)
+        if self.snapshots + self.beside + 1 > VALUES_MAX:
+            raise self._full(LET_GO)
 
     def check_for_events(self, coming: int) -> None:
-        """Before so many are put, or receipts that answer nothing. Raises `UniverseFull`."""
-        self._check(max(self.snapshots, SNAPSHOTS_LEAST + FOR_ANSWERS), coming)
+        """Before so many are put. Raises `UniverseFull`."""
+        if self.for_events < coming:
+            raise self._full(self.advice(GO_ON))
+
+    def check_for_departures(self, coming: int) -> None:
+        """Before so many receipts are put that answer nothing. Raises `UniverseFull`."""
+        if self.for_events < coming:
+            raise self._full(self.advice(ELSEWHERE))
 
     def check_for_answers(self, coming: int) -> None:
         """Before the gate writes down so many that others wait for. Raises `UniverseFull`."""
-        self._check(max(self.snapshots - FOR_ANSWERS, SNAPSHOTS_LEAST), coming)
+        if self.for_answers < coming:
+            raise self._full(self.advice(ELSEWHERE))
 
-    def _check(self, counted: int, coming: int) -> None:
-        """`counted`: places that snapshots have."""
-        if counted + self.beside + coming > VALUES_MAX:
-            raise UniverseFull(
-                f"the universe is full: {self.snapshots:,} snapshots, {self.beside:,} events and"
-                f" receipts, of {VALUES_MAX:,} together; {LET_GO}"
-            )
+    def _full(self, advice: str) -> UniverseFull:
+        return UniverseFull(
+            f"the universe is full: {self.snapshots:,} snapshots, {self.beside:,} events and"
+            f" receipts, of {VALUES_MAX:,} together; {advice}"
+        )
 
 
-def places_left(value: Plain) -> int:
-    """How many events, or departures of its gate, a universe's document has room for; 0 or less
-    where it is full. As many answers as `FOR_ANSWERS` it takes beyond."""
-    snapshots, *beside = (len(as_map(value.get(root)) or {}) for root in ROOTS)
-    return VALUES_MAX - max(snapshots, SNAPSHOTS_LEAST + FOR_ANSWERS) - sum(beside)
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What a gate may still write down."""
+
+    left: int
+    """As `Held.for_answers`."""
+    held: int
+    """Of these, for who left and may come back, and was not called back yet."""
+
+    @property
+    def for_others(self) -> int:
+        """Answers to who comes."""
+        return self.left - self.held
+
+
+ENDLESS: Final = Places(VALUES_MAX, 0)

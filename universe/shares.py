@@ -11,13 +11,14 @@ transit. Of honest gates nobody gets there, since what a gate answered lies open
 counts the same receipts, and who is under way with them, before it lets anybody go.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from registry.errors import CannotTravel
+from universe import room
 from universe.lines import Line, Lines
-from universe.receipts import ARRIVAL, DEPARTURE, REFUSAL, Checked, Receipt
+from universe.receipts import ARRIVAL, DEPARTURE, REFUSAL, RETURN, Checked, Receipt
 from universe.travel import answer_to
 
 REFUSALS_MAX: Final = 128
@@ -126,6 +127,39 @@ def under_way(line: Line, target: str, lines: Lines) -> list[Checked]:
         and one.receipt.other == target
         and answer_to(one, target, lines, (ARRIVAL, REFUSAL)) is None
     ]
+
+
+def may_come_back(line: Line, target: str, lines: Lines) -> list[Checked]:
+    """Departures of that line to `target` that nobody let in, and of whom no return was signed."""
+    away = list[Checked]()
+    for one in line.receipts:
+        if one.receipt.kind == DEPARTURE and one.receipt.other == target:
+            answer = answer_to(one, target, lines, (ARRIVAL, REFUSAL))
+            if answer is None or (
+                answer.receipt.kind == REFUSAL
+                and answer_to(answer, line.universe, lines, (RETURN,)) is None
+            ):
+                away.append(one)
+    return away
+
+
+def check_can_come_back(universe: str, passage: str, away: Collection[Checked]) -> None:
+    """Before one more leaves through that passage: a place is held for each who may come back.
+
+    `away`: who left, wherever they went, and was not called back. Those of one passage leave half
+    of what is free to the others, so a partner that answers nobody holds up nobody else for long.
+    Raises `CannotTravel` (`passage-busy`).
+    """
+    through = sum(one.receipt.passage == passage for one in away)
+    free = room.FOR_ANSWERS - room.FOR_OTHERS - (len(away) - through)
+    if 2 * through < free:
+        return
+    detail = (
+        f"{len(away)} are under way from {universe}, {through} of them through {passage}, and each"
+        " may come back: others can go once these were answered, or are called back with"
+        " `panspermia passage recall`"
+    )
+    raise CannotTravel(detail, "passage-busy")
 
 
 def check_will_be_answered(line: Line, passage: str, target: str, lines: Lines) -> None:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from node.services.gatebooks import Books
 from node.services.passages import Ferry, own_halves, passage_named
-from registry.errors import CannotTravel
 from universe.behind import believed, missing_of
 from universe.gate import is_coming, is_refused, unanswered, unreturned
 from universe.lines import Line, Lines
-from universe.receipts import Checked
-from universe.shares import under_way
+from universe.receipts import DEPARTURE, Checked
+from universe.shares import may_come_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,8 @@ class Open:
 
     coming: list[Checked]
     refused: list[Checked]
+    away: list[Checked]
+    """As `away_from`."""
     recalled: set[bytes]
 
 
@@ -45,7 +46,8 @@ async def open_at(by: Ferry, books: Books, universe: str) -> Open:
 
     found = await books.ask_each(ends, question)
     coming = [one for is_coming, one in found if is_coming]
-    return Open(coming, [one for is_coming, one in found if not is_coming], recalled)
+    refused = [one for is_coming, one in found if not is_coming]
+    return Open(coming, refused, await away_from(books, universe), recalled)
 
 
 async def departure_to(by: Ferry, books: Books, universe: str, id: bytes) -> Checked | None:
@@ -59,20 +61,24 @@ async def departure_to(by: Ferry, books: Books, universe: str, id: bytes) -> Che
     return next(iter(await books.ask_each(ends, question)), None)
 
 
-async def check_room(books: Books, source: str, target: str) -> None:
-    """Before one more leaves: both documents have room for all that follows from who is under way.
+async def away_from(books: Books, universe: str) -> list[Checked]:
+    """Who left it, which was read, and may still come back, wherever they went."""
+    line = await books.ask(lambda lines: lines[universe])
+    targets = {one.receipt.other for one in line.receipts if one.receipt.kind == DEPARTURE}
 
-    Both were read. Raises `CannotTravel` (`gate-full`).
-    """
-    going = len(await books.ask(lambda lines: under_way(lines[source], target, lines)))
-    for name in (source, target):
-        left = books.read[name].places_left
-        if left is not None and left <= going:
-            detail = (
-                f"{name} is full: it has room for {max(left, 0)} more receipts, and {going} are"
-                " under way. Its owner makes room with `panspermia universe prune`"
-            )
-            raise CannotTravel(detail, "gate-full")
+    def question(ends: Sequence[str], _: Books, lines: Lines) -> list[Checked]:
+        return [one for end in ends for one in may_come_back(lines[universe], end, lines)]
+
+    return await books.ask_each(sorted(targets), question)
+
+
+async def open_between(books: Books, universe: str, ends: Sequence[str]) -> list[Checked]:
+    """Departures of these to it that it has not answered."""
+
+    def question(ends: Sequence[str], _: Books, lines: Lines) -> list[Checked]:
+        return [one for end in ends for one in unanswered(universe, end, lines)]
+
+    return await books.ask_each(ends, question)
 
 
 @dataclass(frozen=True, slots=True)

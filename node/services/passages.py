@@ -15,7 +15,7 @@ import msgspec
 from crdt.change import DocumentId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
-from node.errors import Conflict, NotAllowed, NotFound
+from node.errors import Conflict, NotAllowed, NotFound, Rejected
 from node.identity import Identity
 from node.services.signers import Signers
 from registry.deletion import is_deleted
@@ -246,6 +246,35 @@ async def close_passage(by: Ferry, passage: Passage) -> Passage:
         raise NotAllowed(f"{passage.name} is not yours to close", code="not-your-passage")
     await _say(by, half.full_name, Words(None, None, None, None, None), Said(closed=True))
     return await _after(by, passage.name)
+
+
+def check_carries(passage: Passage, now_us: int) -> None:
+    """Raises `Conflict` (`passage-closed`, `passage-unstable`) where nobody is to leave by it."""
+    if not passage.is_open:
+        detail = f"{passage.name} is {passage.state}, not open"
+        raise Conflict(detail, code="passage-closed")
+    if passage.stability_at(now_us) == 0:
+        owners = sorted({parse_full_name(end)[0] for end in passage.proposed.ends[:2]})
+        detail = (
+            f"{passage.name} carries nobody any more, as nobody looked after it:"
+            f" {' or '.join(owners)} can, with `panspermia passage maintain {passage.name}`"
+        )
+        if passage.stability == 0:  # it would not help to say no number
+            halves = [one for one in (passage.proposed, passage.accepted) if one is not None]
+            said = sorted({one.author for one in halves if one.stability == 0})
+            detail = (
+                f"{passage.name} carries nobody, as {' and '.join(said)} gave it a stability of 0;"
+                f" another one: `panspermia passage maintain {passage.name} --stability 100`"
+            )
+        raise Conflict(detail, code="passage-unstable")
+
+
+def other_end(passage: Passage, source: str) -> str:
+    """Where it leads from there. Raises `Rejected` (`not-an-end`)."""
+    ends = passage.proposed.ends[:2]
+    if source not in ends:
+        raise Rejected(f"{passage.name} does not lead from {source}", code="not-an-end")
+    return ends[1] if source == ends[0] else ends[0]
 
 
 async def _after(by: Ferry, name: str) -> Passage:

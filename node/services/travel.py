@@ -8,14 +8,13 @@ nothing twice. One lock keeps two acts of this node from going on from the same 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from crdt.blob import BlobId
 from node.errors import Conflict, NotFound, Rejected
 from node.services.deleting import refuse_deleted, was_deleted
 from node.services.ends import (
-    check_room,
     departure_to,
     missing_at,
     on_their_way,
@@ -23,8 +22,16 @@ from node.services.ends import (
     to_come_back,
 )
 from node.services.gatebooks import KIND, Books
-from node.services.passages import Ferry, document_of, passage_named, read_value
+from node.services.passages import (
+    Ferry,
+    check_carries,
+    document_of,
+    other_end,
+    passage_named,
+    read_value,
+)
 from node.services.passengers import MIGRATION_FORMAT, Passenger, who_goes
+from node.services.room import check_may_decide, check_room, full, places_at
 from node.services.verdicts import by_its_blob, half_here, has_share, judge_of
 from registry.edits import Edit
 from registry.errors import CannotTravel
@@ -56,6 +63,7 @@ from universe.receipts import (
     sign_receipt,
 )
 from universe.record import WORD
+from universe.room import ENDLESS, Places
 from universe.shares import Shares
 from universe.travel import Story, migration_of, story_of
 
@@ -152,7 +160,7 @@ class Gatekeeper:
         Raises `Conflict` (`passage-closed`, `passage-unstable`) where nobody travels through it,
         `Rejected` for what is no traveller, `CannotTravel`, `NotFound`.
         """
-        target = _other_end(passage, source)
+        target = other_end(passage, source)
         is_message = who.format == MIGRATION_FORMAT
         most = INLINE_BYTES_MAX if is_message else TRAVELLER_BYTES_MAX
         if len(who.data) > most:
@@ -162,7 +170,7 @@ class Gatekeeper:
             books = await self._books(source)
             before = await books.ask(lambda lines: migration_of(migration, source, lines))
             if before is None:
-                _check_carries(passage, self.by.clock_us())
+                check_carries(passage, self.by.clock_us())
                 await self._check_there(target)
                 await self._check_known(books, source)
             named = await books.ask(lambda lines: who_goes(source, who, before, lines))
@@ -171,7 +179,7 @@ class Gatekeeper:
             now = await self._now(books, source, tick)
             said = await books.ask(lambda lines: send(source, self.key, wish, lines, now))
             if isinstance(said, Receipt):
-                await check_room(books, source, target)
+                await check_room(self.by, books, source, passage, target)
                 (said,) = await self._sign(books, source, [said])
             departure = said
             story = await books.ask(lambda lines: story_of(traveller.who, lines))
@@ -220,21 +228,24 @@ class Gatekeeper:
                     large[one.id] = await self._by_blob(one)
             judge = judge_of(passages, suspect, large, is_gone=is_gone)
 
-            def question(lines: Lines) -> list[Receipt]:
+            def question(lines: Lines, places: Places) -> list[Receipt]:
                 try:
                     return due(
                         universe, self.key, lines, now,
-                        judge=judge, recalled=open_.recalled, found=found,
+                        judge=judge, recalled=open_.recalled, found=found, places=places,
                     )  # fmt: skip
                 except CannotTravel:
                     return []
 
-            said = await books.ask(question)
+            places = places_at(books, universe, open_.away)
+            said = await books.ask(lambda lines: question(lines, places))
             if said:
                 await self._check_none_missing(books, universe)
+            elif waiting := await books.ask(lambda lines: question(lines, ENDLESS)):
+                raise full(books, universe, places, len(waiting))
             if (until_us := shares.put_off_until(own, said)) is not None:
                 self.put_off_until_us = min(until_us, self.put_off_until_us or until_us)
-            return await self._sign(books, universe, said)
+            return await self._sign(books, universe, said, _returned(said, refused))
 
     async def decide(
         self, universe: str, departure: bytes, verdict: Verdict, tick: int | None
@@ -260,6 +271,7 @@ class Gatekeeper:
             )
             if isinstance(said, Checked):
                 return Decided(said, is_new=False)
+            await check_may_decide(books, universe)
             (signed,) = await self._sign(books, universe, [said])
             return Decided(signed, is_new=True)
 
@@ -337,12 +349,17 @@ class Gatekeeper:
         return 0 if row is None else await self.by.store.last_tick(row.number)
 
     async def _sign(
-        self, books: Books, universe: str, receipts: Sequence[Receipt]
+        self,
+        books: Books,
+        universe: str,
+        receipts: Sequence[Receipt],
+        returned: Collection[bytes] = (),
     ) -> list[Checked]:
         if not receipts:
             return []
         signed = [sign_receipt(one, self.by.identity.device) for one in receipts]
-        await self._write(universe, put_receipts(signed, now_us=self.by.clock_us()))
+        edit = put_receipts(signed, now_us=self.by.clock_us(), returned=returned)
+        await self._write(universe, edit)
         checked = [check_receipt(one) for one in signed]
         book = books.read[universe]
         books.read[universe] = replace(book, receipts=(*book.receipts, *checked))
@@ -354,36 +371,14 @@ class Gatekeeper:
         await self.by.store.commit(document, edit, signer)
 
 
+def _returned(said: Sequence[Receipt], refused: Sequence[Checked]) -> set[bytes]:
+    """Departures of those who are back by what is said."""
+    answered = {one.answers for one in said}
+    return {one.receipt.answers or b"" for one in refused if one.id in answered}
+
+
 def _check_told(story: Story, source: str) -> None:
     """Of who left `source`. Raises `CannotTravel` where how it came there is not held."""
     if not story.receipts:
         detail = f"how {story.who.soul} came to {source} is not held here"
         raise CannotTravel(detail, "gate-behind")
-
-
-def _check_carries(passage: Passage, now_us: int) -> None:
-    """Raises `Conflict` where nobody is to leave through it."""
-    if not passage.is_open:
-        detail = f"{passage.name} is {passage.state}, not open"
-        raise Conflict(detail, code="passage-closed")
-    if passage.stability_at(now_us) == 0:
-        owners = sorted({parse_full_name(end)[0] for end in passage.proposed.ends[:2]})
-        detail = (
-            f"{passage.name} carries nobody any more, as nobody looked after it:"
-            f" {' or '.join(owners)} can, with `panspermia passage maintain {passage.name}`"
-        )
-        if passage.stability == 0:  # it would not help to say no number
-            halves = [one for one in (passage.proposed, passage.accepted) if one is not None]
-            said = sorted({one.author for one in halves if one.stability == 0})
-            detail = (
-                f"{passage.name} carries nobody, as {' and '.join(said)} gave it a stability of 0;"
-                f" another one: `panspermia passage maintain {passage.name} --stability 100`"
-            )
-        raise Conflict(detail, code="passage-unstable")
-
-
-def _other_end(passage: Passage, source: str) -> str:
-    ends = passage.proposed.ends[:2]
-    if source not in ends:
-        raise Rejected(f"{passage.name} does not lead from {source}", code="not-an-end")
-    return ends[1] if source == ends[0] else ends[0]

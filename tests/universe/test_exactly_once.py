@@ -35,6 +35,7 @@ from universe.receipts import (
     Traveller,
     Who,
 )
+from universe.room import ENDLESS, Places
 from universe.travel import In, InTransit, Place, Refused, out_of_turn, place_of, story_of
 
 universes = st.sampled_from(HONEST)
@@ -68,6 +69,13 @@ class Gates(RuleBasedStateMachine):
     def judge(self, verdict: Verdict) -> Judge:
         return lambda one: verdict
 
+    def places(self, universe: str) -> Places:
+        """What its document has room for."""
+        return ENDLESS
+
+    def check_room(self, departure: Receipt) -> None:
+        """Raises `CannotTravel`."""
+
     def note(self, one: Checked) -> None:
         """An honest gate wrote this down."""
         said, who = one.receipt, one.receipt.traveller.who
@@ -92,6 +100,8 @@ class Gates(RuleBasedStateMachine):
         try:
             check_none_missing(source, node.missing())
             said = send(source, node.key.public, wish, node.lines, self.now)
+            if isinstance(said, Receipt):
+                self.check_room(said)
         except CannotTravel:
             return
         if isinstance(said, Receipt):
@@ -122,7 +132,7 @@ class Gates(RuleBasedStateMachine):
             check_none_missing(universe, node.missing())
             found = due(
                 universe, node.key.public, node.lines, self.now,
-                judge=self.judge(verdict), recalled=node.recalled,
+                judge=self.judge(verdict), recalled=node.recalled, places=self.places(universe),
             )  # fmt: skip
         except CannotTravel:  # only ever after it went back
             assert universe in self.went_back
@@ -137,10 +147,12 @@ class Gates(RuleBasedStateMachine):
         if held:
             chosen = data.draw(st.lists(st.sampled_from(held), max_size=6))
             self.nodes[to].receipts |= {one.id: one for one in chosen}
-            # Who goes back has one thing from others in order: its own document.
-            own = {id: one for id, one in self.nodes[source].gates.items()
-                   if one.hand_over.universe == to}  # fmt: skip
-            self.nodes[to].gates |= own
+            # Who goes back has one thing from others in order: its own document. So no receipt is
+            # handed on without the hand-overs that its document tells of before it.
+            told = {to, *(one.receipt.universe for one in chosen)}
+            gates = {id: one for id, one in self.nodes[source].gates.items()
+                     if one.hand_over.universe in told}  # fmt: skip
+            self.nodes[to].gates |= gates
 
     @rule(source=st.sampled_from(EVERYWHERE), to=st.sampled_from(EVERYWHERE))
     def sync(self, source: str, to: str) -> None:

@@ -13,16 +13,30 @@ from crdt.preflight import CHANGE_BYTES_MAX, read_change
 from registry.edits import Edit
 from registry.errors import CannotTravel, UniverseFull
 from tests.registry.people import ALICE_LAPTOP, NOON_US, Record
-from tests.universe.passengers import FOX, KEYS, MEADOW, REEF, answered, sent
+from tests.universe.passengers import (
+    ACCEPT,
+    EEL,
+    FOX,
+    KEYS,
+    MEADOW,
+    NO_ROOM,
+    NOW,
+    REEF,
+    answered,
+    lines_of,
+    sent,
+)
 from tests.universe.worlds import PLAIN, world
-from universe import room
+from universe import room, shares
 from universe.event import EVENT_BYTES_MAX, Event, encode_event
+from universe.gate import due
 from universe.gatebook import put_recall, put_receipts
 from universe.parts import EVENTS_MAX, SNAPSHOTS_MAX
-from universe.receipts import Checked, sign_receipt
+from universe.receipts import ARRIVAL, RETURN, Checked, Traveller, Who, sign_receipt
 from universe.receipts import encode_signed as encode_receipt
 from universe.record import DROPPED_MAX, add_event, add_snapshot, drop_snapshots
 from universe.retention import ROOM_MAX, ROOM_VALUES_MAX
+from universe.room import Places
 from universe.snapshot import encode_signed, sign_snapshot
 
 
@@ -62,11 +76,12 @@ def snapshot(record: Record, tick: int) -> bytes:
 def test_events_and_departures_leave_room_for_answers_and_snapshots() -> None:
     record = filled(11)
     record.edit(add_event(event(1), now_us=NOON_US))
-    said = r"the universe is full: 2 snapshots, 13 events and receipts, of 20 together; let old"
-    with pytest.raises(UniverseFull, match=said):
+    said = r"the universe is full: 2 snapshots, 13 events and receipts, of 20 together; "
+    # So few snapshots have room whatever there is: to let them go helps nobody.
+    with pytest.raises(UniverseFull, match=said + "save without an event, or go on in a fork"):
         record.edit(add_event(event(2), now_us=NOON_US))
     assert record.edit(add_event(event(1), now_us=NOON_US)) is None, "what is there stays"
-    with pytest.raises(CannotTravel, match=said) as full:
+    with pytest.raises(CannotTravel, match=said + "nothing in it makes room") as full:
         record.edit(wrote(sent(FOX, MEADOW, REEF)))
     assert full.value.why == "gate-full"
     (arrived,) = answered(REEF, sent(FOX, MEADOW, REEF))
@@ -78,6 +93,45 @@ def test_events_and_departures_leave_room_for_answers_and_snapshots() -> None:
     for tick in (1, 2):
         snapshot(record, tick)
     assert len(record.value["snapshots"]) == 4, "so many have room whatever else there is"
+
+
+def test_who_was_called_back_returns_where_nothing_else_has_room() -> None:
+    record = filled(11)
+    departure = sent(FOX, MEADOW, REEF)
+    record.edit(wrote(departure))
+    (refused,) = answered(REEF, departure, verdict=NO_ROOM)
+    (back,) = answered(MEADOW, departure, refused)
+    for id in (departure.id, bytes(32), bytes([1]) * 32):
+        record.edit(put_recall(id, now_us=NOON_US))
+    with pytest.raises(CannotTravel, match="its gate signs no more"):
+        record.edit(wrote(back))
+    returned = sign_receipt(back.receipt, KEYS[MEADOW])
+    record.edit(put_receipts([returned], now_us=NOON_US, returned=[departure.id]))
+    kept = set(record.value["gate"])
+    assert f"recall-{departure.id.hex()}" not in kept
+    assert f"{back.receipt.seq:08x}-{back.id.hex()[:16]}" in kept
+    assert f"recall-{bytes(32).hex()}" in kept, "others are still called back"
+
+
+def test_own_travellers_come_back_before_anybody_else_is_answered() -> None:
+    hen = Traveller.of(Who(MEADOW, "hen"), b"{}", "json")
+    gone = [sent(FOX, MEADOW, REEF)]
+    gone.append(sent(hen, MEADOW, REEF, *gone, migration=2))
+    refused = answered(REEF, *gone, verdict=NO_ROOM)
+    came = sent(EEL, REEF, MEADOW, *gone, *refused, migration=3)
+    lines = lines_of(*gone, *refused, came)
+
+    def kinds(places: Places, *recalled: bytes) -> list[str]:
+        key = KEYS[MEADOW].public
+        found = due(MEADOW, key, lines, NOW, judge=lambda one: ACCEPT, recalled=recalled,
+                    places=places)  # fmt: skip
+        return [one.kind for one in found]
+
+    assert kinds(Places(3, 2)) == [RETURN, RETURN, ARRIVAL]
+    assert kinds(Places(2, 2)) == [RETURN, RETURN]
+    assert kinds(Places(1, 2)) == [RETURN], "as many as have room"
+    assert kinds(Places(0, 0), *(one.id for one in gone)) == [RETURN, RETURN]
+    assert kinds(Places(1, 0), *(one.id for one in gone)) == [RETURN, RETURN, ARRIVAL]
 
 
 def test_snapshots_are_refused_until_some_are_let_go() -> None:
@@ -101,6 +155,8 @@ def test_the_bounds_fit_into_one_another(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.undo()
     told = 100  # of the universe itself, about
     assert room.VALUES_MAX + room.FOR_ANSWERS + told <= rollover.PLACES_MAX
+    assert room.FOR_OTHERS == shares.UNDER_WAY_MAX
+    assert room.FOR_ANSWERS - room.FOR_OTHERS > 2 * shares.UNDER_WAY_MAX
     assert SNAPSHOTS_MAX + EVENTS_MAX <= ROOM_VALUES_MAX < room.VALUES_MAX
     assert room.SNAPSHOTS_LEAST > room.VALUES_MAX - ROOM_VALUES_MAX
     assert ROOM_MAX < SNAPSHOTS_MAX

@@ -237,11 +237,14 @@ class Crowded(Gates):
         self.shares_are_kept()
         if self.went_back:
             return
+        self.check_end()
+        self.all_that_is_known_says_what_honest_gates_did()
+        self.at_most_one_honest_gate_has_it_and_no_view_tells_another_story()
+
+    def check_end(self) -> None:
         for one in TRAVELLERS:
             if one.who not in self.tainted:
                 assert isinstance(self.truth[one.who], In)
-        self.all_that_is_known_says_what_honest_gates_did()
-        self.at_most_one_honest_gate_has_it_and_no_view_tells_another_story()
 
     def shares_are_kept(self) -> None:
         lines = self.union()

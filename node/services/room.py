@@ -1,0 +1,95 @@
+"""Whether the documents of universes have room for all that follows from who travels.
+
+```
+who leaves here and may come back    a place each, held until they arrived or are back
+who comes to here                    the places that are not held
+```
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from node.services.ends import away_from, open_between
+from node.services.gatebooks import Books
+from node.services.passages import Ferry, passages_held
+from registry.errors import CannotTravel
+from universe import room, shares
+from universe.names import parse_full_name
+from universe.passage import Passage
+from universe.receipts import Checked
+from universe.room import ENDLESS, Places
+from universe.shares import check_can_come_back
+
+
+def places_at(books: Books, universe: str, away: Sequence[Checked]) -> Places:
+    """What its gate may still write down; it was read. `away`: as `ends.away_from`."""
+    book = books.read[universe]
+    if book.room is None:
+        return ENDLESS
+    return Places(book.room.for_answers, sum(one.id not in book.recalled for one in away))
+
+
+async def check_may_decide(books: Books, universe: str) -> None:
+    """Before a person decides of somebody: it takes no place of who may come back.
+
+    Raises `CannotTravel` (`gate-full`).
+    """
+    places = places_at(books, universe, await away_from(books, universe))
+    if places.for_others < 1:
+        raise full(books, universe, places, 1)
+
+
+def full(books: Books, universe: str, places: Places, waiting: int) -> CannotTravel:
+    """`waiting`: how many answers there is no room for, at least."""
+    book, free = books.read[universe], max(places.left, 0)
+    advice = room.ELSEWHERE if book.room is None else book.room.advice(room.ELSEWHERE)
+    detail = (
+        f"{universe} is full: it has room for {free} more receipts, {places.held} are under way"
+        f" from it and may come back, and {waiting} wait for an answer; {advice}"
+    )
+    return CannotTravel(detail, "gate-full")
+
+
+async def check_room(by: Ferry, books: Books, source: str, passage: Passage, target: str) -> None:
+    """Before one more leaves: both documents have room for all that follows.
+
+    Both were read. Raises `CannotTravel` (`gate-full`, `passage-busy`).
+    """
+    own = books.read[source]
+    away = [one for one in await away_from(books, source) if one.id not in own.recalled]
+    if own.room is not None and own.room.for_events < 1:
+        detail = f"{source} is full; {own.room.advice(room.ELSEWHERE)}"
+        raise CannotTravel(detail, "gate-full")
+    check_can_come_back(source, passage.name, away)
+    there = books.read[target].room
+    if there is None:
+        return
+    passages = [one for one in await passages_held(by, target) if _is_agreed(one, target)]
+    most = len(passages) * shares.UNDER_WAY_MAX
+    if there.for_events > most:  # however many are under way
+        return
+    coming = await _coming_to(books, target, passages)
+    if there.for_events <= coming:
+        detail = (
+            f"{target} is full: it has room for {max(there.for_events, 0)} more receipts, and"
+            f" {coming} are under way; for its owner: {there.advice(room.ELSEWHERE)}"
+        )
+        raise CannotTravel(detail, "gate-full")
+
+
+async def _coming_to(books: Books, target: str, passages: Sequence[Passage]) -> int:
+    """Who is under way to it unanswered, as far as is held.
+
+    Through one passage as many as an honest gate sends: what others make up keeps nobody here.
+    """
+    names = {one.name for one in passages}
+    ends = {end for one in passages for end in one.proposed.ends[:2]} - {target}
+    coming = await open_between(books, target, sorted(ends))
+    through = Counter(one.receipt.passage for one in coming)
+    return sum(min(count, shares.UNDER_WAY_MAX) for name, count in through.items() if name in names)
+
+
+def _is_agreed(passage: Passage, universe: str) -> bool:
+    """By the owner of `universe`: else nobody who comes is answered by its gate."""
+    is_end = universe in passage.proposed.ends[:2]
+    return is_end and passage.half_of(parse_full_name(universe)[0]) is not None

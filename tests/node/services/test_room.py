@@ -1,0 +1,252 @@
+"""Whoever leaves has a place to come back to, whatever partners send and however full it gets."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crdt.keys import COMMONS
+from node.services.gatebooks import Books
+from node.services.passages import (
+    accept_passage,
+    close_passage,
+    create_passage,
+    document_of,
+    passage_called,
+)
+from node.services.passengers import Passenger
+from node.services.travel import Sent
+from registry.errors import CannotTravel, UniverseFull
+from registry.head import Words
+from tests.node.services.test_many_travellers import left
+from tests.node.services.test_travel import Person, opened_people
+from tests.storage.people import NOW_US
+from universe import room, shares
+from universe.event import Event, encode_event
+from universe.gate import Verdict
+from universe.passage import Passage, Said
+from universe.receipts import Who
+from universe.record import add_event
+from universe.travel import In, InTransit, Refused
+
+UNDER_WAY, ANSWERS, OTHERS = 3, 8, 2
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "UNDER_WAY_MAX", UNDER_WAY)
+    monkeypatch.setattr(room, "FOR_ANSWERS", ANSWERS)
+    monkeypatch.setattr(room, "FOR_OTHERS", OTHERS)
+    monkeypatch.setattr(room, "SNAPSHOTS_LEAST", 0)
+    monkeypatch.setattr(room, "VALUES_MAX", 40)
+
+
+@pytest.fixture
+async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
+    async with AsyncExitStack() as stack:
+        yield await opened_people(stack, tmp_path)
+
+
+async def joined(alice: Person, bob: Person, source: str, target: str, number: int) -> Passage:
+    said = Said(
+        source=source, target=target, type="bridge", stability=100, maintained_us=NOW_US,
+        arrivals="accept",
+    )  # fmt: skip
+    await create_passage(alice.ferry, f"passage:{number}", Words("A bridge"), said)
+    await alice.gates.take_gate(source)
+    await bob.hears(alice)
+    theirs = await passage_called(bob.ferry, f"passage:{number}")
+    await accept_passage(bob.ferry, theirs, Said(arrivals="accept"))
+    await bob.gates.take_gate(target)
+    await alice.hears(bob)
+    return await passage_called(alice.ferry, f"passage:{number}")
+
+
+async def goes(by: Person, passage: Passage, number: int, source: str = "universe:meadow") -> Sent:
+    hen = Passenger(b"{}", f"hen {number}")
+    return await by.gates.send(passage, by.universe(source), bytes([number]) * 16, hen, 7)
+
+
+async def closes(by: Person, passage: Passage) -> None:
+    await close_passage(by.ferry, await passage_called(by.ferry, passage.name))
+
+
+async def fills_with_events(by: Person, universe: str) -> None:
+    """Until there is no room for one."""
+    document = document_of(universe, "uni", COMMONS)
+
+    async def tells(tick: int) -> None:
+        event = encode_event(Event(tick, NOW_US, "birth", f"Number {tick}"))
+        edit = add_event(event, now_us=NOW_US)
+        await by.ferry.store.commit(document, edit, by.ferry.identity.signer)
+
+    for tick in range(await places_free(by, universe) - ANSWERS):
+        await tells(tick)
+    with pytest.raises(UniverseFull):
+        await tells(100)
+
+
+async def places_free(by: Person, universe: str) -> int:
+    books = Books(by.ferry)
+    await books.load([universe])
+    held = books.read[universe].room
+    assert held is not None
+    return held.for_answers
+
+
+async def flooded(alice: Person, bob: Person, cheat: Passage) -> None:
+    """Whom bob's void says to have sent to the meadow, whatever his gate should hold back."""
+    meadow, void = alice.universe("universe:meadow"), bob.universe("universe:void")
+    said = [left(bob, alice, cheat, n, Who(void, f"imp {n}")) for n in range(25)]
+    await bob.signs(*(replace(one, universe=void, other=meadow) for one in said))
+    await alice.hears(bob)
+
+
+async def test_all_who_left_by_many_passages_come_back_to_a_universe_that_is_full(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    meadow, sent, busy = alice.universe("universe:meadow"), list[Sent](), list[CannotTravel]()
+    passages = [
+        await joined(alice, bob, meadow, await bob.makes(f"universe:reef{n}"), n) for n in range(4)
+    ]
+    for number in range(4 * UNDER_WAY):
+        try:
+            sent.append(await goes(alice, passages[number // UNDER_WAY], number + 1))
+        except CannotTravel as error:
+            busy.append(error)
+    assert {one.why for one in busy} == {"passage-busy"}
+    assert all("may come back: others can go once" in one.detail for one in busy)
+    # Half of what is free is left to the other passages.
+    through = [one.departure.receipt.passage for one in sent]
+    assert [through.count(one.name) for one in passages] == [3, 2, 1, 0]
+    await fills_with_events(alice, meadow)
+    assert await places_free(alice, meadow) == ANSWERS
+    for one in passages:
+        await closes(bob, one)
+    await bob.hears(alice)
+    for n in range(4):
+        await bob.gates.answer(bob.universe(f"universe:reef{n}"))
+    await alice.hears(bob)
+    await alice.gates.answer(meadow)
+    assert [await alice.sees(one) for one in sent] == [In(meadow)] * len(sent)
+
+
+async def test_a_partner_that_answers_nobody_holds_up_no_other_passage_for_good(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    meadow = alice.universe("universe:meadow")
+    dead, dead_too, last = [
+        await joined(alice, bob, meadow, await bob.makes(f"universe:reef{n}"), n) for n in range(3)
+    ]
+    stuck = [await goes(alice, dead, n) for n in (1, 2, 3)]
+    stuck += [await goes(alice, dead_too, n) for n in (4, 5)]
+    await goes(alice, last, 6)
+    with pytest.raises(CannotTravel, match=r"6 are under way from .*, 1 of them through"):
+        await goes(alice, last, 7)
+    for one in stuck:  # that takes their places of what is free
+        await alice.gates.recall(meadow, one.departure.receipt.migration)
+    await goes(alice, last, 7)
+
+
+@pytest.mark.parametrize("is_called_back", [False, True])
+async def test_what_a_partner_makes_up_takes_no_place_of_who_may_come_back(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch, *, is_called_back: bool
+) -> None:
+    alice, bob = people
+    meadow = alice.universe("universe:meadow")
+    honest = await joined(alice, bob, meadow, await bob.makes("universe:reef1"), 1)
+    cheat = await joined(alice, bob, meadow, await bob.makes("universe:void"), 2)
+    hens = [await goes(alice, honest, number) for number in (1, 2, 3)]
+    await fills_with_events(alice, meadow)
+    monkeypatch.setattr(room, "VALUES_MAX", 9_400)  # bob's own gate is not to hold him back
+    await flooded(alice, bob, cheat)
+    monkeypatch.setattr(room, "VALUES_MAX", 40)
+    let_in = await alice.gates.answer(meadow)
+    assert len(let_in) == ANSWERS - len(hens)
+    with pytest.raises(CannotTravel, match=r"3 are under way from it and may come back") as full:
+        await alice.gates.answer(meadow)
+    assert full.value.why == "gate-full"
+    assert "nothing in it makes room" in full.value.detail, "it has no snapshots to let go"
+    # Neither by a person's word.
+    known = await Books(alice.ferry).ask(lambda lines: lines[bob.universe("universe:void")])
+    waiting = known.receipts[-1]
+    with pytest.raises(CannotTravel, match="may come back"):
+        await alice.gates.decide(meadow, waiting.id, Verdict("refuse", "no room"), 5)
+    if is_called_back:
+        for hen in hens:
+            await alice.gates.recall(meadow, hen.departure.receipt.migration)
+        assert await places_free(alice, meadow) == 0
+    await closes(alice, cheat)
+    await closes(bob, honest)
+    await bob.hears(alice)
+    assert len(await bob.gates.answer(bob.universe("universe:reef1"))) == len(hens)
+    await alice.hears(bob)
+    assert [isinstance(await alice.sees(hen), Refused) for hen in hens] == [True] * 3
+    assert len(await alice.gates.answer(meadow)) == len(hens)
+    assert [await alice.sees(hen) for hen in hens] == [In(meadow)] * 3
+    assert await places_free(alice, meadow) == 0
+
+
+async def test_where_not_all_returns_have_room_as_many_are_written_as_have(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A universe of before, when no places were held."""
+    alice, bob = people
+    meadow, reef = alice.universe("universe:meadow"), await bob.makes("universe:reef1")
+    passage = await joined(alice, bob, meadow, reef, 1)
+    hens = [await goes(alice, passage, number) for number in (1, 2, 3)]
+    await closes(bob, passage)
+    await bob.hears(alice)
+    await bob.gates.answer(reef)
+    await alice.hears(bob)
+    # Its gate keeps a hand-over and three departures.
+    monkeypatch.setattr(room, "VALUES_MAX", 4 + 2)
+    assert len(await alice.gates.answer(meadow)) == 2
+    with pytest.raises(CannotTravel, match="room for 0 more receipts, 1 are under way"):
+        await alice.gates.answer(meadow)
+    monkeypatch.setattr(room, "VALUES_MAX", 4 + 3)
+    assert len(await alice.gates.answer(meadow)) == 1
+    assert [await alice.sees(hen) for hen in hens] == [In(meadow)] * 3
+
+
+async def test_who_is_under_way_to_a_universe_from_anywhere_has_room_there_first(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    glade = await alice.makes("universe:glade")
+    first = await joined(alice, bob, meadow, reef, 1)
+    second = await joined(alice, bob, glade, reef, 2)
+    monkeypatch.setattr(room, "VALUES_MAX", ANSWERS + 1 + 3)  # a hand-over is there
+    there = [await goes(alice, first, 1), await goes(alice, second, 2, "universe:glade")]
+    there.append(await goes(alice, first, 3))
+    with pytest.raises(CannotTravel, match=r"reef is full: .* 3 more receipts, and 3 are") as full:
+        await goes(alice, second, 4, "universe:glade")
+    assert full.value.why == "gate-full"
+    assert "prune" not in full.value.detail
+    await bob.hears(alice)
+    await bob.gates.answer(reef)
+    await alice.hears(bob)
+    assert [await alice.sees(one) for one in there] == [In(reef)] * 3
+
+
+async def test_what_a_cheat_says_to_be_under_way_keeps_nobody_at_home(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than their own gate may send: through that passage so many count and no more."""
+    alice, bob = people
+    meadow, void = alice.universe("universe:meadow"), await bob.makes("universe:void")
+    cheat = await joined(alice, bob, meadow, void, 2)
+    honest = await joined(alice, bob, meadow, bob.universe("universe:reef"), 1)
+    monkeypatch.setattr(room, "VALUES_MAX", 9_400)
+    await flooded(alice, bob, cheat)
+    await bob.hears(alice)
+    # The meadow has room for as many as those and one more: a hand-over is there.
+    monkeypatch.setattr(room, "VALUES_MAX", ANSWERS + 1 + UNDER_WAY + 1)
+    eel = Passenger(b"{}", "eel")
+    sent = await bob.gates.send(honest, bob.universe("universe:reef"), bytes(16), eel, 1)
+    assert isinstance(await bob.sees(sent), InTransit)
