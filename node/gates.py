@@ -99,6 +99,8 @@ class Gates:
     tried: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
     """How often one was asked for in vain: who was asked for less has the next turn."""
     wanted: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
+    hashes: dict[BlobId, bytes] = field(default_factory=dict[BlobId, bytes])
+    """As the gatekeeper's: a blob is read once, at whatever look."""
     warned: dict[str, str] = field(default_factory=dict[str, str])
     """Universe → what was logged of its gate last: not at every look again."""
     put_off: Retries[NamespaceKey] = field(default_factory=Retries[NamespaceKey])
@@ -143,7 +145,7 @@ class Gates:
     async def answer(self, namespace: NamespaceKey) -> int:
         """Sign what is due at one's own gates there: how many receipts."""
         by, count = self.ferry(namespace), 0
-        keeper = Gatekeeper(by, self.lock)
+        keeper = Gatekeeper(by, self.lock, hashes=self.hashes)
         try:
             halves = await own_halves(by)
         except FAILURES as error:

@@ -155,11 +155,14 @@ def due(
     for one in found.coming:
         if len(signed) >= most:
             break
+        share = shares[one.receipt.passage]
+        if not share.allows(accept=True):  # so nothing is: it need not be judged
+            continue
         verdict = Verdict("refuse", RECALLED) if one.id in recalled else judge(one)
         is_let_in = verdict.word == "accept"
         if not is_let_in and verdict.word != "refuse":
             continue
-        if shares[one.receipt.passage].allows(accept=is_let_in):
+        if share.allows(accept=is_let_in):
             signed.append(answer(one, verdict, key, now))
             shares.count(signed[-1])
     return _chained(line, signed)

@@ -32,11 +32,12 @@ from node.services.passages import (
 )
 from node.services.passengers import MIGRATION_FORMAT, Passenger, who_goes
 from node.services.room import check_may_decide, check_room, full, places_at
-from node.services.verdicts import by_its_blob, half_here, has_share, judge_of
+from node.services.verdicts import by_its_blob, half_here, has_share, judge_of, look_at
 from registry.edits import Edit
 from registry.errors import CannotTravel
 from universe.behind import check_may_give_up, check_none_missing, given_up_with
 from universe.gate import (
+    ANSWERS_MAX,
     Found,
     Now,
     Verdict,
@@ -102,6 +103,8 @@ class Gatekeeper:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     wanted: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
     """Blobs of travellers that wait for their bytes, and how many bytes these are to be."""
+    hashes: dict[BlobId, bytes] = field(default_factory=dict[BlobId, bytes])
+    """Of the bytes in blobs of travellers, where they were read."""
     put_off_until_us: int | None = None
     """When the first who waits for the next day at one of them may be answered; None: nobody."""
 
@@ -220,15 +223,12 @@ class Gatekeeper:
             now = await self._now(books, universe, tick)
             found = Found([one for one, _ in coming], refused)
             suspect = {one.id for one, is_suspect in coming if is_suspect}
+            large, unseen = dict[bytes, Verdict](), list[Checked]()
             is_gone = await self._is_deleted(universe)
-            judge = judge_of(passages, suspect, {}, is_gone=is_gone)
-            large: dict[bytes, Verdict] = {}
-            for one in found.coming:
-                if one.receipt.traveller.blob is not None and judge(one).word == "accept":
-                    large[one.id] = await self._by_blob(one)
-            judge = judge_of(passages, suspect, large, is_gone=is_gone)
+            judge = judge_of(passages, suspect, large, unseen, is_gone=is_gone)
 
             def question(lines: Lines, places: Places) -> list[Receipt]:
+                unseen.clear()
                 try:
                     return due(
                         universe, self.key, lines, now,
@@ -237,11 +237,20 @@ class Gatekeeper:
                 except CannotTravel:
                     return []
 
+            async def all_due(places: Places) -> list[Receipt]:
+                said = await books.ask(lambda lines: question(lines, places))
+                most = ANSWERS_MAX - len(said)
+                while await look_at(unseen, large, most, self._by_blob):
+                    said = await books.ask(lambda lines: question(lines, places))
+                    # Where shares leave what was found unanswered, more is looked at each time.
+                    most = 0 if len(said) == ANSWERS_MAX else 2 * most
+                return said
+
             places = places_at(books, universe, open_.away)
-            said = await books.ask(lambda lines: question(lines, places))
+            said = await all_due(places)
             if said:
                 await self._check_none_missing(books, universe)
-            elif waiting := await books.ask(lambda lines: question(lines, ENDLESS)):
+            elif places.for_others < 1 and (waiting := await all_due(ENDLESS)):
                 raise full(books, universe, places, len(waiting))
             if (until_us := shares.put_off_until(own, said)) is not None:
                 self.put_off_until_us = min(until_us, self.put_off_until_us or until_us)
@@ -278,7 +287,7 @@ class Gatekeeper:
     async def _by_blob(self, departure: Checked) -> Verdict:
         """And wants the blob where it is not here."""
         one = departure.receipt.traveller
-        verdict = await by_its_blob(self.by.store, departure)
+        verdict = await by_its_blob(self.by.store, departure, self.hashes)
         if verdict.word == "wait" and one.blob is not None:
             self.wanted[one.blob] = one.size
         return verdict

@@ -1,10 +1,12 @@
 """Travellers whose bytes are a blob: let in once all of these are there, and are theirs."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any, cast
 
 import pytest
 
@@ -13,12 +15,16 @@ from crdt.keys import COMMONS
 from node.errors import Unreachable
 from node.events import Events
 from node.gates import Gates
+from node.services import travel
 from node.services.passengers import Passenger
 from node.services.travel import Sent
 from node.services.verdicts import FALSE_BYTES, bytes_told
 from registry.errors import CannotTravel
+from storage.store import Store
+from tests.node.services.test_many_travellers import left as says_of
 from tests.node.services.test_travel import Person, opened, opened_people, sends
-from universe.gate import Verdict
+from universe import shares
+from universe.gate import Verdict, due
 from universe.passage import Passage
 from universe.receipts import TRAVELLER_BYTES_MAX, Receipt, Traveller, Who
 from universe.travel import In
@@ -146,3 +152,99 @@ async def test_the_task_behind_the_gates_brings_them(people: tuple[Person, Perso
     await asyncio.gather(task, return_exceptions=True)
     assert asked == [(blob_of(sent), 300_000)] * 2
     assert await gates.answer(COMMONS) == 0
+
+
+class Counted:
+    """Bob's store, and how many bytes of blobs were read of it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.bytes_read = store, 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.store, name)
+
+    async def read_blob(self, blob: BlobId) -> bytes:
+        data = await self.store.read_blob(blob)
+        self.bytes_read += len(data)
+        return data
+
+
+def counted_gates(bob: Person) -> tuple[Gates, Counted]:
+    store = Counted(bob.ferry.store)
+    ferry = replace(bob.ferry, store=cast("Store", store))
+    return Gates(lambda _: ferry, bob.gates.lock, Events()), store
+
+
+def many(alice: Person, bob: Person, passage: Passage, whos: Iterable[Traveller]) -> list[Receipt]:
+    return [
+        replace(says_of(alice, bob, passage, n, one.who), traveller=one)
+        for n, one in enumerate(whos)
+    ]
+
+
+@pytest.mark.parametrize("is_true", [True, False])
+async def test_a_blob_that_many_name_is_read_once(
+    people: tuple[Person, Person], *, is_true: bool
+) -> None:
+    """By its own hash, or each by another one."""
+    alice, bob = people
+    passage, meadow = await opened(alice, bob), alice.universe("universe:meadow")
+    blob = await bob.ferry.store.put_blob(WHALE.data)
+    named = [Traveller.in_blob(Who(meadow, f"imp {n}"), WHALE.data, "bin", blob) for n in range(60)]
+    if not is_true:
+        named = [replace(one, hash=n.to_bytes(32)) for n, one in enumerate(named)]
+    await alice.signs(*many(alice, bob, passage, named))
+    await bob.hears(alice)
+    gates, store = counted_gates(bob)
+    assert await gates.answer(COMMONS) == 60
+    assert store.bytes_read == len(WHALE.data)
+    assert await gates.answer(COMMONS) == 0
+    assert store.bytes_read == len(WHALE.data)
+
+
+async def test_no_more_blobs_are_read_than_are_answered(people: tuple[Person, Person]) -> None:
+    """Whoever waits for bytes that are not here keeps none of them waiting."""
+    alice, bob = people
+    passage, meadow = await opened(alice, bob), alice.universe("universe:meadow")
+    named, drawn = list[Traveller](), Random(7)
+    for number in range(60):
+        data = drawn.randbytes(40_000)
+        is_here = number % 3
+        blob = await (bob if is_here else alice).ferry.store.put_blob(data)
+        named.append(Traveller.in_blob(Who(meadow, f"imp {number}"), data, "bin", blob))
+    await alice.signs(*many(alice, bob, passage, named))
+    await bob.hears(alice)
+    _, store = counted_gates(bob)
+    keeper = replace(bob.gates, by=replace(bob.ferry, store=cast("Store", store)))
+    answers = await keeper.answer(bob.universe("universe:reef"))
+    assert [one.receipt.kind for one in answers] == ["arrival"] * 16
+    assert store.bytes_read == 16 * 40_000
+    assert len(await keeper.answer(bob.universe("universe:reef"))) == 16
+    assert store.bytes_read == 32 * 40_000
+    assert len(await keeper.answer(bob.universe("universe:reef"))) == 8
+    assert await keeper.answer(bob.universe("universe:reef")) == []
+    assert store.bytes_read == 40 * 40_000
+
+
+async def test_what_cannot_be_answered_keeps_no_blob_from_being_looked_at(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blobs of false names, through a passage whose row of refusals is long enough."""
+    monkeypatch.setattr(shares, "REFUSALS_MAX", 4)
+    alice, bob = people
+    passage, meadow = await opened(alice, bob), alice.universe("universe:meadow")
+    blob = await bob.ferry.store.put_blob(WHALE.data)
+    named = [Traveller.in_blob(Who(meadow, f"imp {n}"), WHALE.data, "bin", blob) for n in range(40)]
+    named[:39] = [replace(one, hash=n.to_bytes(32)) for n, one in enumerate(named[:39])]
+    await alice.signs(*many(alice, bob, passage, named))
+    await bob.hears(alice)
+    keeper, judged = bob.gates, list[int]()
+
+    def noted(*args: Any, **also: Any) -> list[Receipt]:  # noqa: ANN401 - as they are
+        judged.append(1)
+        return due(*args, **also)
+
+    monkeypatch.setattr(travel, "due", noted)
+    answers = await keeper.answer(bob.universe("universe:reef"))
+    assert [one.receipt.kind for one in answers] == ["refusal"] * 4 + ["arrival"]
+    assert len(judged) <= 4, "not once for each few of them"
