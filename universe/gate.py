@@ -150,6 +150,7 @@ def due(
         takes = one.receipt.answers not in recalled
         if len(signed) < ANSWERS_MAX and takes <= left:
             signed.append(_reply(one, RETURN, key, now))
+            shares.count(signed[-1])
             left -= takes
     most = min(ANSWERS_MAX, len(signed) + places.for_others)
     for one in found.coming:

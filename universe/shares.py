@@ -4,7 +4,8 @@
 refusals in a row               at most REFUSALS_MAX: a passage that is closed costs no more, ever
 answers in a day                at most DAY_ANSWERS_MAX: who comes beyond waits for the next day
 answers in all                  at most PASSAGE_ANSWERS_MAX: another passage goes on
-receipts of a universe          with LET_IN_MAX nobody is sent to it, so that who is there can leave
+receipts of a universe          with LET_IN_MAX nobody is sent to it, for those who are to leave;
+                                of who comes all the same, through one passage UNDER_WAY_MAX
 ```
 Beyond, nothing is signed unless a person decides. Who is refused by nobody is not lost: it is in
 transit. Of honest gates nobody gets there, since what a gate answered lies open: the one that sends
@@ -49,11 +50,13 @@ class Share:
     """Of these, those within the day before now: when each was signed, in their order."""
     refused: int = 0
     """In a row, up to the last."""
+    late: int = 0
+    """After the receipts with which nobody is sent any more: whoever was under way then."""
 
     @property
     def is_spent(self) -> bool:
         """Whether nobody else is let in through it."""
-        return self.answers >= PASSAGE_ANSWERS_MAX
+        return self.answers >= PASSAGE_ANSWERS_MAX or self.late >= UNDER_WAY_MAX
 
     @property
     def waits(self) -> bool:
@@ -80,8 +83,9 @@ class Share:
         is_free = not self.is_spent and not self.waits
         return is_free and (accept or self.refused < REFUSALS_MAX)
 
-    def count(self, kind: str, at_us: int, *, is_lately: bool) -> None:
+    def count(self, kind: str, at_us: int, *, is_lately: bool, is_late: bool) -> None:
         self.answers += 1
+        self.late += is_late
         if is_lately:
             self.lately_us.append(at_us)
         self.refused = self.refused + 1 if kind == REFUSAL else 0
@@ -93,6 +97,7 @@ class Shares:
     def __init__(self, receipts: Iterable[Checked], now_us: int) -> None:
         self._of: dict[str, Share] = {}
         self._now_us = now_us
+        self._receipts = 0
         for one in receipts:
             self.count(one.receipt)
 
@@ -112,10 +117,12 @@ class Shares:
 
     def count(self, receipt: Receipt) -> None:
         """One more receipt of that gate. What a clock dated after now is not of this day."""
+        self._receipts += 1
         if receipt.kind in (ARRIVAL, REFUSAL):
             is_lately = 0 <= self._now_us - receipt.at_us < DAY_US
             share = self._of.setdefault(receipt.passage, Share())
-            share.count(receipt.kind, receipt.at_us, is_lately=is_lately)
+            is_late = self._receipts > LET_IN_MAX
+            share.count(receipt.kind, receipt.at_us, is_lately=is_lately, is_late=is_late)
 
 
 def under_way(line: Line, target: str, lines: Lines) -> list[Checked]:

@@ -97,6 +97,25 @@ def test_so_many_are_answered_in_a_day_and_so_many_in_all() -> None:
     assert Shares(lines_of(*held)[MEADOW].receipts, 0)[tomorrow[0].receipt.passage].is_spent
 
 
+def test_who_is_sent_all_the_same_takes_few_places_of_who_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many as may have been under way, through each passage; the rest is for who leaves."""
+    monkeypatch.setattr(shares, "LET_IN_MAX", 1)
+    held = flood(10)
+    held += (first := answered(MEADOW, *held))
+    assert len(first) == 1 + UNDER_WAY
+    assert later(held, 400) == []
+    assert Shares(lines_of(*held)[MEADOW].receipts, 0)[first[0].receipt.passage].is_spent
+    with pytest.raises(CannotTravel, match="nobody is sent to it any more"):
+        sent(Traveller.of(Who(REEF, "eel"), b"{}", "json"), REEF, MEADOW, *held)
+    # Who left before they could know is answered, through a passage of their own.
+    eel = sent(Traveller.of(Who(REEF, "eel"), b"{}", "json"), REEF, MEADOW)
+    eel = signed(replace(eel.receipt, passage=f"{REEF}-2"))
+    (arrived,) = answered(MEADOW, *held, eel)
+    assert arrived.receipt.kind == ARRIVAL
+
+
 def test_a_clock_that_went_back_stops_nobody() -> None:
     held = flood(10)
     held += later(held, 900)
