@@ -30,8 +30,8 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "cannot-travel": (
         "The gate of that universe does not sign that: the traveller is elsewhere, another device"
-        " is the gate, receipts are missing, or the other end answers nobody more through that"
-        " passage. Nothing changed.",
+        " is the gate, receipts are missing, the other end answers nobody more through that"
+        " passage, or a universe has no room for all that follows. Nothing changed.",
         "The detail says which. The gate of a lost device is taken over with"
         " `panspermia passage gate`, after `panspermia sync`: what a restored home lacks of its"
         " own comes from others. Where that is lost for good, `--anyway` goes on without it. Of"

@@ -87,7 +87,7 @@ def test_whoever_leaves_can_come_back_however_full_it_gets(
     monkeypatch.setattr(shares, "PASSAGE_ANSWERS_MAX", IN_ALL)
     monkeypatch.setattr(room, "VALUES_MAX", 14)
     monkeypatch.setattr(room, "SNAPSHOTS_LEAST", 0)
-    monkeypatch.setattr(room, "FOR_ANSWERS", 4)
+    monkeypatch.setattr(room, "FOR_ANSWERS", 3)
     monkeypatch.setattr(room, "FOR_OTHERS", 1)
     run_state_machine_as_test(
         Full, settings=settings(max_examples=60, stateful_step_count=40, deadline=None)
