@@ -9,7 +9,8 @@ dead may be named now. It is begun anew then, a few times; what is left goes wit
 import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -61,6 +62,8 @@ class VaultCollecting(Part, ABC):
         """Whether an upload found no room, and nobody has given any back since."""
         self._given_back = GivenBack()
         self._sweeping = asyncio.Lock()  # one at a time, and none while snapshots are settled
+        self._hurrying = 0
+        self._hurried = asyncio.Event()
 
     @property
     def has_left_over(self) -> bool:
@@ -79,6 +82,34 @@ class VaultCollecting(Part, ABC):
         """`BlobReading` has it: which blobs that makes less than whole is known there."""
 
     async def _collect_vault(self, pause_s: float = 0.0) -> None:
+        if pause_s:
+            await self._sweep(pause_s)
+        else:
+            with self._hurry():
+                await self._sweep(pause_s)
+
+    @contextmanager
+    def _hurry(self) -> Generator[None]:
+        """Meanwhile nobody rests who sweeps: it is waited for."""
+        self._hurrying += 1
+        self._hurried.set()
+        try:
+            yield
+        finally:
+            self._hurrying -= 1
+            if not self._hurrying:
+                self._hurried.clear()
+
+    async def _rest(self, pause_s: float) -> None:
+        """Between any two steps, where nobody waits for them."""
+        if not pause_s or self._hurrying:
+            await asyncio.sleep(0)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._hurried.wait()
+
+    async def _sweep(self, pause_s: float) -> None:
         async with self._sweeping:
             for _ in range(TIMES):
                 if not self._may_be_dead or self._putting:
@@ -88,7 +119,7 @@ class VaultCollecting(Part, ABC):
             has_more = True
             while has_more:
                 has_more = await self._database.lazily(free)
-                await asyncio.sleep(pause_s)
+                await self._rest(pause_s)
             await self._database.vault.read_in_parts(checkpoint)
 
     async def _collect_or_forget(self, pause_s: float) -> bool:
@@ -113,7 +144,7 @@ class VaultCollecting(Part, ABC):
             await self._mark_named(collection, pause_s)
             has_more: bool | None = True
             while has_more:
-                await asyncio.sleep(pause_s)
+                await self._rest(pause_s)
                 has_more = await self._database.lazily(partial(self._step, collection, named))
             return has_more is not None
         finally:
@@ -154,7 +185,7 @@ class VaultCollecting(Part, ABC):
                     for at in range(0, len(new), PAGES):
                         named = partial(names_of_pages, root=parsed, places=new[at : at + PAGES])
                         await self._mark(collection, await self._database.vault.read(named))
-                        await asyncio.sleep(pause_s)
+                        await self._rest(pause_s)
         asked = "SELECT number FROM page WHERE number > ? AND chunking = ? ORDER BY number LIMIT ?"
         number = 0
         while pages := await self._database.rows(asked, (number, Chunking.CONTENT, PAGES)):
@@ -164,12 +195,12 @@ class VaultCollecting(Part, ABC):
                 f"SELECT hash FROM page_chunk WHERE page IN ({marks})", [one for (one,) in pages]
             )
             await self._mark(collection, [hash for (hash,) in rows])
-            await asyncio.sleep(pause_s)
+            await self._rest(pause_s)
         after: bytes | None = b""
         while after is not None:
             mark_some = partial(_mark_before, collection=collection, after=after)
             after = await self._database.lazily(mark_some)
-            await asyncio.sleep(pause_s)
+            await self._rest(pause_s)
 
     async def _mark(self, collection: Collection, hashes: Sequence[bytes]) -> None:
         await self._database.lazily(lambda _: collection.mark(hashes))

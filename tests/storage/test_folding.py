@@ -28,6 +28,7 @@ from tests.storage.people import ALICE, NOW_US, project
 NOISE = blake3(b"a world of noise").digest(length=(11 << 20) + 5)
 EDITED = NOISE[:3_000_000] + bytes(1024) + NOISE[3_000_000:]
 MANIFEST, CHUNKS = content_manifest_of(NOISE), list(cut([NOISE], Chunking.CONTENT))
+HUNG_S = 60.0  # where somebody waits for what waits for them
 SMALL = b"a small world, much smaller than a chunk"
 
 
@@ -236,6 +237,23 @@ async def test_what_an_upload_left_that_was_killed_goes_after_the_next_start(
         assert not store.has_left_over
         assert await store.read_blob(kept) == NOISE
         assert await store.give_back() == GivenBack()
+
+
+async def test_who_gives_back_at_leisure_hurries_where_somebody_waits_for_it(
+    tmp_path: Path,
+) -> None:
+    """As `gc` does, soon after a start."""
+    async with opened(tmp_path) as store, asyncio.TaskGroup() as group:
+        blob = await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        # The end of `give_back`, without the pauses before it.
+        sweep = store._collect_vault(3_600)  # pyright: ignore[reportPrivateUsage]  # as said above
+        at_leisure = group.create_task(sweep)
+        while store.has_left_over:  # noqa: ASYNC110 - it has begun, and no event says it
+            await asyncio.sleep(0)
+        async with asyncio.timeout(HUNG_S):
+            assert (await store.gc(grace_us=-1)).blobs == 1
+            await at_leisure
+        assert not await store.has_blob(blob)
 
 
 async def test_a_chunk_of_the_wrong_bytes_is_never_stored(tmp_path: Path) -> None:
