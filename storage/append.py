@@ -14,7 +14,7 @@ from crdt.order import ITEM_ID_BYTES, lanes, order_key
 from crdt.path import shown
 from storage.appended import Arrivals
 from storage.attestations import write_attestations
-from storage.carried import name_late
+from storage.carried import name_hidden
 from storage.challenges import write_entries
 from storage.database import Reading, Writing
 from storage.documents import Materialiser
@@ -76,7 +76,7 @@ async def append(
     await write_left_out(write, built, is_new, numbers)
     chosen = await choose_epochs(write, built, materialiser)
     await _write_rows(write, chosen, is_new, materialiser.workers)
-    await name_late(write, built, chosen.built, materialiser.workers)
+    await name_hidden(write, built, chosen.built, materialiser.workers)
     changed = [*(one.work.number for one in chosen.built), *chosen.hidden]
     entries = {(written | numbers)[one.id]: one for one in arrivals.entries}
     await account(write, arrivals.source, entries, changed)
@@ -120,7 +120,7 @@ async def _rewrite(write: Writing, works: Sequence[Work], materialiser: Material
     await write_left_out(write, built, set(), {})
     chosen = await choose_epochs(write, built, materialiser)
     await _write_rows(write, chosen, set(), materialiser.workers)
-    await name_late(write, built, chosen.built, materialiser.workers)
+    await name_hidden(write, built, chosen.built, materialiser.workers)
     await account_derived(write, (one.work.number for one in chosen.built))
 
 

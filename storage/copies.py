@@ -7,7 +7,6 @@ from crdt.blob import BlobId
 from crdt.change import SignedEntry
 from crdt.keys import AuthorKey
 from storage.advised import ABOUT
-from storage.carried import CARRIED_OVER
 from storage.collecting import IS_NEEDED
 from storage.items import signed_entry
 from storage.part import Part, in_bounds
@@ -26,7 +25,7 @@ _OWN = f"""(? IS NULL OR d.author = ? OR d.class IN ('_auth', '_ck') OR d.number
 _NAMED = f"""
     SELECT blob FROM (
         SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.document
-            WHERE u.document NOT IN ({CARRIED_OVER}) AND {_OWN}
+            WHERE {_OWN}
         UNION SELECT frontier FROM statement WHERE frontier IS NOT NULL
         UNION SELECT blob FROM installed
         UNION SELECT b.id FROM pinned p JOIN blob b ON b.number = p.blob)"""

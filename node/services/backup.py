@@ -7,6 +7,7 @@ number its changes anew, and contradict in public what it had said before.
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from crdt.change import encode_signed
@@ -40,6 +41,7 @@ from node.services.devices import GIVEN
 from node.services.names import all_petnames
 from node.services.namespaces import Keeper
 from p2p.protocol.hint import CHOSEN
+from storage.errors import OverQuota
 
 BACKUP = "backup"
 """The type of such a drop."""
@@ -68,6 +70,8 @@ async def prepare_backup(
         )
         raise BadIdentity(detail, code="no-key")
     secrets = await asyncio.to_thread(seal_secrets, node.home, passphrase, node.entropy)
+    with suppress(OverQuota):  # a full disk: then more is copied than need be
+        await node.store.forget_carried()
     extent = await node.store.extent(None if is_everything else identity.author)
     head = Head(
         type=BACKUP,

@@ -42,7 +42,7 @@ async def phone(tmp_path: Path) -> AsyncGenerator[Store]:
 
 
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollover, "CHANGES_FULL", FULL)
 
 
@@ -317,10 +317,11 @@ async def test_what_comes_while_an_old_epoch_is_looked_at_is_named(
 
 
 async def test_a_universe_that_is_deleted_meanwhile_comes_back_with_all_that_it_had(
-    slow: tuple[Store, Builds], phone: Store
+    slow: tuple[Store, Builds], phone: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, builds = slow
     blobs, _ = await rolled_over_beside(store, phone)
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
     await builds.meanwhile(store, lambda: store.commit(MAIN, delete(now_us=NOW_US), ALICE.signer))
     assert [await store.has_blob(one) for one in blobs] == [True] * 6
     await store.commit(MAIN, undelete(), ALICE.signer)

@@ -1,0 +1,171 @@
+"""Devices that went on apart, and then met: what nobody let go stays where it was kept."""
+
+import os
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from crdt import rollover
+from crdt.blob import BlobId
+from crdt.change import DocumentId
+from node.projection import project
+from registry.deletion import delete, undelete
+from storage.listing import Projection
+from storage.store import Store, open_store
+from tests.storage.people import ALICE, NOW_US, Person, person
+from tests.storage.test_carried import (
+    PHONE,
+    all_but,
+    begun,
+    epoch,
+    here,
+    kept,
+    synced,
+)
+from tests.storage.test_carried import phone as phone
+from tests.storage.test_carried import soon as soon
+from tests.storage.test_snapshots import MAIN
+from tests.storage.test_snapshots import store as store
+from universe.record import drop_snapshots
+
+TABLET: Person = person(1, device=8)
+
+
+@pytest_asyncio.fixture
+async def tablet(tmp_path: Path) -> AsyncGenerator[Store]:
+    path = tmp_path / "tablet.db"
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as opened:
+        yield opened
+
+
+async def went_on(laptop: Store) -> None:
+    """To epoch 4, without the others."""
+    for tick in range(9, 20):
+        await kept(laptop, tick, await laptop.put_blob(b"state %d" % tick))
+    assert await epoch(laptop) == 4
+
+
+async def kept_in_old(device: Store, tick: int, who: Person) -> BlobId:
+    """To the epoch that is full."""
+    blob = await device.put_blob(os.urandom(2_000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollover, "CHANGES_FULL", 100)
+        await kept(device, tick, blob, who)
+    return blob
+
+
+async def let_go(device: Store, tick: int, who: Person = ALICE) -> None:
+    row = await device.listing("universe", ALICE.did, "universe:main")
+    assert row is not None
+    going = [one.id for one in await device.snapshots(row.number) if one.tick == tick]
+    await device.commit(MAIN, drop_snapshots(tuple(going), now_us=NOW_US), who.signer)
+
+
+async def is_safe(device: Store, blob: BlobId) -> list[bool]:
+    """In a backup, before gc and after; and here."""
+    before = blob in await device.blobs_named(ALICE.signer.author)
+    await device.gc(grace_us=-1)
+    after = blob in await device.blobs_named(ALICE.signer.author)
+    return [before, after, await device.has_blob(blob)]
+
+
+async def test_what_was_deleted_as_it_rolled_over_keeps_what_it_had(
+    store: Store, phone: Store
+) -> None:
+    """The phone deletes the universe; the laptop, apart, went on with it."""
+    await begun(store)
+    await synced(store, phone)
+    mine = await kept_in_old(phone, 20, PHONE)
+    await phone.commit(MAIN, delete(now_us=NOW_US), PHONE.signer)
+    await went_on(store)
+    await synced(store, phone)
+    assert await epoch(phone) == 4
+    assert await phone.listing("universe", ALICE.did, "universe:main") is not None
+    assert await is_safe(phone, mine) == [True] * 3
+
+
+@pytest.mark.parametrize("deletes", [True, False])
+async def test_what_another_device_took_over_stays_where_it_was_kept(
+    store: Store, phone: Store, tablet: Store, *, deletes: bool
+) -> None:
+    """It came over, and what it came over into was left behind."""
+    await begun(store)
+    await synced(store, phone, tablet)
+    mine = await kept_in_old(tablet, 20, TABLET)
+    await synced(phone, tablet)
+    await kept(phone, 30, await phone.put_blob(b"30"), PHONE)
+    if deletes:
+        await phone.commit(MAIN, delete(now_us=NOW_US), PHONE.signer)
+    await went_on(store)
+    await synced(store, phone, tablet)
+    assert await epoch(tablet) == 4
+    assert await is_safe(tablet, mine) == [True] * 3
+
+
+class Unread:
+    """A version that cannot read the first epochs after the first."""
+
+    def __init__(self) -> None:
+        self.epochs: set[int] = set()
+
+    def __call__(self, document: DocumentId, value: Mapping[str, Any]) -> Projection:
+        if document.epoch in self.epochs:
+            raise ValueError("of a version to come")
+        return project(document, value)
+
+
+@pytest.mark.parametrize("unread", [0, 1])
+async def test_what_came_over_into_what_cannot_be_read_stays(
+    tmp_path: Path, phone: Store, unread: int
+) -> None:
+    reads = Unread()
+    path = tmp_path / "laptop.db"
+    async with open_store(path, project=reads, clock_us=lambda: NOW_US) as laptop:
+        blobs = await begun(laptop)
+        await synced(laptop, phone)
+        await kept(phone, 9, await phone.put_blob(b"state 9"), PHONE)
+        await all_but(phone, 9)
+        await kept(phone, 10, await phone.put_blob(b"state 10"), PHONE)
+        await kept(phone, 11, await phone.put_blob(b"state 11"), PHONE)
+        reads.epochs = {unread}
+        await synced(phone, laptop)
+        assert await epoch(laptop) == 2
+        assert await here(laptop, blobs) == [True] * 4
+        reads.epochs = set()
+        assert await here(laptop, blobs) == [False] * 4
+
+
+async def test_what_was_deleted_for_a_while_keeps_what_it_had(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into the next epoch it went as deleted: nothing says what it had then."""
+    blobs = await begun(store)
+    await kept(store, 9, blobs[3])
+    await all_but(store, 9)
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    await store.commit(MAIN, delete(now_us=NOW_US), ALICE.signer)
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 1)
+    await store.commit(MAIN, undelete(), ALICE.signer)
+    assert await epoch(store) == 2
+    assert await here(store, blobs) == [True] * 4
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    await kept(store, 10, blobs[0])
+    await all_but(store, 9)
+    assert await here(store, blobs) == [True] * 4
+
+
+async def test_what_a_device_let_go_too_late_and_another_after_it_gives_its_room_back(
+    store: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = await begun(store)
+    await synced(store, phone)
+    await kept(store, 9, blobs[3])
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    await let_go(phone, 0, PHONE)
+    await synced(store, phone)
+    assert await here(store, blobs) == [True] * 4
+    await let_go(store, 0)
+    assert await here(store, blobs) == [False, True, True, True]
