@@ -78,11 +78,6 @@ def extent(value: Mapping[str, Plain]) -> Extent:
     return Extent(sum(len(part.places) for part in parts), len(parts))
 
 
-def has_room(changes: int, ops: int) -> bool:
-    """Whether a roll-over fits beside what lies in the next epoch: hardly more than half of one."""
-    return changes <= PARTS_MAX and ops <= PLACES_MAX
-
-
 def carried_heads(value: Mapping[str, Plain]) -> tuple[bytes, ...] | None:
     """The heads of the epoch before that came over into this document; None while it is not open.
 

@@ -19,6 +19,7 @@ from tests.storage.people import ALICE, NOW_US, Person, person
 from tests.storage.test_carried import (
     PHONE,
     all_but,
+    all_of,
     begun,
     epoch,
     here,
@@ -155,6 +156,27 @@ async def test_what_was_deleted_for_a_while_keeps_what_it_had(
     await kept(store, 10, blobs[0])
     await all_but(store, 9)
     assert await here(store, blobs) == [True] * 4
+
+
+@pytest.mark.parametrize("collects", [False, True])
+async def test_what_one_took_over_and_another_had_not_is_not_taken_for_let_go(
+    store: Store, phone: Store, *, collects: bool
+) -> None:
+    """Of the laptop's roll-over the phone has but a part, and goes on with that."""
+    await begun(store)
+    await synced(store, phone)
+    mine = await kept_in_old(store, 20, ALICE)
+    old = {one.id for one in await all_of(store)}
+    await kept(store, 21, await store.put_blob(b"21"))
+    carrying, *_ = [one for one in await all_of(store) if one.id not in old]
+    await phone.receive([carrying], source="alice")
+    assert await epoch(phone) == 0
+    if collects:
+        await let_go(store, 3)
+        await store.gc(grace_us=-1)
+    await kept(phone, 30, await phone.put_blob(b"30"), PHONE)
+    await synced(store, phone)
+    assert await is_safe(store, mine) == [True] * 3
 
 
 async def test_what_a_device_let_go_too_late_and_another_after_it_gives_its_room_back(
