@@ -1,7 +1,9 @@
 """Devices that went on apart, and then met: what nobody let go stays where it was kept."""
 
 import os
+import sqlite3
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from crdt.blob import BlobId
 from crdt.change import DocumentId
 from node.projection import project
 from registry.deletion import delete, undelete
+from storage import append
 from storage.listing import Projection
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, NOW_US, Person, person
@@ -191,3 +194,42 @@ async def test_what_a_device_let_go_too_late_and_another_after_it_gives_its_room
     assert await here(store, blobs) == [True] * 4
     await let_go(store, 0)
     assert await here(store, blobs) == [False, True, True, True]
+
+
+async def _no_names(*_: object) -> None:
+    """As it was before version 8 of what is derived."""
+
+
+@pytest.mark.parametrize("is_its_origin", [True, False])
+async def test_a_store_of_before_names_what_came_to_epochs_that_were_hidden(
+    tmp_path: Path,
+    store: Store,
+    phone: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_its_origin: bool,
+) -> None:
+    """The laptop's epochs are there first; then comes what the phone took over of the tablet's, or
+    the tablet's own."""
+    path = tmp_path / "before.db"
+    monkeypatch.setattr(append, "name_hidden", _no_names)
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as tablet:
+        await begun(store)
+        await synced(store, phone, tablet)
+        if is_its_origin:
+            mine = await kept_in_old(tablet, 20, TABLET)
+            await synced(phone, tablet)
+            await kept(phone, 30, await phone.put_blob(b"30"), PHONE)
+        else:
+            mine = await kept_in_old(phone, 20, PHONE)
+            assert mine == await tablet.put_blob(await phone.read_blob(mine))
+        await went_on(store)
+        await synced(store, tablet)
+        assert await epoch(tablet) == 4
+        await synced(phone, tablet)
+    monkeypatch.undo()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE store SET derived = 7")
+        database.commit()
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as tablet:
+        assert await is_safe(tablet, mine) == [True] * 3
