@@ -25,7 +25,8 @@ _CHARACTERS: Final = (
     rf"|u{_HEX}{{4}}))*)"  # also half of a character: see `halves`
 )
 _STRING: Final = f'"{_CHARACTERS}"'
-_NUMBER: Final = r"(?>-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?)"
+_LONG: Final = f"[-+.0-9a-zA-Z]{{{ATOM_BYTES_MAX + 1}}}"
+_NUMBER: Final = rf"(?>(?!{_LONG})-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?)"
 _SCALAR: Final = f"(?>{_STRING}|{_NUMBER}|true|false|null)"
 _GAP: Final = r"[ \t\r\n]*+"
 _LEVELS: Final = 4

@@ -49,8 +49,12 @@ async def test_the_ticks_of_a_large_state_come_along(alice: Alice, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "state", [b"no JSON", b'{"tick":"5"}\n', b'\xef\xbb\xbf{"tick":"5"}', b"x" * LARGE],
-    ids=["none", "space", "mark", "large"],
+    "state",
+    [
+        b"no JSON", b'{"tick":"5"}\n', b'\n{"tick":"5"}', b'\xef\xbb\xbf{"tick":"5"}', b"x" * LARGE,
+        b"null", b'{"name":"\xff"}',
+    ],
+    ids=["none", "space behind", "space before", "mark", "large", "null", "no text"],
 )  # fmt: skip
 async def test_ticks_that_are_left_out_are_told(alice: Alice, tmp_path: Path, state: bytes) -> None:
     path = world(tmp_path, state, {**TICKS, "preservationReason": "a feast"})
