@@ -1,7 +1,8 @@
 """One JSON value whose text comes in pieces: is it one, and where does it end.
 
 In the memory of its open brackets, whatever its size. A token is looked at once for each level of
-brackets that a pattern spans (`_LEVELS`), at most: so no text is slow.
+brackets that a pattern spans (`_LEVELS`), and once more, at most; brackets that open or close in a
+row are one step. So no text is slow.
 """
 
 import re
@@ -32,6 +33,8 @@ _GAP: Final = r"[ \t\r\n]*+"
 _LEVELS: Final = 4
 """Of brackets in one pattern: most of what lies innermost is gone over in one step."""
 
+_OPENED: Final = rf"([\[{{])(?:(?<=\[){_GAP}|(?<=\{{){_GAP}{_STRING}{_GAP}:{_GAP})"
+
 
 def _value_of(levels: int) -> str:
     if not levels:
@@ -54,6 +57,23 @@ def _members() -> re.Pattern[bytes]:
     return _compiled(f"(?>(?:{_STRING}{_GAP}:{_GAP}{_value_of(_LEVELS)}{_GAP},{_GAP})*)")
 
 
+@cache
+def _down() -> re.Pattern[bytes]:
+    """Two brackets or more that open one in the other, with the key that each value has."""
+    return _compiled(f"(?>(?:{_OPENED}){{2,}})")
+
+
+@cache
+def _each_down() -> re.Pattern[bytes]:
+    return _compiled(_OPENED)
+
+
+@cache
+def _up() -> re.Pattern[bytes]:
+    """Brackets that close; ends with one, as what is behind may be of something else."""
+    return _compiled(rf"[\]}}](?>(?:{_GAP}[\]}}])*)")
+
+
 def _compiled(pattern: str) -> re.Pattern[bytes]:
     return re.compile(pattern.encode())
 
@@ -66,6 +86,8 @@ SPACE: Final = _compiled(_GAP)
 _ESCAPE_BYTES_MAX: Final = 6
 _OPEN_LIST, OPEN_OBJECT, QUOTE, _ESCAPE = b'[{"\\'
 _CLOSE_LIST, CLOSE_OBJECT, COMMA, COLON = b"]},:"
+_BLANKS: Final = b" \t\r\n"
+_TO_OPEN: Final = bytes.maketrans(b"]}", b"[{")
 
 
 class _State(IntEnum):
@@ -124,6 +146,8 @@ class Value:
         if first == QUOTE:
             return self._string(text, at, _State.TEXT)
         if first in (_OPEN_LIST, OPEN_OBJECT):
+            if down := self._several_down(text, at):
+                return down
             if len(self._open) == DEPTH_MAX:
                 raise _Wrong(at, f"nested more than {DEPTH_MAX:,} deep")
             self._open.append(first)
@@ -170,7 +194,7 @@ class Value:
             return at + 1
         if text[at] != (_CLOSE_LIST if is_list else CLOSE_OBJECT):
             raise _Wrong(at, f"a , or {']' if is_list else '}'} is missing")
-        return self._closed(at)
+        return self._several_up(text, at) or self._closed(at)
 
     def _string(self, text: bytes, at: int, unended: _State) -> int:
         self._state = unended
@@ -192,6 +216,28 @@ class Value:
         if len(text) - at >= _ESCAPE_BYTES_MAX or is_last:
             raise _Wrong(at, "an escape that is none")
         return at
+
+    def _several_down(self, text: bytes, at: int) -> int:
+        """All brackets that open here at once; 0 where it is one, or more than may be open."""
+        found = _down().match(text, at)
+        if found is None:
+            return 0
+        opened = b"".join(_each_down().findall(text, at, found.end()))
+        if len(self._open) + len(opened) > DEPTH_MAX:
+            return 0
+        self._open += opened
+        self._state = _State.FIRST_ITEM if opened[-1] == _OPEN_LIST else _State.VALUE
+        return found.end()
+
+    def _several_up(self, text: bytes, at: int) -> int:
+        """All that close here; 0 where they are not those that are open."""
+        end = end_of(_up(), text, at)
+        closed = text[at:end].translate(None, _BLANKS)[::-1].translate(_TO_OPEN)
+        if not self._open.endswith(closed):
+            return 0
+        del self._open[-len(closed) :]
+        self._ended()
+        return end
 
     def _string_ended(self) -> None:
         if self._state == _State.NAME:

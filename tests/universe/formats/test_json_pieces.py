@@ -1,7 +1,9 @@
 """JSON that comes in pieces: the same is JSON as for msgspec, wherever it is cut."""
 
 import json
+import sys
 from collections.abc import Iterable
+from types import FrameType
 
 import msgspec
 import pytest
@@ -26,6 +28,21 @@ VALUES = st.recursive(
     max_leaves=40,
 )
 NEARLY = st.text(alphabet='[]{},:"\\ \n\t0123.eE+-aftrulsnxd8é\x00', max_size=40)
+OPENED = {
+    "[": "]",
+    "[ ": " ]",
+    '{"a":': "}",
+    '{ "]" : ': "\n}",
+    "[1,": "]",
+    '{"a":1,"b":': ',"c":2}',
+}
+
+
+def deep(opened: list[str]) -> bytes:
+    return ("".join(opened) + "{}" + "".join(OPENED[one] for one in reversed(opened))).encode()
+
+
+DEEP = st.lists(st.sampled_from(sorted(OPENED)), max_size=30).map(deep)
 LARGE: list[object] = [{"id": f"ant-{at}", "at": [at, at / 7], "gone": None} for at in range(3_000)]
 
 
@@ -77,7 +94,7 @@ def test_what_is_nearly_json_is_taken_as_others_take_it(data: bytes, size: int) 
     assert is_taken(data, size) == is_json(data)
 
 
-@given(VALUES.map(lambda value: json.dumps(value).encode()), st.data())
+@given(VALUES.map(lambda value: json.dumps(value).encode()) | DEEP, st.data())
 def test_what_was_changed_somewhere_is_taken_as_others_take_it(
     data: bytes, drawn: st.DataObject
 ) -> None:
@@ -88,6 +105,44 @@ def test_what_was_changed_somewhere_is_taken_as_others_take_it(
     )
     changed = data[:at] + put + data[end:]
     assert is_taken(changed, drawn.draw(st.integers(1, 30))) == is_json(changed)
+
+
+@given(st.lists(DEEP, min_size=1, max_size=4), st.integers(1, 200))
+def test_brackets_in_brackets_are_taken_wherever_they_are_cut(
+    values: list[bytes], size: int
+) -> None:
+    data = b"[" + b",".join(values) + b"]"
+    assert is_json(data)
+    assert is_taken(data, size)
+    assert parted(b'{"a":{"c":' + data + b"} }", size) == ({"a": b'{"c":' + data + b"}"}, {})
+
+
+@pytest.mark.parametrize("depth", [1, 2, json_value.DEPTH_MAX - 1, json_value.DEPTH_MAX])
+@pytest.mark.parametrize("opened", ["[", '{"a":'])
+def test_as_many_brackets_as_may_be_open_are_taken(opened: str, depth: int) -> None:
+    data = deep([opened] * (depth - 1))
+    for size in (1, 64, len(data)):
+        assert is_taken(data, size)
+        assert is_taken(b"[" + data + b"]", size) is (depth < json_value.DEPTH_MAX)
+
+
+@pytest.mark.parametrize("opened", ["[", '{"a":'])
+def test_brackets_that_open_together_are_one_step(opened: str) -> None:
+    """What does not lie flat is not slow for that: 150 MB of it took minutes."""
+    calls = 0
+
+    def called(_: FrameType, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    data = b"[" + b",".join([deep([opened] * 500)] * 5) + b"]"
+    assert is_taken(data, len(data))
+    sys.setprofile(called)
+    try:
+        assert is_taken(data, len(data))
+    finally:
+        sys.setprofile(None)
+    assert calls < 200, "not one for each bracket"
 
 
 @given(VALUES, VALUES, VALUES, st.permutations(("a", "b", "c")), st.integers(1, 50))
