@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from enum import IntEnum
 from functools import cache
+from itertools import islice
 from typing import Final
 
 from registry.formats.errors import InvalidFile, Place
@@ -218,16 +219,20 @@ class Value:
         return at
 
     def _several_down(self, text: bytes, at: int) -> int:
-        """All brackets that open here at once; 0 where it is one, or more than may be open."""
-        found = _down().match(text, at)
+        """All brackets that open here at once, as far as so many may be; 0 where it is one."""
+        room = DEPTH_MAX - len(self._open)
+        found = _down().match(text, at) if room else None
         if found is None:
             return 0
-        opened = b"".join(_each_down().findall(text, at, found.end()))
-        if len(self._open) + len(opened) > DEPTH_MAX:
-            return 0
+        end = found.end()
+        opened = b"".join(_each_down().findall(text, at, end))
+        if len(opened) > room:
+            opened = opened[:room]
+            *_, last = islice(_each_down().finditer(text, at, end), room)
+            end = last.end()
         self._open += opened
         self._state = _State.FIRST_ITEM if opened[-1] == _OPEN_LIST else _State.VALUE
-        return found.end()
+        return end
 
     def _several_up(self, text: bytes, at: int) -> int:
         """All that close here; 0 where they are not those that are open."""
