@@ -30,7 +30,7 @@ from node.commands.universe_beside import (
 from node.commands.universe_foreseen import Foreseen
 from node.commands.universe_forking import ENDS_ALL, Forking
 from node.commands.universe_import_told import count, planned, print_report, problem_json
-from node.commands.universe_sending import EVENT_LEFT, TICKS_LEFT, as_it_goes, send_anyway
+from node.commands.universe_sending import EVENT_LEFT, TICKS_LEFT, as_it_goes, behind, send_anyway
 from node.commands.universe_telling import bodies_of, tell_all, untold
 from node.commands.universe_together import sent_together
 from node.exit_codes import NOT_RUNNING
@@ -271,7 +271,7 @@ class Importing:
             try:
                 ticks_left = None
                 if one.decay is not None and one.decay.goes:
-                    one, ticks_left = as_it_goes(self.files, one)
+                    one, ticks_left = as_it_goes(self.files, one, behind(done, heard))
             except InvalidFile as wrong:
                 self._refuse(wrong, id, one.source.path)
             else:

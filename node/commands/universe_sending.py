@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 UPLOAD_TIMEOUT_S: Final = 600.0
 HELD_BYTES_MAX: Final = 32 << 20
-"""Of a state that is looked at whole: in pieces that takes ten times as long, and more."""
+"""Of a state that is looked at whole: in pieces that takes ten times as long, and more. Of longer
+ones the node alone does it."""
 TICKS_LEFT: Final = (
     "is not one value of JSON from its first byte to its last, and goes as plain bytes: that it may"
     " go after {:,} ticks is left out; it stays until the rule of its universe lets it go, or"
@@ -30,11 +31,18 @@ OF_EVENTS: Final = frozenset({"invalid-record", "bad-query", "universe-full"})
 EVENT_LEFT: Final = "the state is there without this event"
 BOM: Final = b"\xef\xbb\xbf"
 NULL: Final = b"null"
+NO_JSON: Final = frozenset({"checksum-mismatch", "connection-lost", "invalid-body", "not-json"})
+"""What a node says of a body where the state in it is none; it may not wait for all of it."""
 OF_NUMBERS: Final = b"-+.0123456789eE"
 
 
 Heard = Callable[[int, int], None]
 """Of how far one state is: bytes, of all bytes."""
+
+
+def behind(begun: int, heard: Callable[[int], None]) -> Heard:
+    """The same, of what comes behind so many bytes."""
+    return lambda done, _: heard(begun + done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +56,26 @@ class Sent:
 
 
 def as_it_goes(
-    files: WorldFiles, snapshot: ImportedSnapshot
+    files: WorldFiles, snapshot: ImportedSnapshot, heard: Heard | None = None
 ) -> tuple[ImportedSnapshot, int | None]:
     """As the node is to have it, and the ticks that are left out for that.
 
     What its program sends inside of JSON goes so too, and its ticks let nothing go by themselves.
-    What cannot go so is plain bytes: there they would, so it goes without. Raises `InvalidFile`.
+    What cannot go so is plain bytes: there they would, so it goes without. `heard`: of how much is
+    looked through. Raises `InvalidFile`.
     """
+    if not snapshot.is_wrapped:
+        return snapshot, None
+    pieces = looked_at(files, snapshot, heard)
+    if is_whole_json(pieces, snapshot.content.size):
+        return snapshot, None
+    return as_plain(snapshot)
+
+
+def as_plain(snapshot: ImportedSnapshot) -> tuple[ImportedSnapshot, int | None]:
+    """See `as_it_goes`."""
     from universe.snapshot import Decay
 
-    size = snapshot.content.size
-    if not snapshot.is_wrapped or is_whole_json(looked_at(files, snapshot), size):
-        return snapshot, None
     decay = snapshot.decay
     if decay is None or not decay.goes:
         return replace(snapshot, is_wrapped=False), None
@@ -71,10 +87,33 @@ def as_it_goes(
 def send(
     node: Client, files: WorldFiles, id: str, snapshot: ImportedSnapshot, heard: Heard
 ) -> Sent:
-    """One state to the node, its bytes as they are. Raises `Failure`, `InvalidFile`."""
+    """One state to the node, its bytes as they are. Raises `Failure`, `InvalidFile`.
+
+    A long one inside of JSON is looked through by the node alone, while it takes it.
+    """
+    if not snapshot.is_wrapped or snapshot.content.size <= HELD_BYTES_MAX:
+        goes, ticks_left = as_it_goes(files, snapshot)
+        return Sent(_sent(node, files, id, goes, heard), ticks_left)
+    if might_be_json(looked_at(files, snapshot)):
+        try:
+            return Sent(_sent(node, files, id, snapshot, heard))
+        except Failure as wrong:
+            if wrong.problem.get("code") not in NO_JSON:
+                raise
+            goes, ticks_left = as_it_goes(files, snapshot)
+            if goes.is_wrapped:
+                raise
+    else:
+        goes, ticks_left = as_plain(snapshot)
+    return Sent(_sent(node, files, id, goes, heard), ticks_left)
+
+
+def _sent(
+    node: Client, files: WorldFiles, id: str, snapshot: ImportedSnapshot, heard: Heard
+) -> Json:
+    """What the node answers. Raises as `send`."""
     from universe.formats.decays import decay_json
 
-    snapshot, ticks_left = as_it_goes(files, snapshot)
     about: dict[str, Any] = {"type": snapshot.kind_kept, "at": snapshot.at_us}
     if snapshot.day is not None:
         about["day"] = snapshot.day
@@ -93,13 +132,13 @@ def send(
         query: Json = {"checksum": checksum, "at": about["at"]}
         size += len(before) + len(behind)
         pieces = chain([before], pieces, [behind])
-        return Sent(upload(node, path, query, pieces, size, "application/json", heard))
+        return upload(node, path, query, pieces, size, "application/json", heard)
     query = {**about, "tick": snapshot.tick, "checksum": checksum}
     if snapshot.event:
         query["event"] = json.dumps(event_body(snapshot.event), ensure_ascii=False)
     if policy:
         query["decay"] = json.dumps(policy, ensure_ascii=False)
-    return Sent(upload(node, path, query, pieces, size, snapshot.media, heard), ticks_left)
+    return upload(node, path, query, pieces, size, snapshot.media, heard)
 
 
 def send_anyway(
@@ -124,7 +163,9 @@ def send_anyway(
     return sent
 
 
-def looked_at(files: WorldFiles, snapshot: ImportedSnapshot) -> Iterator[bytes]:
+def looked_at(
+    files: WorldFiles, snapshot: ImportedSnapshot, heard: Heard | None = None
+) -> Iterator[bytes]:
     """Its bytes, as many as there were when it was looked at: one that grows is what it was.
 
     Raises `InvalidFile`, also where it has become shorter: that is said of this one state.
@@ -137,6 +178,8 @@ def looked_at(files: WorldFiles, snapshot: ImportedSnapshot) -> Iterator[bytes]:
     for piece in pieces_of(files, source):
         yield piece[: size - done]
         done += len(piece)
+        if heard is not None:
+            heard(min(done, size), size)
         if done > size:
             return
     if done == size:
@@ -186,6 +229,24 @@ def is_whole_json(pieces: Iterator[bytes], size: int) -> bool:
         return False
     pieces = chain([first], pieces)
     return _is_json(b"".join(pieces)) if size <= HELD_BYTES_MAX else _are_json(pieces)
+
+
+def might_be_json(pieces: Iterator[bytes]) -> bool:
+    """Whether it begins and ends as such: a tenth of the time. Raises what `pieces` raises."""
+    from registry.formats.errors import InvalidFile
+    from universe.formats.json_pieces import STEP_BYTES, Whole
+
+    first = next(pieces, b"")
+    end = first[-1:]
+    for piece in pieces:
+        end = piece[-1:] or end
+    if first[:1].isspace() or end.isspace() or first.startswith(BOM):
+        return False
+    try:
+        Whole("").push(first[:STEP_BYTES])
+    except InvalidFile:
+        return False
+    return True
 
 
 def _are_json(pieces: Iterator[bytes]) -> bool:

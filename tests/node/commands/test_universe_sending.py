@@ -1,27 +1,33 @@
 """A state of a world goes out as the node takes it, and one that cannot go ends nothing else."""
 
+import asyncio
 import gzip
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from node.api.problems import ProblemError
 from node.api.wrapped import Wrapped
 from node.commands import universe_sending as sending
-from node.commands.universe_sending import as_it_goes, is_whole_json
-from node.commands.world_files import WorldFiles
+from node.commands.universe_sending import Heard, as_it_goes, is_whole_json, send
+from node.commands.world_files import WorldFiles, world_files
 from node.errors import Rejected
+from node.failure import Failure
 from tests.node.commands.test_universe_decay import MAIN, listed, world
-from tests.node.commands.test_universe_whole import done
+from tests.node.commands.test_universe_whole import done, numbers
 from tests.node.commands.test_world_files import laid
 from tests.node.parts import Alice
-from tests.node.served import shown
+from tests.node.served import served, shown
 from tests.universe.formats.memory import as_json
 from tests.universe.formats.villages import entry, village
-from universe.formats import ImportedSnapshot
+from universe.formats import ImportedSnapshot, plan
 from universe.formats.json_pieces import STEP_BYTES
 from universe.formats.json_value import ATOM_BYTES_MAX, DEPTH_MAX
 
+LONG = b'{"tick":"5","noise":"' + Random(5).randbytes(2 << 20).hex().encode() + b'"'
 MOST = b"1" * ATOM_BYTES_MAX
 LIKE_JSON = {
     "an object": b'{"a":[1,{"b":null}]}',
@@ -132,9 +138,9 @@ async def test_a_state_that_changes_meanwhile_is_refused_alone(
     became = {"shorter": states["2.json"][:-50], "longer": states["2.json"] + b"\n  more"}
 
     def changed(
-        files: WorldFiles, snapshot: ImportedSnapshot
+        files: WorldFiles, snapshot: ImportedSnapshot, heard: Heard | None = None
     ) -> tuple[ImportedSnapshot, int | None]:
-        found = as_it_goes(files, snapshot)
+        found = as_it_goes(files, snapshot, heard)
         if snapshot.tick == 2:
             place.unlink()
             if change in became:
@@ -153,3 +159,65 @@ async def test_a_state_that_changes_meanwhile_is_refused_alone(
     (refused,) = told["refused"]
     assert refused["what"] == f"universes/{MAIN}/snapshots/2.json"
     assert {"shorter": "shorter", "gone": "cannot be read"}[change] in refused["detail"]
+
+
+async def test_a_long_state_is_looked_through_by_the_node_alone(
+    alice: Alice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(pieces: Iterator[bytes], size: int) -> bool:
+        raise AssertionError(f"{size:,} bytes are looked through twice")
+
+    monkeypatch.setattr(sending, "HELD_BYTES_MAX", 1_000)
+    monkeypatch.setattr(sending, "is_whole_json", never)
+    async with shown(alice) as home:
+        (told,) = (await done(home, "import", world(tmp_path, LONG + b"}", {})))["universes"]
+        assert told["new"] == 1
+        (kept,) = await listed(alice)
+    assert (kept["fileSize"], kept["wrapped"]) == (len(LONG) + 1, True)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [LONG + b"]", LONG + b"}\n", b"\n" + LONG + b"}", LONG + b'}, "tick": 7', LONG + b',"\xff":0}'],
+    ids=["wrong end", "blank behind", "blank before", "two members", "no text"],
+)
+async def test_a_long_state_that_the_node_takes_for_no_json_comes_as_it_is(
+    alice: Alice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: bytes
+) -> None:
+    monkeypatch.setattr(sending, "HELD_BYTES_MAX", 1_000)
+    path = world(tmp_path, state, {"decayAfterTicks": 3})
+    async with shown(alice) as home:
+        planned = await done(home, "import", path, "--dry-run")
+        imported = await done(home, "import", path)
+        (kept,) = await listed(alice)
+    assert numbers(planned) == numbers(imported)
+    assert imported["counts"]["left"] == 1
+    assert not imported["refused"]
+    assert (kept["fileSize"], kept.get("wrapped", False)) == (len(state), False)
+
+
+async def test_another_refusal_of_a_long_state_is_told_as_it_is(
+    alice: Alice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "HELD_BYTES_MAX", 1_000)
+    path = Path(world(tmp_path, LONG + b"}", {}))
+    files = world_files(path)
+    (one,) = plan(files).universes[0].snapshots
+    wrong = replace(one, content=replace(one.content, checksum=bytes(32)))
+    async with served(alice) as client:
+        assert (await alice.client.post("/api/universe", json={"id": MAIN, "name": "M"})).is_success
+        with pytest.raises(Failure) as told:
+            await asyncio.to_thread(send, client, files, MAIN, wrong, lambda _, __: None)
+    assert told.value.problem["code"] == "checksum-mismatch"
+    assert not await listed(alice)
+
+
+def test_how_far_a_long_state_is_looked_through_is_told(tmp_path: Path) -> None:
+    state = LONG + b"}"
+    files = world_files(Path(world(tmp_path, state, {"decayAfterTicks": 3})))
+    (one,) = plan(files).universes[0].snapshots
+    heard: list[tuple[int, int]] = []
+    assert as_it_goes(files, one, lambda done, total: heard.append((done, total))) == (one, None)
+    assert len(heard) > 2
+    assert heard == sorted(heard)
+    assert heard[-1] == (len(state), len(state))
