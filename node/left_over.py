@@ -77,6 +77,16 @@ class LeftOver:
                 "snapshots.db had pages that could not be read and was written anew with all"
                 " others: `panspermia scrub` finds what is missing, and fetches it"
             )
+        if self.mended.kept:
+            said.append(
+                f"the file that it was before is kept as {self.mended.kept}: delete it once"
+                " `panspermia scrub` finds that all is whole"
+            )
+        if self.mended.why_not_rescued:
+            said.append(
+                "snapshots.db has pages that cannot be read, and could not be written anew:"
+                f" {self.mended.why_not_rescued}. The next start tries it again"
+            )
         if not self.cleaned and (self.sudden or said):
             said.append("still looking for what was cut off")
         if not self.sudden:

@@ -167,7 +167,10 @@ def own_store(
     """The store of a home, within what its configuration grants others of the disk."""
     quota = quota_of(config.quota, identity.author)
     if is_noted(vault_beside(home.database)):
-        log.warning("snapshots.db has pages that cannot be read: it is written anew without them")
+        log.warning(
+            "snapshots.db has pages that cannot be read: all others are being copied to a new one,"
+            " which takes as long as reading it"
+        )
     return open_store(
         home.database, project=project, clock_us=clock_us, quota=quota, on_remade=on_remade
     )

@@ -29,7 +29,7 @@ from storage.packs import Packs
 from storage.sqlite_errors import as_ours
 from storage.vault.attached import ATTACH, Vault, open_vault
 from storage.vault.opening import HOMES, make_vault, vault_beside
-from storage.vault.rescue import rescue
+from storage.vault.rescue import rescue_before_opening
 from storage.views import VARIABLES_MAX as VARIABLES_MAX
 from storage.views import OurErrors
 from storage.views import Reading as Reading
@@ -267,7 +267,7 @@ async def open_database(
     await asyncio.to_thread(migrate, path)
     beside = vault_beside(path)
     await asyncio.to_thread(make_vault, beside)
-    is_rescued = await asyncio.to_thread(rescue, beside, make_vault)
+    done = await asyncio.to_thread(rescue_before_opening, beside, make_vault)
     packs = Packs(packs_beside(path), free_bytes)
     async with AsyncExitStack() as stack:
         writer = await stack.enter_async_context(_connect(path, beside, WRITER_CACHE_KIB))
@@ -283,7 +283,9 @@ async def open_database(
             stack.push_async_callback(asyncio.to_thread, lazy.close)
             vault = stack.enter_context(open_vault(beside))
         database = Database(writer, readers, at_once, lazy, vault, on_step)
-        database.mended = replace(lazy.mended, is_rescued=is_rescued)
+        database.mended = replace(
+            lazy.mended, is_rescued=done.is_done, kept=done.kept, why_not_rescued=done.why_not
+        )
         yield database
 
 

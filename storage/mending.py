@@ -37,9 +37,14 @@ class Mended:
     """That lay in a vault whose file is gone; they are fetched again."""
     is_rescued: bool = False
     """Whether the vault had pages that could not be read, and was written anew without them."""
+    kept: str = ""
+    """The name of the file that it was before, which lies beside it yet; "": it went."""
+    why_not_rescued: str = ""
+    """Why it has such pages yet, and was not written anew."""
 
     def __bool__(self) -> bool:
-        return bool(self.files or self.bytes or self.chunks or self.blobs or self.is_rescued)
+        is_vault = self.is_rescued or self.why_not_rescued
+        return bool(self.files or self.bytes or self.chunks or self.blobs or is_vault)
 
 
 def mend(database: sqlite3.Connection, packs: Packs) -> Mended:

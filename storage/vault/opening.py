@@ -73,7 +73,7 @@ def make_vault(path: Path, steps: tuple[str, ...] = STEPS) -> bool:
             raise Corrupt(f"{path} is damaged: {error}. {ADVICE}") from error
         raise ours or error from error
     if is_new:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return is_new
 
 
@@ -104,7 +104,8 @@ def _migrate(
         )
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """What was made, renamed or deleted in it is so on the disk."""
     file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(file)

@@ -1,37 +1,54 @@
 """A vault that has pages that SQLite cannot read is written anew with all that can be read.
 
     who reads meets with such a page ─▸ a note beside the file ─next start─▸ a file in its place
+                                                              the old one ─▸ snapshots.db.old
 
 A sector that the disk forgot takes some rows; SQLite says then of the whole statement that the file
 is malformed, and would say so of each that is to mend it. What is missing in the new file is found
-and fetched as what is damaged. The old file goes only when the new one is on the disk.
+and fetched as what is damaged. The old file stays beside it under another name: a page that leads
+to others may hide what is good, and perhaps nobody else has that.
 """
 
 import os
+import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from crdt.digest import payload_digest
+from storage.disk_room import DiskRoom
 from storage.errors import Corrupt, StorageError
 from storage.sqlite_errors import as_ours
-from storage.vault.reading import rows_of
-from storage.vault.unpacking import HEIGHT_MAX, Damaged, PlainCache, Unpacking
+from storage.vault.opening import sync_folder
+from storage.vault.salvage import Salvage
 
 BUSY_S: Final = 1.0
 """For another process that is just leaving it."""
-TOGETHER: Final = 256
-"""Rows in one statement; where it fails, half of them."""
-RANGES: Final = 1 << 16
-"""Of names, by their first two bytes: where one cannot be read its objects are hashed."""
+SPARE_BYTES: Final = 1 << 20
+"""Beside its own size, for what the new one has more of."""
 ADVICE: Final = (
     "Start the node again: where the disk has room for it once more, it is written anew with all"
     " that can be read. Then panspermia scrub fetches the rest from peers."
 )
-_OBJECTS: Final = {"whole": "id, data", "delta": "id, bases, data"}
-_Row = Sequence[Any]
+_READ_FIRST: Final = ("lost", "todo", "name")
+"""Tables of which each start, or what it does first, reads; it ends where `name` cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """What became of it."""
+
+    is_done: bool = False
+    kept: str = ""
+    """The name of the old file, where it stays beside the new one: something of it could not be
+    read, or not be copied."""
+    why_not: str = ""
+    """Why it stays as it is, where it was to be written anew."""
+
+    def __bool__(self) -> bool:
+        return self.is_done
 
 
 def note_damage(path: Path) -> None:
@@ -46,33 +63,78 @@ def is_noted(path: Path) -> bool:
     return _note(path).exists()
 
 
-def rescue(path: Path, make: Callable[[Path], object]) -> bool:
-    """Writes it anew where that was noted, and gives whether it did; `make` makes an empty vault.
+def rescue_before_opening(path: Path, make: Callable[[Path], object]) -> Rescue:
+    """As `rescue`, also where nobody could note it, since what is read first cannot be.
 
-    Where another process has it, the disk has no room, or what says which ids were given cannot be
-    read, it stays as it is until the next start.
+    Raises `Corrupt` where the vault cannot be opened and stays as it is.
+    """
+    faults = _faults_at_first(path)
+    if faults:
+        note_damage(path)
+    done = rescue(path, make)
+    if done or "name" not in faults:
+        return done
+    raise Corrupt(
+        f"{path.name} is damaged: {faults['name']}. It could not be written anew with all that can"
+        f" be read: {done.why_not or 'no note can be written beside it'}. Nothing was changed; then"
+        " start the node again."
+    )
+
+
+def rescue(path: Path, make: Callable[[Path], object]) -> Rescue:
+    """Writes it anew where that was noted; `make` makes an empty vault.
+
+    Where another process has it, the disk has no room, or whatever else fails, it stays as it is
+    until the next start.
     """
     if not is_noted(path):
-        return False
+        return Rescue()
     new = path.with_name(f"{path.name}.new")
     try:
         _remove(new)
+        _check_room(path)
         make(new)
-        _copy(path, new)
-        _refuse_log(path)
+        is_all = _copy(path, new)
+        for one in (path, new):
+            _refuse_log(one)
+        sync_folder(path.parent)  # the new one is there, before the old one has another name
+        kept = None if is_all else _keep(path)
         os.replace(new, path)
-    except (OSError, StorageError, sqlite3.DatabaseError) as error:
-        if isinstance(error, sqlite3.Error) and as_ours(error) is None:
-            raise  # a statement of ours is wrong
+        sync_folder(path.parent)
+    except Exception as error:  # whatever rot can make of a copy: the old file is there, untouched
         with suppress(OSError):
             _remove(new)
-        return False
-    _note(path).unlink(missing_ok=True)
-    return True
+        return Rescue(why_not=_said(error))
+    with suppress(OSError):  # else it is copied once more, and then all of it
+        _note(path).unlink(missing_ok=True)
+    return Rescue(is_done=True, kept=kept.name if kept else "")
 
 
-def _copy(path: Path, new: Path) -> None:
-    """All that can be read, on the disk when this returns."""
+def _faults_at_first(path: Path) -> dict[str, str]:
+    """By their tables, what keeps the first row from being read."""
+    found: dict[str, str] = {}
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as vault:
+        for table in _READ_FIRST:
+            try:
+                vault.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall()
+            except sqlite3.Error as error:
+                if isinstance(as_ours(error), Corrupt):
+                    found[table] = str(error)
+    return found
+
+
+def _check_room(path: Path) -> None:
+    """Raises `StorageError` where the disk has none for the new file beside the old one."""
+    size = sum(one.stat().st_size for one in (path, _log(path)) if one.exists()) + SPARE_BYTES
+    free = DiskRoom(path.parent).available_bytes()
+    if free < size:
+        raise StorageError(
+            f"{-(-size >> 20):,} MiB of the disk are needed, {free >> 20:,} MiB are free: make room"
+        )
+
+
+def _copy(path: Path, new: Path) -> bool:
+    """All that can be read, on the disk when this returns; gives whether that is all there was."""
     with (
         closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as old,
         closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh,
@@ -85,96 +147,70 @@ def _copy(path: Path, new: Path) -> None:
         # What is not finished is thrown away, so it needs no log.
         fresh.executescript("PRAGMA vault.journal_mode = OFF; PRAGMA vault.synchronous = OFF")
         fresh.execute("BEGIN")
-        last = dict(old.execute("SELECT CAST(name AS BLOB), seq FROM sqlite_sequence"))
-        for table, columns in _OBJECTS.items():
-            _put(fresh, table, columns, _rows(old, table, columns, int(last.get(b"whole", 0))))
-        _put(fresh, "todo", "number, older, newer", _all(old, "todo", "number, older, newer"))
-        lost = "number, key, id, height, below, is_back, is_in_doubt"
-        _put(fresh, "lost", lost, _all(old, "lost", lost))
-        if not _copy_names(old, fresh):
-            _name_anew(fresh)
-        for table, seq in last.items():
-            fresh.execute("DELETE FROM vault.sqlite_sequence WHERE name = ?", (table.decode(),))
-            fresh.execute("INSERT INTO vault.sqlite_sequence VALUES (?, ?)", (table.decode(), seq))
+        salvage = Salvage(old, fresh)
+        salvage.copy()
         fresh.execute("COMMIT")
         fresh.execute("PRAGMA vault.journal_mode = WAL")
+        is_all = salvage.is_all and _is_sound(old)
     with new.open("rb") as file:
         os.fsync(file.fileno())
+    return is_all
+
+
+def _is_sound(old: sqlite3.Connection) -> bool:
+    """Whether no page is hidden either: one that leads to others may say too little."""
+    try:
+        return old.execute("PRAGMA quick_check(1)").fetchall() == [(b"ok",)]
+    except sqlite3.Error:
+        return False
+
+
+def _keep(path: Path) -> Path:
+    """The same file under a second name, on the disk when this returns. It always has one."""
+    number, kept = 1, path.with_name(f"{path.name}.old")
+    while kept.exists():
+        if kept.samefile(path):  # a start that was killed came so far
+            return kept
+        number += 1
+        kept = path.with_name(f"{path.name}.old-{number}")
+    try:
+        os.link(path, kept)
+    except OSError:  # a file system that has one name for each
+        part = path.with_name(f"{path.name}.old.part")
+        try:
+            shutil.copyfile(path, part)
+            part.chmod(0o600)
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.rename(kept)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+    sync_folder(path.parent)
+    return kept
 
 
 def _refuse_log(path: Path) -> None:
     """Raises `StorageError` where the last one to close it left a log: it would be read as that of
     the new file."""
     with suppress(FileNotFoundError):
-        if path.with_name(f"{path.name}-wal").stat().st_size:
+        if _log(path).stat().st_size:
             raise StorageError(f"{path.name} has a log that could not be written into it")
 
 
-def _put(fresh: sqlite3.Connection, table: str, columns: str, rows: Iterator[_Row]) -> None:
-    marks = ",".join("?" * (columns.count(",") + 1))
-    for row in rows:
-        with suppress(sqlite3.IntegrityError):  # what rotted may be of another kind
-            fresh.execute(f"INSERT INTO vault.{table} ({columns}) VALUES ({marks})", row)
+def _said(error: Exception) -> str:
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return "another program has it open: close that"
+        if code == sqlite3.SQLITE_FULL:
+            return "the disk is full: make room"
+    said = str(error).rstrip(".")
+    return said if isinstance(error, StorageError) else f"{type(error).__name__}: {said}"
 
 
-def _rows(old: sqlite3.Connection, table: str, columns: str, last: int) -> Iterator[_Row]:
-    asked = f"SELECT {columns} FROM {table} WHERE id BETWEEN ? AND ?"
-    for first in range(1, last + 1, TOGETHER):
-        waiting = [(first, first + TOGETHER - 1)]
-        while waiting:
-            low, high = waiting.pop()
-            found = _read(old, asked, (low, high))
-            if found is not None:
-                yield from found
-            elif low < high:
-                middle = (low + high) // 2
-                waiting += [(middle + 1, high), (low, middle)]
-
-
-def _all(old: sqlite3.Connection, table: str, columns: str) -> Iterator[_Row]:
-    """Of a small one; none where it cannot be read: what it says is found out again."""
-    yield from _read(old, f"SELECT {columns} FROM {table} ORDER BY number", ()) or []
-
-
-def _copy_names(old: sqlite3.Connection, fresh: sqlite3.Connection) -> bool:
-    """Whether these were all."""
-    columns, is_all = "key, id, size, height", True
-    asked = f"SELECT {columns} FROM name WHERE key >= ? AND key < ?"
-    for first in range(RANGES):
-        low = first.to_bytes(2, "big")
-        high = (first + 1).to_bytes(2, "big") if first + 1 < RANGES else b"\xff" * 33
-        found = _read(old, asked, (low, high))
-        is_all = is_all and found is not None
-        _put(fresh, "name", columns, iter(found or []))
-    return is_all
-
-
-def _name_anew(fresh: sqlite3.Connection) -> None:
-    """What has no name is called by what it is; if that is garbage, the next collection takes it.
-
-    Not what was lost: others lean on it by its id, under which it is written when it comes. How
-    many lean on these is not known, so none does from now on.
-    """
-    named = "SELECT id FROM vault.name UNION SELECT id FROM vault.lost WHERE id IS NOT NULL"
-    both = "SELECT id FROM vault.whole UNION SELECT id FROM vault.delta"
-    cache = PlainCache()
-    for (id,) in fresh.execute(f"{both} EXCEPT SELECT id FROM ({named})").fetchall():
-        try:
-            plain = Unpacking(rows_of(fresh, [id]) or {}, cache).plain(id)
-        except Damaged:
-            continue
-        row = (payload_digest(plain), id, len(plain), HEIGHT_MAX)
-        _put(fresh, "name", "key, id, size, height", iter([row]))
-
-
-def _read(old: sqlite3.Connection, asked: str, values: Sequence[object]) -> list[_Row] | None:
-    """None where a page of it cannot be read."""
-    try:
-        return old.execute(asked, values).fetchall()
-    except sqlite3.DatabaseError as error:
-        if isinstance(as_ours(error), Corrupt):
-            return None
-        raise
+def _log(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _note(path: Path) -> Path:

@@ -131,6 +131,8 @@ async def test_what_cannot_be_given_back_is_told_and_ends_no_node(
         (LeftOver(mended=Mended(chunks=3), cleaned=True), "3 chunks of blobs are lost"),
         (LeftOver(mended=Mended(blobs=2), cleaned=True), "2 blobs lay in snapshots.db"),
         (LeftOver(mended=Mended(is_rescued=True), cleaned=True), "snapshots.db had pages that"),
+        (LeftOver(mended=Mended(kept="snapshots.db.old"), cleaned=True), "is kept as snapshots"),
+        (LeftOver(mended=Mended(why_not_rescued="no room"), cleaned=True), "anew: no room. The"),
         (LeftOver(given=GivenBack(1, -5), cleaned=True), "0 B of uploads"),
     ],
 )

@@ -1,6 +1,7 @@
 """A sector of the file of snapshots is forgotten by the disk: SQLite calls the file malformed. The
 next start writes it anew with all that can be read, and what was in the sector is fetched again."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.storage.test_folding import fetch, opened, rows
 from tests.storage.test_whole_again import LAST, SERIES, put_settled, readable
 
 PAGE, SECTOR = 2_048, 4_096
+INNER = 2  # the first byte of a page of names that leads to others
 NEEDLES = {
     "a part that others lean on": "SELECT substr(w.data, 50, 60) FROM vault.whole w"
     " JOIN vault.name n ON n.id = w.id WHERE n.height > 0 ORDER BY w.id DESC LIMIT 1",
@@ -73,6 +75,7 @@ async def test_after_a_start_a_scrub_finds_what_the_sector_had_and_all_else_is_h
     async with opened(tmp_path) as store:
         assert not files(tmp_path) & {"snapshots.db.new", "snapshots.db.damaged"}
         assert store.mended.is_rescued
+        assert store.mended.kept == "snapshots.db.old"
         assert rows(tmp_path, "SELECT max(seq) FROM vault.sqlite_sequence") == seen
         await store.scrub()
         chunks = sum(content_manifest_of(data).parsed.chunk_count for data in SERIES)
@@ -104,6 +107,9 @@ async def test_while_another_process_has_it_it_stays_as_it_is(tmp_path: Path) ->
     await scrub_in_vain(tmp_path)
     with closing(sqlite3.connect(tmp_path / "snapshots.db")) as other:
         other.execute("SELECT count(*) FROM todo").fetchall()
+        async with opened(tmp_path) as store:
+            assert not store.mended.is_rescued
+            assert "another program has it open" in store.mended.why_not_rescued
         await scrub_in_vain(tmp_path)
     assert "snapshots.db.new" not in files(tmp_path)
     async with opened(tmp_path) as store:
@@ -120,3 +126,67 @@ async def test_so_it_does_where_it_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "snapshots.db.new").rmdir()
     async with opened(tmp_path) as store:
         await store.scrub()
+
+
+async def test_so_it_does_where_the_disk_has_no_room_for_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as store:
+        await put_settled(store)
+    forget(tmp_path, NEEDLES["deltas"])
+    await scrub_in_vain(tmp_path)
+    size, real = (tmp_path / "snapshots.db").stat().st_size, os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        found = [*real(path)]
+        found[4] = size // found[1]  # free blocks
+        return os.statvfs_result(found)
+
+    before = (tmp_path / "snapshots.db").read_bytes()
+    with monkeypatch.context() as full:
+        full.setattr(os, "statvfs", statvfs)
+        async with opened(tmp_path) as store:
+            assert "MiB are free: make room" in store.mended.why_not_rescued
+    assert (tmp_path / "snapshots.db").read_bytes() == before
+    assert not files(tmp_path) & {"snapshots.db.old", "snapshots.db.new"}
+
+
+@pytest.mark.parametrize("lost", ["the root of the names", "their first page"])
+async def test_a_start_that_cannot_read_the_names_writes_it_anew_and_goes_on(
+    tmp_path: Path, lost: str
+) -> None:
+    async with opened(tmp_path) as store:
+        blobs = await put_settled(store)
+    file = tmp_path / "snapshots.db"
+    content = bytearray(file.read_bytes())
+    ((page,),) = rows(tmp_path, "SELECT rootpage FROM vault.sqlite_schema WHERE name = 'name'")
+    at = (int(str(page)) - 1) * PAGE
+    while lost == "their first page" and content[at] == INNER:
+        cell = at + int.from_bytes(content[at + 12 : at + 14], "big")
+        at = (int.from_bytes(content[cell : cell + 4], "big") - 1) * PAGE
+    content[at : at + PAGE] = bytes(PAGE)
+    file.write_bytes(content)
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("SELECT count(*) FROM todo").fetchall()
+        with pytest.raises(Corrupt, match="another program has it open"):
+            async with opened(tmp_path):
+                pass
+    async with opened(tmp_path) as store:
+        assert (store.mended.is_rescued, store.mended.kept) == (True, "snapshots.db.old")
+        assert store.mended.blobs == 0
+        found = await store.scrub()
+        assert (found.parts, found.blobs) == (0, [])
+        assert await readable(store, blobs) == len(blobs)
+
+
+async def test_a_second_name_that_a_killed_start_gave_it_is_the_one_it_keeps(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as store:
+        await put_settled(store)
+    forget(tmp_path, NEEDLES["deltas"])
+    await scrub_in_vain(tmp_path)
+    (tmp_path / "snapshots.db.old").hardlink_to(tmp_path / "snapshots.db")
+    async with opened(tmp_path) as store:
+        assert store.mended.kept == "snapshots.db.old"
+    assert "snapshots.db.old-2" not in files(tmp_path)

@@ -1,0 +1,304 @@
+"""All of a vault that can be read, though some pages of it cannot, row by row into an empty one.
+
+    names ─▸ what was lost ─▸ objects by ranges of ids ─▸ those that are named and were not met
+                                                       ─▸ names of what has none, by its bytes
+
+Where a range cannot be read it is halved, down to single rows. An id is never given to others, so
+what says which were given is held against the rows themselves. Nothing here trusts a type.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+from crdt.digest import payload_digest
+from storage.errors import Corrupt
+from storage.sqlite_errors import as_ours
+from storage.vault.reading import read, rows_of
+from storage.vault.unpacking import HEIGHT_MAX, Damaged, PlainCache, Unpacking, decode_bases
+
+TOGETHER: Final = 256
+"""Rows in one statement; where it fails, half of as many ids."""
+IN_VAIN_MAX: Final = 1 << 16
+"""Ids one after the other of which none can be read: then only what is named is asked for."""
+IDS_END: Final = 1 << 53
+"""No id is near it; what says so is rotten."""
+MARGIN: Final = 1 << 20
+"""Ids that may have been given after the last one that is known."""
+_AFTER_KEYS: Final = b"\xff" * 33
+_OBJECTS: Final = {"whole": "id, data", "delta": "id, bases, data"}
+_LOST: Final = "number, key, id, height, below, is_back, is_in_doubt"
+_Row = Sequence[Any]
+
+
+@dataclass(slots=True)
+class Salvage:
+    """Copies from `old`, whose `text_factory` is bytes, to what is attached to `fresh` as `vault`,
+    in a transaction of the caller's.
+
+    Raises `sqlite3.Error` for all but what says that pages are damaged.
+    """
+
+    old: sqlite3.Connection
+    fresh: sqlite3.Connection
+    is_all: bool = True
+    """Whether all that was looked at could be read, and written as it was."""
+
+    def copy(self) -> None:
+        """All of it."""
+        given, readable = self._given()
+        self._put("name", "key, id, size, height", self._names())
+        todo = self._rows("todo", "number, older, newer", self._highest("todo", "number"))
+        self._put("todo", "number, older, newer", todo)
+        losses = max(given.get(b"lost", 0), self._highest("lost", "number"))
+        self._put("lost", _LOST, self._rows("lost", _LOST, losses))
+        last = self._last_id(given.get(b"whole", 0))
+        for table, columns in _OBJECTS.items():
+            self._put(table, columns, self._rows(table, columns, last))
+        self._copy_named()
+        self._name_anew()
+        self._keep_given("whole", given.get(b"whole", 0), self._last_id(0), is_sure=readable)
+        self._keep_given("lost", given.get(b"lost", 0), self._seen("lost", "number"), readable)
+
+    def _given(self) -> tuple[dict[bytes, int], bool]:
+        """What `sqlite_sequence` says, as far as it can be true, and whether all of it can."""
+        rows = self._read("SELECT CAST(name AS BLOB), seq FROM sqlite_sequence")
+        found: dict[bytes, int] = {}
+        for name, seq in rows or []:
+            if isinstance(name, bytes) and isinstance(seq, int) and 0 <= seq < IDS_END:
+                found[name] = max(seq, found.get(name, 0))
+            else:
+                self.is_all = False
+        return found, rows is not None
+
+    def _highest(self, table: str, column: str) -> int:
+        """As far as its last page tells."""
+        rows = self._read(f"SELECT {column} FROM {table} ORDER BY {column} DESC LIMIT 1")
+        return max((one for (one,) in rows or [] if _is_id(one)), default=0)
+
+    def _seen(self, table: str, column: str) -> int:
+        """The highest that was copied."""
+        ((found,),) = self.fresh.execute(
+            f"SELECT coalesce(max({column}), 0) FROM vault.{table} WHERE {column} < ?", (IDS_END,)
+        )
+        return int(found)
+
+    def _last_id(self, given: int) -> int:
+        """That anything knows of: what was given last may be rotten, or not there."""
+        below = self._seen("lost", "below") - 1
+        seen = (self._seen(table, "id") for table in ("name", "lost", "whole", "delta"))
+        told = (self._highest(table, "id") for table in _OBJECTS)
+        return max(given, below, *seen, *told)
+
+    def _keep_given(self, table: str, given: int, seen: int, is_sure: bool) -> None:
+        last = given if seen <= given and is_sure else max(seen, given) + MARGIN
+        if not given and not seen and is_sure:
+            return  # none was
+        self.is_all = self.is_all and last == given
+        self.fresh.execute("DELETE FROM vault.sqlite_sequence WHERE name = ?", (table,))
+        self.fresh.execute("INSERT INTO vault.sqlite_sequence VALUES (?, ?)", (table, last))
+
+    def _rows(self, table: str, columns: str, last: int) -> Iterator[_Row]:
+        """Of a table by its ids, of which `last` is the last that is known; also those behind."""
+        id = columns.partition(",")[0]
+        asked = f"SELECT {columns} FROM {table} WHERE {id} BETWEEN ? AND ? ORDER BY {id} LIMIT ?"
+        first, in_vain = 1, 0
+        while first < IDS_END and (first <= last or not in_vain) and in_vain < IN_VAIN_MAX:
+            found = self._read(asked, (first, IDS_END, TOGETHER))
+            if found is not None and _are_in_order(found, first, IDS_END):
+                in_vain = 0
+                yield from found
+                if len(found) < TOGETHER:
+                    return
+                first = found[-1][0] + 1
+                continue
+            self.is_all = False
+            in_vain += TOGETHER
+            for row in self._halved(table, columns, first, first + TOGETHER - 1):
+                in_vain = 0
+                yield row
+            first += TOGETHER
+
+    def _halved(self, table: str, columns: str, first: int, last: int) -> Iterator[_Row]:
+        id = columns.partition(",")[0]
+        # A range is only at its end when the next row was read; of one row nothing more is.
+        one = f"SELECT {columns} FROM {table} WHERE {id} = ?"
+        more = f"SELECT {columns} FROM {table} WHERE {id} BETWEEN ? AND ? ORDER BY {id}"
+        waiting = [(first, last)]
+        while waiting:
+            low, high = waiting.pop()
+            found = self._read(more, (low, high)) if low < high else self._read(one, (low,))
+            if found is not None and _are_in_order(found, low, high):
+                yield from found
+            elif low < high:
+                middle = (low + high) // 2
+                waiting += [(middle + 1, high), (low, middle)]
+
+    def _names(self) -> Iterator[_Row]:
+        columns = "SELECT key, id, size, height FROM name WHERE key >= ? AND key < ?"
+        low = b""
+        while low < _AFTER_KEYS:
+            values = (low, _AFTER_KEYS, TOGETHER)
+            found = self._read(f"{columns} ORDER BY key LIMIT ?", values)
+            if found is not None and _are_keys(found, low, _AFTER_KEYS):
+                yield from found
+                if len(found) < TOGETHER:
+                    return
+                low = found[-1][0] + b"\0"
+                continue
+            self.is_all = False
+            start = int.from_bytes(low[:2].ljust(2, b"\0"), "big") + 1
+            top = start.to_bytes(2, "big") if start < 1 << 16 else _AFTER_KEYS
+            yield from self._from_both_ends(columns, low, top)
+            low = top
+
+    def _from_both_ends(self, columns: str, low: bytes, high: bytes) -> Iterator[_Row]:
+        """One name after the other, until one on either side cannot be read."""
+        while found := self._read(f"{columns} ORDER BY key LIMIT 1", (low, high)):
+            if not _are_keys(found, low, high):
+                break
+            yield found[0]
+            low = found[0][0] + b"\0"
+        if found == []:
+            return
+        while found := self._read(f"{columns} ORDER BY key DESC LIMIT 1", (low, high)):
+            if not _are_keys(found, low, high):
+                break
+            yield found[0]
+            high = found[0][0]
+
+    def _copy_named(self) -> None:
+        """What is named, or leaned on, and was not met in its place, may be found where its id
+        leads: so would whoever reads."""
+        self.fresh.execute("CREATE TEMP TABLE wanted (id INTEGER PRIMARY KEY)")
+        self.fresh.execute(
+            "INSERT INTO wanted SELECT id FROM vault.name UNION SELECT id FROM vault.lost"
+            " WHERE id IS NOT NULL EXCEPT SELECT id FROM vault.whole"
+            " EXCEPT SELECT id FROM vault.delta"
+        )
+        for (bases,) in self.fresh.execute("SELECT bases FROM vault.delta"):
+            self._want(_bases_of(bases))
+        after = -1 << 63
+        while some := self.fresh.execute(
+            "SELECT id FROM wanted WHERE id > ? ORDER BY id LIMIT ?", (after, TOGETHER)
+        ).fetchall():
+            after = some[-1][0]
+            for (id,) in some:
+                if self._copy_one(id):
+                    after = -1 << 63  # what that leans on may stand before it
+                    break
+        self.fresh.execute("DROP TABLE wanted")
+
+    def _want(self, ids: Iterable[int]) -> bool:
+        """Those that are not here; gives whether there are any that were not asked for before."""
+        before = self.fresh.total_changes
+        self.fresh.executemany(
+            "INSERT OR IGNORE INTO wanted SELECT ?1"
+            " WHERE NOT EXISTS (SELECT 1 FROM vault.whole WHERE id = ?1)"
+            " AND NOT EXISTS (SELECT 1 FROM vault.delta WHERE id = ?1)",
+            [(id,) for id in ids],
+        )
+        return self.fresh.total_changes > before
+
+    def _copy_one(self, id: int) -> bool:
+        """Gives whether there is more to look for because of it."""
+        self.fresh.execute("DELETE FROM wanted WHERE id = ?", (id,))
+        is_more = False
+        for table, columns in _OBJECTS.items():
+            found = self._read(f"SELECT {columns} FROM {table} WHERE id = ?", (id,)) or []
+            self._put(table, columns, iter(found))
+            if found and table == "delta":
+                is_more = self._want(_bases_of(found[0][1]))
+        return is_more
+
+    def _name_anew(self) -> None:
+        """What has no name is called by what it is; if that is garbage, the next collection takes
+        it.
+
+        Not what was lost: others lean on it by its id, under which it is written when it comes. How
+        many lean on these is not known, so none does from now on.
+        """
+        self.fresh.execute("CREATE TEMP TABLE unnamed (id INTEGER PRIMARY KEY)")
+        self.fresh.execute(
+            "INSERT INTO unnamed SELECT id FROM vault.whole UNION SELECT id FROM vault.delta"
+            " EXCEPT SELECT id FROM vault.name"
+            " EXCEPT SELECT id FROM vault.lost WHERE id IS NOT NULL"
+        )
+        cache, after = PlainCache(), -1 << 63
+        while some := self.fresh.execute(
+            "SELECT id FROM unnamed WHERE id > ? ORDER BY id LIMIT ?", (after, TOGETHER)
+        ).fetchall():
+            after = some[-1][0]
+            self._name([id for (id,) in some], cache)
+        self.fresh.execute("DROP TABLE unnamed")
+
+    def _name(self, ids: list[int], cache: PlainCache) -> None:
+        waiting = [ids]
+        while waiting:
+            some = waiting.pop()
+            rows = rows_of(self.fresh, some, is_bounded=len(some) > 1)
+            if rows is None:
+                waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
+                continue
+            unpacking = Unpacking(rows, cache)
+            for id in some:
+                try:
+                    plain = unpacking.plain(id)
+                except Damaged:
+                    continue
+                key = payload_digest(plain)
+                if key in read(self.fresh, [key], PlainCache()).objects:
+                    continue  # another row has these bytes, too
+                self.fresh.execute(  # a name that leads elsewhere is rotten
+                    "INSERT OR REPLACE INTO vault.name (key, id, size, height) VALUES (?, ?, ?, ?)",
+                    (key, id, len(plain), HEIGHT_MAX),
+                )
+                self.is_all = False
+
+    def _put(self, table: str, columns: str, rows: Iterator[_Row]) -> None:
+        marks = ",".join("?" * (columns.count(",") + 1))
+        for row in rows:
+            try:
+                self.fresh.execute(f"INSERT INTO vault.{table} ({columns}) VALUES ({marks})", row)
+            except (sqlite3.IntegrityError, sqlite3.DataError):  # what rotted is of another kind
+                self.is_all = False
+
+    def _read(self, asked: str, values: Sequence[object] = ()) -> list[_Row] | None:
+        """None where a page of it cannot be read."""
+        try:
+            return self.old.execute(asked, values).fetchall()
+        except (ValueError, ArithmeticError, MemoryError):  # no value that Python has
+            self.is_all = False
+            return None
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0)
+            if not isinstance(as_ours(error), Corrupt) and code != sqlite3.SQLITE_TOOBIG:
+                raise
+            self.is_all = False
+            return None
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < IDS_END
+
+
+def _are_in_order(rows: Sequence[_Row], first: int, last: int) -> bool:
+    """Where a page is rotten the rows behind one that says too much would be left out."""
+    ids = [row[0] for row in rows]
+    are_ids = all(isinstance(id, int) and first <= id <= last for id in ids)
+    return are_ids and all(one < other for one, other in pairwise(ids))
+
+
+def _are_keys(rows: Sequence[_Row], low: bytes, high: bytes) -> bool:
+    keys = [row[0] for row in rows]
+    are_keys = all(isinstance(key, bytes) and low <= key < high for key in keys)
+    return are_keys and all(one < other for one, other in pairwise(keys))
+
+
+def _bases_of(bases: object) -> tuple[int, ...]:
+    try:
+        return decode_bases(bases) if isinstance(bases, bytes) else ()
+    except Damaged:
+        return ()
