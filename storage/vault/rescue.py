@@ -21,6 +21,7 @@ from typing import Final
 from storage.disk_room import DiskRoom
 from storage.errors import Corrupt, StorageError
 from storage.sqlite_errors import as_ours
+from storage.vault.leaves import Leaves
 from storage.vault.opening import sync_folder
 from storage.vault.salvage import Salvage
 
@@ -136,6 +137,7 @@ def _check_room(path: Path) -> None:
 def _copy(path: Path, new: Path) -> bool:
     """All that can be read, on the disk when this returns; gives whether that is all there was."""
     with (
+        path.open("rb") as content,  # closed last: that gives away the locks that SQLite has on it
         closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as old,
         closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh,
     ):
@@ -147,14 +149,14 @@ def _copy(path: Path, new: Path) -> bool:
         # What is not finished is thrown away, so it needs no log.
         fresh.executescript("PRAGMA vault.journal_mode = OFF; PRAGMA vault.synchronous = OFF")
         fresh.execute("BEGIN")
-        salvage = Salvage(old, fresh)
-        salvage.copy()
+        ((page_bytes,),) = old.execute("PRAGMA page_size")
+        salvage = Salvage(old, fresh, is_all=_is_sound(old))
+        salvage.copy(Leaves(content.fileno(), page_bytes))
         fresh.execute("COMMIT")
         fresh.execute("PRAGMA vault.journal_mode = WAL")
-        is_all = salvage.is_all and _is_sound(old)
     with new.open("rb") as file:
         os.fsync(file.fileno())
-    return is_all
+    return salvage.is_all
 
 
 def _is_sound(old: sqlite3.Connection) -> bool:

@@ -1,7 +1,7 @@
 """All of a vault that can be read, though some pages of it cannot, row by row into an empty one.
 
     names ─▸ what was lost ─▸ objects by ranges of ids ─▸ those that are named and were not met
-                                                       ─▸ names of what has none, by its bytes
+          ─▸ those on pages to which none leads any more ─▸ names of what has none, by its bytes
 
 Where a range cannot be read it is halved, down to single rows. An id is never given to others, so
 what says which were given is held against the rows themselves. Nothing here trusts a type.
@@ -13,11 +13,21 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from zstandard import FRAME_HEADER
+
 from crdt.digest import payload_digest
 from storage.errors import Corrupt
 from storage.sqlite_errors import as_ours
+from storage.vault.leaves import Leaves
 from storage.vault.reading import read, rows_of
-from storage.vault.unpacking import HEIGHT_MAX, Damaged, PlainCache, Unpacking, decode_bases
+from storage.vault.unpacking import (
+    HEIGHT_MAX,
+    Damaged,
+    PlainCache,
+    Row,
+    Unpacking,
+    decode_bases,
+)
 
 TOGETHER: Final = 256
 """Rows in one statement; where it fails, half of as many ids."""
@@ -43,11 +53,11 @@ class Salvage:
 
     old: sqlite3.Connection
     fresh: sqlite3.Connection
-    is_all: bool = True
+    is_all: bool
     """Whether all that was looked at could be read, and written as it was."""
 
-    def copy(self) -> None:
-        """All of it."""
+    def copy(self, leaves: Leaves) -> None:
+        """All of it; `leaves`: of the old file."""
         given, readable = self._given()
         self._put("name", "key, id, size, height", self._names())
         todo = self._rows("todo", "number, older, newer", self._highest("todo", "number"))
@@ -58,6 +68,8 @@ class Salvage:
         for table, columns in _OBJECTS.items():
             self._put(table, columns, self._rows(table, columns, last))
         self._copy_named()
+        if not self.is_all:
+            self._copy_hidden(leaves, last + MARGIN)
         self._name_anew()
         self._keep_given("whole", given.get(b"whole", 0), self._last_id(0), is_sure=readable)
         self._keep_given("lost", given.get(b"lost", 0), self._seen("lost", "number"), readable)
@@ -213,6 +225,22 @@ class Salvage:
                 is_more = self._want(_bases_of(found[0][1]))
         return is_more
 
+    def _copy_hidden(self, leaves: Leaves, last: int) -> None:
+        """What SQLite does not find any more, as some page on the way to it is lost."""
+        here = (
+            "SELECT 1 FROM vault.whole WHERE id = ?1 UNION SELECT 1 FROM vault.delta WHERE id = ?1"
+        )
+        for cell in leaves.cells():
+            if not 0 < cell.id <= last or self.fresh.execute(here, (cell.id,)).fetchone():
+                continue
+            match leaves.columns(cell):
+                case [None, bytes(data)] if _is_whole(data):
+                    self._put("whole", "id, data", iter([(cell.id, data)]))
+                case [None, bytes(bases), bytes(data)] if _bases_of(bases) and _is_frame(data):
+                    self._put("delta", "id, bases, data", iter([(cell.id, bases, data)]))
+                case _:
+                    continue
+
     def _name_anew(self) -> None:
         """What has no name is called by what it is; if that is garbage, the next collection takes
         it.
@@ -295,6 +323,19 @@ def _are_keys(rows: Sequence[_Row], low: bytes, high: bytes) -> bool:
     keys = [row[0] for row in rows]
     are_keys = all(isinstance(key, bytes) and low <= key < high for key in keys)
     return are_keys and all(one < other for one, other in pairwise(keys))
+
+
+def _is_whole(data: bytes) -> bool:
+    try:
+        Unpacking({0: Row((), data)}, PlainCache()).plain(0)
+    except Damaged:
+        return False
+    return True
+
+
+def _is_frame(data: bytes) -> bool:
+    """A row of `todo` has as many columns as a delta."""
+    return data.startswith(FRAME_HEADER)
 
 
 def _bases_of(bases: object) -> tuple[int, ...]:

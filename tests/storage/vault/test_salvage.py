@@ -194,3 +194,34 @@ def test_where_all_could_be_copied_nothing_is_kept(settled: bytes, tmp_path: Pat
     path = tmp_path / "snapshots.db"
     assert rescued(settled, path)
     assert [one.name for one in tmp_path.iterdir()] == ["snapshots.db"]
+
+
+@pytest.mark.parametrize("roots", [["whole"], ["delta"], ["name", "whole"], ["whole", "delta"]])
+def test_what_is_behind_a_page_that_is_lost_is_found_on_its_own_pages(
+    settled: bytes, tmp_path: Path, roots: list[str]
+) -> None:
+    keys, content = keys_of(settled, tmp_path), settled
+    for table in roots:
+        content = zeros(content, root_of(settled, table, tmp_path))
+    path = tmp_path / "snapshots.db"
+    assert rescued(content, path)
+    assert readable(path, keys) == {*keys}
+
+
+def test_what_was_deleted_is_not_found_again(settled: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    path.write_bytes(settled)
+    with closing(sqlite3.connect(path)) as vault:
+        vault.execute("DELETE FROM whole WHERE length(data) > 9000")
+        vault.execute("DELETE FROM name WHERE id NOT IN (SELECT id FROM whole)")
+        vault.execute("DELETE FROM delta")
+        vault.commit()
+        vault.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        ids = vault.execute("SELECT id FROM whole ORDER BY id").fetchall()
+        keys = vault.execute("SELECT key FROM name ORDER BY key").fetchall()
+    content = path.read_bytes()
+    assert rescued(zeros(content, root_of(content, "todo", tmp_path)), path)
+    content = path.read_bytes()
+    assert asked(content, "SELECT id FROM whole ORDER BY id", tmp_path) == ids
+    assert asked(content, "SELECT count(*) FROM delta", tmp_path) == [(0,)]
+    assert asked(content, "SELECT key FROM name ORDER BY key", tmp_path) == keys
