@@ -1,8 +1,14 @@
 """What a file that is written anew says of what was lost."""
 
+import errno
+import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+
+import pytest
 
 from storage.vault.opening import make_vault
 from storage.vault.rescue import is_noted, note_damage, rescue
@@ -25,3 +31,85 @@ def test_all_that_is_said_of_what_was_lost_is_in_the_new_file(tmp_path: Path) ->
     assert rescue(path, make_vault)
     assert not is_noted(path)
     assert rows(path, "SELECT * FROM lost") == [tuple(values.values())]
+
+
+class Killed(BaseException):
+    """Nothing catches it, and no file is put in order because of it."""
+
+
+STEPS = ("fsync", "link", "replace", "unlink")
+
+
+def test_a_start_that_is_killed_leaves_the_old_file_or_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = damaged(tmp_path / "base.db")
+    for last in range(100):
+        home = tmp_path / str(last)
+        home.mkdir()
+        path = home / "snapshots.db"
+        path.write_bytes(old)
+        note_damage(path)
+        is_killed = killed_at(last, path, monkeypatch)
+        kept = home / "snapshots.db.old"
+        assert (kept if kept.exists() else path).read_bytes() == old
+        if is_killed:
+            rescue(path, make_vault)
+        assert kept.read_bytes() == old
+        assert rows(path, "SELECT count(*) FROM whole") == [(99,)]
+        assert {one.name for one in home.iterdir()} == {path.name, kept.name}
+        if not is_killed:
+            break
+    assert last > len(STEPS)
+
+
+def killed_at(last: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Before the step of that number, unless it was done by then."""
+    left = last
+
+    def step(real: Callable[..., object], *args: object, **named: object) -> object:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+        return real(*args, **named)
+
+    with monkeypatch.context() as patched:
+        for name in STEPS:
+            patched.setattr(os, name, partial(step, getattr(os, name)))
+        try:
+            assert rescue(path, make_vault)
+        except Killed:
+            return True
+    return False
+
+
+def damaged(path: Path) -> bytes:
+    """Of 99 objects one has a type that none can have."""
+    make_vault(path)
+    with closing(sqlite3.connect(path)) as vault:
+        vault.executemany(
+            "INSERT INTO whole VALUES (?, ?)", [(id, b"\0an object") for id in range(1, 101)]
+        )
+        vault.commit()
+        vault.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"\0an object")
+    content[at - 1] = 1
+    return bytes(content)
+
+
+def test_where_a_file_can_have_one_name_only_a_copy_of_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "snapshots.db"
+    old = damaged(tmp_path / "base.db")
+    path.write_bytes(old)
+    note_damage(path)
+
+    def link(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    assert rescue(path, make_vault).kept == "snapshots.db.old"
+    assert (tmp_path / "snapshots.db.old").read_bytes() == old
