@@ -168,8 +168,8 @@ def own_store(
     quota = quota_of(config.quota, identity.author)
     if is_noted(vault_beside(home.database)):
         log.warning(
-            "snapshots.db has pages that cannot be read: all others are being copied to a new one,"
-            " which takes as long as reading it"
+            "snapshots.db may have pages that cannot be read: it is read through, and where it has"
+            " some all others are copied to a new one"
         )
     return open_store(
         home.database, project=project, clock_us=clock_us, quota=quota, on_remade=on_remade

@@ -69,7 +69,7 @@ class Database:
         self.vault = vault
         self.mended = lazy.mended
         self._write_turn = asyncio.Lock()
-        self._our_errors = OurErrors()
+        self._our_errors = OurErrors(vault.path)
         self._on_step = on_step
         self.written = 0
         """How many writes there were: what was read holds while this stays the same."""
@@ -277,7 +277,7 @@ async def open_database(
             )
             for _ in range(READERS)
         ]
-        with OurErrors():
+        with OurErrors(beside):
             at_once = stack.enter_context(closing(_connect_at_once(path, beside)))
             lazy = await asyncio.to_thread(open_lazy, path, beside, packs, on_step)
             stack.push_async_callback(asyncio.to_thread, lazy.close)
@@ -295,7 +295,7 @@ async def _connect(
 ) -> AsyncGenerator[Connection]:
     connection = await connect(path, timeout_s=BUSY_TIMEOUT_S, cached_statements=STATEMENTS)
     try:
-        with OurErrors():
+        with OurErrors(vault):
             await connection.execute(ATTACH, (str(vault),))
             await connection.executescript(
                 f"PRAGMA journal_mode = WAL; PRAGMA synchronous = {SYNCHRONOUS};"

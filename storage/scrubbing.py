@@ -128,6 +128,7 @@ class Scrubbing(Settling):
         `Corrupt` where a file cannot be read at all.
         """
         await self._database.settle()
+        await self._database.vault.check()
         ((chunks_bytes,),) = await self._database.rows(_BYTES)
         with await self._database.vault.read(Scrub) as scrub:
             total = scrub.bytes + chunks_bytes

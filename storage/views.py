@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import TypeVar
 
 from storage.connection import Asked, Asking, Row, carry_out, carry_out_many, touched
@@ -11,6 +12,7 @@ from storage.errors import Corrupt
 from storage.packs import Packs
 from storage.sqlite_errors import as_ours
 from storage.vault.attached import Vault
+from storage.vault.rescue import note_damage
 
 T = TypeVar("T")
 
@@ -18,9 +20,14 @@ VARIABLES_MAX = 1_000  # `?` in one statement; SQLite takes 32,766
 
 
 class OurErrors:
-    """Turns SQLite's words for a broken file, a full disk and the like into ours."""
+    """Turns SQLite's words for a broken file, a full disk and the like into ours.
 
-    def __init__(self) -> None:
+    It does not say which file is broken. So the next start looks whether it is the `vault` that
+    every connection has attached.
+    """
+
+    def __init__(self, vault: Path) -> None:
+        self._vault = vault
         self._damage: Corrupt | None = None
 
     def __enter__(self) -> None:
@@ -29,7 +36,12 @@ class OurErrors:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, sqlite3.Error) and (ours := as_ours(error)):
             if isinstance(ours, Corrupt):
-                self._damage = ours
+                note_damage(self._vault)
+                ours = self._damage = Corrupt(
+                    f"The database is damaged, or {self._vault.name} beside it: {error}. Start the"
+                    " node again: where it is that one, all of it that can be read is written anew."
+                    " Where that does not help, restore the database from a backup."
+                )
             raise ours from error
 
     @property

@@ -20,6 +20,7 @@ from storage.sqlite_errors import as_ours
 from storage.vault.asked import in_order
 from storage.vault.reading import one_moment
 from storage.vault.rescue import ADVICE, note_damage
+from storage.vault.scrubbing import fault_of_small
 from storage.vault.unpacking import PlainCache
 
 T = TypeVar("T")
@@ -96,11 +97,20 @@ class Vault:
         except sqlite3.Error as error:
             ours = as_ours(error)
             if isinstance(ours, Corrupt):
-                note_damage(self.path)
-                ours = Corrupt(f"{self.path.name} is damaged: {error}. {ADVICE}")
+                ours = self.damaged(str(error))
             raise ours or error from error
         finally:
             self._idle.put(reader)
+
+    def damaged(self, fault: str) -> Corrupt:
+        """To raise. The next start writes it anew."""
+        note_damage(self.path)
+        return Corrupt(f"{self.path.name} is damaged: {fault}. {ADVICE}")
+
+    async def check(self) -> None:
+        """What a reading of all objects leaves out. Raises `Corrupt`, `StorageError`."""
+        if fault := await self.read(fault_of_small):
+            raise self.damaged(fault)
 
     def sync(self) -> None:
         """All that was committed until now is on the disk.

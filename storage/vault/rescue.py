@@ -35,6 +35,11 @@ ADVICE: Final = (
 )
 _READ_FIRST: Final = ("lost", "todo", "name")
 """Tables of which each start, or what it does first, reads; it ends where `name` cannot be."""
+_COUNTS: Final = (
+    "SELECT 1 WHERE max((SELECT coalesce(max(id), 0) FROM whole),"
+    " (SELECT coalesce(max(id), 0) FROM delta)) <= (SELECT coalesce(max(seq), 0)"
+    " FROM sqlite_sequence WHERE name = 'whole' AND typeof(seq) = 'integer')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,7 @@ class Rescue:
 
     is_done: bool = False
     kept: str = ""
-    """The name of the old file, where it stays beside the new one: something of it could not be
-    read, or not be copied."""
+    """The name of the old file, which stays beside the new one."""
     why_not: str = ""
     """Why it stays as it is, where it was to be written anew."""
 
@@ -83,7 +87,7 @@ def rescue_before_opening(path: Path, make: Callable[[Path], object]) -> Rescue:
 
 
 def rescue(path: Path, make: Callable[[Path], object]) -> Rescue:
-    """Writes it anew where that was noted; `make` makes an empty vault.
+    """Writes it anew where that was noted and is so; `make` makes an empty vault.
 
     Where another process has it, the disk has no room, or whatever else fails, it stays as it is
     until the next start.
@@ -93,22 +97,22 @@ def rescue(path: Path, make: Callable[[Path], object]) -> Rescue:
     new = path.with_name(f"{path.name}.new")
     try:
         _remove(new)
-        _check_room(path)
-        make(new)
-        is_all = _copy(path, new)
+        if not _copy(path, new, make):
+            _note(path).unlink(missing_ok=True)
+            return Rescue()
         for one in (path, new):
             _refuse_log(one)
         sync_folder(path.parent)  # the new one is there, before the old one has another name
-        kept = None if is_all else _keep(path)
+        kept = _keep(path)
         os.replace(new, path)
         sync_folder(path.parent)
     except Exception as error:  # whatever rot can make of a copy: the old file is there, untouched
         with suppress(OSError):
             _remove(new)
         return Rescue(why_not=_said(error))
-    with suppress(OSError):  # else it is copied once more, and then all of it
+    with suppress(OSError):  # else the next start finds that it is sound
         _note(path).unlink(missing_ok=True)
-    return Rescue(is_done=True, kept=kept.name if kept else "")
+    return Rescue(is_done=True, kept=kept.name)
 
 
 def _faults_at_first(path: Path) -> dict[str, str]:
@@ -134,8 +138,9 @@ def _check_room(path: Path) -> None:
         )
 
 
-def _copy(path: Path, new: Path) -> bool:
-    """All that can be read, on the disk when this returns; gives whether that is all there was."""
+def _copy(path: Path, new: Path, make: Callable[[Path], object]) -> bool:
+    """All that can be read, on the disk when this returns. Gives whether it had to be: what was
+    met with may have been in another file, or in the memory alone."""
     with (
         path.open("rb") as content,  # closed last: that gives away the locks that SQLite has on it
         closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as old,
@@ -145,26 +150,33 @@ def _copy(path: Path, new: Path) -> bool:
         old.execute("PRAGMA locking_mode = EXCLUSIVE")  # else another one would write to it yet
         old.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if _is_sound(old):
+            return False
+        _check_room(path)
+        make(new)
         fresh.execute("ATTACH DATABASE ? AS vault", (str(new),))
         # What is not finished is thrown away, so it needs no log.
         fresh.executescript("PRAGMA vault.journal_mode = OFF; PRAGMA vault.synchronous = OFF")
         fresh.execute("BEGIN")
         ((page_bytes,),) = old.execute("PRAGMA page_size")
-        salvage = Salvage(old, fresh, is_all=_is_sound(old))
-        salvage.copy(Leaves(content.fileno(), page_bytes))
+        Salvage(old, fresh).copy(Leaves(content.fileno(), page_bytes))
         fresh.execute("COMMIT")
         fresh.execute("PRAGMA vault.journal_mode = WAL")
     with new.open("rb") as file:
         os.fsync(file.fileno())
-    return salvage.is_all
+    return True
 
 
 def _is_sound(old: sqlite3.Connection) -> bool:
-    """Whether no page is hidden either: one that leads to others may say too little."""
+    """Also whether no page is hidden, as one that leads to others may say too little, and no id is
+    given again."""
     try:
-        return old.execute("PRAGMA quick_check(1)").fetchall() == [(b"ok",)]
-    except sqlite3.Error:
-        return False
+        is_whole = old.execute("PRAGMA integrity_check(1)").fetchall() == [(b"ok",)]
+        return is_whole and old.execute(_COUNTS).fetchone() is not None
+    except sqlite3.Error as error:
+        if isinstance(as_ours(error), Corrupt):
+            return False
+        raise
 
 
 def _keep(path: Path) -> Path:

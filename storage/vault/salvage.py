@@ -9,6 +9,7 @@ what says which were given is held against the rows themselves. Nothing here tru
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -53,8 +54,6 @@ class Salvage:
 
     old: sqlite3.Connection
     fresh: sqlite3.Connection
-    is_all: bool
-    """Whether all that was looked at could be read, and written as it was."""
 
     def copy(self, leaves: Leaves) -> None:
         """All of it; `leaves`: of the old file."""
@@ -68,8 +67,7 @@ class Salvage:
         for table, columns in _OBJECTS.items():
             self._put(table, columns, self._rows(table, columns, last))
         self._copy_named()
-        if not self.is_all:
-            self._copy_hidden(leaves, last + MARGIN)
+        self._copy_hidden(leaves, last + MARGIN)
         self._name_anew()
         self._keep_given("whole", given.get(b"whole", 0), self._last_id(0), is_sure=readable)
         self._keep_given("lost", given.get(b"lost", 0), self._seen("lost", "number"), readable)
@@ -81,8 +79,6 @@ class Salvage:
         for name, seq in rows or []:
             if isinstance(name, bytes) and isinstance(seq, int) and 0 <= seq < IDS_END:
                 found[name] = max(seq, found.get(name, 0))
-            else:
-                self.is_all = False
         return found, rows is not None
 
     def _highest(self, table: str, column: str) -> int:
@@ -108,7 +104,6 @@ class Salvage:
         last = given if seen <= given and is_sure else max(seen, given) + MARGIN
         if not given and not seen and is_sure:
             return  # none was
-        self.is_all = self.is_all and last == given
         self.fresh.execute("DELETE FROM vault.sqlite_sequence WHERE name = ?", (table,))
         self.fresh.execute("INSERT INTO vault.sqlite_sequence VALUES (?, ?)", (table, last))
 
@@ -126,7 +121,6 @@ class Salvage:
                     return
                 first = found[-1][0] + 1
                 continue
-            self.is_all = False
             in_vain += TOGETHER
             for row in self._halved(table, columns, first, first + TOGETHER - 1):
                 in_vain = 0
@@ -160,7 +154,6 @@ class Salvage:
                     return
                 low = found[-1][0] + b"\0"
                 continue
-            self.is_all = False
             start = int.from_bytes(low[:2].ljust(2, b"\0"), "big") + 1
             top = start.to_bytes(2, "big") if start < 1 << 16 else _AFTER_KEYS
             yield from self._from_both_ends(columns, low, top)
@@ -283,28 +276,24 @@ class Salvage:
                     "INSERT OR REPLACE INTO vault.name (key, id, size, height) VALUES (?, ?, ?, ?)",
                     (key, id, len(plain), HEIGHT_MAX),
                 )
-                self.is_all = False
 
     def _put(self, table: str, columns: str, rows: Iterator[_Row]) -> None:
         marks = ",".join("?" * (columns.count(",") + 1))
         for row in rows:
-            try:
+            # What rotted may be of another kind.
+            with suppress(sqlite3.IntegrityError, sqlite3.DataError):
                 self.fresh.execute(f"INSERT INTO vault.{table} ({columns}) VALUES ({marks})", row)
-            except (sqlite3.IntegrityError, sqlite3.DataError):  # what rotted is of another kind
-                self.is_all = False
 
     def _read(self, asked: str, values: Sequence[object] = ()) -> list[_Row] | None:
         """None where a page of it cannot be read."""
         try:
             return self.old.execute(asked, values).fetchall()
         except (ValueError, ArithmeticError, MemoryError):  # no value that Python has
-            self.is_all = False
             return None
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0)
             if not isinstance(as_ours(error), Corrupt) and code != sqlite3.SQLITE_TOOBIG:
                 raise
-            self.is_all = False
             return None
 
 

@@ -19,6 +19,7 @@ from storage.vault.unpacking import Damaged, PlainCache, Unpacking
 
 CHECKED: Final = 256
 """Objects in one step, beside those that they lean on."""
+_SMALL: Final = ("todo", "lost", "sqlite_sequence")
 
 
 class Scrub:
@@ -125,6 +126,15 @@ def drop_lost(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]
     lost = [hash for hash in dict.fromkeys(hashes) if hash not in here]
     lose(vault, lost)
     return lost
+
+
+def fault_of_small(vault: sqlite3.Connection) -> str:
+    """What is wrong with the pages of the tables that no `Scrub` reads; "": nothing."""
+    for table in _SMALL:
+        for (said,) in vault.execute(f"PRAGMA vault.integrity_check('{table}')"):
+            if said != "ok":
+                return str(said).replace("\n", " ")
+    return ""
 
 
 def damaged_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]:

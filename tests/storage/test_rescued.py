@@ -190,3 +190,42 @@ async def test_a_second_name_that_a_killed_start_gave_it_is_the_one_it_keeps(
     async with opened(tmp_path) as store:
         assert store.mended.kept == "snapshots.db.old"
     assert "snapshots.db.old-2" not in files(tmp_path)
+
+
+async def test_what_only_a_write_meets_with_is_noted_too(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        blobs = await put_settled(store)
+    file = tmp_path / "snapshots.db"
+    content = bytearray(file.read_bytes())
+    content[PAGE : 2 * PAGE] = bytes(PAGE)  # says which page leads to which, for who moves them
+    file.write_bytes(content)
+    async with opened(tmp_path) as store:
+        assert await readable(store, blobs) == len(blobs)
+        with pytest.raises(Corrupt, match=r"or snapshots\.db beside it: .* Start the node again"):
+            await store.gc(grace_us=-1)
+    async with opened(tmp_path) as store:
+        assert store.mended.is_rescued
+        await store.gc(grace_us=-1)
+        blob = await store.put_blob(SERIES[0], chunking=Chunking.CONTENT)
+        assert await store.read_blob(blob) == SERIES[0]
+
+
+async def test_a_scrub_finds_pages_too_that_no_object_lies_on(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await put_settled(store)
+    file = tmp_path / "snapshots.db"
+    with closing(sqlite3.connect(file)) as vault:
+        vault.executemany(
+            "INSERT INTO todo (older, newer) VALUES (?, ?)",
+            [(number.to_bytes(32, "big"), bytes(32)) for number in range(1, 500)],
+        )
+        vault.commit()
+        vault.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    content = bytearray(file.read_bytes())
+    at = content.index((250).to_bytes(32, "big")) // PAGE * PAGE
+    content[at : at + PAGE] = bytes(PAGE)
+    file.write_bytes(content)
+    await scrub_in_vain(tmp_path)
+    async with opened(tmp_path) as store:
+        assert store.mended.is_rescued
+        assert (await store.scrub()).parts == 0
