@@ -286,7 +286,10 @@ NODE: Final[Mapping[str, Meaning]] = {
     "newer-schema": Meaning(
         "A newer version of Panspermia wrote this home.", "Run that version, or a newer one."
     ),
-    "corrupt": Meaning("The store is damaged.", "Restore a backup, or sync into a new home."),
+    "corrupt": Meaning(
+        "The store is damaged.",
+        "Start the node again. If it says so again, restore a backup, or sync into a new home.",
+    ),
     "bad-home": Meaning("A file of the home cannot be used.", "The detail names it."),
     "bad-setting": Meaning(
         "A flag, a variable or config.toml holds what no setting takes.",
