@@ -51,6 +51,7 @@ IF_NONE_MATCH: Final = b"if-none-match"
 _UNCACHED: Final = ((b"cache-control", b"no-cache"),)
 _JSON: Final = ((b"content-type", b"application/json"),)
 PATTERN: Final = "matching regex "
+NO_CHOICE: Final = "Invalid enum value"
 """How a text that does not fit its pattern is told of by msgspec."""
 
 
@@ -99,7 +100,7 @@ async def read_body(
         return await asyncio.to_thread(_cleaned, text, type, clean), body
     except msgspec.ValidationError as error:
         said, _, where = str(error).partition(" - at `$")
-        detail = in_words(said, type)
+        detail = in_words(said, type) + _choices(said, type, where.rstrip("`"))
         fault = Fault(pointer := _pointer(where.rstrip("`")), detail)
         said = f"{pointer}: {detail}" if pointer else detail
         raise ProblemError(422, "invalid-body", said, errors=(fault,)) from error
@@ -178,7 +179,22 @@ def read_query(request: Request, type: type[Q], clean: CleanPairs | None = None)
         return msgspec.convert(values, type, strict=False)
     except msgspec.ValidationError as error:
         said, at, where = str(error).partition(" - at `$")
-        raise ProblemError(400, "bad-query", in_words(said, type) + at + where) from error
+        said = in_words(said, type) + at + where + _choices(said, type, where.rstrip("`"))
+        raise ProblemError(400, "bad-query", said) from error
+
+
+def _choices(said: str, kind: Any, where: str) -> str:  # noqa: ANN401 - any type that is read here
+    """What may stand there, if one of a few words does: "" elsewhere, and further inside."""
+    if not said.startswith(NO_CHOICE) or not (isinstance(kind, type) and issubclass(kind, Struct)):
+        return ""
+    found: set[str] = set()
+    for field in msgspec.structs.fields(kind):
+        if where == f".{field.encode_name}":
+            told = msgspec.inspect.type_info(field.type)
+            for one in told.types if isinstance(told, msgspec.inspect.UnionType) else (told,):
+                if isinstance(one, msgspec.inspect.LiteralType):
+                    found |= {str(value) for value in one.values}
+    return f"; it is one of: {', '.join(sorted(found))}" if found else ""
 
 
 def pairs(query: str) -> list[tuple[str, str]]:

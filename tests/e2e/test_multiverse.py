@@ -487,3 +487,19 @@ def test_who_may_write_all_universes_is_a_member_of_each(
     for one in (alice, bob):
         members = told(one, "universe", "show", meadow)["members"]
         assert [(each["receiver"], each["state"]) for each in members] == [(bob.did, "valid")]
+
+
+def test_a_passage_to_a_universe_that_is_private_is_refused_with_what_to_do(
+    people: People, told: Teller
+) -> None:
+    """Who proposed it could not know."""
+    alice, bob, _ = people.all
+    told(alice, "universe", "create", "Den", "--id", "universe:den")
+    told(bob, "universe", "create", "Brook", "--id", "universe:brook", "--public")
+    told(bob, "passage", "create", "universe:brook", f"{alice.did}/universe:den", "--id", "gap")
+    wait_for("alice to hear of it", ARRIVE_S, knows(alice, f"{bob.did}/gap"))
+    ran = told.shell(alice, "passage", "accept", f"{bob.did}/gap")
+    (refused,) = ran.lines
+    assert refused["code"] == "not-together"
+    assert "panspermia universe fork" in refused["detail"]
+    assert "--private" in refused["detail"]

@@ -80,6 +80,7 @@ async def test_whoever_waits_for_a_lazy_write_hears_of_whatever_it_raised(tmp_pa
 async def test_every_acknowledged_write_is_synced(tmp_path: Path) -> None:
     async with open_database(tmp_path / "p.db") as database, database.transaction() as write:
         assert await write.row("PRAGMA synchronous") == (2,), "FULL"
+        assert await write.row("PRAGMA vault.synchronous") == (2,), "FULL"
         assert await write.row("PRAGMA journal_mode") == ("wal",)
         assert await write.row("PRAGMA foreign_keys") == (1,)
 
@@ -91,10 +92,10 @@ async def test_a_lazy_write_is_not_waited_for_and_damages_nothing(tmp_path: Path
         said = await database.lazily(
             lambda connection: [
                 connection.execute(f"PRAGMA {name}").fetchone()
-                for name in ("synchronous", "journal_mode", "foreign_keys")
+                for name in ("synchronous", "vault.synchronous", "journal_mode", "foreign_keys")
             ]
         )
-        assert said == [(1,), ("wal",), (1,)], "NORMAL"
+        assert said == [(1,), (1,), ("wal",), (1,)], "NORMAL"
 
 
 async def test_readers_cannot_write(tmp_path: Path) -> None:

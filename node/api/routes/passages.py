@@ -47,7 +47,7 @@ from node.api.passages_meant import (
     place_of_both,
     universe_end,
 )
-from node.errors import BadRequest, NotAllowed, Rejected
+from node.errors import BadRequest, NotAllowed, NotFound, Rejected
 from node.services.fetch import hold_blob
 from node.services.passages import (
     Ferry,
@@ -72,6 +72,7 @@ from node.services.travellers import (
 from node.services.universes import universe_meant
 from node.services.verdicts import bytes_told, check_decided
 from node.wiring import Node
+from registry.errors import UnknownRecord
 from registry.head import Words
 from universe.gate import Verdict
 from universe.names import parse_full_name
@@ -113,10 +114,22 @@ async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone
     body = call.body
     by, passage = await passage_meant(node, call.path["passage"], body.namespace)
     said = Said(stability=body.stability, arrivals=body.arrivals, by=body.by)
-    await _check_own_gates(node, by, *passage.proposed.ends[:2])
-    accepted = await accept_passage(by, passage, said)
+    try:
+        await _check_own_gates(node, by, *passage.proposed.ends[:2])
+        accepted = await accept_passage(by, passage, said)
+    except (NotFound, UnknownRecord):
+        await _refuse_apart(node, passage)
+        raise
     await _take_own_gates(node, by, accepted)
     return PassageDone(success=True, passage=await _shown(call, node, by, accepted))
+
+
+async def _refuse_apart(node: Node, passage: Passage) -> None:
+    """Raises `Conflict` where the end that is not here for it lies in another namespace: whoever
+    proposed it could not know."""
+    ends = passage.proposed.ends[:2]
+    source, target = [await universe_end(node, end, None, bare_is_own=False) for end in ends]
+    await place_of_both(node, source, target)
 
 
 async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages:

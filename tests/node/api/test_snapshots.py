@@ -418,3 +418,11 @@ async def test_json_that_is_sent_again_with_its_key_is_done_once(alice: Alice) -
     assert again.headers["idempotent-replay"] == "true"
     other = await alice.client.post(AT, json=WRAPPED | {"tick": 5}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+
+
+async def test_of_a_few_words_the_refusal_names_those_there_are(alice: Alice) -> None:
+    answer = await alice.client.post(f"{AT}?tick=1&type=foo", content=b"state")
+    assert answer.json()["error"].endswith("it is one of: auto, auto:manual, canonical, manual")
+    wish = {"name": "N", "visibility": "secret"}
+    answer = await alice.client.post("/api/universe", json=wish)
+    assert answer.json()["error"].endswith("it is one of: private, public, shared")
