@@ -215,6 +215,24 @@ def unanswered(universe: str, other: str, lines: Lines) -> Iterator[Checked]:
             yield one
 
 
+def were_back(universe: str, other: str, lines: Lines) -> list[Checked]:
+    """Departures of `other` to `universe` whose travellers it says to be back: they were refused.
+
+    Whoever goes on without that refusal, as it is lost, refuses them once more and lets nobody in
+    who is home: the call back is gone when they are.
+    """
+    back = {
+        (one.receipt.migration, one.receipt.passage, one.receipt.traveller): one.receipt.seq
+        for one in lines[other].receipts
+        if one.receipt.kind == RETURN and one.receipt.other == universe
+    }
+    return [
+        one
+        for one in (unanswered(universe, other, lines) if back else ())
+        if one.receipt.seq < back.get(_journey_of(one.receipt), 0)
+    ]
+
+
 def unreturned(universe: str, other: str, lines: Lines) -> Iterator[Checked]:
     """Refusals by `other` of what left `universe`, as `unanswered`; then `is_refused`."""
     left = {one.id for one in lines[universe].receipts if one.receipt.kind == DEPARTURE}
@@ -327,6 +345,10 @@ def _is_of(wish: Wish, receipt: Receipt) -> bool:
         receipt.other,
         receipt.traveller,
     )
+
+
+def _journey_of(departure: Receipt) -> tuple[bytes, str, Traveller]:
+    return departure.migration, departure.passage, departure.traveller.told
 
 
 def _on_its_way(one: Checked) -> InTransit:

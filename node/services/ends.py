@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from node.services.gatebooks import Books
 from node.services.passages import Ferry, own_halves, passage_named
 from universe.behind import believed, missing_of
-from universe.gate import is_coming, is_refused, unanswered, unreturned
+from universe.gate import is_coming, is_refused, unanswered, unreturned, were_back
 from universe.lines import Line, Lines
 from universe.receipts import DEPARTURE, Checked
 from universe.shares import may_come_back
@@ -25,6 +25,7 @@ class Open:
     away: list[Checked]
     """As `away_from`."""
     recalled: set[bytes]
+    """By who sent them, or they `were_back`."""
 
 
 async def other_ends(by: Ferry, universe: str) -> set[str]:
@@ -38,15 +39,17 @@ async def open_at(by: Ferry, books: Books, universe: str) -> Open:
     ends = sorted(await other_ends(by, universe))
     recalled: set[bytes] = set()
 
-    def question(ends: Sequence[str], books: Books, lines: Lines) -> list[tuple[bool, Checked]]:
-        found = [(True, one) for end in ends for one in unanswered(universe, end, lines)]
-        found += [(False, one) for end in ends for one in unreturned(universe, end, lines)]
+    def question(ends: Sequence[str], books: Books, lines: Lines) -> list[tuple[str, Checked]]:
+        found = [("coming", one) for end in ends for one in unanswered(universe, end, lines)]
+        found += [("refused", one) for end in ends for one in unreturned(universe, end, lines)]
+        found += [("back", one) for end in ends for one in were_back(universe, end, lines)]
         recalled.update(books.recalled)
         return found
 
     found = await books.ask_each(ends, question)
-    coming = [one for is_coming, one in found if is_coming]
-    refused = [one for is_coming, one in found if not is_coming]
+    coming = [one for word, one in found if word == "coming"]
+    refused = [one for word, one in found if word == "refused"]
+    recalled |= {one.id for word, one in found if word == "back"}
     return Open(coming, refused, await away_from(books, universe), recalled)
 
 

@@ -136,6 +136,46 @@ async def test_what_is_lost_for_good_is_gone_without(world: World) -> None:
     assert (line.is_whole, line.has_gap, line.equivocations) == (True, False, ())
 
 
+@pytest.mark.parametrize("is_called_back", [True, False])
+async def test_who_is_home_again_is_not_let_in_by_a_gate_that_lost_the_refusal(
+    world: World, *, is_called_back: bool
+) -> None:
+    alice, bob = world.alice, world.bob
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    backup = await world.backed_up()
+    sent = await bob.gates.send(passage, reef, bytes([1]) * 16, Passenger(b"{}", "eel"), 1)
+    if is_called_back:
+        await bob.gates.recall(reef, bytes([1]) * 16)
+    await alice.hears(bob)
+    if is_called_back:
+        await alice.gates.answer(meadow)
+    else:
+        await alice.gates.decide(meadow, sent.departure.id, Verdict("refuse", "not today"), 5)
+    await bob.hears(alice)
+    (back,) = await bob.gates.answer(reef)
+    assert back.receipt.kind == "return"
+    assert await bob.sees(sent) == In(reef)
+    # alice's home is one from before she refused it, and goes on without.
+    again = await world.restored(backup)
+    await again.hears(bob)
+    with pytest.raises(CannotTravel) as behind:
+        await again.gates.take_gate(meadow)
+    assert behind.value.why == "gate-behind"
+    assert (await again.gates.take_gate(meadow, anyway=True)).is_changed
+    (refused,) = await again.gates.answer(meadow)
+    assert (refused.receipt.kind, refused.receipt.answers) == ("refusal", sent.departure.id)
+    await bob.hears(again)
+    await bob.gates.answer(reef)
+    assert await bob.sees(sent) == In(reef)
+    # The next journey of the same eel is let in.
+    eel = Passenger(b"{}", "eel")
+    anew = await bob.gates.send(passage, reef, bytes([2]) * 16, eel, 2)
+    await again.hears(bob)
+    await again.gates.answer(meadow)
+    assert await again.sees(anew) == In(meadow)
+
+
 async def test_a_gate_that_finds_itself_behind_lets_nobody_in(world: World) -> None:
     """The device is the same, and its home an older one: a copy of its disk."""
     alice, bob = world.alice, world.bob
