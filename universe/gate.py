@@ -148,7 +148,7 @@ def due(
     signed = list[Receipt]()
     for one in found.refused:
         takes = one.receipt.answers not in recalled
-        if len(signed) < ANSWERS_MAX and takes <= left:
+        if len(signed) < ANSWERS_MAX and (not takes or left > 0):
             signed.append(_reply(one, RETURN, key, now))
             shares.count(signed[-1])
             left -= takes

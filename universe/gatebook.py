@@ -36,11 +36,10 @@ from universe.receipts import (
     decode_signed,
     encode_signed,
 )
-from universe.room import Held
+from universe.room import EPOCH, LOST, Held
 
 ROOT: Final = "gate"
 RECALL: Final = "recall-"
-LOST: Final = "lost-"
 ID_DIGITS: Final = 16
 LARGE_MAX: Final = 512
 """Travellers of a universe that left as blobs: 4 GiB at most, kept as long as their departures."""
@@ -89,7 +88,7 @@ def gatebook_of(document: DocumentId, value: Plain) -> GateBook:
         elif key.startswith(LOST) and type(data) is int:
             given_up[key.removeprefix(LOST)] = data
         elif type(data) is bytes:
-            said = _read(data, key.startswith("e"))
+            said = _read(data, key.startswith(EPOCH))
             if isinstance(said, Checked) and said.receipt.universe == name:
                 receipts.append(said)
             elif isinstance(said, CheckedHandOver) and said.hand_over.universe == name:
@@ -103,7 +102,7 @@ def travelling_blobs(document: DocumentId, value: Plain) -> tuple[NamedBlob, ...
     name, fields = name_of(document), as_map(value.get(ROOT)) or {}
     found: list[Receipt] = []
     for key, data in fields.items():
-        if type(data) is bytes and _HAS_BLOB in data and not key.startswith("e"):
+        if type(data) is bytes and _HAS_BLOB in data and not key.startswith(EPOCH):
             said = _read(data, is_hand_over=False)
             if isinstance(said, Checked) and said.receipt.universe == name:
                 found.append(said.receipt)
@@ -122,7 +121,7 @@ def put_receipts(
     """Write these down, all of them in one change.
 
     `returned`: departures whose travellers are back by these. That they were called back is dropped
-    with it, so that there is room for the return wherever there was for the call.
+    with it, so that there is room for the return wherever there was for the call, however full.
     Raises `CannotTravel` where their numbers are taken, as something was written meanwhile, and
     where the universe is full (`gate-full`).
     """
@@ -130,10 +129,12 @@ def put_receipts(
     is_begun = any(one.receipt.kind == DEPARTURE for one, _ in entries)
 
     def edit(editor: Editor) -> None:
-        for key in (f"{RECALL}{one.hex()}" for one in returned):
-            if editor.get((ROOT, key)) is not None:
-                editor.delete((ROOT, key))
-        _check_room(editor, len(entries), is_begun=is_begun)
+        calls = [f"{RECALL}{one.hex()}" for one in returned]
+        calls = [key for key in calls if editor.get((ROOT, key)) is not None]
+        for key in calls:
+            editor.delete((ROOT, key))
+        if len(entries) > len(calls):
+            _check_room(editor, len(entries), is_begun=is_begun)
         taken = {key.partition("-")[0]: key for key in editor.keys((ROOT,))}
         for one, data in entries:
             number = f"{one.receipt.seq:08x}"
@@ -156,7 +157,7 @@ def put_hand_over(
     Raises `InvalidStatement`.
     """
     one, data = check_hand_over(signed), encode_signed(signed)
-    key = f"e{one.hand_over.epoch:08x}-{one.id.hex()[:ID_DIGITS]}"
+    key = f"{EPOCH}{one.hand_over.epoch:08x}-{one.id.hex()[:ID_DIGITS]}"
 
     def edit(editor: Editor) -> None:
         editor.put((ROOT, key), data)

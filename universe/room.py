@@ -13,6 +13,7 @@ A document of more than `crdt.rollover.PLACES_MAX` values cannot go on. So what 
 before, while there is room for letting go.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,17 +24,25 @@ from registry.fields import Plain
 from registry.plain import as_map
 
 VALUES_MAX: Final = PLACES_MAX - 600
-"""What is told of the universe itself takes a hundred, and answers of its gate 300 more."""
+"""What is told of the universe itself takes a hundred, answers of its gate 300 more, and what
+begins its epochs 200: see `BEGUN_MAX`."""
 SNAPSHOTS_LEAST: Final = 200
 FOR_ANSWERS: Final = 300
 FOR_OTHERS: Final = 96
 """Of these, however many left. So many are under way to here through one passage: see
 `universe.shares`."""
+BEGUN_MAX: Final = 200
+"""Hand-overs of its gate, and places given up with them, that take no place of anything else: a
+device that is lost keeps nobody out of where they may come back to."""
 GO_ON: Final = (
     "save without an event, or go on in a fork, which begins with none: `panspermia universe fork"
     " UNIVERSE --name NAME`"
 )
 ROOTS: Final = ("snapshots", "events", "gate")
+EPOCH: Final = "e"
+LOST: Final = "lost-"
+BEGINS: Final = (EPOCH, LOST)
+"""Keys of a gate, as in `universe.gatebook`: of hand-overs, and of what is given up with them."""
 LET_GO: Final = "let old snapshots go first: `panspermia universe prune --rule RULE`"
 ELSEWHERE: Final = "nothing in it makes room: who is to travel goes on from another universe"
 
@@ -45,16 +54,19 @@ class Held:
     snapshots: int
     events: int
     of_gate: int
+    """Without what begins its epochs, up to `BEGUN_MAX`."""
 
     @classmethod
     def of(cls, editor: Editor) -> "Held":
         """As `editor` has it now."""
-        return cls(*(len(editor.keys((root,))) for root in ROOTS))
+        snapshots, events, gate = (editor.keys((root,)) for root in ROOTS)
+        return cls(len(snapshots), len(events), _counted(gate))
 
     @classmethod
     def in_value(cls, value: Plain) -> "Held":
         """As a document says."""
-        return cls(*(len(as_map(value.get(root)) or {}) for root in ROOTS))
+        snapshots, events, gate = (as_map(value.get(root)) or {} for root in ROOTS)
+        return cls(len(snapshots), len(events), _counted(gate))
 
     @property
     def beside(self) -> int:
@@ -100,6 +112,11 @@ class Held:
             f"the universe is full: {self.snapshots:,} snapshots, {self.beside:,} events and"
             f" receipts, of {VALUES_MAX:,} together; {advice}"
         )
+
+
+def _counted(gate: Collection[str]) -> int:
+    begun = sum(key.startswith(BEGINS) for key in gate)
+    return len(gate) - min(begun, BEGUN_MAX)
 
 
 @dataclass(frozen=True, slots=True)

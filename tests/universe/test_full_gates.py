@@ -24,6 +24,7 @@ class Full(Crowded):
         self.events = dict.fromkeys(HONEST, 0)
 
     def held(self, universe: str) -> Held:
+        """Its hand-overs are beside that, as what begins an epoch takes no place of answers."""
         receipts = self.nodes[universe].receipts
         line = self.nodes[universe].lines[universe]
         own = (*line.receipts, *line.apart)  # what mallory signs of it is in no document of it

@@ -36,7 +36,7 @@ from universe.receipts import ARRIVAL, RETURN, Checked, Traveller, Who, sign_rec
 from universe.receipts import encode_signed as encode_receipt
 from universe.record import DROPPED_MAX, add_event, add_snapshot, drop_snapshots
 from universe.retention import ROOM_MAX, ROOM_VALUES_MAX
-from universe.room import Places
+from universe.room import LOST, Held, Places
 from universe.snapshot import encode_signed, sign_snapshot
 
 
@@ -57,7 +57,7 @@ def filled(count: int) -> Record:
 
     def edit(editor: Editor) -> None:
         for number in range(count):
-            editor.put(("gate", f"lost-{number}"), number)
+            editor.put(("gate", f"recall-{number}"), number)
 
     record.edit(edit)
     return record
@@ -113,6 +113,49 @@ def test_who_was_called_back_returns_where_nothing_else_has_room() -> None:
     assert f"recall-{bytes(32).hex()}" in kept, "others are still called back"
 
 
+def test_who_was_called_back_returns_also_where_there_is_less_than_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = filled(11)
+    departure = sent(FOX, MEADOW, REEF)
+    record.edit(wrote(departure))
+    (refused,) = answered(REEF, departure, verdict=NO_ROOM)
+    record.edit(put_recall(departure.id, now_us=NOON_US))
+    monkeypatch.setattr(room, "VALUES_MAX", 10)
+    (back,) = due(
+        MEADOW, KEYS[MEADOW].public, lines_of(departure, refused), NOW,
+        judge=lambda one: ACCEPT, recalled=[departure.id], places=Places(-8, 0),
+    )  # fmt: skip
+    returned = sign_receipt(back, KEYS[MEADOW])
+    record.edit(put_receipts([returned], now_us=NOON_US, returned=[departure.id]))
+    assert f"recall-{departure.id.hex()}" not in record.value["gate"]
+    with pytest.raises(CannotTravel, match="its gate signs no more"):
+        record.edit(put_recall(departure.id, now_us=NOON_US))
+
+
+def test_what_begins_the_epochs_of_a_gate_takes_no_place_of_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(room, "BEGUN_MAX", 5)
+    record = filled(11)
+    before = Held.in_value(record.value)
+
+    def begins(editor: Editor) -> None:
+        for epoch in (1, 2, 3):
+            editor.put(("gate", f"e{epoch:08x}-{epoch:016x}"), b"a hand-over")
+        for number in (1, 2):
+            editor.put(("gate", f"{LOST}{number}"), number)
+
+    def begins_again(editor: Editor) -> None:
+        assert Held.of(editor) == before
+        editor.put(("gate", f"{LOST}3"), 3)
+
+    record.edit(begins)
+    assert Held.in_value(record.value) == before
+    record.edit(begins_again)
+    assert Held.in_value(record.value).for_answers == before.for_answers - 1, "there is an end"
+
+
 def test_own_travellers_come_back_before_anybody_else_is_answered() -> None:
     hen = Traveller.of(Who(MEADOW, "hen"), b"{}", "json")
     gone = [sent(FOX, MEADOW, REEF)]
@@ -154,7 +197,8 @@ def test_the_bounds_fit_into_one_another(monkeypatch: pytest.MonkeyPatch) -> Non
     """All that there may be at once is carried, and an import of the largest makes no room."""
     monkeypatch.undo()
     told = 100  # of the universe itself, about
-    assert room.VALUES_MAX + room.FOR_ANSWERS + told <= rollover.PLACES_MAX
+    most = room.VALUES_MAX + room.FOR_ANSWERS + told + room.BEGUN_MAX
+    assert most <= rollover.PLACES_MAX
     assert room.FOR_OTHERS == shares.UNDER_WAY_MAX
     assert room.FOR_ANSWERS - room.FOR_OTHERS > 2 * shares.UNDER_WAY_MAX
     assert SNAPSHOTS_MAX + EVENTS_MAX <= ROOM_VALUES_MAX < room.VALUES_MAX

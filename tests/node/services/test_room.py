@@ -26,6 +26,8 @@ from tests.storage.people import NOW_US
 from universe import room, shares
 from universe.event import Event, encode_event
 from universe.gate import Verdict
+from universe.gatebook import put_hand_over
+from universe.gates import HandOver, Last, sign_hand_over
 from universe.passage import Passage, Said
 from universe.receipts import Who
 from universe.record import add_event
@@ -94,6 +96,19 @@ async def places_free(by: Person, universe: str) -> int:
     held = books.read[universe].room
     assert held is not None
     return held.for_answers
+
+
+async def hands_over(by: Person, universe: str, last: Last | None = None) -> None:
+    """To the same device, whatever its gate would say; after what counts here, or `last`."""
+    line = await Books(by.ferry).ask(lambda lines: lines[universe])
+    assert line.gate is not None
+    device, epoch = by.ferry.identity.device, line.gate.hand_over.epoch + 1
+    said = HandOver(
+        universe, epoch, device.public, device.public, line.gate.id, last or line.tip, NOW_US
+    )
+    edit = put_hand_over(sign_hand_over(said, device), now_us=NOW_US)
+    document = document_of(universe, "uni", COMMONS)
+    await by.ferry.store.commit(document, edit, by.ferry.identity.signer)
 
 
 async def flooded(alice: Person, bob: Person, cheat: Passage) -> None:
@@ -191,6 +206,32 @@ async def test_what_a_partner_makes_up_takes_no_place_of_who_may_come_back(
     assert await places_free(alice, meadow) == 0
 
 
+@pytest.mark.parametrize("is_called_back", [False, True])
+async def test_a_gate_that_is_handed_over_takes_no_place_of_who_may_come_back(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch, *, is_called_back: bool
+) -> None:
+    alice, bob = people
+    meadow = alice.universe("universe:meadow")
+    honest = await joined(alice, bob, meadow, await bob.makes("universe:reef1"), 1)
+    cheat = await joined(alice, bob, meadow, await bob.makes("universe:void"), 2)
+    hens = [await goes(alice, honest, number) for number in (1, 2, 3)]
+    await fills_with_events(alice, meadow)
+    monkeypatch.setattr(room, "VALUES_MAX", 9_400)  # bob's own gate is not to hold him back
+    await flooded(alice, bob, cheat)
+    monkeypatch.setattr(room, "VALUES_MAX", 40)
+    assert len(await alice.gates.answer(meadow)) == ANSWERS - len(hens)
+    if is_called_back:
+        for hen in hens:
+            await alice.gates.recall(meadow, hen.departure.receipt.migration)
+    await hands_over(alice, meadow)
+    await closes(bob, honest)
+    await bob.hears(alice)
+    assert len(await bob.gates.answer(bob.universe("universe:reef1"))) == len(hens)
+    await alice.hears(bob)
+    assert len(await alice.gates.answer(meadow)) == len(hens)
+    assert [await alice.sees(hen) for hen in hens] == [In(meadow)] * 3
+
+
 async def test_where_not_all_returns_have_room_as_many_are_written_as_have(
     people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,12 +244,12 @@ async def test_where_not_all_returns_have_room_as_many_are_written_as_have(
     await bob.hears(alice)
     await bob.gates.answer(reef)
     await alice.hears(bob)
-    # Its gate keeps a hand-over and three departures.
-    monkeypatch.setattr(room, "VALUES_MAX", 4 + 2)
+    # Its gate keeps three departures; a hand-over does not count.
+    monkeypatch.setattr(room, "VALUES_MAX", 3 + 2)
     assert len(await alice.gates.answer(meadow)) == 2
     with pytest.raises(CannotTravel, match="room for 0 more receipts, 1 are under way"):
         await alice.gates.answer(meadow)
-    monkeypatch.setattr(room, "VALUES_MAX", 4 + 3)
+    monkeypatch.setattr(room, "VALUES_MAX", 3 + 3)
     assert len(await alice.gates.answer(meadow)) == 1
     assert [await alice.sees(hen) for hen in hens] == [In(meadow)] * 3
 
@@ -221,7 +262,7 @@ async def test_who_is_under_way_to_a_universe_from_anywhere_has_room_there_first
     glade = await alice.makes("universe:glade")
     first = await joined(alice, bob, meadow, reef, 1)
     second = await joined(alice, bob, glade, reef, 2)
-    monkeypatch.setattr(room, "VALUES_MAX", ANSWERS + 1 + 3)  # a hand-over is there
+    monkeypatch.setattr(room, "VALUES_MAX", ANSWERS + 3)
     there = [await goes(alice, first, 1), await goes(alice, second, 2, "universe:glade")]
     there.append(await goes(alice, first, 3))
     with pytest.raises(CannotTravel, match=r"reef is full: .* 3 more receipts, and 3 are") as full:
@@ -245,8 +286,8 @@ async def test_what_a_cheat_says_to_be_under_way_keeps_nobody_at_home(
     monkeypatch.setattr(room, "VALUES_MAX", 9_400)
     await flooded(alice, bob, cheat)
     await bob.hears(alice)
-    # The meadow has room for as many as those and one more: a hand-over is there.
-    monkeypatch.setattr(room, "VALUES_MAX", ANSWERS + 1 + UNDER_WAY + 1)
+    # The meadow has room for as many as those and one more.
+    monkeypatch.setattr(room, "VALUES_MAX", ANSWERS + UNDER_WAY + 1)
     eel = Passenger(b"{}", "eel")
     sent = await bob.gates.send(honest, bob.universe("universe:reef"), bytes(16), eel, 1)
     assert isinstance(await bob.sees(sent), InTransit)
