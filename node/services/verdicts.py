@@ -11,6 +11,7 @@ from node.services.passengers import MIGRATION_FORMAT
 from registry.errors import CannotTravel, RegistryError
 from registry.formats.errors import FormatError
 from registry.formats.primordium_migration import read_migration
+from storage.errors import NotHeld
 from storage.store import Store
 from universe.gate import Judge, Verdict
 from universe.names import parse_full_name
@@ -58,7 +59,10 @@ async def by_its_blob(store: Store, departure: Checked, hashes: dict[BlobId, byt
         return Verdict("wait", "its bytes are not here yet")
     found = hashes.get(one.blob)
     if found is None:
-        data = await store.read_blob(one.blob)
+        try:
+            data = await store.read_blob(one.blob)
+        except NotHeld:  # what lies there is damaged: it is asked for like what never came
+            return Verdict("wait", "its bytes are not here any more")
         if len(hashes) >= HASHES_MAX:
             del hashes[next(iter(hashes))]  # what was read first
         found = hashes[one.blob] = await asyncio.to_thread(lambda: blake3(data).digest())

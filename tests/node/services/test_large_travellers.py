@@ -23,6 +23,7 @@ from registry.errors import CannotTravel
 from storage.store import Store
 from tests.node.services.test_many_travellers import left as says_of
 from tests.node.services.test_travel import Person, opened, opened_people, sends
+from tests.storage.test_folding import rows
 from universe import shares
 from universe.gate import Verdict, due
 from universe.passage import Passage
@@ -74,6 +75,31 @@ async def test_it_is_let_in_once_its_bytes_are_there(people: tuple[Person, Perso
     assert arrived.receipt.kind == "arrival"
     assert await bob.sees(sent) == In(reef)
     assert await bytes_told(bob.ferry.store, traveller) == WHALE.data
+
+
+async def test_one_whose_bytes_rotted_is_fetched_again_and_keeps_nobody_else_waiting(
+    people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    reef = bob.universe("universe:reef")
+    sent = await left(alice, passage)
+    fox = await sends(alice, passage)
+    # And somebody of bob's is to come back.
+    eel = await bob.gates.send(passage, reef, bytes([9]) * 16, Passenger(b"{}", "eel"), 1)
+    await alice.hears(bob)
+    meadow = alice.universe("universe:meadow")
+    await alice.gates.decide(meadow, eel.departure.id, Verdict("refuse", "no room"), 1)
+    await bob.ferry.store.put_blob(WHALE.data)
+    await bob.hears(alice)
+    rows(tmp_path / "bob", "UPDATE chunk SET data = zeroblob(length(data))")
+    signed = await bob.gates.answer(reef)
+    assert [one.receipt.kind for one in signed] == ["return", "arrival"]
+    assert (await bob.sees(eel), await bob.sees(fox)) == (In(reef), In(reef))
+    assert bob.gates.wanted == {blob_of(sent): 300_000}
+    assert await bob.ferry.store.put_blob(WHALE.data) == blob_of(sent)
+    await bob.gates.answer(reef)
+    assert await bob.sees(sent) == In(reef)
 
 
 async def test_what_is_asked_of_a_person_waits_for_the_bytes_too(
