@@ -32,7 +32,7 @@ from universe.receipts import (
     id_of,
 )
 from universe.room import ENDLESS, Places
-from universe.shares import Shares, check_will_be_answered
+from universe.shares import Shares, check_will_be_answered, returning
 from universe.travel import In, InTransit, Place, Refused, answer_to, migration_of, place_of
 
 ANSWERS_MAX: Final = 16
@@ -144,15 +144,12 @@ def due(
     """
     line = gate_of(universe, key, lines)
     found = found or Found(coming(universe, lines), refused_of(universe, lines))
-    shares, left = Shares(line.receipts, now.at_us), places.left
-    signed = list[Receipt]()
-    for one in found.refused:
-        takes = one.receipt.answers not in recalled
-        if len(signed) < ANSWERS_MAX and (not takes or left > 0):
-            signed.append(_reply(one, RETURN, key, now))
-            shares.count(signed[-1])
-            left -= takes
-    most = min(ANSWERS_MAX, len(signed) + places.for_others)
+    back, for_others = returning(found.refused, recalled, places, ANSWERS_MAX)
+    signed = [_reply(one, RETURN, key, now) for one in back]
+    shares = Shares(line.receipts, now.at_us)
+    for said in signed:
+        shares.count(said)
+    most = min(ANSWERS_MAX, len(signed) + for_others)
     for one in found.coming:
         if len(signed) >= most:
             break

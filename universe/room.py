@@ -13,8 +13,8 @@ A document of more than `crdt.rollover.PLACES_MAX` values cannot go on. So what 
 before, while there is room for letting go.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from crdt.document import Editor
@@ -127,6 +127,9 @@ class Places:
     """As `Held.for_answers`."""
     held: int
     """Of these, for who left and may come back, and was not called back yet."""
+    beyond: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Passage → how many who left by it may come back and have no place held: their returns take
+    the room of others."""
 
     @property
     def for_others(self) -> int:

@@ -12,6 +12,7 @@ transit. Of honest gates nobody gets there, since what a gate answered lies open
 counts the same receipts, and who is under way with them, before it lets anybody go.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
@@ -20,6 +21,7 @@ from registry.errors import CannotTravel
 from universe import room
 from universe.lines import Line, Lines
 from universe.receipts import ARRIVAL, DEPARTURE, REFUSAL, RETURN, Checked, Receipt
+from universe.room import Places
 from universe.travel import answer_to
 
 REFUSALS_MAX: Final = 128
@@ -150,16 +152,54 @@ def may_come_back(line: Line, target: str, lines: Lines) -> list[Checked]:
     return away
 
 
+def places_of(left: int, away: Iterable[Checked]) -> Places:
+    """With a place held for each of `away`: who left, wherever they went, and was not called back.
+
+    Through one passage for `UNDER_WAY_MAX`: no more leave by it. A gate that is handed over may
+    take back that it let somebody in, as many as ever left for it: these take what room is left.
+    """
+    through = Counter(one.receipt.passage for one in away)
+    beyond = {name: count - UNDER_WAY_MAX for name, count in through.items()}
+    beyond = {name: count for name, count in beyond.items() if count > 0}
+    return Places(left, through.total() - sum(beyond.values()), beyond)
+
+
+def returning(
+    refused: Iterable[Checked], recalled: Collection[bytes], places: Places, most: int
+) -> tuple[list[Checked], int]:
+    """Of these refusals those that are answered now, `most` at most; and the room for others then.
+
+    `recalled`: departures that were called back.
+    """
+    left, for_others, beyond = places.left, places.for_others, dict(places.beyond)
+    back = list[Checked]()
+    for one in refused:
+        if len(back) == most:
+            break
+        passage = one.receipt.passage
+        if one.receipt.answers not in recalled:  # else it takes the place of that call
+            is_beyond = beyond.get(passage, 0) > 0
+            if left < 1 or (is_beyond and for_others < 1):
+                continue
+            left -= 1
+            if is_beyond:
+                beyond[passage] -= 1
+                for_others -= 1
+        back.append(one)
+    return back, for_others
+
+
 def check_can_come_back(universe: str, passage: str, away: Collection[Checked]) -> None:
     """Before one more leaves through that passage: a place is held for each who may come back.
 
-    `away`: who left, wherever they went, and was not called back. Those of one passage leave half
-    of what is free to the others, so a partner that answers nobody holds up nobody else for long.
-    Raises `CannotTravel` (`passage-busy`).
+    `away`: as of `places_of`. Those of one passage leave half of what is free to the others, so a
+    partner that answers nobody holds up nobody else for long. Raises `CannotTravel`
+    (`passage-busy`).
     """
     through = sum(one.receipt.passage == passage for one in away)
-    free = room.FOR_ANSWERS - room.FOR_OTHERS - (len(away) - through)
-    if 2 * through < free:
+    others = places_of(0, (one for one in away if one.receipt.passage != passage)).held
+    free = room.FOR_ANSWERS - room.FOR_OTHERS - others
+    if through < UNDER_WAY_MAX and 2 * through < free:
         return
     detail = (
         f"{len(away)} are under way from {universe}, {through} of them through {passage}, and each"

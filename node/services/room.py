@@ -26,7 +26,8 @@ def places_at(books: Books, universe: str, away: Sequence[Checked]) -> Places:
     book = books.read[universe]
     if book.room is None:
         return ENDLESS
-    return Places(book.room.for_answers, sum(one.id not in book.recalled for one in away))
+    held = (one for one in away if one.id not in book.recalled)
+    return shares.places_of(book.room.for_answers, held)
 
 
 async def check_may_decide(books: Books, universe: str) -> None:

@@ -12,7 +12,7 @@ from tests.universe.test_shares import IN_A_DAY, IN_ALL, Crowded
 from universe import room, shares
 from universe.receipts import DEPARTURE, REFUSAL, Checked, Receipt
 from universe.room import Held, Places
-from universe.shares import check_can_come_back, may_come_back
+from universe.shares import check_can_come_back, may_come_back, places_of
 from universe.travel import In, InTransit
 
 
@@ -40,7 +40,7 @@ class Full(Crowded):
         return [one for one in found if one.id not in recalled]
 
     def places(self, universe: str) -> Places:
-        return Places(self.held(universe).for_answers, len(self.away(universe)))
+        return places_of(self.held(universe).for_answers, self.away(universe))
 
     def check_room(self, departure: Receipt) -> None:
         if self.held(departure.universe).for_events < 1:

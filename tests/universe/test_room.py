@@ -174,6 +174,12 @@ def test_own_travellers_come_back_before_anybody_else_is_answered() -> None:
     assert kinds(Places(2, 2)) == [RETURN, RETURN]
     assert kinds(Places(1, 2)) == [RETURN], "as many as have room"
     assert kinds(Places(0, 0), *(one.id for one in gone)) == [RETURN, RETURN]
+    # Those that no place is held for take the room of others, and no place of somebody else's.
+    passage = came.receipt.passage
+    assert kinds(Places(3, 1, {passage: 1})) == [RETURN, RETURN, ARRIVAL]
+    assert kinds(Places(2, 1, {passage: 1})) == [RETURN, RETURN]
+    assert kinds(Places(3, 3, {passage: 1})) == []
+    assert kinds(Places(3, 3, {"another": 1})) == [RETURN, RETURN]
     assert kinds(Places(1, 0), *(one.id for one in gone)) == [RETURN, RETURN, ARRIVAL]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from crdt.document import Editor
 from crdt.keys import COMMONS
 from node.services.gatebooks import Books
 from node.services.passages import (
@@ -26,14 +27,23 @@ from tests.storage.people import NOW_US
 from universe import room, shares
 from universe.event import Event, encode_event
 from universe.gate import Verdict
-from universe.gatebook import put_hand_over
-from universe.gates import HandOver, Last, sign_hand_over
+from universe.gatebook import ROOT, put_hand_over
+from universe.gates import BEGINNING, HandOver, Last, sign_hand_over
 from universe.passage import Passage, Said
-from universe.receipts import Who
+from universe.receipts import (
+    DEPARTURE,
+    REFUSAL,
+    Signed,
+    Who,
+    check_receipt,
+    encode_signed,
+    sign_receipt,
+)
 from universe.record import add_event
 from universe.travel import In, InTransit, Refused
 
 UNDER_WAY, ANSWERS, OTHERS = 3, 8, 2
+TAKEN_BACK = 9
 
 
 @pytest.fixture(autouse=True)
@@ -230,6 +240,103 @@ async def test_a_gate_that_is_handed_over_takes_no_place_of_who_may_come_back(
     await alice.hears(bob)
     assert len(await alice.gates.answer(meadow)) == len(hens)
     assert [await alice.sees(hen) for hen in hens] == [In(meadow)] * 3
+
+
+async def went_and_were_taken_back(alice: Person, bob: Person) -> tuple[Passage, Passage]:
+    """More than may be under way at once left for bob's void and arrived; then it takes that back.
+
+    Gives an honest passage to the reef, and theirs.
+    """
+    meadow, void = alice.universe("universe:meadow"), await bob.makes("universe:void")
+    honest = await joined(alice, bob, meadow, bob.universe("universe:reef"), 1)
+    cheat = await joined(alice, bob, meadow, void, 2)
+    for number in range(1, TAKEN_BACK + 1):
+        await goes(alice, cheat, number)
+        await bob.hears(alice)
+        assert len(await bob.gates.answer(void)) == 1
+        await alice.hears(bob)
+    await hands_over(bob, void, BEGINNING)
+    return honest, cheat
+
+
+async def refuses_all(by: Person, passage: Passage, universe: str, source: str) -> None:
+    """Whoever came through that passage, by numbers that the gate of before had given away."""
+    lines = await Books(by.ferry).ask(lambda lines: (lines[universe], lines[source]))
+    gate, device, last, told = lines[0].gate, by.ferry.identity.device, BEGINNING, list[Signed]()
+    assert gate is not None
+    for one in lines[1].receipts:
+        if one.receipt.kind == DEPARTURE and one.receipt.passage == passage.name:
+            said = replace(
+                one.receipt, kind=REFUSAL, universe=universe, other=source, gate=device.public,
+                epoch=gate.hand_over.epoch, seq=last.seq + 1, prev=last.id, answers=one.id,
+                traveller=one.receipt.traveller.told, reason="no room",
+            )  # fmt: skip
+            told.append(sign_receipt(said, device))
+            last = Last(said.seq, check_receipt(told[-1]).id)
+
+    def edit(editor: Editor) -> None:
+        for seq, signed in enumerate(told, 1):
+            key = f"{seq:08x}-{check_receipt(signed).id.hex()[:16]}"
+            editor.put((ROOT, key), encode_signed(signed))
+
+    document = document_of(universe, "uni", COMMONS)
+    await by.ferry.store.commit(document, edit, by.ferry.identity.signer)
+
+
+async def test_who_is_taken_back_keeps_nobody_from_leaving_by_another_passage(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    monkeypatch.setattr(room, "VALUES_MAX", 60)
+    honest, cheat = await went_and_were_taken_back(alice, bob)
+    await alice.hears(bob)
+    sent = await goes(alice, honest, 50)
+    assert sent.is_new
+    with pytest.raises(CannotTravel, match=f"{TAKEN_BACK} are under way"):
+        await goes(alice, cheat, 51)
+
+
+async def test_who_is_taken_back_keeps_nobody_from_coming_to_a_full_universe(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    monkeypatch.setattr(room, "VALUES_MAX", 60)
+    honest, _ = await went_and_were_taken_back(alice, bob)
+    eel = Passenger(b"{}", "eel")
+    sent = await bob.gates.send(honest, bob.universe("universe:reef"), bytes(16), eel, 1)
+    await fills_with_events(alice, alice.universe("universe:meadow"))
+    await alice.hears(bob)
+    (arrived,) = await alice.gates.answer(alice.universe("universe:meadow"))
+    assert arrived.receipt.answers == sent.departure.id
+
+
+async def test_who_is_taken_back_and_refused_takes_no_place_of_who_left_by_another_passage(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    monkeypatch.setattr(room, "VALUES_MAX", 60)
+    honest, cheat = await went_and_were_taken_back(alice, bob)
+    meadow = alice.universe("universe:meadow")
+    hens = [await goes(alice, honest, 50 + number) for number in range(3)]
+    await fills_with_events(alice, meadow)
+    await closes(bob, honest)
+    await bob.hears(alice)
+    await refuses_all(bob, cheat, bob.universe("universe:void"), meadow)
+    await alice.hears(bob)
+    # Of these as many return as have room beside what is held for the hens and for some of them.
+    assert len(await alice.gates.answer(meadow)) == ANSWERS - 2 * UNDER_WAY
+    with pytest.raises(CannotTravel, match="wait for an answer"):
+        await alice.gates.answer(meadow)
+    assert len(await bob.gates.answer(bob.universe("universe:reef"))) == len(hens)
+    await alice.hears(bob)
+    assert len(await alice.gates.answer(meadow)) == len(hens)
+    assert [await alice.sees(hen) for hen in hens] == [In(meadow)] * 3
+    # For some of the others places are held, and their owner calls them back into these.
+    assert await places_free(alice, meadow) == UNDER_WAY
+    taken = ANSWERS - 2 * UNDER_WAY
+    for number in range(taken + 1, taken + 1 + UNDER_WAY):
+        await alice.gates.recall(meadow, bytes([number]) * 16)
+    assert len(await alice.gates.answer(meadow)) == UNDER_WAY
 
 
 async def test_where_not_all_returns_have_room_as_many_are_written_as_have(
