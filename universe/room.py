@@ -45,6 +45,9 @@ BEGINS: Final = (EPOCH, LOST)
 """Keys of a gate, as in `universe.gatebook`: of hand-overs, and of what is given up with them."""
 LET_GO: Final = "let old snapshots go first: `panspermia universe prune --rule RULE`"
 ELSEWHERE: Final = "nothing in it makes room: who is to travel goes on from another universe"
+"""To whoever is to come to it."""
+STAYS: Final = "nothing in it makes room: nobody leaves it any more"
+"""To whoever is to leave it."""
 
 
 @dataclass(slots=True)
@@ -100,7 +103,7 @@ class Held:
     def check_for_departures(self, coming: int) -> None:
         """Before so many receipts are put that answer nothing. Raises `UniverseFull`."""
         if self.for_events < coming:
-            raise self._full(self.advice(ELSEWHERE))
+            raise self._full(self.advice(STAYS))
 
     def check_for_answers(self, coming: int) -> None:
         """Before the gate writes down so many that others wait for. Raises `UniverseFull`."""

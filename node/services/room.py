@@ -46,7 +46,7 @@ def full(books: Books, universe: str, places: Places, waiting: int) -> CannotTra
     advice = room.ELSEWHERE if book.room is None else book.room.advice(room.ELSEWHERE)
     detail = (
         f"{universe} is full: it has room for {free} more receipts, {places.held} are under way"
-        f" from it and may come back, and {waiting} wait for an answer; {advice}"
+        f" from it and may come back, and at least {waiting} wait for an answer; {advice}"
     )
     return CannotTravel(detail, "gate-full")
 
@@ -59,7 +59,7 @@ async def check_room(by: Ferry, books: Books, source: str, passage: Passage, tar
     own = books.read[source]
     away = [one for one in await away_from(books, source) if one.id not in own.recalled]
     if own.room is not None and own.room.for_events < 1:
-        detail = f"{source} is full; {own.room.advice(room.ELSEWHERE)}"
+        detail = f"{source} is full; {own.room.advice(room.STAYS)}"
         raise CannotTravel(detail, "gate-full")
     check_can_come_back(source, passage.name, away)
     there = books.read[target].room

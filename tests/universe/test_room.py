@@ -81,7 +81,7 @@ def test_events_and_departures_leave_room_for_answers_and_snapshots() -> None:
     with pytest.raises(UniverseFull, match=said + "save without an event, or go on in a fork"):
         record.edit(add_event(event(2), now_us=NOON_US))
     assert record.edit(add_event(event(1), now_us=NOON_US)) is None, "what is there stays"
-    with pytest.raises(CannotTravel, match=said + "nothing in it makes room") as full:
+    with pytest.raises(CannotTravel, match=said + "nothing in it makes room: nobody") as full:
         record.edit(wrote(sent(FOX, MEADOW, REEF)))
     assert full.value.why == "gate-full"
     (arrived,) = answered(REEF, sent(FOX, MEADOW, REEF))

@@ -196,6 +196,7 @@ async def test_what_a_partner_makes_up_takes_no_place_of_who_may_come_back(
         await alice.gates.answer(meadow)
     assert full.value.why == "gate-full"
     assert "nothing in it makes room" in full.value.detail, "it has no snapshots to let go"
+    assert "and at least 16 wait for an answer" in full.value.detail, "so many are looked for"
     # Neither by a person's word.
     known = await Books(alice.ferry).ask(lambda lines: lines[bob.universe("universe:void")])
     waiting = known.receipts[-1]
@@ -308,6 +309,9 @@ async def test_who_is_taken_back_keeps_nobody_from_coming_to_a_full_universe(
     await alice.hears(bob)
     (arrived,) = await alice.gates.answer(alice.universe("universe:meadow"))
     assert arrived.receipt.answers == sent.departure.id
+    # And whoever is to leave is told what is so, not to go on from elsewhere.
+    with pytest.raises(CannotTravel, match=r"meadow is full; .*: nobody leaves it any more"):
+        await goes(alice, honest, 50)
 
 
 async def test_who_is_taken_back_and_refused_takes_no_place_of_who_left_by_another_passage(
