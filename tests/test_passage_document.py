@@ -14,7 +14,7 @@ TEXT = (FOLDER / "passages.md").read_text()
 LIMITED = (
     "universe.receipts", "universe.gates", "universe.gate", "universe.gatebook", "universe.passage",
     "universe.lines", "universe.travel", "universe.behind",
-    "universe.shares",
+    "universe.shares", "node.services.verdicts",
 )  # fmt: skip
 LEFT = sent(FOX, MEADOW, REEF)
 
