@@ -21,6 +21,7 @@ from registry.head import Words, put_head, touch
 from tests.node.parts import Alice, open_alice
 from tests.registry.formats.files import MIGRATION
 from tests.storage.people import BOB, NOW_US
+from tests.storage.test_folding import rows
 
 PASSAGE, PASSAGES = "/api/passage", "/api/passages"
 MAIN, FAR = "universe:main", "universe:far"
@@ -215,6 +216,10 @@ async def test_a_large_traveller_is_a_blob_that_its_universe_keeps(alice: Alice)
     much = wish | {"data": base64.b64encode(bytes((8 << 20) + 1)).decode(), "migration": "02" * 16}
     answer = await alice.client.post(f"{path}/travel", json=much)
     assert (answer.status_code, answer.json()["code"]) == (422, "traveller-too-large")
+    # Whose bytes rotted is told of without them.
+    rows(alice.node.home.path, "UPDATE chunk SET data = zeroblob(length(data))")
+    (told,) = ok(await alice.client.get(f"{path}/travellers", params=params))["travellers"]
+    assert (told["soul"], "data" in told) == ("whale", False)
 
 
 async def test_a_person_lets_in_who_waits(alice: Alice) -> None:
