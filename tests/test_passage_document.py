@@ -6,6 +6,7 @@ from crdt import cbor
 from tests.documents import FOLDER, blocks, integers, quoted, rows, words
 from tests.universe.passengers import FOX, GATES, MEADOW, NO_ROOM, REEF, answered, key_of, sent
 from tests.universe.test_passage import PROPOSED, value
+from universe import room
 from universe.gates import sign_hand_over
 from universe.receipts import KINDS, encode_receipt
 from universe.travel import story_of
@@ -52,6 +53,16 @@ def test_limits_quoted_are_the_constants_and_all_of_them() -> None:
         if name.endswith("_MAX")
     }
     assert quoted(TEXT) == limits
+
+
+def test_places_quoted_are_those_that_a_gate_has() -> None:
+    places = {
+        row["in `universe.room`"]: int(row["places"]) for row in rows(TEXT, "of a gate", "places")
+    }
+    assert places == {
+        "`FOR_ANSWERS`, `FOR_OTHERS`": room.FOR_ANSWERS - room.FOR_OTHERS,
+        "`BEGUN_MAX`": room.BEGUN_MAX,
+    }
 
 
 def test_the_diagram_is_the_one_beside_the_code() -> None:

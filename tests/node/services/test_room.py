@@ -129,6 +129,22 @@ async def flooded(alice: Person, bob: Person, cheat: Passage) -> None:
     await alice.hears(bob)
 
 
+async def full_and_flooded(
+    alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Passage, Passage, list[Sent]]:
+    """Three left the meadow, which is full, and bob makes up some who come to it: by which
+    passages, and who left."""
+    meadow = alice.universe("universe:meadow")
+    honest = await joined(alice, bob, meadow, await bob.makes("universe:reef1"), 1)
+    cheat = await joined(alice, bob, meadow, await bob.makes("universe:void"), 2)
+    hens = [await goes(alice, honest, number) for number in (1, 2, 3)]
+    await fills_with_events(alice, meadow)
+    monkeypatch.setattr(room, "VALUES_MAX", 9_400)  # bob's own gate is not to hold him back
+    await flooded(alice, bob, cheat)
+    monkeypatch.setattr(room, "VALUES_MAX", 40)
+    return honest, cheat, hens
+
+
 async def test_all_who_left_by_many_passages_come_back_to_a_universe_that_is_full(
     people: tuple[Person, Person],
 ) -> None:
@@ -183,13 +199,7 @@ async def test_what_a_partner_makes_up_takes_no_place_of_who_may_come_back(
 ) -> None:
     alice, bob = people
     meadow = alice.universe("universe:meadow")
-    honest = await joined(alice, bob, meadow, await bob.makes("universe:reef1"), 1)
-    cheat = await joined(alice, bob, meadow, await bob.makes("universe:void"), 2)
-    hens = [await goes(alice, honest, number) for number in (1, 2, 3)]
-    await fills_with_events(alice, meadow)
-    monkeypatch.setattr(room, "VALUES_MAX", 9_400)  # bob's own gate is not to hold him back
-    await flooded(alice, bob, cheat)
-    monkeypatch.setattr(room, "VALUES_MAX", 40)
+    honest, cheat, hens = await full_and_flooded(alice, bob, monkeypatch)
     let_in = await alice.gates.answer(meadow)
     assert len(let_in) == ANSWERS - len(hens)
     with pytest.raises(CannotTravel, match=r"3 are under way from it and may come back") as full:
@@ -223,13 +233,7 @@ async def test_a_gate_that_is_handed_over_takes_no_place_of_who_may_come_back(
 ) -> None:
     alice, bob = people
     meadow = alice.universe("universe:meadow")
-    honest = await joined(alice, bob, meadow, await bob.makes("universe:reef1"), 1)
-    cheat = await joined(alice, bob, meadow, await bob.makes("universe:void"), 2)
-    hens = [await goes(alice, honest, number) for number in (1, 2, 3)]
-    await fills_with_events(alice, meadow)
-    monkeypatch.setattr(room, "VALUES_MAX", 9_400)  # bob's own gate is not to hold him back
-    await flooded(alice, bob, cheat)
-    monkeypatch.setattr(room, "VALUES_MAX", 40)
+    honest, _, hens = await full_and_flooded(alice, bob, monkeypatch)
     assert len(await alice.gates.answer(meadow)) == ANSWERS - len(hens)
     if is_called_back:
         for hen in hens:
