@@ -71,7 +71,7 @@ class _Begun:
 
     first: int
     count: int
-    reading: "asyncio.Future[list[bytes | None]] | None"
+    reading: "asyncio.Future[bytes | None] | None"
 
     def let_go(self) -> None:
         """Nobody wants to know any more."""
@@ -174,7 +174,7 @@ class BlobReading(KeptBlobs):
                     index += count
                 if failed and not ahead:
                     raise failed
-                piece = b"".join(await self._ended(blob, ahead.popleft()))
+                piece = await self._ended(blob, ahead.popleft())
                 before, at, at_once = at, at + len(piece), READERS
                 if before < start or at > end:
                     piece = piece[max(0, start - before) : end - before]
@@ -187,17 +187,15 @@ class BlobReading(KeptBlobs):
         """Reads these chunks, where they lie in the vault; what is in packs is read in turn."""
         if await self._folded(root.id) is None:
             return _Begun(first, count, None)
-        located = await self._in_vault(root, first, count)
-        reading = self._database.vault.objects_soon([one.hash for one in located])
+        names = await self._known(self._folded_pages.chunks(root, first, count))
+        reading = self._database.vault.run_soon([name.hash for name in names])
         return _Begun(first, count, reading)
 
-    async def _ended(self, blob: BlobId, begun: "_Begun") -> list[bytes]:
-        """The chunks. Raises as `read_chunks`."""
-        if begun.reading is not None:
-            found = [data for data in await begun.reading if data is not None]
-            if len(found) == begun.count:
-                return found
-        return await self.read_chunks(blob, begun.first, begun.count)
+    async def _ended(self, blob: BlobId, begun: "_Begun") -> bytes:
+        """The chunks, joined. Raises as `read_chunks`."""
+        if begun.reading is not None and (run := await begun.reading) is not None:
+            return run
+        return b"".join(await self.read_chunks(blob, begun.first, begun.count))
 
     async def _chunk_at(self, root: BlobRoot, offset: int) -> tuple[int, int]:
         """The number of the chunk that holds a byte, and the place of its first byte."""

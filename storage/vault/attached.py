@@ -20,6 +20,7 @@ from storage.sqlite_errors import as_ours
 from storage.vault.asked import in_order
 from storage.vault.reading import one_moment
 from storage.vault.rescue import ADVICE, note_damage
+from storage.vault.runs import run_of
 from storage.vault.scrubbing import fault_of_small
 from storage.vault.unpacking import PlainCache
 
@@ -50,6 +51,7 @@ class Vault:
         self.path = path
         self._log = path.with_name(f"{path.name}-wal")
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._failed: StorageError | None = None
         self.on_loss: Callable[[], None] = lambda: None
         """Hears, on the loop, that a transaction lost something of one blob: others may have it."""
@@ -74,11 +76,11 @@ class Vault:
 
     async def objects(self, hashes: Sequence[bytes]) -> list[bytes | None]:
         """Their bytes, in their order; None where one is not here, or damaged."""
-        return await self.objects_soon(hashes)
+        return await self.read_soon(lambda vault, cache: in_order(vault, hashes, cache))
 
-    def objects_soon(self, hashes: Sequence[bytes]) -> asyncio.Future[list[bytes | None]]:
-        """The same, on its way already: whoever does not await it lets it go."""
-        return self.read_soon(lambda vault, cache: in_order(vault, hashes, cache))
+    def run_soon(self, hashes: Sequence[bytes]) -> asyncio.Future[bytes | None]:
+        """All of their bytes, joined, or None; on its way already: see `let_go`."""
+        return self.read_soon(lambda vault, cache: run_of(vault, hashes, cache, self._turn))
 
     def read_soon(self, work: "_Work[T]") -> asyncio.Future[T]:
         """As `read`, with what was unpacked before, and on its way already: see `let_go`."""
