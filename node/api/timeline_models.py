@@ -193,11 +193,15 @@ class PruneQuery(UniverseQuery, frozen=True):
     """Only say what would go."""
 
 
-class NewPruning(Struct, frozen=True, kw_only=True):
+class NewPruning(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A word that it does not know is refused: passed over, it would let go what it spoke of."""
+
     retention: dict[str, Any] | None = None
     """A rule for this universe from now on; with `dryRun`, only to see what it would do."""
     decayed: bool = False
     """Also what stayed as long as its game wrote into it: `decayAfterTicks` of a `decayPolicy`."""
+    dryRun: bool = False
+    """As in the query: where either says so, nothing goes."""
 
 
 class PruneDone(Struct, frozen=True):

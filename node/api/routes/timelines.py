@@ -244,7 +244,7 @@ async def prune_universe(node: Node, call: Call[PruneQuery, NewPruning]) -> Prun
     row = await universe_called(node, call)
     said = call.body.retention
     policy = None if said is None else parse_policy(ENCODER.encode(said).decode())
-    hand, is_dry = hand_of(node), call.query.dryRun
+    hand, is_dry = hand_of(node), call.query.dryRun or call.body.dryRun
     async with hand.turn:  # nothing is told or kept between what is found due and its going
         found = await due(
             node.store,
