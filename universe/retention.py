@@ -123,13 +123,14 @@ def to_drop(
 
     `pinned`: ids of what forks and passages need; `beside`: events and receipts in its document.
     """
-    held = sorted({one.id: one for one in snapshots}.values(), key=_by_time)
+    held = _oldest_first({one.id: one for one in snapshots}.values(), now_us)
     if not held:
         return ()
     last = max(held, key=lambda one: one.order)
+    latest = max(held, key=_by_time)
     # A world may be set back: what it kept since is not old for what it had reached before.
     tick = held[-1].tick if newest_tick is None else newest_tick
-    kept = {last.id, held[-1].id, *pinned}
+    kept = {last.id, latest.id, held[-1].id, *pinned}
     kept |= {one.id for one in held if one.kind == "canonical" or one.is_inherited}
     why: dict[bytes, str] = {}
     for one in held:
@@ -156,6 +157,19 @@ def keeps_all(policy: Policy, count: int, beside: int = 0) -> bool:
     return says_no_more and (
         most is None or (count <= min(most, ROOM_MAX) and count + beside <= ROOM_VALUES_MAX)
     )
+
+
+def _oldest_first(snapshots: Iterable[Taken], now_us: int) -> list[Taken]:
+    """By when they were taken. What says that it comes yet was dated by a clock that was ahead,
+    and would for hours or years be newer than all that is: its place is by tick among the others.
+    """
+    dates: dict[bytes, int] = {}
+    before_us = 0
+    for one in sorted(snapshots, key=lambda one: one.order):
+        if one.at_us <= now_us:
+            before_us = max(before_us, one.at_us)
+        dates[one.id] = one.at_us if one.at_us <= now_us else before_us
+    return sorted(snapshots, key=lambda one: (dates[one.id], *_by_time(one)))
 
 
 def _by_time(one: Taken) -> tuple[int, int, bytes]:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from node.api.known_answers import KnownAnswer
 from node.api.models import NoQuery
 from node.api.problems import ENCODER, ProblemError, answer_problem
-from node.api.replays import IDEMPOTENCY_KEY, once
+from node.api.replays import IDEMPOTENCY_KEY, once, place_of
 from node.api.requests import (
     BODY_BYTES_MAX,
     Clean,
@@ -265,7 +265,7 @@ async def _write(node: Node, endpoint: Endpoint[Q, Any], request: Request, query
     # Strangers could fill what is kept of answers.
     if not endpoint.is_replayable or key is None or is_strange:
         return await work()
-    return await once(node.store, node.underway, f"{request.url.path} {key}", raw, work)
+    return await once(node.store, node.underway, place_of(request.url.path, key), raw, work)
 
 
 async def _note(node: Node, request: Request, error: Exception, bad: AbstractSet[int]) -> None:

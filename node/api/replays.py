@@ -20,8 +20,17 @@ from storage.store import Store
 log = logging.getLogger(__name__)
 
 IDEMPOTENCY_KEY: Final = "idempotency-key"
-PATTERN: Final = "^[A-Za-z0-9_-]{8,64}$"
+PATTERN: Final = "^[!-~]{1,255}$"
+"""Of a key: a game takes what it has, as `universe:main@1200`."""
+_KEY: Final = "it must be 1 to 255 printable characters of ASCII, without a space"
 REPLAYED: Final = {"idempotent-replay": "true", "cache-control": "no-store"}
+
+
+def place_of(path: str, key: str) -> str:
+    """Under which an answer is kept. Raises `ProblemError` of a key that is none."""
+    if not re.fullmatch(PATTERN, key):
+        raise ProblemError(400, "bad-idempotency-key", _KEY)
+    return f"{path} {key}"
 
 
 async def once(
@@ -31,10 +40,7 @@ async def once(
     body: bytes,
     work: Callable[[], Awaitable[Response]],
 ) -> Response:
-    """Does `work` at most once for `where`, the path and the client's key."""
-    key = where.rpartition(" ")[2]
-    if not re.fullmatch(PATTERN, key, re.ASCII):
-        raise ProblemError(400, "bad-idempotency-key", f"it must match {PATTERN}")
+    """Does `work` at most once for `where`, as `place_of` says."""
     mark = hashlib.sha256(body).digest()
     if where in underway:
         raise ProblemError(409, "in-progress", "the first request has no answer yet")
@@ -63,9 +69,6 @@ async def once_streamed(
 
     `drain` reads the body alone and gives that, for a request whose answer is known.
     """
-    key = where.rpartition(" ")[2]
-    if not re.fullmatch(PATTERN, key, re.ASCII):
-        raise ProblemError(400, "bad-idempotency-key", f"it must match {PATTERN}")
     if where in underway:
         raise ProblemError(409, "in-progress", "the first request has no answer yet")
     underway.add(where)

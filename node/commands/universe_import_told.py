@@ -29,6 +29,7 @@ def planned(one: ImportedUniverse) -> dict[str, Any]:
         "known": 0,
         "fork_of": None,
         "retention": json.loads(one.said.retention) if one.said.retention else None,
+        "lets_go": _lets_go(one.said.retention),
     }
     if fork := one.fork_of:
         told["fork_of"] = {"universe": fork.universe, "tick": fork.tick}
@@ -50,6 +51,13 @@ def count(told: dict[str, Any], snapshots: Sequence[ImportedSnapshot]) -> None:
     told["decaying"] = sum(
         goes_by_itself(each.decay, is_wrapped=each.is_wrapped) for each in snapshots
     )
+
+
+def _lets_go(retention: str) -> bool:
+    """Whether more goes by that rule than where none is set."""
+    from universe.retention import KEEP_ALL, Policy, parse_policy
+
+    return bool(retention) and parse_policy(retention) not in (KEEP_ALL, Policy())
 
 
 def problem_json(one: Problem) -> Json:
@@ -90,7 +98,7 @@ def print_report(report: Json, told: int) -> None:
         why = "are to be kept for some ticks, and go as the world goes on; --keep-all keeps them"
         say(f"{decaying:,} of the snapshots {why}", dim=True)
     new = [one for one in report["universes"] if one["state"] in ("planned", "created")]
-    if ruled := [one["id"] for one in new if one["retention"]]:
+    if ruled := [one["id"] for one in new if one["lets_go"]]:
         why = "brings a rule by which snapshots go with the next ones; --keep-all leaves it out"
         say(printable(f"{', '.join(ruled)}: {why}"), dim=True)
     print_beside(report)

@@ -36,7 +36,5 @@ async def refuse_gone(store: Store, text: str, places: Sequence[NamespaceKey]) -
         if gone is not None and author in own:
             raise UnknownRecord(f"{id} is deleted: {undo_text(gone)} brings it back")
         if gone is not None:
-            detail = (
-                f"{author}/{id} was deleted by its author, and comes back only if they undo that"
-            )
-            raise UnknownRecord(detail)
+            detail = f"{author}/{id} is deleted; whoever may write it brings it back"
+            raise UnknownRecord(f"{detail}: {undo_text(gone)}")

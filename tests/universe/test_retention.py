@@ -157,6 +157,31 @@ def test_kinds_have_their_own_rules_and_canonical_ones_none() -> None:
     ]
 
 
+def test_what_a_clock_dated_that_was_ahead_is_older_than_what_comes_after_it() -> None:
+    """Its hours come yet: without that the newest that are kept would be those, and each new one
+    would go as the next is saved."""
+    line = [ago(-2 * HOUR_US - tick, tick=tick) for tick in range(4)]
+    for tick in range(4, 10):
+        line.append(ago(20 - tick, tick=tick))
+        dropped = gone(line, Policy(auto=Rule(newest=3)), line[-1].at_us)
+        line = [one for one in line if one not in dropped]
+        assert {one.tick for one in line} >= {*range(max(4, tick - 2), tick + 1)}
+    assert [one.tick for one in line] == [3, 7, 8, 9], "and what says it is the newest of all"
+    away = [ago(-DAY_US, tick=1), ago(9, tick=2), ago(8, tick=3)]
+    assert not gone(away, THIN), "it is thinned by the hour that it says, when that is over"
+
+
+@pytest.mark.parametrize(
+    "dear",
+    [ago(500 * DAY_US, kind="canonical"), replace(ago(500 * DAY_US), is_inherited=True)],
+    ids=["canonical", "what a fork began with"],
+)
+def test_what_is_dear_stays_whatever_a_rule_says(dear: Taken) -> None:
+    line = [dear, *(ago(days * DAY_US, kind=dear.kind) for days in (499, 400, 0))]
+    rule = Rule(thin=True, newest=1, older_than_s=1, older_than_ticks=1)
+    assert dear not in gone(line, Policy(auto=rule, manual=rule))
+
+
 def test_a_world_that_was_set_back_keeps_its_newest_by_time_and_by_tick() -> None:
     line = [ago(5, tick=9_000), ago(4, tick=10), ago(3, tick=20), ago(2, tick=15)]
     policy = Policy(auto=Rule(newest=1))

@@ -20,7 +20,7 @@ from node.api.cleaned_snapshots import cleaned_snapshot
 from node.api.endpoint import Call, Endpoint, reads
 from node.api.followed import Followed, Take
 from node.api.problems import ENCODER
-from node.api.replays import IDEMPOTENCY_KEY, once_streamed
+from node.api.replays import IDEMPOTENCY_KEY, once_streamed, place_of
 from node.api.requests import answer_cached, is_known
 from node.api.routes.blobs import length_of, wanted_range
 from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, universe_called
@@ -236,7 +236,7 @@ async def _put(
     async def work() -> tuple[bytes, Response]:
         return await _kept(node, call, row, upload)
 
-    where = f"{request.url.path} {key}"
+    where = place_of(request.url.path, key)
     return await once_streamed(node.store, node.underway, where, drain, work)
 
 

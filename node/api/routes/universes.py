@@ -28,9 +28,10 @@ from node.api.universe_models import (
 )
 from node.api.universes_shown import meta_made, metas_of
 from node.errors import NotAllowed
+from node.services.deleting import undo_text
 from node.services.names import author_meant
 from node.services.namespaces import Keeper
-from node.services.places import place_meant, place_text
+from node.services.places import place_meant
 from node.services.pruning import rule_of, rule_text
 from node.services.timelines import forks_of
 from node.services.universes import (
@@ -39,6 +40,7 @@ from node.services.universes import (
     Hand,
     config_text,
     delete_universe,
+    document_of,
     joined_places,
     make_universe,
     universe_meant,
@@ -48,7 +50,6 @@ from registry.head import Words
 from registry.manifest import NAME_CHARACTERS_MAX
 from registry.published import tags_split
 from storage.listings import ListedRow
-from storage.namespaces import COMMONS_NAME
 from universe.record import Facts
 from universe.retention import policy_words
 
@@ -118,9 +119,7 @@ async def remove_universe(node: Node, call: Call[UniverseDeletion, None]) -> Uni
     """Show a universe to nobody any more. Its forks stay, and what it keeps can come back."""
     row, is_dry = await universe_called(node, call), call.query.dryRun
     await delete_universe(hand_of(node), row, is_dry=is_dry)
-    id, place = row.listing.record, place_text(row.namespace)
-    where = "" if place == COMMONS_NAME else f" --namespace {place}"
-    back = f"`panspermia delete universe/{id} --undo{where}` brings it back"
+    id, back = row.listing.record, f"`{undo_text(document_of(row))}` brings it back"
     if is_dry:
         counts = await node.store.universe_counts([row.number])
         count = counts[row.number].snapshots if row.number in counts else 0

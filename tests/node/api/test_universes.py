@@ -333,7 +333,10 @@ async def test_what_another_deleted_is_said_to_be_so(alice: Alice) -> None:
     await alice.node.store.receive(entries, source="peer")
     gone = await alice.client.get(f"/api/universe/{full.replace('/', '%2F')}")
     assert (gone.status_code, gone.json()["code"]) == (404, "unknown-record")
-    assert gone.json()["detail"].startswith(f"{full} was deleted by its author")
+    back = f"panspermia delete {BOB.did}/universe/universe:main --undo"
+    assert (
+        gone.json()["detail"] == f"{full} is deleted; whoever may write it brings it back: {back}"
+    )
     never = await alice.client.get("/api/universe/universe:other")
     assert "panspermia sync" in never.json()["detail"]
 

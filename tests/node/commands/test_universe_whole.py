@@ -319,3 +319,19 @@ async def test_a_rule_that_comes_along_is_told_and_is_left_out_with_all_that_goe
         universe = (await bob.client.get(f"/api/universe/{MAIN}")).json()["universe"]
     assert "retention" not in universe
     assert universe["snapshotCount"] == 3
+
+
+async def test_of_a_rule_by_which_all_stays_nobody_is_warned(alice: Alice, tmp_path: Path) -> None:
+    hers, out = Playing(alice), tmp_path / "out"
+    await hers.make(MAIN)
+    await hers.keep(MAIN, 1, saved(1, "Ada"))
+    async with shown(alice) as home:
+        kept = await typed(home, "universe", "prune", MAIN, "--keep-all")
+        assert kept.exit_code == 0, kept.output
+        await done(home, "export", MAIN, str(out), "--format", "raw")
+    async with bob_at(tmp_path) as bob, shown(bob) as home:
+        ran = await typed(home, "universe", "import", str(out))
+        assert ran.exit_code == 0, ran.output
+        assert "brings a rule" not in ran.output
+        shown_here = (await bob.client.get(f"/api/universe/{MAIN}")).json()
+    assert shown_here["rule"][0] == "auto: all are kept"
