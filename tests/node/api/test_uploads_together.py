@@ -13,13 +13,14 @@ from httpx2 import Response
 
 from crdt.blob import BlobId
 from node.services.pruning import due_by_upload
+from node.services.snapshots import NOT_KEPT
 from node.services.universes import document_of, universe_meant
 from storage.documents import DocumentState
 from tests.node.api.test_snapshots import PLACE, listed, put
 from tests.node.api.test_snapshots import main as main
 from tests.node.parts import Alice
 from tests.node.services.test_joining import until
-from universe import record
+from universe import parts, record
 from universe.record import Adding, add_snapshots
 from universe.snapshot import Snapshot, sign_snapshot
 
@@ -238,3 +239,20 @@ async def test_as_many_as_a_change_holds_go_together(alice: Alice) -> None:
     assert 2 <= await changes(alice) - before <= 4
     assert not (await state_of(alice)).left_out
     assert len(await listed(alice)) == 100
+
+
+async def test_what_is_signed_and_not_listed_is_said_to_its_sender_alone(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record may hold more than is listed of it: others fill it too, at this very moment."""
+    monkeypatch.setattr(parts, "SNAPSHOTS_MAX", 1)
+    answers = await together(alice, ["tick=1", "tick=2"])
+    (kept,) = await listed(alice)
+    done, refused = sorted(answers, key=lambda one: one.status_code)
+    assert (done.status_code, done.json()["id"]) == (201, kept["id"])
+    told = refused.json()
+    assert (refused.status_code, told["code"]) == (422, "snapshot-not-kept")
+    assert told["detail"] == NOT_KEPT
+    monkeypatch.undo()
+    await put(alice, b"next", "tick=3")
+    assert sorted(one["tick"] for one in await listed(alice)) == [1, 2, 3], "nothing is lost"
