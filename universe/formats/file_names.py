@@ -55,13 +55,14 @@ def _character(digits: str) -> str:
 def path_below(folder: str, told: str, file: str, place: Place) -> str:
     """`folder/told` of a name that `file` tells at `place`. Raises `InvalidFile`.
 
-    Both slashes part folders, as the program writes what its own system has.
+    Both slashes part folders, as the program writes what its own system has. What names the
+    folder that it stands in falls away: `./1.json` and `canonical//1.json` lead nowhere else.
     """
     plain = told.replace("\\", "/")
-    parts = plain.split("/")
-    if ":/" in plain or "\0" in plain or {"", ".", ".."} & {*parts}:
+    parts = [part for part in plain.split("/") if part not in ("", ".")]
+    if plain.startswith("/") or ":/" in plain or "\0" in plain or ".." in parts:
         raise InvalidFile(file, place, "a name that leads out of its folder")
-    return f"{folder}/{'/'.join(parts)}" if folder else "/".join(parts)
+    return "/".join((folder, *parts) if folder else parts)
 
 
 class Names:

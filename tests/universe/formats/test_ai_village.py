@@ -114,6 +114,38 @@ def test_an_entry_finds_its_file_by_the_name_that_is_meant() -> None:
     assert (one.event.type, one.event.title, one.event.day) == ("time:milestone", "A month", 30)
 
 
+@pytest.mark.parametrize(
+    "filename", ["./5.json.gz", ".\\5.json.gz", "././5.json.gz", ".//5.json.gz", "5.json.gz/."]
+)
+def test_a_name_that_says_the_folder_it_stands_in_leads_nowhere_else(filename: str) -> None:
+    """As a shell, or a program in another language, writes the name of the same file."""
+    plan = planned(village(MAIN, [entry(5, 1, filename=filename)], {"5.json.gz": state(5)}))
+    assert [(one.tick, one.at_us) for one in only(plan).snapshots] == [
+        (5, (SECOND_MS + 1_000) * 1_000)
+    ]
+    assert not plan.report.counts[About.OUTSIDE] + plan.report.counts[About.UNLISTED]
+
+
+@pytest.mark.parametrize(
+    "filename",
+    ["../5.json.gz", "a/../../5.json.gz", "./../5.json.gz", "/5.json.gz", "\\5.json.gz",
+     "//host/5.json.gz", "C:\\5.json.gz", "file://5.json.gz", "5.json.gz\0", ".\\..\\5.json.gz"],
+)  # fmt: skip
+def test_a_name_that_leads_out_of_its_folder_is_refused(filename: str) -> None:
+    plan = planned(village(MAIN, [entry(5, 1, filename=filename)], {"5.json.gz": state(5)}))
+    (line,) = told(plan, About.OUTSIDE)
+    assert line.endswith("/snapshots/0/filename: a name that leads out of its folder")
+    assert len(told(plan, About.UNLISTED)) == 1, "the file that is there is known by its own name"
+
+
+@pytest.mark.parametrize("filename", [".", "./", ".//."])
+def test_a_name_of_the_folder_itself_is_no_file(filename: str) -> None:
+    plan = planned(village(MAIN, [entry(5, 1, filename=filename)], {"5.json.gz": state(5)}))
+    assert not told(plan, About.OUTSIDE)
+    (line,) = told(plan, About.MISSING)
+    assert "is not there" in line
+
+
 def test_what_is_in_a_file_twice_is_taken_once_and_the_canonical_one_stays() -> None:
     entries = [entry(1, 1), entry(2, 2, type="canonical"), entry(3, 3)]
     same = {f"{tick}.json.gz": state(1) for tick in (1, 2, 3)}

@@ -220,9 +220,20 @@ def test_raw_files_are_named_in_one_index() -> None:
     assert same.snapshots[0].content == one.snapshots[0].content
 
 
+def test_an_index_may_say_the_folder_in_which_it_stands() -> None:
+    files = MemoryFiles(village(MAIN, [entry(5, 1)], {"5.json.gz": state(5)}))
+    out = written_out(files, plan(files).universes[0], WorldFormat.RAW)
+    index = json.loads(out["universe.json"])
+    index["snapshots"][0]["file"] = "./" + index["snapshots"][0]["file"]
+    found = plan(MemoryFiles({**out, "universe.json": as_json(index)}))
+    assert len(found.universes[0].snapshots) == 1
+    assert not found.report.problems
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        ({"file": "."}, "is not there"),
         ({"file": "../secret"}, "leads out of its folder"),
         ({"file": "states/9.json"}, "is not there"),
         ({"sha256": "00"}, "/snapshots/0/sha256: 00 is not that of states/5.json"),
