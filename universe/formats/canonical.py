@@ -22,10 +22,15 @@ _NUMBER_MAX: Final = (1 << 32) - 2
 
 def value_of(part: bytes, file: str) -> object:
     """What `sha256_of` takes. Raises `InvalidFile`, where the part is too large too."""
-    if len(part) > CHECKED_BYTES_MAX:
-        reason = f"{len(part):,} bytes: a SHA-256 is checked of at most {CHECKED_BYTES_MAX:,}"
-        raise InvalidFile(file, Place(), reason)
+    check_size(len(part), file)
     return parse_verbatim(text_of(part, file), file)
+
+
+def check_size(size: int, file: str) -> None:
+    """Raises `InvalidFile` where a part is too large to be checked."""
+    if size > CHECKED_BYTES_MAX:
+        reason = f"{size:,} bytes: a SHA-256 is checked of at most {CHECKED_BYTES_MAX:,}"
+        raise InvalidFile(file, Place(), reason)
 
 
 def sha256_of(value: object) -> str:

@@ -22,6 +22,7 @@ from registry.manifest import NAME_CHARACTERS_MAX
 from universe.formats.between import each_once
 from universe.formats.chronicle import Chronicle
 from universe.formats.claims import TICK_MAX, whole_of
+from universe.formats.costs import Costs, about_of
 from universe.formats.events import at_of
 from universe.formats.imported import (
     BINARY_MEDIA,
@@ -71,8 +72,9 @@ def plan_primordium(files: Files, folders: Mapping[str, Sequence[str]]) -> Plan:
         report.tell(About.OUTSIDE, path, why)
     universes: dict[str, ImportedUniverse] = {}
     notes = Notes(files, report)
+    costs = Costs(files.listing.files[path] for paths in folders.values() for path in paths)
     for folder, paths in folders.items():
-        one = _universe(files, folder, paths, notes, report)
+        one = _universe(files, folder, paths, notes, report, costs)
         where = folder or files.listing.name
         if not one.snapshots and not one.events:
             report.tell(About.MISSING, where, "holds no state of a world that can be read")
@@ -86,7 +88,12 @@ def plan_primordium(files: Files, folders: Mapping[str, Sequence[str]]) -> Plan:
 
 
 def _universe(
-    files: Files, folder: str, paths: Sequence[str], notes: Notes, report: Report
+    files: Files,
+    folder: str,
+    paths: Sequence[str],
+    notes: Notes,
+    report: Report,
+    costs: Costs,
 ) -> ImportedUniverse:
     where = folder or files.listing.name
     last = where.rpartition("/")[2]
@@ -105,10 +112,10 @@ def _universe(
             elif last in DATABASES or head_of(files, path, len(SQLITE)) == SQLITE:
                 snapshots += _stored(files, path, chronicle.states, report)
             else:
-                saved, config = _saved(files, path, notes, report)
+                saved, config = _saved(files, path, notes, report, costs)
                 snapshots.append(saved)
         except InvalidFile as wrong:
-            report.refuse(wrong)
+            report.refuse(wrong, about_of(wrong))
     chronicle.tell()
     found = ImportedUniverse(
         id=_id(name),
@@ -136,9 +143,12 @@ def is_save(data: bytes) -> bool:
         return False
 
 
-def _saved(files: Files, path: str, notes: Notes, report: Report) -> tuple[ImportedSnapshot, str]:
+def _saved(
+    files: Files, path: str, notes: Notes, report: Report, costs: Costs
+) -> tuple[ImportedSnapshot, str]:
     """The state, and its settings as JSON. Raises `InvalidFile`."""
-    told = _told(read(files, path, SAVE_BYTES_MAX), path)
+    costs.begin(path)
+    told = _told(costs.unpacked(read(files, path, SAVE_BYTES_MAX), path), path, costs)
     version = told.get("version")
     if "world" in told and version != VERSION:
         reason = f"is {version!r:.20}, and what is known is version {VERSION}"
@@ -155,9 +165,9 @@ def _saved(files: Files, path: str, notes: Notes, report: Report) -> tuple[Impor
     return saved, told.get("config", "")
 
 
-def _told(data: bytes, path: str) -> dict[str, Any]:
+def _told(data: bytes, path: str, costs: Costs | None = None) -> dict[str, Any]:
     """What is looked at in a save. Raises `InvalidFile`."""
-    cursor = Cursor(data, path)
+    cursor = Cursor(data, path, costs)
     told: dict[str, Any] = {}
     for key in cursor.members():
         match key:

@@ -21,6 +21,7 @@ from registry.formats.errors import InvalidFile, Place
 from registry.manifest import NAME_CHARACTERS_MAX
 from universe.formats.between import each_once, passages_of
 from universe.formats.claims import TICK_MAX, Claims, whole_of
+from universe.formats.costs import Costs, about_of
 from universe.formats.events import at_of
 from universe.formats.file_names import escaped
 from universe.formats.imported import (
@@ -38,8 +39,8 @@ from universe.formats.imported import (
 from universe.formats.merging import merged
 from universe.formats.notes import Notes
 from universe.formats.origins import Beside, with_origins
-from universe.formats.outline import Outline, Span, outline_of
-from universe.formats.sums import check_sums
+from universe.formats.outline import PARTS_OF_FILE, Outline, Span, outline_of
+from universe.formats.sums import Sums, check_sums
 from universe.formats.taking import content_of
 from universe.names import parse_new_id
 
@@ -48,7 +49,6 @@ UNIVERSE_SCHEMA: Final = b"schemas/universe/"
 VERSION: Final = 1
 PART: Final = "One universe, taken out of a SaveFile with several."
 """The description of a SaveFile of ours, of which the one universe in it is the state."""
-_LEFT: Final = ("multiverse", "player", "godCraftedQueue")
 
 
 def is_savefile(head: bytes) -> bool:
@@ -64,12 +64,13 @@ def plan_savefiles(files: Files, paths: list[str]) -> Plan:
     universes: list[ImportedUniverse] = []
     notes = Notes(files, report)
     passages, players = notes.beside()
+    costs = Costs(files.listing.files[path] for path in paths)
     known = {one.id for one in passages}
     for path in paths:
         try:
-            found, between = read_savefile(files, path, report)
+            found, between = read_savefile(files, path, report, costs)
         except InvalidFile as wrong:
-            report.refuse(wrong)
+            report.refuse(wrong, about_of(wrong))
             continue
         universes += [_noted(one, notes) for one in found]
         passages += [one for one in between if one.id not in known]
@@ -149,11 +150,12 @@ def _without_strays(
 
 
 def read_savefile(
-    files: Files, path: str, report: Report
+    files: Files, path: str, report: Report, costs: Costs
 ) -> tuple[list[ImportedUniverse], list[ImportedPassage]]:
     """Raises `InvalidFile` where it is none; what is wrong with one part is in the report."""
-    data = files.unpacked(path)
-    file, universes = outline_of(data, path)
+    costs.begin(path)
+    data = costs.unpacked(files.unpacked(path), path)
+    file, universes = outline_of(data, path, costs)
     if not universes:
         reason = "holds no universe: is it a SaveFile?"
         raise InvalidFile(path, Place(pointer="/universes"), reason)
@@ -172,11 +174,11 @@ def read_savefile(
         except InvalidFile as wrong:
             report.refuse(wrong)
     if len(universes) > 1:
-        for key in _LEFT:
+        for key in PARTS_OF_FILE:
             if key in file.spans:
                 reason = "belongs to none of the universes: it stays in the file"
                 report.tell(About.LEFT, path, reason, Place(pointer=f"/{key}"))
-    check_sums(data, file, universes, path, report)
+    check_sums(Sums(data, path, report, costs.checked), file, universes)
     return found, passages_of(Claims(file.small, path, "", report))
 
 

@@ -10,8 +10,8 @@ for key in cursor.members():            of the object at which it stands
         start, end = cursor.span()      … or over it, in one step
                                         what is not asked for is passed over
 ```
-One pass, in the memory of the text alone. What is passed over is known to be closed, not to be
-correct: a snapshot may be any bytes.
+One pass, in the memory of the text alone, of so many steps (`costs`). What is passed over is known
+to be closed, not to be correct: a snapshot may be any bytes.
 """
 
 import codecs
@@ -24,23 +24,41 @@ from registry.errors import quoted
 from registry.formats.errors import InvalidFile, Place
 from registry.formats.json_text import parse
 from registry.formats.texts import BOM, OTHER_BOMS, text_of
+from universe.formats.costs import Costs
 from universe.formats.halves import whole_characters
 from universe.formats.limits import DEPTH_MAX, KEY_BYTES_MAX, MEMBERS_MAX, PART_BYTES_MAX
 
-# Possessive, and a string that never ends is one token too: linear on any text.
-_BRACKET: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
-_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_LEVELS: Final = 2
+"""Of brackets that are gone over in one step: most lists and objects are as flat."""
+_TEXT: Final = r'"(?:[^"\\]++|\\.)*+"'
+
+
+def _flat(levels: int) -> str:
+    """What lies between brackets, with so many levels of them in it."""
+    plain = rf'[^"\[\]{{}}]++|{_TEXT}'
+    return rf"{plain}|[\[{{](?>(?:{_flat(levels - 1)}){{0,64}})[\]}}]" if levels else plain
+
+
+# What was taken is never tried again in another way, and is taken again for each level at most:
+# linear on any text. Counted repetitions bound what the matching holds in memory. Ends with the
+# bracket that it came to, or with nothing at a text without an end and where all ends.
+_BRACKET: Final = re.compile(rf"(?>(?:{_flat(_LEVELS)}){{0,256}})([\[\]{{}}]?)".encode(), re.DOTALL)
+_STRING: Final = re.compile(_TEXT.encode(), re.DOTALL)
 _SCALAR: Final = re.compile(rb"-?[0-9][0-9.eE+-]*+|true|false|null")
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 _CLOSES: Final = {b"{": b"}", b"[": b"]"}
 _PIECE_BYTES: Final = 1 << 20
+_MEMBER_STEPS: Final = 16
+"""As long as so many steps of `_BRACKET` takes each member that is stopped at."""
 
 
 class Cursor:
     """Stands before a value of `data`. Every method raises `InvalidFile` with the byte."""
 
-    def __init__(self, data: bytes, file: str) -> None:
+    def __init__(self, data: bytes, file: str, costs: Costs | None = None) -> None:
+        """`costs`: of all that is looked through in one go."""
         check_encoding(data, file)
+        self._costs = costs or Costs()
         self._data, self._file = data, file
         self._at = self.ended = len(BOM) if data.startswith(BOM) else 0
         """`ended`: where the last value that it went over ended."""
@@ -67,6 +85,7 @@ class Cursor:
             if key in seen:
                 raise self._wrong(f"the key {quoted(key)} occurs twice")
             seen.add(key)
+            self._spend(_MEMBER_STEPS)
             start = self._at
             yield key
             if self._at == start:
@@ -101,6 +120,7 @@ class Cursor:
         if end - start > PART_BYTES_MAX:
             reason = f"{end - start:,} bytes, at most {PART_BYTES_MAX:,} of this part are read"
             raise InvalidFile(self._file, Place(byte=start), reason)
+        self._costs.parts.spend(end - start, self._file, Place(byte=start))
         try:
             data = whole_characters(self._data[start:end])
             return parse(text_of(data, self._file), self._file)
@@ -155,22 +175,31 @@ class Cursor:
         return key
 
     def _end_of_brackets(self) -> int:
-        depth = self._depth
-        for token in _BRACKET.finditer(self._data, self._at):
-            match self._data[token.start()]:
-                case 0x5B | 0x7B:  # [ {
-                    depth += 1
-                    if depth > DEPTH_MAX:
-                        where = Place(byte=token.start())
-                        reason = f"nested more than {DEPTH_MAX} deep"
-                        raise InvalidFile(self._file, where, reason)
-                case 0x5D | 0x7D:  # ] }
-                    depth -= 1
-                    if depth == self._depth:
-                        return token.end()
-                case _:
-                    pass
-        raise InvalidFile(self._file, Place(byte=len(self._data)), "ends too early")
+        depth, steps, most = self._depth + 1, 0, self._costs.steps.left
+        end, wrong, reason = 0, len(self._data), "ends too early"
+        for steps, found in enumerate(_BRACKET.finditer(self._data, self._at + 1), 1):
+            start, behind = found.span(1)
+            if start == found.start() == behind or steps > most:
+                break
+            if start == behind:
+                continue
+            if self._data[start] in b"[{":
+                depth += 1
+                if depth > DEPTH_MAX:
+                    wrong, reason = start, f"nested more than {DEPTH_MAX} deep"
+                    break
+            else:
+                depth -= 1
+                if depth == self._depth:
+                    end = behind
+                    break
+        self._spend(steps)
+        if not end:
+            raise InvalidFile(self._file, Place(byte=wrong), reason)
+        return end
+
+    def _spend(self, steps: int) -> None:
+        self._costs.steps.spend(steps, self._file, Place(byte=self._at))
 
     def _step(self, count: int) -> None:
         self._at += count

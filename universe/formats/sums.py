@@ -14,18 +14,16 @@ from typing import Any, Final
 from registry.formats.errors import InvalidFile, Place
 from registry.formats.json_text import escaped
 from registry.plain import as_list, as_map
-from universe.formats.canonical import sha256_of, value_of
+from universe.formats.canonical import check_size, sha256_of, value_of
+from universe.formats.costs import Bound, TooMuch
 from universe.formats.imported import About, Report
 from universe.formats.outline import Outline
 
 SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 
-def check_sums(
-    data: bytes, file: Outline, universes: Sequence[Outline], path: str, report: Report
-) -> None:
+def check_sums(sums: "Sums", file: Outline, universes: Sequence[Outline]) -> None:
     """What does not agree, or cannot be checked, is in the report."""
-    sums = Sums(data, path, report)
     claimed = as_map(file.small.get("checksums")) or {}
     of_universes = as_map(claimed.get("universes")) or {}
     sums.check(claimed, "multiverse", "/checksums", lambda: sums.part(file, "multiverse"))
@@ -36,9 +34,12 @@ def check_sums(
 
 
 class Sums:
-    def __init__(self, data: bytes, path: str, report: Report) -> None:
+    def __init__(self, data: bytes, path: str, report: Report, budget: Bound) -> None:
         self._data, self._path, self._report = data, path, report
+        self._budget = budget
         self._worthless = 0
+        self._beyond: list[str] = []
+        """Why, of each that is not checked as too much was."""
 
     def check_universe(self, one: Outline, pointer: str, of_universes: Mapping[str, Any]) -> None:
         own = as_map(one.small.get("checksums")) or {}
@@ -61,6 +62,9 @@ class Sums:
             return
         try:
             found = sha256_of(make())
+        except TooMuch as wrong:
+            self._beyond.append(wrong.reason_text)
+            return
         except InvalidFile as wrong:
             reason = f"cannot be checked: {wrong.reason_text}"
         else:
@@ -89,6 +93,12 @@ class Sums:
             reason = f"{self._worthless:,} checksums are no SHA-256: nothing can be checked by them"
             place = Place(pointer="/checksums")
             self._report.tell(About.CHECKSUM, self._path, reason, place)
+        if self._beyond:
+            reason = f"{len(self._beyond):,} checksums are not checked: {self._beyond[0]}"
+            place = Place(pointer="/checksums")
+            self._report.tell(About.CHECKSUM, self._path, reason, place)
 
     def _value(self, start: int, end: int) -> object:
+        check_size(end - start, self._path)
+        self._budget.spend(end - start, self._path)
         return value_of(self._data[start:end], self._path)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from itertools import chain
 from typing import Final
 
@@ -10,7 +11,7 @@ from blake3 import blake3
 from crdt.blob import BLOB_BYTES_MAX
 from registry.formats.errors import InvalidFile, Place
 from universe.formats.imported import Content, Files, Source
-from universe.formats.unpacking import Unpacking
+from universe.formats.unpacking import PIECE_BYTES, Unpacking
 
 LINE_BYTES_MAX: Final = 4 << 20
 """A legend with a genotype of 20,000 connections."""
@@ -22,19 +23,20 @@ def pieces_of(files: Files, source: Source) -> Iterator[bytes]:
         yield from files.world(source.path, source.row)
         return
     if source.span is not None:
-        yield _part(files.unpacked(source.path), source.path, source.span)
+        yield from _part(files.unpacked(source.path), source.path, source.span)
     elif source.is_packed:
         yield from _unpacked(files, source.path)
     else:
         yield from files.chunks(source.path)
 
 
-def _part(data: bytes, file: str, span: tuple[int, int]) -> bytes:
+def _part(data: bytes, file: str, span: tuple[int, int]) -> Iterator[bytes]:
     start, end = span
     if len(data) < end:
         reason = "ends before the part that was found in it"
         raise InvalidFile(file, Place(byte=len(data)), reason)
-    return data[start:end]
+    for at in range(start, end, PIECE_BYTES):
+        yield data[at : min(at + PIECE_BYTES, end)]
 
 
 def content_of(files: Files, source: Source) -> Content:
@@ -82,7 +84,10 @@ def content_of_pieces(pieces: Iterable[bytes], file: str) -> Content:
 
 def read(files: Files, path: str, bytes_max: int) -> bytes:
     """A file, unpacked where it is a .gz. Raises `InvalidFile` where it is larger."""
-    return b"".join(_unpacked(files, path, bytes_max))
+    held = BytesIO()  # joined at once, pieces would be there twice
+    for piece in _unpacked(files, path, bytes_max):
+        held.write(piece)
+    return held.getvalue()
 
 
 def head_of(files: Files, path: str, size: int) -> bytes:
