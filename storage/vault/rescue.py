@@ -39,6 +39,7 @@ _COUNTS: Final = (
     "SELECT 1 WHERE max((SELECT coalesce(max(id), 0) FROM whole),"
     " (SELECT coalesce(max(id), 0) FROM delta)) <= (SELECT coalesce(max(seq), 0)"
     " FROM sqlite_sequence WHERE name = 'whole' AND typeof(seq) = 'integer')"
+    " AND NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE typeof(seq) <> 'integer')"
 )
 
 
