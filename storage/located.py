@@ -12,7 +12,8 @@ from storage.database import Database, Reading, Row
 from storage.packs import Place
 
 ROWS = (
-    "SELECT b.first + c.place, c.hash, c.size, k.pack, k.at, s.data, v.id FROM blob_page b"
+    "SELECT b.first + c.place, c.hash, c.size, k.pack, k.at, s.data, v.key IS NOT NULL"
+    " FROM blob_page b"
     " JOIN page_chunk c ON c.page = b.page AND c.place BETWEEN ?2 - b.first AND ?3 - b.first"
     " LEFT JOIN packed k ON k.hash = c.hash AND k.size = c.size"
     # A page may name a chunk of another length, which is none of this blob.
@@ -42,9 +43,9 @@ class Located:
 
 
 def located_by(row: Row) -> Located:
-    index, hash, size, pack, at, data, id = row
+    index, hash, size, pack, at, data, is_named = row
     place = None if pack is None else Place(pack, at, size)
-    return Located(index, hash, size, place, data, in_vault=data is None and id is not None)
+    return Located(index, hash, size, place, data, in_vault=data is None and bool(is_named))
 
 
 def chunk_in_page(root: BlobRoot, page: int, sizes: Sequence[int], offset: int) -> tuple[int, int]:

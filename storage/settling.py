@@ -20,6 +20,7 @@ from storage.finishing import Finishing
 from storage.folding import IS_FOLDED
 from storage.vault.attached import let_go
 from storage.vault.keeping import free
+from storage.vault.kinds import content
 from storage.vault.settling import Cover, Rewrite, covers_of, replace, rewrites_of
 from storage.vault.unpacking import PlainCache
 
@@ -27,7 +28,9 @@ AGAIN_S = 60.0
 CHUNKS_MAX = 300_000  # of a blob, some 5 GB: each takes memory while it is looked at
 TO_QUEUE_MAX = 1_024  # of more the disk takes none meanwhile
 PASSING = (OverQuota, StorageError)  # no kinds of it: those say more than that it cannot be now
-_NEXT = "SELECT number, older, newer FROM vault.todo ORDER BY number LIMIT 1"
+_NEXT = (
+    f"SELECT number, {content('older')}, {content('newer')} FROM vault.todo ORDER BY number LIMIT 1"
+)
 
 
 class _Pair(NamedTuple):

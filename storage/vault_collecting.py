@@ -139,6 +139,7 @@ class VaultCollecting(Part, ABC):
         named = self._named
         if await self._database.vault.read(is_empty):
             return True
+        await self._database.vault.check()  # else what a rotten name leads to would go
         collection = await self._database.lazily(lambda one: Collection(one, below=next_id(one)))
         try:
             await self._mark_named(collection, pause_s)

@@ -19,6 +19,7 @@ from crdt.covering import SPAN_BYTES
 from crdt.delta import decode, encode
 from crdt.digest import payload_digest
 from storage.vault import rows as whole_rows
+from storage.vault.kinds import content, number
 from storage.vault.lost import all_lost, forget_lost, last_loss
 from storage.vault.reading import marks, parts, rows_of
 from storage.vault.unpacking import (
@@ -40,6 +41,8 @@ PROBE_BYTES: Final = 32
 """What is looked for in what may be a base, where there are more than it takes: 0.2 ms for each."""
 FREED_PAGES: Final = 2048
 """Given back to the disk in one step."""
+_ID: Final = number("id")
+_STAYS: Final = f"INSERT OR IGNORE INTO temp.stays SELECT {_ID}, key FROM vault.name WHERE key = ?"
 
 
 class Phase(IntEnum):
@@ -86,7 +89,7 @@ class Collection:
         Of what is lost its row stays, and what that leans on: it may be read again.
         """
         self._vault.executemany(
-            "INSERT OR IGNORE INTO temp.stays SELECT id, key FROM vault.name WHERE key = ?",
+            _STAYS,
             ((hash,) for hash in hashes),
         )
         if self._lost:
@@ -105,7 +108,8 @@ class Collection:
         if not self._above:
             return None
         rows = self._vault.execute(
-            "SELECT id, key FROM vault.name WHERE key > ? ORDER BY key LIMIT ?", (after, LOOKED_AT)
+            f"SELECT {_ID}, key FROM vault.name WHERE key > ? ORDER BY key LIMIT ?",
+            (after, LOOKED_AT),
         ).fetchall()
         self._vault.executemany(
             "INSERT OR IGNORE INTO temp.stays VALUES (?, ?)",
@@ -155,7 +159,8 @@ class Collection:
         found: dict[int, bytes] = {}
         for asked in (
             "SELECT id, key FROM temp.stays WHERE key IS NOT NULL AND id IN (*)",
-            "SELECT id, key FROM vault.name WHERE id IN (*)",  # of all names: rarely anything left
+            # Of all names: rarely anything is left.
+            f"SELECT {_ID}, key FROM vault.name WHERE id IN (*)",
         ):
             for part in parts([id for id in ids if id not in found]):
                 found |= self._vault.execute(asked.replace("*", marks(part)), part).fetchall()
@@ -177,7 +182,7 @@ class Collection:
 
     def _splice_some(self) -> None:
         rows = self._vault.execute(
-            "SELECT id, bases FROM vault.delta WHERE id > ? ORDER BY id LIMIT ?",
+            f"SELECT id, {content('bases')} FROM vault.delta WHERE id > ? ORDER BY id LIMIT ?",
             (self._after, LOOKED_AT),
         ).fetchall()
         bases = {id: ids for id, data in rows if (ids := _bases(data))}
@@ -232,7 +237,7 @@ class Collection:
 
     def _forget_some(self) -> None:
         rows = self._vault.execute(
-            "SELECT key, id FROM vault.name WHERE key > ? ORDER BY key LIMIT ?",
+            f"SELECT key, {_ID} FROM vault.name WHERE key > ? ORDER BY key LIMIT ?",
             (self._after, LOOKED_AT),
         ).fetchall()
         staying = self._staying([id for _, id in rows])

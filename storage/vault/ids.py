@@ -2,8 +2,19 @@
 
 import sqlite3
 
+from storage.vault.kinds import malformed, number
+
+_LAST = f"SELECT {number('seq')}, typeof(seq) = 'integer' FROM vault.sqlite_sequence WHERE name = ?"
+
 
 def next_id(vault: sqlite3.Connection) -> int:
     """Above all that were ever given."""
-    row = vault.execute("SELECT seq FROM vault.sqlite_sequence WHERE name = 'whole'").fetchone()
-    return int(row[0]) + 1 if row else 1
+    return last_given(vault, "whole") + 1
+
+
+def last_given(vault: sqlite3.Connection, table: str) -> int:
+    """The highest that a row of this table ever had; 0 where none had one."""
+    row = vault.execute(_LAST, (table,)).fetchone()
+    if row and not row[1]:
+        raise malformed("the last id that was given is no number")
+    return int(row[0]) if row else 0

@@ -11,19 +11,25 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from crdt.digest import payload_digest
-from storage.vault.ids import next_id
-from storage.vault.reading import marks, parts, rows_of
+from storage.vault.ids import last_given, next_id
+from storage.vault.kinds import are_kinds, number
+from storage.vault.reading import marks, names_of, parts, rows_of
 from storage.vault.unpacking import Damaged, PlainCache, Unpacking
 
 LOOKED_AT: Final = 16
 """In one step: some milliseconds, or some tens where they lean on much."""
 
 
-LAST_LOSS: Final = "SELECT seq FROM vault.sqlite_sequence WHERE name = 'lost'"
+LAST_LOSS: Final = f"SELECT {number('seq')} FROM vault.sqlite_sequence WHERE name = 'lost'"
 """While it gives the same nothing was lost."""
 IS_ANY_BACK: Final = "SELECT 1 FROM vault.lost WHERE is_back LIMIT 1"
 """What `note_back` would say."""
 _FIELDS: Final = "key, number, id, height, below, is_in_doubt"
+_IS_SOUND: Final = "typeof(id) IN ('integer', 'null') AND " + are_kinds(
+    key="blob", height="integer", below="integer", is_back="integer", is_in_doubt="integer"
+)
+"""Another has rotten, and does not count."""
+_IS_LOST: Final = f"NOT is_back AND {_IS_SOUND}"
 
 
 class Lost(NamedTuple):
@@ -41,13 +47,7 @@ def lose(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> None:
     """These are not here any more, whether they have a name or not. In a transaction of the
     caller's."""
     below = next_id(vault)
-    names = {
-        hash: (id, height)
-        for part in parts(hashes)
-        for hash, id, height in vault.execute(
-            f"SELECT key, id, height FROM vault.name WHERE key IN ({marks(part)})", part
-        )
-    }
+    names = {hash: (id, height) for hash, (id, _, height) in names_of(vault, hashes).items()}
     known = lost_of(vault, hashes)
     vault.executemany(
         "INSERT OR REPLACE INTO vault.lost (key, id, height, below) VALUES (?, ?, ?, ?)",
@@ -61,7 +61,7 @@ def lose(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> None:
     for ids in parts([*{id for id, _ in names.values()}]):
         vault.execute(
             "UPDATE vault.lost SET is_in_doubt = 1 WHERE id IN (SELECT id FROM vault.lost"
-            f" WHERE id IN ({marks(ids)}) GROUP BY id HAVING count(*) > 1)",
+            f" WHERE id IN ({marks(ids)}) GROUP BY id HAVING count(*) > 1) AND {_IS_SOUND}",
             ids,
         )
 
@@ -72,7 +72,7 @@ def lost_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> dict[bytes, L
         key: _lost(row)
         for part in parts(hashes)
         for key, *row in vault.execute(
-            f"SELECT {_FIELDS} FROM vault.lost WHERE NOT is_back AND key IN ({marks(part)})",
+            f"SELECT {_FIELDS} FROM vault.lost WHERE {_IS_LOST} AND key IN ({marks(part)})",
             part,
         )
     }
@@ -80,7 +80,7 @@ def lost_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> dict[bytes, L
 
 def all_lost(vault: sqlite3.Connection) -> dict[bytes, Lost]:
     """Of all that did not come back."""
-    rows = vault.execute(f"SELECT {_FIELDS} FROM vault.lost WHERE NOT is_back")
+    rows = vault.execute(f"SELECT {_FIELDS} FROM vault.lost WHERE {_IS_LOST}")
     return {key: _lost(row) for key, *row in rows}
 
 
@@ -91,8 +91,7 @@ def forget_lost(vault: sqlite3.Connection, numbers: Sequence[int]) -> None:
 
 def last_loss(vault: sqlite3.Connection) -> int:
     """What `LAST_LOSS` gives; 0 where nothing was ever lost."""
-    row = vault.execute(LAST_LOSS).fetchone()
-    return int(row[0]) if row else 0
+    return last_given(vault, "lost")
 
 
 def put_back(vault: sqlite3.Connection, objects: Sequence[tuple[bytes, int, bytes]]) -> set[bytes]:
@@ -133,7 +132,7 @@ def name_again(vault: sqlite3.Connection, after: int = 0) -> tuple[int | None, i
     Gives where to go on, None at the end, and how many they were. In a transaction of the caller's.
     """
     rows = vault.execute(
-        "SELECT number, key, id, height FROM vault.lost WHERE NOT is_back AND number > ?"
+        f"SELECT number, key, id, height FROM vault.lost WHERE {_IS_LOST} AND number > ?"
         " ORDER BY number LIMIT ?",
         (after, LOOKED_AT),
     ).fetchall()

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
 from crdt.digest import payload_digest
+from storage.vault.kinds import content, number
 from storage.vault.unpacking import (
     HEIGHT_MAX,
     Damaged,
@@ -27,6 +28,12 @@ T = TypeVar("T")
 GATHERED_BYTES_MAX: Final = 64 << 20
 """Of rows at a time."""
 VARIABLES: Final = 256  # `?` in one statement, so that few different ones are compiled
+_NAME: Final = (  # of whose height nobody knows, nothing may be made to lean on others
+    f"n.key, {number('n.id')}, {number('n.size')},"
+    f" iif(typeof(n.height) = 'integer', n.height, {HEIGHT_MAX})"
+)
+_WHOLE: Final = f"SELECT id, {content('data')} FROM vault.whole"
+_DELTA: Final = f"SELECT id, {content('bases')}, {content('data')} FROM vault.delta"
 
 
 class Found(NamedTuple):
@@ -149,7 +156,7 @@ def names_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> dict[bytes, 
         hash: Name(id, size, height)
         for part in parts(asked)
         for hash, id, size, height in vault.execute(
-            f"SELECT key, id, size, height FROM vault.name WHERE key IN ({marks(part)})", part
+            f"SELECT {_NAME} FROM vault.name n WHERE n.key IN ({marks(part)})", part
         )
     }
     return {hash: found[hash] for hash in asked if hash in found}
@@ -203,7 +210,7 @@ def _named(
     whole: dict[int, Row] = {}
     for part in parts(asked):
         for hash, id, size, height, data in vault.execute(
-            "SELECT n.key, n.id, n.size, n.height, w.data FROM vault.name n"
+            f"SELECT {_NAME}, CAST(w.data AS BLOB) FROM vault.name n"
             f" LEFT JOIN vault.whole w ON w.id = n.id WHERE n.key IN ({marks(part)})",
             part,
         ):
@@ -214,13 +221,9 @@ def _named(
 
 
 def _rows(vault: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, Row]]:
-    for id, data in vault.execute(
-        f"SELECT id, data FROM vault.whole WHERE id IN ({marks(ids)})", ids
-    ):
+    for id, data in vault.execute(f"{_WHOLE} WHERE id IN ({marks(ids)})", ids):
         yield id, Row((), data)
-    for id, bases, data in vault.execute(
-        f"SELECT id, bases, data FROM vault.delta WHERE id IN ({marks(ids)})", ids
-    ):
+    for id, bases, data in vault.execute(f"{_DELTA} WHERE id IN ({marks(ids)})", ids):
         try:
             yield id, Row(decode_bases(bases), data)
         except Damaged:

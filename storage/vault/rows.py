@@ -10,6 +10,7 @@ from typing import NamedTuple
 import zstandard
 
 from storage.vault.ids import next_id
+from storage.vault.kinds import number
 from storage.vault.lost import lose, put_back
 from storage.vault.reading import read
 from storage.vault.unpacking import PACKED, PLAIN, PlainCache
@@ -87,7 +88,8 @@ def _looked_at(
         hash: rest
         for part in _parts([one.hash for one in known])
         for hash, *rest in vault.execute(
-            "SELECT n.key, n.id, n.size, d.id, w.data FROM vault.name n"
+            f"SELECT n.key, {number('n.id')}, {number('n.size')}, d.id, CAST(w.data AS BLOB)"
+            " FROM vault.name n"
             " LEFT JOIN vault.delta d ON d.id = n.id LEFT JOIN vault.whole w ON w.id = n.id"
             f" WHERE n.key IN ({_marks(part)})",
             part,

@@ -15,6 +15,7 @@ import zstandard
 from crdt.delta import DATA_BYTES_MAX
 from crdt.digest import payload_digest
 from storage.vault.asked import in_order
+from storage.vault.kinds import content
 from storage.vault.reading import marks, parts
 from storage.vault.unpacking import PACKED, PLAIN, PlainCache
 
@@ -55,8 +56,8 @@ def _rows(vault: sqlite3.Connection, hashes: set[bytes]) -> dict[bytes, bytes] |
     for part in parts([*hashes]):
         rows.update(
             vault.execute(
-                "SELECT n.key, w.data FROM vault.name n JOIN vault.whole w ON w.id = n.id"
-                f" WHERE n.key IN ({marks(part)})",
+                f"SELECT n.key, {content('w.data')} FROM vault.name n"
+                f" JOIN vault.whole w ON w.id = n.id WHERE n.key IN ({marks(part)})",
                 part,
             )
         )

@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Final
 
 from crdt.digest import payload_digest
+from storage.vault.ids import last_given
+from storage.vault.kinds import are_kinds, content, number
 from storage.vault.lost import lose
 from storage.vault.reading import marks, parts, read, rows_of
 from storage.vault.rows import held
@@ -20,6 +22,11 @@ from storage.vault.unpacking import Damaged, PlainCache, Unpacking
 CHECKED: Final = 256
 """Objects in one step, beside those that they lean on."""
 _SMALL: Final = ("todo", "lost", "sqlite_sequence")
+_NUMBERED: Final = ("whole", "lost")
+_NAMES: Final = f"SELECT {number('id')}, {content('key')}, {number('size')} FROM vault.name"
+_IS_NAME: Final = "length(key) = 32 AND " + are_kinds(
+    key="blob", id="integer", size="integer", height="integer"
+)
 
 
 class Scrub:
@@ -38,7 +45,7 @@ class Scrub:
         self._todo.execute("BEGIN")
         self._todo.executemany(
             "INSERT INTO todo VALUES (?, ?, ?)",
-            vault.execute("SELECT id, key, size FROM vault.name"),
+            vault.execute(_NAMES),
         )
         self._todo.execute("COMMIT")
         ((self.bytes,),) = self._todo.execute("SELECT coalesce(sum(size), 0) FROM todo")
@@ -129,7 +136,12 @@ def drop_lost(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]
 
 
 def fault_of_small(vault: sqlite3.Connection) -> str:
-    """What is wrong with the pages of the tables that no `Scrub` reads; "": nothing."""
+    """What is wrong with what no `Scrub` reads, or with names that lead nowhere, though what they
+    lead to is here; "": nothing."""
+    if vault.execute(f"SELECT 1 FROM vault.name WHERE NOT ({_IS_NAME}) LIMIT 1").fetchone():
+        return "a name has a value of another kind"
+    for table in _NUMBERED:
+        last_given(vault, table)
     for table in _SMALL:
         for (said,) in vault.execute(f"PRAGMA vault.integrity_check('{table}')"):
             if said != "ok":
