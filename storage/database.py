@@ -28,8 +28,8 @@ from storage.migration import migrate
 from storage.packs import Packs
 from storage.sqlite_errors import as_ours
 from storage.vault.attached import ATTACH, Vault, open_vault
-from storage.vault.opening import HOMES, make_vault, vault_beside
-from storage.vault.rescue import rescue_before_opening
+from storage.vault.opening import HOMES, vault_beside
+from storage.vault.starting import start_vault
 from storage.views import VARIABLES_MAX as VARIABLES_MAX
 from storage.views import OurErrors
 from storage.views import Reading as Reading
@@ -266,8 +266,7 @@ async def open_database(
     """
     await asyncio.to_thread(migrate, path)
     beside = vault_beside(path)
-    await asyncio.to_thread(make_vault, beside)
-    done = await asyncio.to_thread(rescue_before_opening, beside, make_vault)
+    done = await asyncio.to_thread(start_vault, beside)
     packs = Packs(packs_beside(path), free_bytes)
     async with AsyncExitStack() as stack:
         writer = await stack.enter_async_context(_connect(path, beside, WRITER_CACHE_KIB))

@@ -32,11 +32,15 @@ CREATE TABLE IF NOT EXISTS lost (             -- some files of version 1 have it
     is_back INTEGER NOT NULL DEFAULT 0          -- its bytes are here: what leaned on it is read
 ) STRICT;
 """
-_IN_DOUBT = """
+DOUBT = (
+    "UPDATE {0} SET is_in_doubt = 1"
+    " WHERE id IN (SELECT id FROM {0} GROUP BY id HAVING count(*) > 1)"
+)
+_IN_DOUBT = f"""
 -- Two were lost under its id: of one the name was damaged itself, and nobody knows of which. So
 -- neither is written there, also once the other is back, or forgotten.
 ALTER TABLE lost ADD COLUMN is_in_doubt INTEGER NOT NULL DEFAULT 0;
-UPDATE lost SET is_in_doubt = 1 WHERE id IN (SELECT id FROM lost GROUP BY id HAVING count(*) > 1);
+{DOUBT.format("lost")};
 """
 STEPS: tuple[str, ...] = (_LOST, _IN_DOUBT)
 """What brings the file from version 1, which is `SCHEMA`, on to the next ones, in their order."""
@@ -102,6 +106,36 @@ def _migrate(
             f"BEGIN IMMEDIATE; {sql}\n; PRAGMA application_id = {APPLICATION_ID};"
             f"PRAGMA user_version = {number}; COMMIT;"
         )
+
+
+def is_vault(path: Path) -> bool:
+    """Whether its first page is there and says so, of a version that is known, however much of the
+    rest is lost."""
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as vault:
+            vault.execute("PRAGMA writable_schema = ON")  # else one that was cut cannot be opened
+            ((version,),) = vault.execute("PRAGMA user_version")
+            ((application,),) = vault.execute("PRAGMA application_id")
+            vault.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+            for table in ("name", "whole", "delta", "todo"):
+                vault.execute(f"SELECT 1 FROM {table} LIMIT 0")
+    except sqlite3.Error:
+        return False
+    return bool(application == APPLICATION_ID and 0 < version <= 1 + len(STEPS))
+
+
+def show_as_newest(vault: sqlite3.Connection) -> None:
+    """Whoever reads by this connection finds in a file of an older schema what that has of the
+    newest one, but for what is in doubt. Nothing is written."""
+    said = "SELECT count(*), count(*) FILTER (WHERE name = 'is_in_doubt')"
+    ((columns, is_newest),) = vault.execute(f"{said} FROM pragma_table_info('lost')")
+    if not columns:
+        vault.execute(
+            "CREATE TEMP TABLE lost"
+            " (number INTEGER PRIMARY KEY, key, id, height, below, is_back, is_in_doubt)"
+        )
+    elif not is_newest:
+        vault.execute("CREATE TEMP VIEW lost AS SELECT *, 0 AS is_in_doubt FROM main.lost")
 
 
 def sync_folder(folder: Path) -> None:

@@ -22,7 +22,7 @@ from storage.disk_room import DiskRoom
 from storage.errors import Corrupt, StorageError
 from storage.sqlite_errors import as_ours
 from storage.vault.leaves import Leaves
-from storage.vault.opening import sync_folder
+from storage.vault.opening import DOUBT, show_as_newest, sync_folder
 from storage.vault.salvage import Salvage
 
 BUSY_S: Final = 1.0
@@ -80,25 +80,30 @@ def rescue_before_opening(path: Path, make: Callable[[Path], object]) -> Rescue:
     done = rescue(path, make)
     if done or "name" not in faults:
         return done
-    raise Corrupt(
-        f"{path.name} is damaged: {faults['name']}. It could not be written anew with all that can"
-        f" be read: {done.why_not or 'no note can be written beside it'}. Nothing was changed; then"
-        " start the node again."
+    raise not_written_anew(f"{path.name} is damaged: {faults['name']}.", done)
+
+
+def not_written_anew(fault: str, done: Rescue) -> Corrupt:
+    """To raise, of what cannot be opened else."""
+    return Corrupt(
+        f"{fault} It could not be written anew with all that can be read:"
+        f" {done.why_not or 'no note can be written beside it'}. Nothing was changed; then start"
+        " the node again."
     )
 
 
-def rescue(path: Path, make: Callable[[Path], object]) -> Rescue:
+def rescue(path: Path, make: Callable[[Path], object], *, is_sure: bool = False) -> Rescue:
     """Writes it anew where that was noted and is so; `make` makes an empty vault.
 
-    Where another process has it, the disk has no room, or whatever else fails, it stays as it is
-    until the next start.
+    `is_sure`: it cannot be opened else, so nobody need look whether it is so. Where another process
+    has it, the disk has no room, or whatever else fails, it stays as it is until the next start.
     """
     if not is_noted(path):
         return Rescue()
     new = path.with_name(f"{path.name}.new")
     try:
         _remove(new)
-        if not _copy(path, new, make):
+        if not _copy(path, new, make, is_sure):
             _note(path).unlink(missing_ok=True)
             return Rescue()
         for one in (path, new):
@@ -139,7 +144,7 @@ def _check_room(path: Path) -> None:
         )
 
 
-def _copy(path: Path, new: Path, make: Callable[[Path], object]) -> bool:
+def _copy(path: Path, new: Path, make: Callable[[Path], object], is_sure: bool) -> bool:
     """All that can be read, on the disk when this returns. Gives whether it had to be: what was
     met with may have been in another file, or in the memory alone."""
     with (
@@ -148,11 +153,14 @@ def _copy(path: Path, new: Path, make: Callable[[Path], object]) -> bool:
         closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh,
     ):
         old.text_factory = bytes
+        if is_sure:  # else nothing of one that was cut would be read
+            old.execute("PRAGMA writable_schema = ON")
         old.execute("PRAGMA locking_mode = EXCLUSIVE")  # else another one would write to it yet
         old.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        if _is_sound(old):
+        if not is_sure and _is_sound(old):
             return False
+        show_as_newest(old)
         _check_room(path)
         make(new)
         fresh.execute("ATTACH DATABASE ? AS vault", (str(new),))
@@ -161,6 +169,7 @@ def _copy(path: Path, new: Path, make: Callable[[Path], object]) -> bool:
         fresh.execute("BEGIN")
         ((page_bytes,),) = old.execute("PRAGMA page_size")
         Salvage(old, fresh).copy(Leaves(content.fileno(), page_bytes))
+        fresh.execute(DOUBT.format("vault.lost"))
         fresh.execute("COMMIT")
         fresh.execute("PRAGMA vault.journal_mode = WAL")
     with new.open("rb") as file:

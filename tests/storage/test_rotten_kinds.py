@@ -39,7 +39,7 @@ KINDS = [
 
 @pytest.fixture(scope="module")
 def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With something in each table. Of one nobody wants to know any more, though others lean on it."""
+    """With something in each table. Others lean on what nobody wants to know any more."""
 
     async def put(home: Path) -> None:
         async with opened(home) as store:

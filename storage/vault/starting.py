@@ -1,0 +1,35 @@
+"""The vault as a start finds it: brought to the newest schema, or written anew where it is damaged.
+
+of another program, or its first page is lost ─▸ refused, with what to do
+its end is lost, or a page on the way to the newest schema ─▸ written anew as one of that
+"""
+
+from pathlib import Path
+
+from storage.errors import Corrupt
+from storage.vault.opening import ADVICE, is_vault, make_vault
+from storage.vault.rescue import (
+    Rescue,
+    not_written_anew,
+    note_damage,
+    rescue,
+    rescue_before_opening,
+)
+
+
+def start_vault(path: Path) -> Rescue:
+    """Makes what is at `path` a vault that can be opened; see `rescue_before_opening`.
+
+    Raises `NewerSchema` (nothing was changed) and `Corrupt`: it stays as it is.
+    """
+    try:
+        make_vault(path)
+    except Corrupt as error:
+        if not is_vault(path):
+            raise
+        note_damage(path)
+        done = rescue(path, make_vault, is_sure=True)
+        if done:
+            return done
+        raise not_written_anew(str(error).removesuffix(ADVICE).strip(), done) from error
+    return rescue_before_opening(path, make_vault)

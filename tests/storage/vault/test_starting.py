@@ -1,0 +1,165 @@
+"""What a start does with a file that cannot be brought to the newest schema, or that was cut."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from crdt.digest import payload_digest
+from storage.errors import Corrupt
+from storage.vault.opening import PAGE_BYTES, STEPS, make_vault
+from storage.vault.reading import read
+from storage.vault.starting import start_vault
+from storage.vault.unpacking import PlainCache
+from tests.storage.test_folding import opened
+from tests.storage.test_rescued import fetch_all, files
+from tests.storage.test_whole_again import put_settled
+from tests.storage.test_whole_again import readable as readable_blobs
+
+OBJECTS = [Random(seed).randbytes(3_000) for seed in range(200)]
+KEYS = [payload_digest(data) for data in OBJECTS]
+LOST = "SELECT number, key, id, height, below, is_back, is_in_doubt FROM lost"
+POINTERS = 2  # the page that says which page leads to which
+
+
+def filled(path: Path, steps: tuple[str, ...]) -> None:
+    """Of the schema that these lead to; some were lost, two of them under one id."""
+    make_vault(path, steps)
+    with closing(sqlite3.connect(path)) as vault:
+        vault.executemany(
+            "INSERT INTO whole VALUES (?, ?)",
+            [(id, b"\0" + data) for id, data in enumerate(OBJECTS, 1)],
+        )
+        vault.executemany(
+            "INSERT INTO name VALUES (?, ?, ?, 0)",
+            [(key, id, 3_000) for id, key in enumerate(KEYS, 1)],
+        )
+        if steps:
+            vault.executemany(
+                "INSERT INTO lost (key, id, height, below) VALUES (?, ?, 0, 900)",
+                [(number.to_bytes(32, "big"), 500 + number % 7) for number in range(1, 100)],
+            )
+        vault.commit()
+        vault.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def forget(path: Path, page: int | str) -> bytes:
+    """It is zeros; or the root of a table. Gives what the file is then."""
+    if isinstance(page, str):
+        ((page,),) = rows(path, f"SELECT rootpage FROM sqlite_schema WHERE name = '{page}'")
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * PAGE_BYTES : page * PAGE_BYTES] = bytes(PAGE_BYTES)
+    path.write_bytes(content)
+    return bytes(content)
+
+
+def rows(path: Path, asked: str) -> list[tuple[int, ...]]:
+    with closing(sqlite3.connect(path)) as vault:
+        return vault.execute(asked).fetchall()
+
+
+def readable(path: Path) -> int:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as vault:
+        vault.execute("ATTACH DATABASE ? AS vault", (str(path),))
+        return len(read(vault, KEYS, PlainCache()).objects)
+
+
+@pytest.mark.parametrize(
+    ("steps", "page"), [((), POINTERS), (STEPS[:1], "lost"), (STEPS[:1], "a page of the lost")]
+)
+def test_a_damaged_file_of_an_older_schema_is_written_anew_as_one_of_the_newest(
+    tmp_path: Path, steps: tuple[str, ...], page: int | str
+) -> None:
+    path = tmp_path / "snapshots.db"
+    filled(path, steps)
+    newest = tmp_path / "newest.db"
+    shutil.copy(path, newest)
+    make_vault(newest)
+    if page == "a page of the lost":
+        page = path.read_bytes().index((50).to_bytes(32, "big")) // PAGE_BYTES + 1
+    before = forget(path, page)
+    assert start_vault(path).kept == "snapshots.db.old"
+    assert (tmp_path / "snapshots.db.old").read_bytes() == before
+    assert "snapshots.db.damaged" not in files(tmp_path)
+    assert readable(path) == len(KEYS)
+    assert rows(path, "PRAGMA user_version") == [(1 + len(STEPS),)]
+    lost, all_lost = rows(path, LOST), rows(newest, LOST)
+    assert {*lost} <= {*all_lost}
+    assert len(lost) in ((0,) if page == "lost" or not steps else range(30, 99))
+    assert not start_vault(path)
+
+
+@pytest.mark.parametrize("left", [-PAGE_BYTES, -100, 300 * PAGE_BYTES + 5])
+def test_of_a_file_whose_end_was_cut_all_that_is_left_is_read(tmp_path: Path, left: int) -> None:
+    path = tmp_path / "snapshots.db"
+    filled(path, STEPS)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:left])
+    assert start_vault(path).kept == "snapshots.db.old"
+    assert (tmp_path / "snapshots.db.old").read_bytes() == whole[:left]
+    here = sum(data in whole[:left] for data in map(first_of, OBJECTS))
+    assert here - 3 <= readable(path) <= here
+    assert not start_vault(path)
+
+
+def first_of(data: bytes) -> bytes:
+    """What lies on its own page; the rest on the ones behind."""
+    return data[:20]
+
+
+def test_a_file_that_only_says_that_it_was_longer_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    filled(path, STEPS)
+    content = bytearray(path.read_bytes())
+    content[29] ^= 0x10  # the second byte of how many pages it has
+    path.write_bytes(content)
+    assert start_vault(path)
+    assert readable(path) == len(KEYS)
+
+
+@pytest.mark.parametrize("fault", ["cut", "older"])
+def test_where_it_cannot_be_written_anew_nobody_is_told_to_throw_it_away(
+    tmp_path: Path, fault: str
+) -> None:
+    path = tmp_path / "snapshots.db"
+    filled(path, () if fault == "older" else STEPS)
+    before = forget(path, POINTERS) if fault == "older" else path.read_bytes()[:-PAGE_BYTES]
+    path.write_bytes(before)
+    (tmp_path / "snapshots.db.new").mkdir()  # as a full disk: nothing can be made there
+    with pytest.raises(Corrupt) as raised:
+        start_vault(path)
+    said = str(raised.value)
+    assert "could not be written anew" in said
+    assert "then start the node again" in said
+    assert "Move it away" not in said
+    assert path.read_bytes() == before
+    (tmp_path / "snapshots.db.new").rmdir()
+    assert start_vault(path)
+
+
+def test_what_is_no_vault_is_refused_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript("CREATE TABLE theirs (a); PRAGMA user_version = 1;")
+    for content in (path.read_bytes(), path.read_bytes()[:PAGE_BYTES], b"a letter" * 100):
+        path.write_bytes(content)
+        with pytest.raises(Corrupt, match="Move it away"):
+            start_vault(path)
+        assert path.read_bytes() == content
+        assert files(tmp_path) == {"snapshots.db"}
+
+
+async def test_what_was_on_the_pages_that_were_cut_is_fetched_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        blobs = await put_settled(store)
+    path = tmp_path / "snapshots.db"
+    path.write_bytes(path.read_bytes()[: -20 * PAGE_BYTES])
+    async with opened(tmp_path) as store:
+        assert (store.mended.is_rescued, store.mended.kept) == (True, "snapshots.db.old")
+        await store.scrub()
+        await fetch_all(store, blobs)
+        assert await readable_blobs(store, blobs) == len(blobs)
+        assert (await store.scrub()).parts == 0
