@@ -33,6 +33,7 @@ from node.notify import sd_notify
 from node.outcomes import problem_of
 from node.tasks import background_tasks
 from node.wiring import Node, open_node
+from storage.database import nobody
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ BACKLOG: Final = 128
 # More clients than a page and a few programs are a leak somewhere; they get 503.
 CONNECTIONS_MAX: Final = 512
 REMADE_TOLD: Final = 10_000  # documents: every few seconds
-REMADE_PATIENCE_S: Final = 60  # that systemd waits on, for the next batch; it gives up after 90 s
+PATIENCE_S: Final = 60  # that systemd waits on, until it hears more; it gives up after 90 s
 
 
 # Where this machine itself asks a node that listens on every address.
@@ -80,9 +81,12 @@ def run(
         ready(news)
         sd_notify(notify_socket, "READY=1")
 
+    def go_on() -> None:
+        sd_notify(notify_socket, f"EXTEND_TIMEOUT_USEC={PATIENCE_S * 1_000_000}")
+
     def remade(done: int, total: int) -> None:
         tell_remade(done, total)
-        sd_notify(notify_socket, f"EXTEND_TIMEOUT_USEC={REMADE_PATIENCE_S * 1_000_000}")
+        go_on()
 
     with (
         home.lock(),
@@ -90,7 +94,9 @@ def run(
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
         # Once, but for a home that becomes the device of another author meanwhile.
-        while runner.run(serve_node(config, home, ready=announce, on_remade=remade)):
+        while runner.run(
+            serve_node(config, home, ready=announce, on_remade=remade, on_rescue=go_on)
+        ):
             log.info("starting again: this home has another identity now")
 
 
@@ -106,6 +112,7 @@ async def serve_node(
     *,
     ready: Callable[[Ready], None],
     on_remade: Callable[[int, int], None] = tell_remade,
+    on_rescue: Callable[[], None] = nobody,
 ) -> bool:
     """One node in this loop; the caller holds the home's lock. Gives whether to begin again."""
     stop, at_once = asyncio.Event(), asyncio.Event()
@@ -114,7 +121,13 @@ async def serve_node(
         host = WILDCARDS.get(config.api.host, config.api.host)
         api = f"http://{in_url(host)}:{port}"
         async with open_node(
-            config, home, api=api, stop=stop, at_once=at_once, on_remade=on_remade
+            config,
+            home,
+            api=api,
+            stop=stop,
+            at_once=at_once,
+            on_remade=on_remade,
+            on_rescue=on_rescue,
         ) as node:
             allowed = allowed_names(
                 config.api.host,

@@ -162,7 +162,11 @@ class Node:
 
 
 def own_store(
-    config: Config, home: Home, identity: Identity, on_remade: Callable[[int, int], None]
+    config: Config,
+    home: Home,
+    identity: Identity,
+    on_remade: Callable[[int, int], None],
+    on_rescue: Callable[[], None],
 ) -> AbstractAsyncContextManager[Store]:
     """The store of a home, within what its configuration grants others of the disk."""
     quota = quota_of(config.quota, identity.author)
@@ -172,7 +176,12 @@ def own_store(
             " some all others are copied to a new one"
         )
     return open_store(
-        home.database, project=project, clock_us=clock_us, quota=quota, on_remade=on_remade
+        home.database,
+        project=project,
+        clock_us=clock_us,
+        quota=quota,
+        on_remade=on_remade,
+        on_rescue=on_rescue,
     )
 
 
@@ -186,16 +195,14 @@ async def open_node(
     at_once: asyncio.Event,
     entropy: Entropy = os.urandom,
     on_remade: Callable[[int, int], None],
+    on_rescue: Callable[[], None],
 ) -> AsyncGenerator[Node]:
-    """Everything that runs beside the HTTP server, closed in reverse order on leaving.
-
-    `on_remade` as in `open_store`: the first start after an update may take a while.
-    """
+    """All that runs beside the HTTP server, closed in reverse order. `on_…`: as in `open_store`."""
     identity = await asyncio.to_thread(load_or_create, home, entropy)
     events = Events()
     with listening(config.p2p.listen) as listener:
         async with (
-            own_store(config, home, identity, on_remade) as store,
+            own_store(config, home, identity, on_remade, on_rescue) as store,
             open_search_index(home.index, store, facts_of) as index,
             open_workers() as workers,
             background_tasks() as tasks,

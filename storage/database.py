@@ -29,6 +29,7 @@ from storage.packs import Packs
 from storage.sqlite_errors import as_ours
 from storage.vault.attached import ATTACH, Vault, open_vault
 from storage.vault.opening import HOMES, vault_beside
+from storage.vault.rescue import Rescue, is_noted
 from storage.vault.starting import start_vault
 from storage.views import VARIABLES_MAX as VARIABLES_MAX
 from storage.views import OurErrors
@@ -46,8 +47,15 @@ SYNCHRONOUS = "FULL"  # what was acknowledged is on the disk
 STATEMENTS = 256  # compiled statements kept by each connection
 
 
+HEARD_EVERY_S = 20.0  # who waits for the vault to be written anew; systemd gives up after 90 s
+
+
 def nothing(step: str) -> None:
     """The `on_step` of every node that is not under test."""
+
+
+def nobody() -> None:
+    """The `on_rescue` of whoever has the patience."""
 
 
 class Database:
@@ -255,18 +263,23 @@ def packs_beside(path: Path) -> Path:
 
 @asynccontextmanager
 async def open_database(
-    path: Path, *, on_step: Callable[[str], None] = nothing, free_bytes: int = FREE_BYTES
+    path: Path,
+    *,
+    on_step: Callable[[str], None] = nothing,
+    on_rescue: Callable[[], None] = nobody,
+    free_bytes: int = FREE_BYTES,
 ) -> AsyncGenerator[Database]:
     """Migrates the file if need be, opens it, and closes it on leaving.
 
     Its packs lie beside it, see `packs_beside`: what it does not name there is deleted.
     Blobs leave `free_bytes` of the disk free. `on_step` hears of every write before it happens
-    (tests stop the process there).
+    (tests stop the process there). `on_rescue` hears again and again that the vault is being looked
+    through, or written anew, which may take as long as copying it.
     Raises `NewerSchema`, `Corrupt`.
     """
     await asyncio.to_thread(migrate, path)
     beside = vault_beside(path)
-    done = await asyncio.to_thread(start_vault, beside)
+    done = await _vault_started(beside, on_rescue)
     packs = Packs(packs_beside(path), free_bytes)
     async with AsyncExitStack() as stack:
         writer = await stack.enter_async_context(_connect(path, beside, WRITER_CACHE_KIB))
@@ -286,6 +299,15 @@ async def open_database(
             lazy.mended, is_rescued=done.is_done, kept=done.kept, why_not_rescued=done.why_not
         )
         yield database
+
+
+async def _vault_started(path: Path, on_rescue: Callable[[], None]) -> Rescue:
+    if is_noted(path):
+        on_rescue()
+    starting = asyncio.get_running_loop().run_in_executor(None, start_vault, path)
+    while not (await asyncio.wait([starting], timeout=HEARD_EVERY_S))[0]:
+        on_rescue()
+    return await starting
 
 
 @asynccontextmanager

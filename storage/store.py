@@ -44,7 +44,7 @@ from storage.claimed import Claimed
 from storage.collecting import GRACE_US, Collected
 from storage.copies import Copies
 from storage.counted import Counted, Counts
-from storage.database import Database, Writing, nothing, open_database
+from storage.database import Database, Writing, nobody, nothing, open_database
 from storage.dated import Dated
 from storage.devices import Devices
 from storage.documents import Materialiser
@@ -366,18 +366,19 @@ async def open_store(
     quota: Quota = DEFAULT,
     on_step: Callable[[str], None] = nothing,
     on_remade: Callable[[int, int], None] = _nobody,
+    on_rescue: Callable[[], None] = nobody,
 ) -> AsyncGenerator[Store]:
     """The store at `path`, made or migrated if need be, closed on leaving.
 
     `quota` is what may be kept of others. Large blobs lie in a folder beside it. `project` turns
     documents into list rows, `clock_us` gives Unix microseconds; `on_step` is for tests that stop
     the process at a write. `on_remade` hears how many documents of how many were made again, where
-    another version derived them.
+    another version derived them; `on_rescue` as in `open_database`.
     Raises `NewerSchema` or `Corrupt`.
     """
     with open_workers() as workers:
         async with open_database(
-            path, on_step=on_step, free_bytes=quota.disk_free_bytes
+            path, on_step=on_step, on_rescue=on_rescue, free_bytes=quota.disk_free_bytes
         ) as database:
             store = Store(database, clock_us, Materialiser(project, workers), quota)
             await store.load_blocked()

@@ -173,6 +173,26 @@ def test_the_first_start_after_an_update_says_what_it_does(
             assert "after an update: 1 of 1" in alice.process.stderr.read()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="systemd")
+def test_a_start_that_looks_through_the_snapshots_asks_for_patience(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes: killed on the way it would begin anew, at each start."""
+    home = Home(tmp_path / "alice")
+    home.make()
+    (home.path / "snapshots.db.damaged").touch()
+    address = str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(address)
+        manager.settimeout(20)
+        with daemon(home.path) as alice:
+            assert manager.recv(100) == b"EXTEND_TIMEOUT_USEC=60000000"
+            assert manager.recv(100) == b"READY=1"
+            alice.process.send_signal(signal.SIGTERM)
+            assert alice.process.wait(STOPPED_S) == 0
+
+
 def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
     with daemon(tmp_path / "alice") as alice:
         wanted = [

@@ -10,6 +10,7 @@ import pytest
 
 from crdt.blob import BlobId, Chunking
 from crdt.chunking import content_manifest_of, cut
+from storage import database
 from storage.errors import Corrupt
 from storage.store import Store
 from tests.storage.test_folding import fetch, opened, rows
@@ -229,3 +230,25 @@ async def test_a_scrub_finds_pages_too_that_no_object_lies_on(tmp_path: Path) ->
     async with opened(tmp_path) as store:
         assert store.mended.is_rescued
         assert (await store.scrub()).parts == 0
+
+
+async def test_who_waits_for_a_start_hears_that_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path):
+        pass
+    (tmp_path / "snapshots.db.damaged").touch()
+    monkeypatch.setattr(database, "HEARD_EVERY_S", 0.01)
+    heard: list[None] = []
+    with closing(sqlite3.connect(tmp_path / "snapshots.db")) as other:
+        other.execute("SELECT count(*) FROM todo").fetchall()  # it waits for this one for a while
+        async with database.open_database(
+            tmp_path / "panspermia.db", on_rescue=lambda: heard.append(None)
+        ) as opened_again:
+            assert "another program" in opened_again.mended.why_not_rescued
+    assert len(heard) > 2
+    heard.clear()
+    async with database.open_database(
+        tmp_path / "panspermia.db", on_rescue=lambda: heard.append(None)
+    ):
+        assert heard
