@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from crdt.document import Editor
+from crdt.marks import DELETED
 
-MARK: Final = "deleted"
-"""At the root of any document: when, in µs since 1970."""
+MARK: Final = DELETED
 
 
 def delete(*, now_us: int) -> Callable[[Editor], None]:

@@ -25,6 +25,7 @@ from storage.quarantine import Refusal, add_refusals
 from storage.rows import number_namespaces, write_documents, write_left_out
 from storage.snapshots import forget_parts, write_parts
 from storage.statements import Said, note_keys, note_statements, take_stale
+from storage.unshown import name_unshown
 from storage.usage import account, account_derived
 from storage.workers import Workers
 
@@ -75,6 +76,7 @@ async def append(
     numbers = await _write_entries(write, changes, works, namespaces)
     await write_left_out(write, built, is_new, numbers)
     chosen = await choose_epochs(write, built, materialiser)
+    await name_unshown(write, built, materialiser, is_judged=bool(said))
     await _write_rows(write, chosen, is_new, materialiser.workers)
     await name_hidden(write, built, chosen.built, materialiser.workers)
     changed = [*(one.work.number for one in chosen.built), *chosen.hidden]
@@ -110,15 +112,18 @@ async def rewrite(
     works = list((await materialiser.works(write, documents)).values())
     for work in works:
         work.saved = None
-    await _rewrite(write, works, materialiser)
+    await _rewrite(write, works, materialiser, is_anew=True)
 
 
-async def _rewrite(write: Writing, works: Sequence[Work], materialiser: Materialiser) -> None:
+async def _rewrite(
+    write: Writing, works: Sequence[Work], materialiser: Materialiser, *, is_anew: bool = False
+) -> None:
     built = await materialiser.build(write, await materialiser.judge(write, works))
     namespaces = await number_namespaces(write, [work.document for work in works])
     await write_documents(write, built, namespaces)
     await write_left_out(write, built, set(), {})
     chosen = await choose_epochs(write, built, materialiser)
+    await name_unshown(write, built, materialiser, is_judged=True, is_anew=is_anew)
     await _write_rows(write, chosen, set(), materialiser.workers)
     await name_hidden(write, built, chosen.built, materialiser.workers)
     await account_derived(write, (one.work.number for one in chosen.built))

@@ -11,6 +11,7 @@ from crdt.entry import decode_entry, unix_us_from_tai
 from crdt.errors import CrdtError
 from crdt.held import WAITING, Held, Validity
 from crdt.keys import NamespaceKey
+from crdt.marks import DELETED
 from crdt.statement import is_statement_class
 from storage.authority import add_authority
 from storage.database import Database, Reading, Row
@@ -23,6 +24,7 @@ from storage.materialise import (
     Work,
     build,
     build_log,
+    fallen,
     groups,
     is_incremental,
     judge,
@@ -228,6 +230,10 @@ class Materialiser:
         verdicts = await self.workers.run(lambda: [judge(work) for work in works])
         return list(zip(works, verdicts, strict=True))
 
+    def undeleted(self, document: DocumentId, value: Mapping[str, Any]) -> Projection:
+        """As a projector: the row of what was deleted too, as it was without that mark."""
+        return self._project(document, {key: value[key] for key in value if key != DELETED})
+
     async def build(
         self,
         view: Reading,
@@ -339,14 +345,15 @@ async def load_raws(view: Reading, works: Sequence[Work]) -> None:
 def _add_held(
     works: Mapping[int, Work], headers: Sequence[Row], capabilities: CapabilityCache
 ) -> None:
-    left_out: dict[int, set[bytes]] = {number: set() for number in works}
+    left_out: dict[int, dict[bytes, str]] = {number: {} for number in works}
     for number, id, code, size, *header in headers:
         works[number].held[id] = _held(header, capabilities)
         works[number].said_bytes += content_bytes([size])
         if code is not None:
-            left_out[number].add(id)
+            left_out[number][id] = code
     for number, work in works.items():
-        work.counted = frozenset(work.held.keys() - left_out[number])
+        work.counted = frozenset(work.held.keys() - left_out[number].keys())
+        work.fell = fallen(left_out[number])
 
 
 def _build_each(

@@ -15,7 +15,7 @@ from crdt.change import DocumentId
 from crdt.digest import DIGEST_BYTES
 from crdt.document import Document, Plain, skeleton_for
 from crdt.errors import CrdtError
-from crdt.held import Checkpoint, Held, Reason, Revocation, Validity
+from crdt.held import WAITING, Checkpoint, Held, Reason, Revocation, Validity
 from crdt.rollover import carried_heads
 from crdt.statement import is_statement_class
 from crdt.usable import UNTRIED, load_usable
@@ -68,6 +68,8 @@ class Work:
     counted: frozenset[bytes] = frozenset()
     """The entries that `saved` was made of."""
     saved: bytes | None = None
+    fell: frozenset[bytes] = frozenset()
+    """The entries that did not count before, and waited for nothing."""
     carried: bytes | None = None
     """As `Built.carried` was before, joined."""
     authority: Authority = field(default_factory=Authority)
@@ -179,7 +181,7 @@ def build(work: Work, validity: Validity, loaded: Loaded, project: Projector) ->
         if error.code not in UNTRIED  # thousands may build on one: they are in `left_out`
     ]
     value = document.to_py()
-    projection, trouble = _project(work.document, value, project)
+    projection, trouble = projected(work.document, value, project)
     changes = len(validity.valid) - len(refused)
     # Where nothing counts, nothing was said that could be wrong.
     if trouble is not None and changes:
@@ -207,6 +209,13 @@ def _saved(work: Work, validity: Validity, document: Document) -> bytes | None:
     came = (len(work.raws[one]) for one in work.raws.keys() - work.counted)
     size = work.said_bytes + content_bytes(came)
     return document.save() if size <= SAVED_BYTES_MAX else None
+
+
+def fallen(left_out: Mapping[bytes, str]) -> frozenset[bytes]:
+    """Of entries that do not count: those that wait for nothing, and are not said by others."""
+    return frozenset(
+        [one for one, code in left_out.items() if code not in WAITING and code != Reason.REPEATED]
+    )
 
 
 def unjudged(work: Work) -> Built:
@@ -290,9 +299,10 @@ def load(
     return document, {entries[change]: error for change, error in refused.items()}
 
 
-def _project(
+def projected(
     id: DocumentId, value: Mapping[str, Any], project: Projector
 ) -> tuple[Projection, Trouble | None]:
+    """The row, or why there is none."""
     try:
         row = project(id, value)
         if row is not None:

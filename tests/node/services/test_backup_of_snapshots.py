@@ -11,16 +11,20 @@ import msgspec
 import pytest
 
 from crdt.blob import Chunking
+from crdt.change import DocumentId
+from crdt.keys import COMMONS
 from node import drops
 from node.drops import read_drop
 from node.errors import Unverified
 from node.home import Home
 from node.services import backup_blobs
 from node.services.restore import read_contents
+from registry.deletion import undelete
 from tests.node.conftest import alice as alice
 from tests.node.parts import Alice, open_alice
 from tests.node.services.test_backup import backed_up, nobody, restored
 from tests.storage.vault.worlds import World
+from universe.record import CLASS, KIND
 
 SERIES = World(entities=1_500).series(4)
 
@@ -64,6 +68,20 @@ async def test_what_lies_as_what_it_differs_in_comes_back_byte_for_byte(
         await all_are_there(again)
         assert await again.node.store.damaged_blobs() == []
     await all_are_there(alice)
+
+
+async def test_a_deleted_universe_comes_back_in_a_restored_home(
+    alice: Alice, tmp_path: Path
+) -> None:
+    await add(alice)
+    assert (await alice.client.delete("/api/universe/universe:main")).status_code == 200
+    data = await backed_up(alice)
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        assert (await again.node.store.gc(grace_us=-1)).blobs == 0
+        main = DocumentId(COMMONS, again.node.identity.author, CLASS, KIND, b"universe:main")
+        await again.node.store.commit(main, undelete(), await again.node.signers.for_document(main))
+        await all_are_there(again)
 
 
 async def test_what_stands_there_already_does_not_stand_there_again(

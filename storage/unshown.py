@@ -1,0 +1,120 @@
+"""What a document names and does not show: what it would say undeleted, or if nothing had fallen.
+
+    entries ─▸ judged ─▸ built ─▸ deleted? ─▸ without the mark ─┐
+                  └─▸ something fell? ─▸ as if nothing were     ├─▸ named, without a size
+                                         revoked, no mark ──────┘
+
+Both may come back, and then want their bytes. Where they came in turn, the rows of before name them
+and stay (`storage.append`); here it is told from the entries alone, so that a restored home, or
+another device, which has them all at once, keeps as much. Of this person's own documents only:
+of others nothing is wanted before it is shown.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from crdt.held import WAITING
+from crdt.marks import DELETED
+from storage.database import Writing
+from storage.documents import Materialiser, load_raws
+from storage.listing import Listing, Projection
+from storage.materialise import Built, fallen, is_incremental, judge, projected
+
+_NAME: Final = (
+    "INSERT OR IGNORE INTO blob_use (document, blob, namespace)"
+    " SELECT number, ?2, namespace FROM document WHERE number = ?1"
+)
+
+
+async def name_unshown(
+    write: Writing,
+    built: Sequence[Built],
+    materialiser: Materialiser,
+    *,
+    is_judged: bool,
+    is_anew: bool = False,
+) -> None:
+    """To be called before the rows of what is shown are written: it has those of before.
+
+    `is_judged`: statements came, by which more of what fell may be known; `is_anew`: nothing is
+    taken to be named already.
+    """
+    marked = [one for one in built if is_anew or _says_more(one)]
+    judged = [one for one in built if is_judged or is_anew or _falls_more(one)]
+    deleted = [one for one in marked if one.value.get(DELETED) is not None]
+    fell = [one for one in judged if _may_count(one)]
+    if not (deleted or fell):
+        return
+    own = {author for (author,) in await write.rows("SELECT author FROM followed WHERE is_own")}
+    rows = [(one, await _undeleted(one, materialiser)) for one in deleted if _is_of(one, own)]
+    rows += [(one, await _unrevoked(write, one, materialiser)) for one in fell if _is_of(one, own)]
+    for one, row in rows:
+        if isinstance(row, Listing):
+            await _name(write, one.work.number, row, materialiser)
+
+
+def _is_of(one: Built, authors: Collection[bytes]) -> bool:
+    return one.work.document.subspace in authors
+
+
+def _says_more(one: Built) -> bool:
+    """Whether something counts that did not before."""
+    return not one.work.held.keys() - one.left_out.keys() <= one.work.counted
+
+
+def _falls_more(one: Built) -> bool:
+    """Whether something fell that had not counted before, or what fell was built on comes."""
+    held, known = one.work.held, one.work.counted | one.work.fell
+    if not (fell := fallen(one.left_out)):
+        return False
+    new = {id for id in held.keys() - known if one.left_out.get(id) not in WAITING}
+    changes = {held[id].change for id in new}
+    return not new.isdisjoint(fell) or any(
+        held[id].prev in new or not changes.isdisjoint(held[id].dependencies) for id in fell
+    )
+
+
+def _may_count(one: Built) -> bool:
+    """Whether something fell, and might not have if nothing were revoked."""
+    by = one.work.authority
+    return bool(by.revocations or by.checkpoints) and bool(fallen(one.left_out))
+
+
+async def _undeleted(one: Built, materialiser: Materialiser) -> Projection:
+    row, _ = await materialiser.workers.run(
+        projected, one.work.document, one.value, materialiser.undeleted
+    )
+    return row
+
+
+async def _unrevoked(write: Writing, one: Built, materialiser: Materialiser) -> Projection:
+    free = replace(one.work, authority=replace(one.work.authority, revocations=(), checkpoints=()))
+    ever = await materialiser.workers.run(judge, free)
+    if not is_incremental(free, ever):
+        await load_raws(write, [free])
+    (would_be,) = await materialiser.build(write, [(free, ever)], materialiser.undeleted)
+    return would_be.projection
+
+
+async def _name(
+    write: Writing, number: int | None, row: Listing, materialiser: Materialiser
+) -> None:
+    known: dict[bytes, bytes] = {}
+    if row.parts is not None:
+        sql = "SELECT id, blob FROM snapshot WHERE document = ? AND blob IS NOT NULL"
+        known = dict(await write.rows(sql, (number,)))
+    blobs = await materialiser.workers.run(_blobs, row, known)
+    await write.run_many(_NAME, ((number, blob) for blob in blobs))
+
+
+def _blobs(row: Listing, known: Mapping[bytes, bytes]) -> set[bytes]:
+    """`known`: of what has a row, by the snapshot's id, which says all that it is."""
+    found = {bytes.fromhex(blob.id) for blob in row.blobs}
+    if (parts := row.parts) is not None:
+        for id, data in parts.snapshots.items():
+            if (blob := known.get(id)) is None and (read := parts.read_snapshot(id, data)):
+                blob = read.blob
+            if blob is not None:
+                found.add(blob)
+    return found
