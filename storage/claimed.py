@@ -59,6 +59,7 @@ _OF_NAMESPACES = f"""
             WHERE (d.author NOT IN (*) OR d.number IN ({_OF_OTHERS})) AND n.key IN (+)
                 AND {_WANTED}))
     ORDER BY turn, key LIMIT ?"""
+# What is a person's own may be nowhere else, and what is not shown may come back.
 _UNNAMED = """
     SELECT b.id FROM kept k JOIN blob b ON b.number = k.blob WHERE NOT EXISTS (
         SELECT 1 FROM blob_use u JOIN namespace n ON n.number = u.namespace
@@ -66,7 +67,10 @@ _UNNAMED = """
     AND NOT EXISTS (
         SELECT 1 FROM blob_use u JOIN document d ON d.number = u.document
         JOIN namespace n ON n.number = u.namespace
-        WHERE u.blob = b.id AND u.size IS NOT NULL AND d.author IN (*) AND n.key IN (-))"""
+        WHERE u.blob = b.id AND u.size IS NOT NULL AND d.author IN (*) AND n.key IN (-))
+    AND NOT EXISTS (
+        SELECT 1 FROM blob_use u JOIN document d ON d.number = u.document
+        JOIN followed f ON f.author = d.author AND f.is_own WHERE u.blob = b.id)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,8 @@ class Claimed(Part):
         owned: Collection[NamespaceKey],
     ) -> frozenset[BlobId]:
         """Of what is kept: what no record of `authors` in `namespaces` names, and none in `owned`;
-        however many claims there are, and whether they were looked at or not."""
+        however many claims there are, and whether they were looked at or not. Of this person's own
+        records those count too that are not shown, and what came too late for one that is."""
         marks = {"(+)": owned, "(*)": authors, "(-)": namespaces}
         sql, keys = _with_keys(_UNNAMED, marks)
         return frozenset(BlobId(id) for (id,) in await self._database.rows(sql, keys))

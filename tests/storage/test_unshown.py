@@ -16,7 +16,7 @@ import pytest_asyncio
 from crdt import rollover
 from crdt.blob import BlobId
 from crdt.change import SignedEntry
-from crdt.keys import AuthorKey
+from crdt.keys import COMMONS, AuthorKey
 from crdt.statement import Revoke, Unrevoke
 from node.projection import project
 from registry.deletion import delete, undelete
@@ -28,6 +28,7 @@ from tests.storage.test_apart import kept_in_old, let_go, went_on
 from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_carried import PHONE, all_of, begun, epoch, here, kept, synced
 from tests.storage.test_carried import phone as phone
+from tests.storage.test_kept import kept_for
 from tests.storage.test_snapshots import MAIN
 from tests.storage.test_snapshots import store as store
 
@@ -211,3 +212,30 @@ async def test_of_others_nothing_is_wanted_that_was_never_shown(
     async with opened(tmp_path / "bobs.db", AuthorKey(BOB.root.public)) as bobs:
         await restored(store, bobs)
         assert await here(bobs, blobs) == [False] * 4
+
+
+async def looked(store: Store) -> None:
+    """As the node does between two collections."""
+    await store.note_unnamed(await store.unnamed_blobs([AUTHOR], [COMMONS], []))
+
+
+async def test_what_came_late_and_was_fetched_by_itself_is_kept(
+    store: Store, phone: Store, new: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asked for it on this device, and the phone may be gone one day."""
+    blobs = await begun(store)
+    await synced(store, phone, new)
+    mine = await kept_in_old(phone, 20, PHONE)
+    await synced(phone, new)
+    assert await kept_for(new, await phone.read_blob(mine)) == mine
+    assert await kept_for(new, await store.read_blob(blobs[0])) == blobs[0]
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 5)
+    await kept(store, 9, blobs[3])
+    await synced(store, new)
+    await looked(new)
+    assert await epoch(new) == 1
+    assert mine in await new.blobs_named(AUTHOR)
+    assert await here(new, [mine, blobs[0]]) == [True] * 2
+    await let_go(new, 0)
+    await looked(new)
+    assert await here(new, [mine, blobs[0]]) == [True, False]
