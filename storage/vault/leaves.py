@@ -16,7 +16,7 @@ from crdt.delta import DATA_BYTES_MAX
 ROW_BYTES_MAX: Final = 2 * DATA_BYTES_MAX
 """No row of ours is larger, packed as badly as can be."""
 _LEAF: Final = b"\x0d"  # the first byte of a leaf of a table
-_TRUNK_AT, _RESERVED_AT = 32, 20  # of the header of the file
+_TRUNK_AT = 32  # of the header of the file
 
 
 class Found(NamedTuple):
@@ -33,7 +33,7 @@ class Leaves:
     def __init__(self, file: int, page_bytes: int) -> None:
         self._file = file
         self._page_bytes = page_bytes
-        self._usable = page_bytes - self._integer(_RESERVED_AT, 1)
+        self._usable = page_bytes  # of ours nothing is reserved, whatever the header says
         self._pages = os.fstat(file).st_size // page_bytes
 
     def cells(self) -> Iterator[Found]:

@@ -127,7 +127,7 @@ def _faults_at_first(path: Path) -> dict[str, str]:
     with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as vault:
         for table in _READ_FIRST:
             try:
-                vault.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall()
+                vault.execute(f"SELECT 1 FROM {table} NOT INDEXED LIMIT 1").fetchall()
             except sqlite3.Error as error:
                 if isinstance(as_ours(error), Corrupt):
                     found[table] = str(error)

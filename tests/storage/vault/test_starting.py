@@ -12,6 +12,7 @@ from crdt.digest import payload_digest
 from storage.errors import Corrupt
 from storage.vault.opening import PAGE_BYTES, STEPS, make_vault
 from storage.vault.reading import read
+from storage.vault.rescue import note_damage
 from storage.vault.starting import start_vault
 from storage.vault.unpacking import PlainCache
 from tests.storage.test_folding import opened
@@ -163,3 +164,27 @@ async def test_what_was_on_the_pages_that_were_cut_is_fetched_again(tmp_path: Pa
         await fetch_all(store, blobs)
         assert await readable_blobs(store, blobs) == len(blobs)
         assert (await store.scrub()).parts == 0
+
+
+@pytest.mark.parametrize("table", ["lost", "todo"])
+def test_a_start_meets_with_a_lost_root_of_what_also_has_an_index(
+    tmp_path: Path, table: str
+) -> None:
+    path = tmp_path / "snapshots.db"
+    filled(path, STEPS)
+    with closing(sqlite3.connect(path, isolation_level=None)) as vault:
+        vault.execute("INSERT INTO todo (older, newer) VALUES (zeroblob(32), zeroblob(32))")
+    forget(path, table)
+    assert start_vault(path)
+    assert readable(path) == len(KEYS)
+
+
+def test_a_header_that_calls_a_part_of_each_page_reserved_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    filled(path, STEPS)
+    content = bytearray(path.read_bytes())
+    content[20] ^= 0x10
+    path.write_bytes(content)
+    note_damage(path)
+    assert start_vault(path)
+    assert readable(path) == len(KEYS)
