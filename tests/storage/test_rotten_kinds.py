@@ -166,3 +166,19 @@ async def test_before_what_a_rotten_name_leads_to_would_be_collected_the_next_st
                 await store.gc(grace_us=-1)
     async with opened(home) as store:
         await heal(store)
+
+
+@pytest.mark.parametrize(("table", "column"), [*CONTENTS, *OTHERS[:-1]])
+async def test_who_puts_all_of_it_again_has_all_of_it_whatever_was_rotten(
+    settled: Path, tmp_path: Path, table: str, column: str
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(settled, home)
+    kinds = [kind for kind in KINDS if kind != "NULL" or column != "key"]
+    rot(home, table, column, kinds[1:2] if table in ("todo", "lost") else kinds)
+    async with opened(home) as store:
+        for data in SERIES:
+            await store.put_blob(data, chunking=Chunking.CONTENT)
+        assert await readable(store, BLOBS) == len(BLOBS)
+        await store.settled()
+        assert await readable(store, BLOBS) == len(BLOBS)
