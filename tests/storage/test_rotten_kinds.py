@@ -15,7 +15,7 @@ from storage.errors import Corrupt, NotHeld
 from storage.store import Store
 from tests.storage.test_folding import opened
 from tests.storage.test_rescued import fetch_all, scrub_in_vain
-from tests.storage.test_whole_again import SERIES, edited, put_settled, readable
+from tests.storage.test_whole_again import LAST, LAST_CHUNKS, SERIES, edited, put_settled, readable
 
 BLOBS = [content_manifest_of(data).id for data in SERIES]
 NEW = edited(SERIES[-1], 9)
@@ -182,3 +182,21 @@ async def test_who_puts_all_of_it_again_has_all_of_it_whatever_was_rotten(
         assert await readable(store, BLOBS) == len(BLOBS)
         await store.settled()
         assert await readable(store, BLOBS) == len(BLOBS)
+
+
+async def test_of_a_blob_that_is_not_whole_yet_what_has_no_rotten_name_is_read(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as store:
+        await store.begin_blob(LAST.id, LAST.root)
+        for number, page in enumerate(LAST.pages):
+            await store.add_page(LAST.id, number, page)
+        await store.add_chunks(LAST.id, [*enumerate(LAST_CHUNKS)][:-1])
+    rot(tmp_path, "name", "id", KINDS)
+    read = 0
+    async with opened(tmp_path) as store:
+        for index, chunk in enumerate(LAST_CHUNKS):
+            with suppress(NotHeld):
+                assert await store.read_chunk(LAST.id, index) == chunk
+                read += 1
+    assert len(LAST_CHUNKS) - 1 - len(KINDS) <= read < len(LAST_CHUNKS)
