@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from storage.errors import Corrupt, OverQuota, StorageError
+from storage.errors import CLOSED, Corrupt, OverQuota, StorageError
 
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 NO_ROOM = (sqlite3.SQLITE_IOERR_SHMSIZE,)  # for the file that the log is found by
@@ -27,4 +27,6 @@ def as_ours(error: sqlite3.Error) -> StorageError | None:
         return OverQuota("The disk is full. Nothing was changed: make room and try again.")
     if code in TROUBLE:
         return StorageError(f"The database cannot be used: {error}.")
+    if isinstance(error, sqlite3.ProgrammingError) and "closed database" in str(error):
+        return StorageError(CLOSED)  # while somebody read yet
     return None

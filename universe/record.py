@@ -58,7 +58,6 @@ from universe.snapshot import (
 
 CLASS, KIND, WORD = "pub", "uni", "universe"
 Visibility: TypeAlias = Literal["public", "shared", "private"]
-VISIBILITIES: Final = ("public", "shared", "private")
 OWNER_CHARACTERS_MAX: Final = 128
 CONFIG_BYTES_MAX: Final = 16 * 1024
 """With a card of 20 KiB it fits one change."""

@@ -14,7 +14,8 @@ newest by tick and the newest by time, those pinned (forks and passages need the
 author said `never`. A snapshot with a decay of its own obeys that and no rule.
 
 Applied twice it drops nothing more, and what `thin`, ages and counts drop now they would drop later
-too.
+too. What a clock dated that was ahead goes by itself until its time comes: of it and of the others
+the newest stay.
 """
 
 from collections.abc import Collection, Iterable
@@ -160,16 +161,9 @@ def keeps_all(policy: Policy, count: int, beside: int = 0) -> bool:
 
 
 def _oldest_first(snapshots: Iterable[Taken], now_us: int) -> list[Taken]:
-    """By when they were taken. What says that it comes yet was dated by a clock that was ahead,
-    and would for hours or years be newer than all that is: its place is by tick among the others.
-    """
-    dates: dict[bytes, int] = {}
-    before_us = 0
-    for one in sorted(snapshots, key=lambda one: one.order):
-        if one.at_us <= now_us:
-            before_us = max(before_us, one.at_us)
-        dates[one.id] = one.at_us if one.at_us <= now_us else before_us
-    return sorted(snapshots, key=lambda one: (dates[one.id], *_by_time(one)))
+    """By when they were taken; before them what says that it comes yet. A clock that was ahead
+    dated that, and for hours or years it would be newer than all that is."""
+    return sorted(snapshots, key=lambda one: (one.at_us <= now_us, *_by_time(one)))
 
 
 def _by_time(one: Taken) -> tuple[int, int, bytes]:
@@ -188,9 +182,10 @@ def _ruled_out(ruled: list[Taken], rule: Rule, now_us: int, newest_tick: int) ->
     why: dict[bytes, str] = {}
     oldest_us = None if rule.older_than_s is None else now_us - rule.older_than_s * 1_000_000
     fewer = len(ruled) if rule.newest is None else rule.newest
+    ahead = sum(one.at_us > now_us for one in ruled)  # they come first, and go by themselves
     for place, one in enumerate(ruled):
         behind = newest_tick - one.tick
-        if place < len(ruled) - fewer:
+        if place < ahead - fewer or ahead <= place < len(ruled) - fewer:
             why[one.id] = f"{fewer:,} newer ones are kept"
         elif oldest_us is not None and one.at_us < oldest_us:
             why[one.id] = f"older than {_span(rule.older_than_s or 0)}"

@@ -265,7 +265,9 @@ async def _write(node: Node, endpoint: Endpoint[Q, Any], request: Request, query
     # Strangers could fill what is kept of answers.
     if not endpoint.is_replayable or key is None or is_strange:
         return await work()
-    return await once(node.store, node.underway, place_of(request.url.path, key), raw, work)
+    # A dry run is another request than what it shows.
+    told = f"{request.url.query}\n".encode() + raw if request.url.query else raw
+    return await once(node.store, node.underway, place_of(request.url.path, key), told, work)
 
 
 async def _note(node: Node, request: Request, error: Exception, bad: AbstractSet[int]) -> None:

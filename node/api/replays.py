@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 IDEMPOTENCY_KEY: Final = "idempotency-key"
 PATTERN: Final = "^[!-~]{1,255}$"
-"""Of a key: a game takes what it has, as `universe:main@1200`."""
+"""Of a key: games make theirs of what they have, as `main/7f0c@1200`."""
 _KEY: Final = "it must be 1 to 255 printable characters of ASCII, without a space"
 REPLAYED: Final = {"idempotent-replay": "true", "cache-control": "no-store"}
 

@@ -31,11 +31,6 @@ async def metas_of(store: Store, rows: Sequence[ListedRow]) -> list[bytes]:
     ]
 
 
-async def meta_of(store: Store, row: ListedRow) -> msgspec.Raw:
-    (only,) = await metas_of(store, [row])
-    return msgspec.Raw(only)
-
-
 def meta_made(fields: bytes, target: str, namespace: NamespaceKey, count: UniverseCount) -> bytes:
     """The JSON of one with these fields, of this full name."""
     return shown(

@@ -54,10 +54,18 @@ def count(told: dict[str, Any], snapshots: Sequence[ImportedSnapshot]) -> None:
 
 
 def _lets_go(retention: str) -> bool:
-    """Whether more goes by that rule than where none is set."""
-    from universe.retention import KEEP_ALL, Policy, parse_policy
+    """Whether snapshots go by that rule that stay where none is set."""
+    from msgspec.structs import replace
 
-    return bool(retention) and parse_policy(retention) not in (KEEP_ALL, Policy())
+    from universe.retention import AUTOS_MAX, Rule, parse_policy
+
+    if not retention:
+        return False
+    policy = parse_policy(retention)
+    return any(
+        (rule.thin_over or AUTOS_MAX) < AUTOS_MAX or replace(rule, thin_over=None) != Rule()
+        for rule in (policy.auto, policy.manual)
+    )
 
 
 def problem_json(one: Problem) -> Json:

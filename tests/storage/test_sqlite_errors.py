@@ -29,6 +29,15 @@ def test_each_code_has_its_word(code: int, ours: type) -> None:
     assert type(as_ours(error)) is ours
 
 
+def test_who_reads_yet_while_it_is_closed_is_told_so() -> None:
+    gone = sqlite3.connect(":memory:")
+    gone.close()
+    with pytest.raises(sqlite3.ProgrammingError) as raised:
+        gone.execute("SELECT 1")
+    assert type(as_ours(raised.value)) is StorageError
+    assert as_ours(sqlite3.ProgrammingError("a mistake of ours")) is None
+
+
 def test_a_file_that_cannot_be_opened_is_said_in_our_words(tmp_path: Path) -> None:
     path = tmp_path / "p.db"
     migrate(path)

@@ -302,10 +302,6 @@ class Plan:
     players: tuple[ImportedPlayer, ...] = ()
 
     @property
-    def snapshot_count(self) -> int:
-        return sum(len(one.snapshots) for one in self.universes)
-
-    @property
     def size(self) -> int:
         return sum(one.size for one in self.universes)
 

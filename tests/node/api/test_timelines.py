@@ -265,6 +265,10 @@ async def test_what_a_rule_does_not_keep_is_shown_and_then_dropped(alice: Alice)
     assert (would["kept"], would["bytes"], would["dryRun"]) == (4, 3, True)
     in_body = await alice.client.post(f"{PLACE}/prune", json=rule | {"dryRun": True})
     assert in_body.json() == would
+    keyed = {"idempotency-key": "p1"}
+    for query, status in (("?dryRun=true", 200), ("", 422)):
+        at = f"{PLACE}/prune{query}"
+        assert (await alice.client.post(at, json=rule, headers=keyed)).status_code == status
     unknown = await alice.client.post(f"{PLACE}/prune", json={"rule": {"auto": {"newest": 1}}})
     assert (unknown.status_code, "`rule`" in unknown.text) == (422, True)
     assert len((await timeline(alice))["entries"]) == 7
