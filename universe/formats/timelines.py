@@ -25,13 +25,14 @@ from universe.formats.claims import TICK_MAX, Claims, Plain, object_of, whole_of
 from universe.formats.decays import decay_of
 from universe.formats.events import at_of, canon_event
 from universe.formats.file_names import Names, path_below, unescaped
-from universe.formats.imported import About, Files, ImportedSnapshot, Report, Source
+from universe.formats.half_written import NO_JSON, Look
+from universe.formats.imported import JSON_MEDIA, About, Files, ImportedSnapshot, Report, Source
 from universe.formats.index import Named, with_events
 from universe.formats.limits import EVENTS_MAX, INDEX_BYTES_MAX
 from universe.formats.merging import once
 from universe.formats.notes import Notes
 from universe.formats.sums import SHA256
-from universe.formats.taking import content_of
+from universe.formats.taking import content_of_pieces, pieces_of
 from universe.parts import EVENTS_MAX as ALL_EVENTS_MAX
 from universe.snapshot import KINDS, Decay
 
@@ -88,8 +89,10 @@ def read_line(
             )
             report.tell(About.OVERWRITTEN, each, reason)
         try:
-            found_one = _snapshot(files, each, below, entry, path, notes, report)
+            found_one, is_json = _snapshot(files, each, below, entry, path, notes, report)
             one, index = notes.on(found_one)
+            if one.media == JSON_MEDIA and not is_json:
+                report.tell(About.CLAIM, each, NO_JSON)
             if index is not None:
                 noted[found_one.event] = one.event  # says more of it than a timeline can
             first = min((each.number for each in found.get(each, ())), default=len(entries))
@@ -192,20 +195,21 @@ def _snapshot(
     timeline: str,
     notes: Notes,
     report: Report,
-) -> ImportedSnapshot:
-    """Raises `InvalidFile`."""
+) -> tuple[ImportedSnapshot, bool]:
+    """Also whether it is JSON. Raises `InvalidFile`."""
     source = Source(file, is_packed=True)
     name = file.removeprefix(f"{below}/")
     if entry is None and (tick := notes.tick_at(file)) is not None:
         entry = Entry(-1, tick, 0, "auto", name)
     if entry is None:
         entry = _unlisted(file, name, report)
-    content = content_of(files, source)
+    look = Look()
+    content = content_of_pieces(look.at(pieces_of(files, source)), file)
     if SHA256.fullmatch(entry.checksum) and content.sha256.hex() != entry.checksum.lower():
         place = Place(pointer=f"/snapshots/{entry.number}/checksum")
         reason = f"the bytes of {file} have another SHA-256: {content.sha256.hex()}"
         report.tell(About.CHECKSUM, timeline, reason, place)
-    return ImportedSnapshot(
+    found = ImportedSnapshot(
         source=source,
         content=content,
         tick=entry.tick,
@@ -218,6 +222,7 @@ def _snapshot(
         is_inherited=entry.is_inherited,
         is_as_sent=True,
     )
+    return found, look.is_json()
 
 
 def _unlisted(file: str, name: str, report: Report) -> Entry:
