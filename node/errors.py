@@ -6,6 +6,7 @@ NodeError                  .code for programs, .detail for people
 ├── BadHome                a file of the home cannot be used
 ├── BadIdentity            keys are missing, damaged, or there already
 ├── BadRequest             the request itself is wrong
+├── CutOff                 its body broke off, or came too slowly
 ├── NotAllowed             only the owner may do that
 ├── NotFound               nothing of that name is here
 ├── Conflict               it is there already, or others depend on it: .candidates, .faults
@@ -75,6 +76,12 @@ class BadRequest(NodeError):
     """The request cannot be understood."""
 
     code = "bad-request"
+
+
+class CutOff(NodeError):
+    """The body of the request broke off."""
+
+    code = "cut-off"
 
 
 class NotAllowed(NodeError):

@@ -18,6 +18,7 @@ BY_STATUS: Final[Mapping[int, int]] = {
     401: NOT_ALLOWED,
     403: NOT_ALLOWED,
     404: NOT_FOUND,
+    408: NETWORK,
     409: CONFLICT,
     412: CONFLICT,
     421: NOT_ALLOWED,

@@ -93,6 +93,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     node.BadHome: Outcome(500),
     node.BadIdentity: Outcome(403),
     node.BadRequest: Outcome(400),
+    node.CutOff: Outcome(408),
     node.NotAllowed: Outcome(403),
     node.NotFound: Outcome(404),
     node.Conflict: Outcome(409),

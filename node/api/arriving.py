@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from node.errors import BadRequest
+from node.errors import CutOff
 
 SILENT_S_MAX: Final = 120.0
 """Nothing comes for so long: its sender is gone, or waits for something."""
@@ -15,7 +15,7 @@ SLOWEST_BYTES_PER_S: Final = 1_024
 
 
 async def pieces_arriving(request: Request) -> AsyncGenerator[bytes]:
-    """Its pieces, none of them empty. Raises `BadRequest` (`cut-off`)."""
+    """Its pieces, none of them empty. Raises `CutOff`."""
     clock = asyncio.get_running_loop().time
     stream = request.stream()
     begun_s, size = clock(), 0
@@ -31,7 +31,7 @@ async def pieces_arriving(request: Request) -> AsyncGenerator[bytes]:
                 f"the body came too slowly: {size:,} bytes in {clock() - begun_s:,.0f} s, and no"
                 " end; nothing was stored. Send it again"
             )
-            raise BadRequest(detail, code="cut-off") from late
+            raise CutOff(detail) from late
         if piece is None:
             return
         if piece:
@@ -39,6 +39,6 @@ async def pieces_arriving(request: Request) -> AsyncGenerator[bytes]:
             yield piece
 
 
-def cut_off() -> BadRequest:
+def cut_off() -> CutOff:
     """What becomes of an upload whose sender went away in the middle."""
-    return BadRequest("the body ended too early; nothing was stored", code="cut-off")
+    return CutOff("the body ended too early; nothing was stored. Send it again")

@@ -34,6 +34,8 @@ JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 """What curl says of any file where nobody says something else."""
 
+CLOCKS_SET_US: Final = 1_577_836_800_000_000
+"""1 January 2020: a clock that shows less was never set."""
 BATCH_BYTES: Final = 256 << 10
 """Of what comes out of a body, in one turn of a thread."""
 
@@ -63,6 +65,7 @@ def upload_of(
         media = OCTETS
     if wrong := media_problem(media):
         raise BadRequest(f"Content-Type: {wrong}", code="bad-media-type")
+    at_us = _taken_us(query, now_us)
     event = _said(query.event, GivenEvent, "event") if query.event else None
     decay = _said(query.decay, DecayPolicy, "decay") if query.decay else None
     offered = Offered(
@@ -70,9 +73,9 @@ def upload_of(
         kind=query.type,
         media=media,
         day=query.day,
-        event=_event(event, tick, query.day, now_us if query.at is None else query.at),
+        event=_event(event, tick, query.day, now_us if at_us is None else at_us),
         decay=_decay(decay),
-        at_us=query.at,
+        at_us=at_us,
     )
     size = size_bytes if encoding == "identity" else None
     return Upload(pieces_arriving(request), encoding, _checksum(request, query), size, offered)
@@ -112,7 +115,7 @@ def wrapped_upload(
 
 
 def _offered(wrapped: WrappedSnapshot, query: SnapshotUpload, now_us: int) -> Offered:
-    tick = _tick_of(wrapped.tick)
+    tick, at_us = _tick_of(wrapped.tick), _taken_us(query, now_us)
     day = None if wrapped.day is None else _whole(wrapped.day, "day")
     return Offered(
         tick=tick,
@@ -120,10 +123,18 @@ def _offered(wrapped: WrappedSnapshot, query: SnapshotUpload, now_us: int) -> Of
         media=JSON,
         day=day,
         wrapped=True,
-        event=_event(wrapped.canonEvent, tick, day, now_us if query.at is None else query.at),
+        event=_event(wrapped.canonEvent, tick, day, now_us if at_us is None else at_us),
         decay=_decay(wrapped.decayPolicy),
-        at_us=query.at,
+        at_us=at_us,
     )
+
+
+def _taken_us(query: SnapshotUpload, now_us: int) -> int | None:
+    """None: now."""
+    if query.at is not None:
+        return query.at
+    made_us = 1_000 * (query.made_ms or 0)
+    return made_us if CLOCKS_SET_US <= made_us <= now_us else None
 
 
 async def _gathered(pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

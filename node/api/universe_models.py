@@ -76,7 +76,11 @@ class SnapshotUpload(UniverseQuery, frozen=True):
     checksum: Annotated[str, Meta(max_length=128)] = ""
     """BLAKE3 of the plain bytes, hex; as the header `X-Checksum`."""
     at: Annotated[int, Meta(ge=0, le=TIME_US_MAX)] | None = None
-    """When it was taken, µs since 1970, for what was kept elsewhere before; else it is now."""
+    """When it was taken, µs since 1970, for what was kept elsewhere before: nothing is let go for
+    it. Else it is now."""
+    made_ms: Millis | None = None
+    """When a save was made that waited for the node, ms since 1970. What is later than now, or
+    before 2020, is of a clock that is wrong: it is now then."""
 
 
 class NewUniverse(Struct, frozen=True, kw_only=True):

@@ -74,7 +74,7 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
         " events are too many, go on in a fork.",
     ),
     "snapshot-not-kept": (
-        "The snapshot was signed and is not shown: the universe is full, or was just deleted.",
+        "The snapshot was signed and is not shown: the universe is full, or was changed just then.",
         "Let old snapshots go, and send it again.",
     ),
     "not-a-world": (

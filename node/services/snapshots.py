@@ -9,7 +9,7 @@ from typing import Final
 
 from crdt.blob import BlobId, Chunking
 from crdt.keys import NamespaceKey
-from node.errors import Rejected
+from node.errors import Conflict
 from node.services.joining import Answers
 from node.services.offered import Kept, Offered
 from node.services.snapshot_change import Came, Change, Dropping, Named
@@ -54,8 +54,8 @@ async def keep_snapshot(
     be known after the last piece only. `checksum`: BLAKE3 of the plain bytes, where the sender
     says it; `size_bytes`: of the plain bytes, where it is known. Where anything is wrong nothing is
     kept and nothing said. `dropping` is asked when the bytes are here, which may be hours later: it
-    goes in the same act. Raises `Rejected`, `BadRequest`, `InvalidStatement`, `InvalidRecord`,
-    `NotAllowed`, `OverQuota`.
+    goes in the same act. Raises `Rejected`, `BadRequest`, `Conflict`, `InvalidStatement`,
+    `InvalidRecord`, `NotAllowed`, `OverQuota`.
     """
     now_us = by.clock_us()
     await signer_of(by, row)  # or not a byte of it is read
@@ -161,7 +161,7 @@ async def _name_together(
     for one in change.named:
         kept = await by.store.snapshot(row.number, one.adding.signed.id)
         answers[one.at] = (
-            Rejected(NOT_KEPT, code="snapshot-not-kept")
+            Conflict(NOT_KEPT, code="snapshot-not-kept")
             if kept is None
             else Kept(kept, one.adding.event, dropped=one.dropped)
         )

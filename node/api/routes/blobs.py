@@ -252,7 +252,7 @@ ENDPOINTS = (
     reads("/api/blobs", list_blobs, BlobPage, query=PageQuery, problems=(404,)),
     Endpoint(
         "POST", "/api/blobs", add_blob, "write", {201: BlobShown}, AddQuery,
-        problems=(404, 415, 422, 507),
+        problems=(404, 408, 415, 422, 507),
     ),
     deletes("/api/blobs/{blob}", remove_blob),
     Endpoint(

@@ -346,7 +346,7 @@ A_SNAPSHOT: Final = f"{A_UNIVERSE}/snapshot"
 ENDPOINTS = (
     Endpoint(
         "POST", A_SNAPSHOT, put_snapshot, "write", {200: SnapshotDone, 201: SnapshotDone},
-        SnapshotUpload, problems=(404, 409, 413, 415, 422, 507), opened_by=OPENED,
+        SnapshotUpload, problems=(404, 408, 409, 413, 415, 422, 507), opened_by=OPENED,
     ),
     Endpoint(
         "GET", f"{A_SNAPSHOT}/{{tick}}", get_snapshot, "read",

@@ -276,7 +276,7 @@ async def test_who_hangs_up_in_the_middle_leaves_nothing(alice: Alice) -> None:
         sent.append(message)
 
     await alice.app(scope, receive, send)
-    assert sent[0]["status"] == 400
+    assert sent[0]["status"] == 408
     assert json.loads(sent[1]["body"])["code"] == "cut-off"
     await nothing_is_kept(alice)
 

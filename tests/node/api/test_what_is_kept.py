@@ -47,6 +47,39 @@ async def test_what_was_saved_days_ago_stays(alice: Alice) -> None:
     assert made.json()["rule"] == shown["rule"]
 
 
+async def test_saves_that_waited_are_thinned_by_when_they_were_made(alice: Alice) -> None:
+    """Three an hour, of five hours in which no node was there; all are uploaded now."""
+    await ruled(alice, thin=True)
+    hour_ms = 60 * MINUTE_US // 1_000
+    then_ms = (alice.node.clock_us() // 1_000 // hour_ms - 6) * hour_ms
+    for tick in range(15):
+        made_ms = then_ms + tick // 3 * hour_ms + tick % 3 * 600_000
+        await put(alice, b"%d" % tick, f"tick={tick}&type=auto&made_ms={made_ms}")
+    await put(alice, b"now", "tick=99&type=auto")
+    assert await ticks(alice) == [2, 5, 8, 11, 14, 99]
+
+
+async def test_when_a_save_was_made_is_taken_from_clocks_that_can_be_right(alice: Alice) -> None:
+    now_ms = alice.node.clock_us() // 1_000
+    year_ms = 365 * 24 * 60 * MINUTE_US // 1_000
+    event = '&type=canonical&event={"type":"birth"}'
+    for tick, (made_ms, is_taken) in enumerate(
+        [(now_ms - 60_000, True), (now_ms - 5 * year_ms, True), (now_ms + year_ms, False),
+         (0, False), (1_577_836_799_999, False)]
+    ):  # fmt: skip
+        done = await put(alice, b"x", f"tick={tick}&made_ms={made_ms}{event}")
+        assert (done["entry"]["timestamp"] == made_ms) is is_taken, made_ms
+        assert is_taken or now_ms <= done["entry"]["timestamp"] < now_ms + year_ms
+        story = (await alice.client.get(f"{PLACE}/timeline")).json()["entries"]
+        times = {one["timestamp"] for one in story if one["tick"] == tick}
+        assert times == {done["entry"]["timestamp"]}
+    body: dict[str, Any] = {"snapshot": {}, "tick": 9, "type": "auto"}
+    wrapped = await alice.client.post(f"{PLACE}/snapshot?made_ms={now_ms - 1}", json=body)
+    assert wrapped.json()["entry"]["timestamp"] == now_ms - 1
+    both = await put(alice, b"y", f"tick=10&made_ms={now_ms - 1}&at=7000")
+    assert both["entry"]["timestamp"] == 7
+
+
 async def test_an_upload_says_what_went(alice: Alice, caplog: pytest.LogCaptureFixture) -> None:
     await ruled(alice, newest=2)
     first = [
