@@ -11,7 +11,8 @@ One file, the standard library alone, Python 3.11 or later: copy it into your ga
 
 In the folder each save is one file, `<number>.save`: a line of JSON, then the state. What a node
 has is called `.sent`, of which the newest is kept; what it will never take `.refused`. A thread
-sends them in order and tries again by itself. One program at a time uses a folder.
+sends them in order and tries again by itself; one that cannot be opened just now lets the others go
+first. One program at a time uses a folder.
 
 Part of Panspermia, Apache-2.0.
 """
@@ -26,12 +27,12 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, cast
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 if sys.platform == "win32":
     import msvcrt
@@ -45,7 +46,17 @@ TIMEOUT_S = 60.0  # of a connection on which nothing moves
 BACKOFF_S = (1.0, 60.0)  # between tries: doubled each time, up to the second
 BLOCKED_S = 60.0  # until a token or a universe is tried again that was wrong
 ANSWER_BYTES_MAX = 1 << 20
+PIECE_BYTES = 1 << 16
 HEAD_BYTES_MAX = 1 << 20  # of a file's first line
+DESCRIPTION_BYTES_MAX = 2_048  # of an event; as nodes have it
+EVENT_CHARACTERS_MAX = 8_192  # as JSON
+EVENT_BYTES_MAX = 60 << 10  # in the address of a request, of which a node hears 64 KiB
+TIME_MS_MAX = 10**14
+# What a node answers with these will never be taken, unless its code says to send it again.
+FINAL = (400, 413, 414, 415, 422, 431)
+AGAIN = ("cut-off", "snapshot-not-kept", "unknown-parameter")  # the last by an older node
+MISMATCH = "checksum-mismatch"  # of bytes that were damaged on their way, or before
+MISMATCHES_MAX = 5  # tries
 KINDS = ("auto", "manual", "canonical")
 ENDINGS = ("save", "sent", "refused")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -87,6 +98,7 @@ class Status:
     dropped: int
     refused: int
     problem: str
+    """Also of an event that the node did not take: its state was sent without it."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,14 @@ class _Outcome:
     problem: str = ""
     is_final: bool = False
     after_s: float | None = None
+    is_unread: bool = False
+    """It cannot be opened just now: the others go first."""
+    left_out: str | None = None
+    """Of one that had an event: why it is not there, or "" where it is."""
+
+
+class _Unread(Exception):
+    """The file of a save cannot be read just now."""
 
 
 class Autosave:
@@ -127,11 +147,17 @@ class Autosave:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(self._folder / "lock")
         for torn in self._folder.glob("*.tmp"):  # of a save that was interrupted
-            torn.unlink()
+            with suppress(OSError):  # one that is open elsewhere stays, and is passed over
+                torn.unlink()
         self._waiting = dict(self._files("save"))
+        self._kinds: dict[int, str] = {}
+        """Of those that wait, as far as they were asked for."""
+        self._unread: set[int] = set()
+        """Passed over until the others were sent."""
+        self._mismatches: dict[int, int] = {}
         self._number = max((number for number, _ in self._files("*")), default=0)
         self._sent = self._dropped = self._refused = 0
-        self._problem, self._sending = "", -1
+        self._problem, self._left_out, self._sending = "", "", -1
         self._is_closed, self._hurries = False, False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="panspermia autosave", daemon=True)
@@ -139,7 +165,7 @@ class Autosave:
 
     def save(
         self,
-        state: bytes,
+        state: bytes | bytearray | memoryview,
         *,
         tick: int,
         kind: str = "auto",
@@ -148,40 +174,56 @@ class Autosave:
     ) -> Path:
         """Writes `state` to the disk, and lets it be sent. It waits for nothing but the disk.
 
-        `event` of a canonical one: its type, title, description. Raises `OSError` where the disk
-        does not take it, `ValueError` for what no universe takes.
+        `event` of a canonical one: its type, title, description; one that is too long is left out,
+        and `status().problem` says so. Raises `OSError` where the disk does not take it,
+        `ValueError` for what no universe takes.
         """
         if kind not in KINDS or tick < 0:
             raise ValueError(f"a save is one of {', '.join(KINDS)}, of a tick that is 0 or more")
-        if not state:
+        # Of other items than bytes the length is another than that of the file.
+        data = state if isinstance(state, bytes) else bytes(memoryview(state))
+        if not data:
             raise ValueError("a save has one byte at least")
+        too_long = _too_long(event)
         head: dict[str, Any] = {
-            "tick": tick, "kind": kind, "at_ms": time.time_ns() // 1_000_000, "size": len(state),
-            "key": uuid.uuid4().hex, "day": day, "event": event, "media": self._media,
+            "tick": tick, "kind": kind, "at_ms": time.time_ns() // 1_000_000, "size": len(data),
+            "key": uuid.uuid4().hex, "day": day, "event": None if too_long else event,
+            "media": self._media,
         }  # fmt: skip
+        line = json.dumps(head).encode() + b"\n"
+        if len(line) > HEAD_BYTES_MAX:
+            said = f"{len(line):,} bytes, at most {HEAD_BYTES_MAX:,}"
+            raise ValueError(f"what is said of a save has {said}")
         with self._changed:
             if self._is_closed:
                 raise ValueError("these saves were closed")
             self._number += 1
             number = self._number
-        line = json.dumps(head).encode() + b"\n"
         path = self._path(number, "save")
-        _write(path, line, state)
+        _write(path, line, data)
         with self._changed:
-            self._waiting[number] = len(line) + len(state)
+            self._waiting[number] = len(line) + len(data)
+            self._kinds[number] = kind
+            if too_long:
+                self._left_out = _left_out(tick, too_long)
             self._make_room(number)
             self._changed.notify_all()
         return path
 
     def latest(self) -> Save | None:
-        """What was saved last: also what a node has by now."""
+        """What was saved last: also what a node has by now.
+
+        Raises `OSError` where its file cannot be opened just now: an older one is not the last.
+        """
         while True:
             found = [path for ending in ENDINGS for path in self._folder.glob(f"*.{ending}")]
             for path in sorted(found, key=lambda path: path.name, reverse=True):
-                if save := read_save(path):
-                    return save
-                if not path.exists():  # it was sent just now, and has another name
+                try:
+                    save = read_save(path)
+                except FileNotFoundError:  # it was sent just now, and has another name
                     break
+                if save is not None:
+                    return save
             else:
                 return None
 
@@ -189,7 +231,8 @@ class Autosave:
         with self._changed:
             size = sum(self._waiting.values())
             count = len(self._waiting)
-            return Status(count, size, self._sent, self._dropped, self._refused, self._problem)
+            problem = self._problem or self._left_out
+            return Status(count, size, self._sent, self._dropped, self._refused, problem)
 
     def flush(self, timeout_s: float) -> bool:
         """Tries at once, and waits until nothing waits; False where something still does."""
@@ -218,9 +261,11 @@ class Autosave:
             except Exception as error:  # must not end all saving: it is shown, and tried again
                 outcome = _Outcome(f"{type(error).__name__}: {error}")
                 self._problem = outcome.problem
+            if outcome.is_unread and self._ready():
+                continue
             tries = 0 if outcome.is_final or not outcome.problem else tries + 1
             if tries:
-                self._pause(outcome.after_s, tries)
+                self._pause(outcome, tries)
 
     def _next(self) -> int | None:
         """The oldest that waits; None once there is nothing more to do here."""
@@ -228,59 +273,102 @@ class Autosave:
             self._changed.wait_for(lambda: self._waiting or self._is_closed)
             if self._is_closed:
                 return None
-            self._sending = min(self._waiting)
+            if not self._ready():
+                self._unread.clear()
+            self._sending = min(self._ready())
             return self._sending
+
+    def _ready(self) -> set[int]:
+        with self._changed:
+            return self._waiting.keys() - self._unread
 
     def _note(self, number: int, outcome: _Outcome) -> None:
         path = self._path(number, "save")
         with self._changed:
             self._sending, self._problem = -1, outcome.problem
-            if not outcome.problem:
-                self._sent += 1
-                _moved(path, self._path(number, "sent"))
-                self._keep("sent", 1)
-            elif outcome.is_final:
-                self._refused += 1
-                _moved(path, self._path(number, "refused"))
-                self._keep("refused", REFUSED_MAX)
-            else:
+            if outcome.is_unread:
+                self._unread.add(number)
+            if outcome.problem and not outcome.is_final:
                 return
-            self._waiting.pop(number, None)
+            ending = "refused" if outcome.is_final else "sent"
+            _moved(path, self._path(number, ending))
+            self._forget(number)
+            self._refused += outcome.is_final
+            self._sent += not outcome.is_final
+            if outcome.left_out is not None:
+                self._left_out = outcome.left_out
             self._changed.notify_all()
+            self._keep(ending, REFUSED_MAX if outcome.is_final else 1)
 
-    def _pause(self, after_s: float | None, tries: int) -> None:
+    def _forget(self, number: int) -> None:
+        for known in (self._waiting, self._kinds, self._mismatches):
+            known.pop(number, None)
+        self._unread.discard(number)
+
+    def _pause(self, outcome: _Outcome, tries: int) -> None:
         first_s, most_s = self._backoff_s
         # With chance in it: of a hundred games that lost one node not all come at once.
         usual_s = min(most_s, first_s * 2 ** min(tries - 1, 30)) * random.uniform(0.5, 1.0)
         with self._changed:
-            self._changed.wait_for(self._is_hurried, usual_s if after_s is None else after_s)
+            self._changed.wait_for(
+                # Of one that cannot be read the others know nothing.
+                lambda: self._is_hurried() or (outcome.is_unread and self._ready()),
+                usual_s if outcome.after_s is None else outcome.after_s,
+            )
             self._hurries = False
 
     def _is_hurried(self) -> bool:
         return self._is_closed or self._hurries
 
     def _send(self, number: int) -> _Outcome:
-        save = read_save(self._path(number, "save"))
+        path = self._path(number, "save")
+        try:
+            save = read_save(path)
+        except FileNotFoundError:
+            return _Outcome(f"{path.name} is not there any more", is_final=True)
+        except OSError as error:
+            return _Outcome(f"{path.name} cannot be read now: {error}", is_unread=True)
         if save is None:
-            return _Outcome(f"{self._path(number, 'save').name} is damaged", is_final=True)
+            return _Outcome(f"{path.name} is damaged", is_final=True)
         try:
             url, token = self._address()
         except (OSError, ValueError) as error:
             return _Outcome(str(error))
         try:
-            status, answer, after_s = _post(save, url, token, self._universe)
+            outcome = self._try(number, save, url, token)
+            if save.event is None or not outcome.is_final:
+                return outcome
+            # The state is worth more than what is told of it.
+            bare = replace(save, event=None, key=f"{save.key}-bare")
+            without = self._try(number, bare, url, token)
+        except _Unread as error:
+            return _Outcome(f"{path.name} cannot be read now: {error}", is_unread=True)
         except (OSError, http.client.HTTPException) as error:
             said = str(error) or type(error).__name__
             return _Outcome(f"the node at {url} does not answer: {said}")
+        if without.problem:
+            return without
+        return _Outcome(left_out=_left_out(save.tick, outcome.problem))
+
+    def _try(self, number: int, save: Save, url: str, token: str) -> _Outcome:
+        """Raises `_Unread`, and of the network `OSError` or `HTTPException`."""
+        status, answer, after_s = _post(save, url, token, self._universe)
         said = str(answer.get("detail") or answer.get("error") or f"status {status}")
+        code = str(answer.get("code", ""))
         if 200 <= status < 300:
-            return _Outcome()
+            return _Outcome(left_out=None if save.event is None else "")
         if status in (401, 403):
             return _Outcome(f"the node does not take this token: {said}", after_s=self._blocked_s)
         if status == 404:
-            hint = f"make it: panspermia universe create NAME --id {self._universe}"
-            return _Outcome(f"{said}; {hint}", after_s=self._blocked_s)
-        if status in (400, 413, 415, 422):
+            # Of one that was deleted the node says how it comes back: no other takes its place.
+            if code.startswith("unknown-") and " deleted" not in said:
+                said += f"; make it: panspermia universe create NAME --id {self._universe}"
+            return _Outcome(said, after_s=self._blocked_s)
+        is_final = status in FINAL and code not in AGAIN
+        if code == MISMATCH:
+            self._mismatches[number] = self._mismatches.get(number, 0) + 1
+            is_final = self._mismatches[number] >= MISMATCHES_MAX
+        if is_final:
             return _Outcome(f"the node will not take a save: {said}", is_final=True)
         return _Outcome(f"the node does not take it now: {said}", after_s=after_s)
 
@@ -314,22 +402,40 @@ class Autosave:
         return [(int(path.stem), path.stat().st_size) for path in found]
 
     def _keep(self, ending: str, count: int) -> None:
+        """The newest; of what was refused, and is lost now, those that were whole are counted."""
         for number, _ in sorted(self._files(ending))[:-count]:
-            self._path(number, ending).unlink()
+            path = self._path(number, ending)
+            with suppress(OSError):  # one that cannot be read now is looked at another time
+                is_lost = ending == "refused" and read_save(path) is not None
+                path.unlink()
+                self._dropped += is_lost
+
+    def _may_go(self, number: int) -> bool:
+        """Whether it is an automatic one, or damaged. One that cannot be read now may be none."""
+        if number not in self._kinds:
+            try:
+                save = read_save(self._path(number, "save"))
+            except OSError:
+                return False
+            self._kinds[number] = "auto" if save is None else save.kind
+        return self._kinds[number] == "auto"
 
     def _make_room(self, newest: int) -> None:
         """The oldest automatic ones go first; what is being sent stays, and so does the newest."""
+        kept = {newest, self._sending}
         while len(self._waiting) > self._waiting_max or (
             sum(self._waiting.values()) > self._waiting_bytes_max
         ):
-            others = sorted(self._waiting.keys() - {newest, self._sending})
+            others = sorted(self._waiting.keys() - kept)
             if not others:
                 return
-            saves = ((number, read_save(self._path(number, "save"))) for number in others)
-            plain = (number for number, save in saves if save is None or save.kind == "auto")
-            number = next(plain, others[0])
-            self._path(number, "save").unlink()
-            del self._waiting[number]
+            number = next(filter(self._may_go, others), others[0])
+            try:
+                self._path(number, "save").unlink(missing_ok=True)
+            except OSError:  # another program has it open
+                kept.add(number)
+                continue
+            self._forget(number)
             self._dropped += 1
 
 
@@ -347,13 +453,15 @@ def default_home() -> Path:
 def _post(
     save: Save, url: str, token: str, universe: str
 ) -> tuple[int, dict[str, Any], float | None]:
-    """(status, answer, Retry-After). Raises `OSError` or `HTTPException`."""
+    """(status, answer, Retry-After). Raises `_Unread`, `OSError` or `HTTPException`."""
     place = urlsplit(url)
     query: dict[str, Any] = {"tick": save.tick, "type": save.kind}
+    if 0 <= save.at_ms <= TIME_MS_MAX:
+        query["made_ms"] = save.at_ms
     if save.day is not None:
         query["day"] = save.day
     if save.event is not None:
-        query["event"] = json.dumps(save.event)
+        query["event"] = _event_text(save.event)
     path = f"{place.path.rstrip('/')}/api/universe/{quote(universe, safe=':')}/snapshot"
     headers = {
         "Content-Type": save.media, "Content-Length": str(save.size),
@@ -367,35 +475,77 @@ def _post(
         raise OSError(f"{url} is no address of a node")
     connection = kinds[place.scheme](place.hostname, place.port, timeout=TIMEOUT_S)
     try:
-        with save.path.open("rb") as file:
-            file.readline(HEAD_BYTES_MAX)
-            with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered by then
-                connection.request("POST", f"{path}?{urlencode(query)}", file, headers)
+        with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered by then
+            connection.request("POST", f"{path}?{urlencode(query)}", _pieces(save.path), headers)
         answer = connection.getresponse()
-        said = answer.read(ANSWER_BYTES_MAX)
+        said = _object(answer.read(ANSWER_BYTES_MAX), answer.status)
         after = answer.headers.get("Retry-After", "")
-        return answer.status, _object(said), float(after) if after.isdecimal() else None
+        return answer.status, said, float(after) if after.isdecimal() else None
     finally:
         connection.close()
 
 
-def _object(said: bytes) -> dict[str, Any]:
-    """The JSON object that it is; {} for anything else."""
+def _pieces(path: Path) -> Iterator[bytes]:
+    """Of a state. Raises `_Unread`: what the disk says is not what the network says."""
+    try:
+        with path.open("rb") as file:
+            file.readline(HEAD_BYTES_MAX)
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+    except OSError as error:
+        raise _Unread(str(error)) from error
+
+
+def _object(said: bytes, status: int) -> dict[str, Any]:
+    """The JSON object that it is; of anything else its beginning, as `detail`."""
     try:
         found = json.loads(said)
-    except ValueError:
-        return {}
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        return cast("dict[str, Any]", found)
+    text = " ".join(said[:200].decode(errors="replace").split())
+    return {"detail": f"status {status}: {text}"} if text else {}
+
+
+def _event_text(event: dict[str, Any]) -> str:
+    text = json.dumps(event, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a character
+        return json.dumps(event)
+    return text
+
+
+def _too_long(event: dict[str, Any] | None) -> str:
+    """Why no node takes it, as far as its length says; else ""."""
+    if event is None:
+        return ""
+    text = _event_text(event)
+    description = str(event.get("description") or "").encode(errors="replace")
+    for what, size, most in (
+        ("its description has {} bytes", len(description), DESCRIPTION_BYTES_MAX),
+        ("it has {} characters as JSON", len(text), EVENT_CHARACTERS_MAX),
+        ("it has {} bytes in an address", len(quote_plus(text)), EVENT_BYTES_MAX),
+    ):
+        if size > most:
+            return f"{what.format(f'{size:,}')}, at most {most:,}"
+    return ""
+
+
+def _left_out(tick: int, why: str) -> str:
+    return f"the event of tick {tick} was left out, and its state saved without it: {why}"
 
 
 def read_save(path: Path) -> Save | None:
-    """None for what is whole no more."""
+    """None for what is whole no more. Raises `OSError` for what cannot be read just now."""
+    with path.open("rb") as file:
+        line = file.readline(HEAD_BYTES_MAX)
+        size = os.fstat(file.fileno()).st_size
     try:
-        with path.open("rb") as file:
-            line = file.readline(HEAD_BYTES_MAX)
         save = Save(path=path, **json.loads(line))
-        return save if path.stat().st_size == len(line) + save.size else None
-    except (OSError, ValueError, TypeError):
+        return save if size == len(line) + save.size else None
+    except (ValueError, TypeError, RecursionError):
         return None
 
 

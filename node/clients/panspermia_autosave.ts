@@ -13,8 +13,8 @@
  *     await saves.latest();                         // what was saved last, whether a node has it or not
  *     await saves.close();                          // what waits is sent after the next start
  *
- * Saves are sent in order and tried again by themselves. One program at a time uses a folder; tabs of
- * a browser may share an IndexedDbStore.
+ * Saves are sent in order and tried again by themselves; one that cannot be read just now lets the others
+ * go first. One program at a time uses a folder; tabs of a browser may share an IndexedDbStore.
  * Part of Panspermia, Apache-2.0.
  */
 
@@ -52,13 +52,15 @@ export interface Row {
   number: number;
   ending: Ending;
   bytes: number;
-  kind: Kind;
+  /** null: it cannot be read just now. */
+  kind: Kind | null;
 }
 
 /**
  * Where saves wait. `put` resolves when the save is kept; what it keeps is whole or not there. Where
  * two programs share a store it rejects with a `ConstraintError` for a number that is not above all
- * that are there: the highest is the newest save.
+ * that are there: the highest is the newest save. `get` gives null for what is not there, or damaged;
+ * it rejects where it cannot be read just now.
  */
 export interface Store {
   rows(): Promise<Row[]>;
@@ -99,7 +101,10 @@ export interface Status {
   sent: number;
   dropped: number;
   refused: number;
-  /** "" or what is in the way, for the person who plays. */
+  /**
+   * "" or what is in the way, for the person who plays. Also of an event that the node did not take: its
+   * state was sent without it.
+   */
   problem: string;
 }
 
@@ -115,23 +120,41 @@ interface Outcome {
   isFinal?: boolean;
   /** Another tab sent it, or let it go. */
   isGone?: boolean;
+  /** It cannot be read just now: the others go first. */
+  isUnread?: boolean;
   afterMs?: number;
+  /** Of one that had an event: why it is not there, or "" where it is. */
+  leftOut?: string;
 }
 
 const REFUSED_MAX = 10;
 const ANSWER_CHARACTERS_MAX = 1 << 20;
-const HEAD_BYTES_MAX = 1 << 16;
+const HEAD_BYTES_MAX = 1 << 20; // of a file's first line
+const HEAD_BYTES_USUAL = 1 << 16;
+const DESCRIPTION_BYTES_MAX = 2_048; // of an event; as nodes have it
+const EVENT_CHARACTERS_MAX = 8_192; // as JSON
+const EVENT_BYTES_MAX = 60 << 10; // in the address of a request, of which a node hears 64 KiB
+const TIME_MS_MAX = 1e14;
+// What a node answers with these will never be taken, unless its code says to send it again.
+const FINAL: readonly number[] = [400, 413, 414, 415, 422, 431];
+const AGAIN: readonly string[] = ["cut-off", "snapshot-not-kept", "unknown-parameter"]; // the last by an older node
+const MISMATCH = "checksum-mismatch"; // of bytes that were damaged on their way, or before
+const MISMATCHES_MAX = 5; // tries
 const KINDS: readonly Kind[] = ["auto", "manual", "canonical"];
 
 export class Autosave {
   readonly #options: Required<Options>;
   readonly #waiting = new Map<number, Row>();
+  /** Passed over until the others were sent. */
+  readonly #unread = new Set<number>();
+  readonly #mismatches = new Map<number, number>();
   #number = 0;
   #sending = -1;
   #sent = 0;
   #dropped = 0;
   #refused = 0;
   #problem = "";
+  #leftOut = "";
   #isClosed = false;
   #hurries = false;
   #listeners = new Set<() => void>();
@@ -157,23 +180,32 @@ export class Autosave {
     return saves;
   }
 
-  /** Keeps `state`, and lets it be sent. Rejects where the store does not take it. */
+  /**
+   * Keeps `state`, and lets it be sent. Rejects where the store does not take it. An event that is too long
+   * is left out, and `status().problem` says so.
+   */
   async save(state: Uint8Array | string, options: SaveOptions): Promise<void> {
     const { tick, kind = "auto", day = null, event = null } = options;
     if (!KINDS.includes(kind) || !Number.isSafeInteger(tick) || tick < 0) {
       throw new RangeError(`a save is one of ${KINDS.join(", ")}, of a tick that is 0 or more`);
     }
     if (this.#isClosed) throw new Error("these saves were closed");
-    const bytes = typeof state === "string" ? new TextEncoder().encode(state) : state.slice();
+    const bytes = typeof state === "string" ? new TextEncoder().encode(state) : copyOf(state);
     if (!bytes.length) throw new RangeError("a save has one byte at least");
+    const why = tooLong(event);
     const head: Head = {
-      tick, kind, at_ms: Date.now(), size: bytes.length, key: randomKey(), day, event,
+      tick, kind, at_ms: Date.now(), size: bytes.length, key: randomKey(), day, event: why ? null : event,
       media: this.#options.media,
     };
+    const headBytes = lineOf(head).length;
+    if (headBytes > HEAD_BYTES_MAX) {
+      throw new RangeError(`what is said of a save has ${headBytes} bytes, at most ${HEAD_BYTES_MAX}`);
+    }
     // One after the other: what is saved later has a higher number, and is kept later.
     const written = this.#writing.then(async () => {
       const number = await this.#put(head, bytes);
       this.#waiting.set(number, { number, ending: "save", bytes: bytes.length, kind });
+      if (why) this.#leftOut = leftOut(tick, why);
       await this.#makeRoom(number);
     });
     this.#writing = written.catch(() => undefined);
@@ -181,7 +213,7 @@ export class Autosave {
     this.#tell();
   }
 
-  /** What was saved last: also what a node has by now. */
+  /** What was saved last: also what a node has by now. Rejects where that cannot be read just now. */
   async latest(): Promise<Save | null> {
     const rows = await this.#options.store.rows();
     for (const row of rows.sort((one, other) => other.number - one.number)) {
@@ -199,7 +231,7 @@ export class Autosave {
     for (const row of this.#waiting.values()) waitingBytes += row.bytes;
     return {
       waiting: this.#waiting.size, waitingBytes, sent: this.#sent, dropped: this.#dropped,
-      refused: this.#refused, problem: this.#problem,
+      refused: this.#refused, problem: this.#problem || this.#leftOut,
     };
   }
 
@@ -228,7 +260,8 @@ export class Autosave {
     while (true) {
       await this.#until(() => this.#isClosed || this.#waiting.size > 0);
       if (this.#isClosed) return;
-      const number = (this.#sending = Math.min(...this.#waiting.keys()));
+      if (!this.#ready().length) this.#unread.clear();
+      const number = (this.#sending = Math.min(...this.#ready()));
       let outcome: Outcome;
       try {
         outcome = await this.#send(number);
@@ -238,39 +271,59 @@ export class Autosave {
         this.#problem = outcome.problem;
       }
       this.#sending = -1;
+      if (outcome.isUnread && this.#ready().length) continue;
       tries = outcome.isFinal || !outcome.problem ? 0 : tries + 1;
-      if (tries) await this.#pause(outcome.afterMs, tries);
+      if (tries) await this.#pause(outcome, tries);
     }
+  }
+
+  #ready(): number[] {
+    return [...this.#waiting.keys()].filter((number) => !this.#unread.has(number));
+  }
+
+  #forget(number: number): void {
+    this.#waiting.delete(number);
+    this.#unread.delete(number);
+    this.#mismatches.delete(number);
   }
 
   async #note(number: number, outcome: Outcome): Promise<void> {
     this.#problem = outcome.problem;
+    if (outcome.isUnread) this.#unread.add(number);
     if (outcome.problem && !outcome.isFinal) return;
     if (outcome.isGone) {
-      this.#waiting.delete(number);
+      this.#forget(number);
       this.#tell();
       return;
     }
     const ending = outcome.isFinal ? "refused" : "sent";
     await this.#options.store.move(number, "save", ending);
-    this.#waiting.delete(number);
+    this.#forget(number);
     if (outcome.isFinal) this.#refused += 1;
     else this.#sent += 1;
+    if (outcome.leftOut !== undefined) this.#leftOut = outcome.leftOut;
     await this.#keep(ending, outcome.isFinal ? REFUSED_MAX : 1);
     this.#tell();
   }
 
-  async #pause(afterMs: number | undefined, tries: number): Promise<void> {
+  async #pause(outcome: Outcome, tries: number): Promise<void> {
     const [firstMs, mostMs] = this.#options.backoffMs;
     // With chance in it: of a hundred games that lost one node not all come at once.
     const usualMs = Math.min(mostMs, firstMs * 2 ** Math.min(tries - 1, 30)) * (0.5 + Math.random() / 2);
-    await this.#until(() => this.#isClosed || this.#hurries, afterMs ?? usualMs);
+    // Of one that cannot be read the others know nothing.
+    const isFree = (): boolean => outcome.isUnread === true && this.#ready().length > 0;
+    await this.#until(() => this.#isClosed || this.#hurries || isFree(), outcome.afterMs ?? usualMs);
     this.#hurries = false;
   }
 
   async #send(number: number): Promise<Outcome> {
     const { store } = this.#options;
-    const save = await store.get(number, "save");
+    let save: Save | null;
+    try {
+      save = await store.get(number, "save");
+    } catch (error) {
+      return { problem: `save ${number} cannot be read now: ${textOf(error)}`, isUnread: true };
+    }
     if (!save) {
       const isThere = (await store.rows()).some((row) => row.number === number && row.ending === "save");
       return isThere ? { problem: `save ${number} is damaged`, isFinal: true } : { problem: "", isGone: true };
@@ -281,19 +334,31 @@ export class Autosave {
     } catch (error) {
       return { problem: textOf(error) };
     }
+    const outcome = await this.#try(number, save, place);
+    if (save.event === null || !outcome.isFinal) return outcome;
+    // The state is worth more than what is told of it.
+    const without = await this.#try(number, { ...save, event: null, key: `${save.key}-bare` }, place);
+    if (without.problem) return without;
+    return { problem: "", leftOut: leftOut(save.tick, outcome.problem) };
+  }
+
+  async #try(number: number, save: Save, place: Place): Promise<Outcome> {
     let answer: Response;
     let said: Record<string, unknown>;
     try {
       answer = await this.#post(save, place);
-      said = objectIn((await answer.text()).slice(0, ANSWER_CHARACTERS_MAX));
+      said = objectIn((await answer.text()).slice(0, ANSWER_CHARACTERS_MAX), answer.status);
     } catch (error) {
       return { problem: `the node at ${place.url} does not answer: ${textOf(error)}${hintFor(place)}` };
     }
-    return this.#judged(answer, String(said.detail ?? said.error ?? `status ${answer.status}`));
+    if (answer.ok) return save.event === null ? { problem: "" } : { problem: "", leftOut: "" };
+    const text = String(said.detail ?? said.error ?? `status ${answer.status}`);
+    return this.#judged(number, answer, String(said.code ?? ""), text);
   }
 
   async #post(save: Save, place: Place): Promise<Response> {
     const query = new URLSearchParams({ tick: String(save.tick), type: save.kind });
+    if (save.at_ms >= 0 && save.at_ms <= TIME_MS_MAX) query.set("made_ms", String(Math.trunc(save.at_ms)));
     if (save.day !== null) query.set("day", String(save.day));
     if (save.event !== null) query.set("event", JSON.stringify(save.event));
     const universe = encodeURIComponent(this.#options.universe).replaceAll("%3A", ":");
@@ -311,19 +376,26 @@ export class Autosave {
     });
   }
 
-  #judged(answer: Response, said: string): Outcome {
+  #judged(number: number, answer: Response, code: string, said: string): Outcome {
     const { blockedMs, universe } = this.#options;
     const after = answer.headers.get("Retry-After") ?? "";
     const afterMs = /^\d{1,6}$/.test(after) ? Number(after) * 1_000 : undefined;
-    if (answer.ok) return { problem: "" };
     if (answer.status === 401 || answer.status === 403) {
       return { problem: `the node does not take this token: ${said}`, afterMs: blockedMs };
     }
     if (answer.status === 404) {
-      const hint = `make it: panspermia universe create NAME --id ${universe}`;
-      return { problem: `${said}; ${hint}`, afterMs: blockedMs };
+      // Of one that was deleted the node says how it comes back: no other takes its place.
+      const isToMake = code.startsWith("unknown-") && !said.includes(" deleted");
+      const hint = isToMake ? `; make it: panspermia universe create NAME --id ${universe}` : "";
+      return { problem: said + hint, afterMs: blockedMs };
     }
-    if ([400, 413, 415, 422].includes(answer.status)) {
+    let isFinal = FINAL.includes(answer.status) && !AGAIN.includes(code);
+    if (code === MISMATCH) {
+      const times = (this.#mismatches.get(number) ?? 0) + 1;
+      this.#mismatches.set(number, times);
+      isFinal = times >= MISMATCHES_MAX;
+    }
+    if (isFinal) {
       return { problem: `the node will not take a save: ${said}`, isFinal: true };
     }
     const problem = `the node does not take it now: ${said}`;
@@ -347,24 +419,40 @@ export class Autosave {
     }
   }
 
+  /** The newest; of what was refused, and is lost now, those that were whole are counted. */
   async #keep(ending: Ending, count: number): Promise<void> {
-    const rows = (await this.#options.store.rows()).filter((row) => row.ending === ending);
+    const { store } = this.#options;
+    const rows = (await store.rows()).filter((row) => row.ending === ending);
     rows.sort((one, other) => other.number - one.number);
-    for (const row of rows.slice(count)) await this.#options.store.remove(row.number, ending);
+    for (const { number } of rows.slice(count)) {
+      try {
+        const isLost = ending === "refused" && (await store.get(number, ending)) !== null;
+        await store.remove(number, ending);
+        if (isLost) this.#dropped += 1;
+      } catch { /* one that cannot be read now is looked at another time */ }
+    }
   }
 
   /** The oldest automatic ones go first; what is being sent stays, and so does the newest. */
   async #makeRoom(newest: number): Promise<void> {
     const { waitingMax, waitingBytesMax, store } = this.#options;
+    const kept = new Set([newest]);
     while (this.#waiting.size > waitingMax || this.status().waitingBytes > waitingBytesMax) {
       const others = [...this.#waiting.values()]
-        .filter((row) => row.number !== newest && row.number !== this.#sending)
+        .filter((row) => !kept.has(row.number) && row.number !== this.#sending)
         .sort((one, other) => one.number - other.number);
       const row = others.find((one) => one.kind === "auto") ?? others[0];
       if (!row) return;
-      this.#waiting.delete(row.number);
+      kept.add(row.number);
+      this.#waiting.delete(row.number); // or it would be sent meanwhile
+      try {
+        await store.remove(row.number, "save");
+      } catch { // another program has it open
+        this.#waiting.set(row.number, row);
+        continue;
+      }
+      this.#forget(row.number);
       this.#dropped += 1;
-      await store.remove(row.number, "save");
     }
   }
 
@@ -515,7 +603,9 @@ export class FolderStore implements Store {
     const files = await fileSystem();
     await files.mkdir(this.#folder, { recursive: true });
     for (const name of await files.readdir(this.#folder)) {
-      if (name.endsWith(".tmp")) await files.rm(`${this.#folder}/${name}`, { force: true });
+      if (!name.endsWith(".tmp")) continue;
+      // One that is open elsewhere stays, and is passed over.
+      await files.rm(`${this.#folder}/${name}`, { force: true }).catch(() => undefined);
     }
     return files;
   }
@@ -528,22 +618,29 @@ export class FolderStore implements Store {
       if (!found) continue;
       const number = Number(found[1]);
       const ending = found[2] as Ending;
-      const head = await this.#head(number, ending);
-      rows.push({ number, ending, bytes: head?.size ?? 0, kind: head?.kind ?? "auto" });
+      try {
+        const head = headIn(await this.#beginning(number, ending));
+        rows.push({ number, ending, bytes: head?.size ?? 0, kind: head?.kind ?? "auto" });
+      } catch (error) {
+        if (!isMissing(error)) rows.push({ number, ending, bytes: 0, kind: null });
+      }
     }
     return rows;
   }
 
-  /** Its first line alone: states are large. */
-  async #head(number: number, ending: Ending): Promise<Head | null> {
+  /** With its first line: states are large. */
+  async #beginning(number: number, ending: Ending): Promise<Uint8Array> {
     const files = await this.#ready;
+    const file = await files.open(this.#path(number, ending), "r");
     try {
-      const file = await files.open(this.#path(number, ending), "r");
-      const bytes = new Uint8Array(HEAD_BYTES_MAX);
-      const { bytesRead } = await file.read(bytes, 0, bytes.length, 0).finally(() => file.close());
-      return headIn(bytes.subarray(0, bytesRead));
-    } catch {
-      return null;
+      for (let size = HEAD_BYTES_USUAL; ; size = HEAD_BYTES_MAX) {
+        const bytes = new Uint8Array(size);
+        const { bytesRead } = await file.read(bytes, 0, size, 0);
+        const read = bytes.subarray(0, bytesRead);
+        if (size === HEAD_BYTES_MAX || bytesRead < size || read.includes(10)) return read;
+      }
+    } finally {
+      await file.close();
     }
   }
 
@@ -553,7 +650,7 @@ export class FolderStore implements Store {
     try {
       const file = await files.open(draft, "w");
       try {
-        await file.writeFile(`${JSON.stringify(head)}\n`);
+        await file.writeFile(lineOf(head));
         await file.writeFile(state);
         await file.sync();
       } finally {
@@ -572,14 +669,16 @@ export class FolderStore implements Store {
 
   async get(number: number, ending: Ending): Promise<Save | null> {
     const files = await this.#ready;
+    let bytes: Uint8Array;
     try {
-      const bytes = await files.readFile(this.#path(number, ending));
-      const head = headIn(bytes);
-      const state = bytes.subarray(bytes.indexOf(10) + 1);
-      return state.length === head.size ? { ...head, state } : null;
-    } catch {
-      return null;
+      bytes = await files.readFile(this.#path(number, ending));
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
     }
+    const head = headIn(bytes);
+    const state = bytes.subarray(bytes.indexOf(10) + 1);
+    return head && state.length === head.size ? { ...head, state } : null;
   }
 
   async move(number: number, from: Ending, to: Ending): Promise<void> {
@@ -632,8 +731,48 @@ function fileSystem(): Promise<FileSystem> {
   return import(/* @vite-ignore */ name) as Promise<FileSystem>;
 }
 
-function headIn(bytes: Uint8Array): Head {
-  return JSON.parse(new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(10)))) as Head;
+/** Of its bytes, whatever its items are: `slice` of a `Buffer` would be no copy. */
+function copyOf(state: Uint8Array): Uint8Array {
+  return new Uint8Array(state.buffer, state.byteOffset, state.byteLength).slice();
+}
+
+function lineOf(head: Head): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(head)}\n`);
+}
+
+/** null: it is damaged. */
+function headIn(bytes: Uint8Array): Head | null {
+  const end = bytes.subarray(0, HEAD_BYTES_MAX).indexOf(10);
+  if (end < 0) return null;
+  try {
+    const found: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
+    return found !== null && typeof found === "object" ? (found as Head) : null;
+  } catch {
+    return null;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as { code?: string } | null)?.code === "ENOENT";
+}
+
+/** Why no node takes it, as far as its length says; else "". */
+function tooLong(event: CanonEvent | null): string {
+  if (event === null) return "";
+  const text = JSON.stringify(event);
+  const description = new TextEncoder().encode(String(event.description ?? "")).length;
+  if (description > DESCRIPTION_BYTES_MAX) {
+    return `its description has ${description} bytes, at most ${DESCRIPTION_BYTES_MAX}`;
+  }
+  if (text.length > EVENT_CHARACTERS_MAX) {
+    return `it has ${text.length} characters as JSON, at most ${EVENT_CHARACTERS_MAX}`;
+  }
+  const bytes = new URLSearchParams({ event: text }).toString().length;
+  return bytes > EVENT_BYTES_MAX ? `it has ${bytes} bytes in an address, at most ${EVENT_BYTES_MAX}` : "";
+}
+
+function leftOut(tick: number, why: string): string {
+  return `the event of tick ${tick} was left out, and its state saved without it: ${why}`;
 }
 
 function rowOf(one: Kept): Row {
@@ -647,12 +786,14 @@ function answerOf<T>(asked: IDBRequest<T>): Promise<T> {
   });
 }
 
-function objectIn(said: string): Record<string, unknown> {
+/** Of what is no JSON its beginning, as `detail`. */
+function objectIn(said: string, status: number): Record<string, unknown> {
   try {
     const found: unknown = JSON.parse(said);
     return found !== null && typeof found === "object" ? { ...found } : {};
   } catch {
-    return {};
+    const text = said.slice(0, 200).trim().replace(/\s+/g, " ");
+    return text ? { detail: `status ${status}: ${text}` } : {};
   }
 }
 

@@ -185,17 +185,26 @@ def test_what_cannot_be_kept_is_said_and_what_no_node_takes_is_put_aside(
             page.value(
                 """(async () => {
                     for (let tick = 100; tick < 112; tick += 1)
-                        await saves.save("x", { tick, event: { type: "No word", title: "" } });
+                        await saves.save("x", { tick, day: -1 });
                     await saves.save("a town", { tick: 112, kind: "canonical" });
                 })()"""
             )
             page.wait("all to be tried", "saves.flush(1_000)")
             status = page.value("saves.status()")
             assert (status["sent"], status["refused"], status["waiting"]) == (1, 12, 0)
+            assert status["dropped"] == 2
             rows = page.value("store.rows()")
             assert [one["ending"] for one in rows] == ["refused"] * 10 + ["sent"]
             there = kept(alice, UNIVERSE)
             assert {tick: there[tick] for tick in there if tick >= 100} == {112: b"a town"}
+            page.value(
+                """saves.save("a city", {
+                    tick: 113, kind: "canonical", event: { type: "No word", title: "" },
+                })"""
+            )
+            page.wait("the city to be sent", "saves.flush(1_000)")
+            assert "the event of tick 113 was left out" in page.value("saves.status().problem")
+            assert kept(alice, UNIVERSE)[113] == b"a city"
 
             # Of more than may wait the oldest automatic ones go, and the newest never.
             waits = page.value(
