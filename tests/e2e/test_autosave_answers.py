@@ -179,7 +179,8 @@ def test_files_that_cannot_be_opened_for_a_moment_are_sent_later(
     const dropped = few.status().dropped;
     await few.close();
 
-    const saves = await open(0, { store: new FolderStore(folder) });
+    const long = { backoffMs: [600_000, 600_000] };
+    const saves = await open(0, { store: new FolderStore(folder), ...long });
     await until(() => saves.status().sent === 1);
     await until(() => saves.status().problem.includes("cannot be read now"));
     const meanwhile = saves.status();
