@@ -9,173 +9,222 @@
 So what is let go in a newer epoch goes, and what a device wrote too late for the roll-over stays
 for who writes it again. In doubt it is kept: an epoch that is deleted, or cannot be read here,
 began with nothing that is known, and says everything.
+
+A record is walked from what is shown back, each epoch once: what an epoch need not name that goes
+on in this one is what this one began with, without what it says and would have to name in turn.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 from crdt.change import DocumentId
-from crdt.held import WAITING, Reason, Validity
-from storage.database import Reading, Row, Writing
-from storage.documents import OPEN_EPOCH, Documents, load_raws, same_record
+from crdt.held import Validity
+from storage.database import Database, Writing
+from storage.documents import OPEN_EPOCH, Documents, Materialiser, load_raws, same_record
+from storage.epoch_says import Epoch, Keys, cost_of, epoch_of, is_cut, keys_of, named_by, unrevoked
 from storage.listing import Listing
-from storage.materialise import Built, Work, judge
-from storage.openings import first_openings, may_open, under
+from storage.materialise import Built, Work
+from storage.old_epochs import (
+    ALONE,
+    NOTHING,
+    Forgotten,
+    Known,
+    StoppedError,
+    Walk,
+    as_of,
+    blobs_of,
+    digest_of,
+    forget,
+    state_of,
+)
+from storage.openings import first_openings, is_on_one, may_open, under
 from storage.statements import hashes
 from storage.workers import Workers
 
-
-def _same(one: str, other: str) -> str:
-    """Whether two rows of `document` are epochs of one record."""
-    columns = ("record", "author", "kind", "class", "namespace")
-    return " AND ".join(f"{one}.{column} = {other}.{column}" for column in columns)
-
-
-# Epochs before one that is listed. The first one is found by its id: the index of the others does
-# not have it.
-_OLD: Final = f"""(
-    SELECT o.number, o.id FROM document n
-        JOIN document o ON o.id = CAST(substr(n.id, 1, length(n.id) - 4) || x'00000000' AS BLOB)
-        WHERE n.epoch > 0 AND n.carried IS NOT NULL
-            AND n.number IN (SELECT document FROM listing)
-        UNION ALL SELECT o.number, o.id FROM document n JOIN document o ON {_same("o", "n")}
-            AND o.epoch < n.epoch AND o.epoch > 0
-        WHERE n.epoch > 0 AND n.carried IS NOT NULL
-            AND n.number IN (SELECT document FROM listing))"""
-# As far as they alone keep something that is here.
-_ALONE: Final = f"""
-    SELECT number, id FROM {_OLD} old WHERE EXISTS (
-        SELECT 1 FROM blob_use u JOIN blob b ON b.id = u.blob WHERE u.document = old.number
-            AND NOT EXISTS (SELECT 1 FROM blob_use s WHERE s.blob = u.blob AND s.size NOT NULL))"""
-# The open epochs after an old one, with all that decides what became of it in them. Each change of
-# a document gives it a new number in the outbox, each of a statement counts.
-_STATE: Final = f"""
-    SELECT n.id, n.carried, n.number IN (SELECT document FROM listing),
-        (SELECT seq FROM outbox WHERE document = n.number),
-        (SELECT seq FROM outbox WHERE document = p.number), (SELECT standing FROM store)
-    FROM document p JOIN document n ON {_same("n", "p")}
-        AND n.epoch > p.epoch AND n.epoch > 0 AND n.carried IS NOT NULL
-    WHERE p.number = ? ORDER BY n.epoch"""
-_Keys: TypeAlias = frozenset[bytes]
-"""What names a blob: the id of a snapshot, or of the blob itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Forgotten:
-    """What an old epoch names no more, as of a state of it and of those after it."""
-
-    document: int
-    state: Sequence[Row]
-    blobs: frozenset[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class _Later:
-    """What an epoch after an old one has to do with that."""
-
-    began: _Keys
-    """With which it began, as far as that is known."""
-    said: _Keys | None
-    """What it says; None: that is not known."""
-
-
-@dataclass(slots=True)
-class _Seen:
-    """Each later epoch stands after many: by its id, and its number in the outbox."""
-
-    later: dict[tuple[bytes, int], _Later] = field(
-        default_factory=dict[tuple[bytes, int], _Later],
-    )
+# Read in one go: some seconds. While that gave something back, the same again.
+OPS_MAX: Final = 2_000_000
+GOES_MAX: Final = 16
+FORGOTTEN_AT_ONCE: Final = 16  # epochs: a writer reads the list of all of the record for them
 
 
 class Carried(Documents):
     """For whoever gives room back."""
 
+    def __init__(
+        self, database: Database, clock_us: Callable[[], int], materialiser: Materialiser
+    ) -> None:
+        super().__init__(database, clock_us, materialiser)
+        self._carried_over = Known()
+
     async def forget_carried(self) -> None:
         """What old epochs name, and was let go since or is named by what is shown, they name no
-        more."""
-        seen = _Seen()
-        for number, id in await self._database.rows(_ALONE):
-            # To load a long one takes a second: no writer waits for that.
-            forgotten = await self._carried_over(number, DocumentId.decode(id), seen)
-            if forgotten is not None and forgotten.blobs:
-                await self._database.transact(partial(_forget, forgotten))
+        more. Where that takes long, the next one goes on with it."""
+        for _ in range(GOES_MAX):
+            if not await self._forget_some():
+                return
 
-    async def _carried_over(self, number: int, id: DocumentId, seen: _Seen) -> _Forgotten | None:
-        """None where it is shown again, no other is, or it cannot be told what it says."""
-        async with self._database.reading() as view:
-            state = await view.rows(_STATE, (number,))
-            if not state or not state[-1][2]:
-                return None
-            work, validity = await self._loaded(view, id)
-            named = await _blobs(view, number)
-        then = under(work, validity, {*hashes(state[0][1])})
-        if then is None:
-            return None  # the rest of it may say anything
-        says = await self._ever(work, validity)
-        if says is None:
-            return None
-        (over,) = await self._materialiser.build_loaded([(work, then)])
-        blobs: dict[bytes, bytes] = {}
-        for one in (*says, over.projection):  # what was let go too late, came over
-            if isinstance(one, Listing):
-                blobs |= await self._materialiser.workers.run(_named, one, blobs)
-        left = frozenset(key for key, blob in blobs.items() if blob in named)
-        stays = _Keys()
-        for at, (later, _, _, seq, *_) in enumerate(state):
-            if not left:
+    async def _forget_some(self) -> bool:
+        """Whether it was worth it, and there is more."""
+        known, todo = self._carried_over, dict[int, dict[int, DocumentId]]()
+        for shown, number, id in await self._database.rows(ALONE):
+            todo.setdefault(shown, {})[number] = DocumentId.decode(id)
+        known.shrink()
+        left, forgotten = OPS_MAX, 0
+        for shown in sorted(todo, key=lambda one: (one <= known.last, one)):
+            async with self._database.reading() as view:
+                state = await state_of(view, shown, [*todo[shown]])
+            levels = state.levels if len(state.old) == len(todo[shown]) else []
+            walk = Walk(shown, todo[shown], state, levels, ops_left=left)
+            try:
+                await self._follow(walk)
+            except StoppedError:
+                known.keep(walk)
+            await self._forget_found(walk)
+            forgotten, left = forgotten + walk.forgotten, walk.ops_left
+            if left <= 0:
+                known.last = shown
+                return forgotten > 0
+        return False
+
+    async def _follow(self, walk: Walk) -> None:
+        """Back to the oldest one. Raises `StoppedError`."""
+        known = self._carried_over
+        oldest = min(id.epoch for id in walk.old.values())
+        for at, level in enumerate(walk.levels):
+            if level.id.epoch <= oldest:
+                return
+            walk.digests.append(await self._digest_of(walk, at))
+            for number, id in walk.of_level(at):
+                reason = (walk.state.old[number][0], level.seq, walk.digests[at])
+                if known.done.get(number) == reason:
+                    continue
+                blobs = await self._needless_in(walk, at, number, id)
+                walk.found.append(Forgotten(number, blobs, reason))
+                if len(walk.found) == FORGOTTEN_AT_ONCE:
+                    await self._forget_found(walk)
+
+    async def _forget_found(self, walk: Walk) -> None:
+        found, walk.found = walk.found, []
+        if any(one.blobs for one in found) and not await self._database.transact(
+            partial(forget, walk.shown, walk.state, found)
+        ):
+            return
+        self._carried_over.done |= {one.document: one.reason for one in found}
+        walk.forgotten += sum(len(one.blobs) for one in found)
+
+    async def _digest_of(self, walk: Walk, at: int) -> bytes:
+        """Of what those need not name that go on in this level."""
+        level = walk.levels[at]
+        above = walk.digests[at - 1] if at else b""
+        before = self._carried_over.levels.get(level.number)
+        if before is not None and before[:2] == (level.seq, above):
+            return before[2]
+        needless = await self._needless(walk, at)
+        digest = await self._materialiser.workers.run(digest_of, needless)
+        self._carried_over.levels[level.number] = (level.seq, above, digest)
+        return digest
+
+    async def _needless(self, walk: Walk, at: int) -> Keys:
+        """What those need not name that go on in this level; read again from where it is known."""
+        for known in range(min(at, len(walk.digests) - 1), walk.at, -1):
+            needless = self._carried_over.sets.get(walk.digests[known])
+            if needless is not None:
+                walk.at, walk.needless = known, needless
                 break
-            found = seen.later.get((later, seq))
-            if found is None:
-                found = seen.later[later, seq] = await self._later(DocumentId.decode(later))
-            stays |= left - found.began
-            left &= found.began
-            if at < len(state) - 1 and found.said is not None:
-                left &= found.said
-        kept = {blobs[key] for key in stays}
-        return _Forgotten(number, state, frozenset(named & {*blobs.values()} - kept))
+        while walk.at < at:
+            level = walk.levels[walk.at + 1]
+            epoch = walk.read
+            if epoch is None or epoch.work.number != level.number:
+                epoch = await self._read_epoch(walk, level.number, level.id, level.seq)
+            began = await self._began_with(walk, epoch)
+            run = self._materialiser.workers.run
+            walk.needless = await run(
+                _needless_before, epoch, began, walk.needless if walk.at >= 0 else None
+            )
+            walk.at += 1
+        return walk.needless
 
-    async def _later(self, id: DocumentId) -> _Later:
+    async def _needless_in(
+        self, walk: Walk, at: int, number: int, id: DocumentId
+    ) -> frozenset[bytes]:
+        """Blobs that this old epoch, which goes on in this level, need not name."""
+        if walk.digests[at] == NOTHING:
+            return frozenset()
+        needless = await self._needless(walk, at)
+        epoch = await self._read_epoch(walk, number, id, walk.state.old[number][0])
+        level = walk.levels[at]
         async with self._database.reading() as view:
-            work, validity = await self._loaded(view, id)
-        may = await self._materialiser.workers.run(may_open, work, validity)
-        built = await self._materialiser.build_loaded([(work, one) for one in may])
-        listings = {
-            one.valid: state.projection
-            for one, state in zip(may, built, strict=True)
-            if state.carried is not None
-        }
-        opened = [one for one in may if one.valid in listings]
-        first = first_openings(work, validity, opened)
-        says = await self._ever(work, validity)
-        return _Later(
-            _keys([listings[one.valid] for one in first]), None if says is None else _keys(says)
-        )
+            (carried,) = await as_of(view, level.number, level.seq, "carried")
+            named = await blobs_of(view, number)
+        run = self._materialiser.workers.run
+        over = await run(under, epoch.work, epoch.counted, {*hashes(carried)})
+        if over is None or epoch.says is None:
+            return frozenset()  # the rest of it may say anything
+        built = await self._built(walk, epoch.work, over)
+        says = [*epoch.says]
+        if isinstance(built.projection, Listing):  # what was let go too late, came over
+            says.append(built.projection)
+        walk.names = await run(named_by, says, walk.names)
+        return await run(_without_need, epoch, needless, walk.names, named)
 
-    async def _loaded(self, view: Reading, id: DocumentId) -> tuple[Work, Validity]:
-        works = [*(await self._materialiser.works(view, [id])).values()]
-        ((work, validity),) = await self._materialiser.verdicts(view, works)
-        await load_raws(view, works)
+    async def _began_with(self, walk: Walk, epoch: Epoch) -> Keys:
+        """As far as that is known."""
+        run = self._materialiser.workers.run
+        opened, listings = list[Validity](), list[Listing]()
+        for one in await run(may_open, epoch.work, epoch.counted):
+            if is_on_one(one, opened):
+                continue
+            built = await self._built(walk, epoch.work, one)
+            if built.carried is not None:
+                opened.append(one)
+                listings += [built.projection] if isinstance(built.projection, Listing) else []
+        if not await run(first_openings, epoch.work, epoch.counted, opened):
+            return frozenset()
+        return frozenset[bytes]().union(*map(keys_of, listings))
+
+    async def _built(self, walk: Walk, work: Work, validity: Validity) -> Built:
+        walk.ops_left -= cost_of(validity)
+        (built,) = await self._materialiser.build_loaded([(work, validity)])
+        return built
+
+    async def _read_epoch(self, walk: Walk, number: int, id: DocumentId, seq: int) -> Epoch:
+        """Raises `StoppedError`."""
+        if walk.ops_left <= 0:
+            raise StoppedError
+        async with self._database.reading() as view:
+            await as_of(view, number, seq)
+            works = [*(await self._materialiser.works(view, [id])).values()]
+            judged = await self._materialiser.verdicts(view, works)
+            await load_raws(view, works)
+        ((work, validity),) = judged
         work.saved = work.live = None  # other states of it are made than what was saved
-        return work, validity
+        if is_cut(work, validity):
+            judged.append(await self._materialiser.workers.run(unrevoked, work))
+        built = [(await self._materialiser.build_loaded([one]))[0] for one in judged]
+        epoch = await self._materialiser.workers.run(epoch_of, judged, built)
+        walk.ops_left -= epoch.cost
+        walk.read = epoch
+        return epoch
 
-    async def _ever(self, work: Work, validity: Validity) -> list[Listing] | None:
-        """As it is, and as it would be if nothing were revoked; None where it cannot be told."""
-        states = await self._materialiser.workers.run(_states, work, validity)
-        built = await self._materialiser.build_loaded(states)
-        says = [one.projection for one in built if isinstance(one.projection, Listing)]
-        return says if says and len(says) == len(states) else None
+
+def _needless_before(epoch: Epoch, began: Keys, above: Keys | None) -> Keys:
+    """What those need not name that go on in this epoch. `above`: those in which this one does;
+    None: it is shown, and names what it says but for what it has no place for in its lists."""
+    if above is not None:
+        return began - (epoch.says_of(began) - above)
+    if epoch.now is None:
+        return frozenset()
+    return began - (epoch.now.parts.beyond.keys() if epoch.now.parts is not None else set())
 
 
-async def _forget(forgotten: _Forgotten, write: Writing) -> None:
-    """Unless something has changed since it was read: then the next one looks at it anew."""
-    if await write.rows(_STATE, (forgotten.document,)) == forgotten.state:
-        await write.run_many(
-            "DELETE FROM blob_use WHERE document = ? AND blob = ?",
-            ((forgotten.document, blob) for blob in forgotten.blobs),
-        )
+def _without_need(
+    epoch: Epoch, needless: Keys, names: Mapping[bytes, bytes], named: frozenset[bytes]
+) -> frozenset[bytes]:
+    """Of what it names."""
+    may_return = epoch.mentioned({*names, *names.values()})
+    kept = {blob for key, blob in names.items() if key not in needless or key in may_return}
+    return named & {*names.values()} - kept - may_return
 
 
 async def name_hidden(
@@ -194,55 +243,9 @@ async def name_hidden(
             f"SELECT 1 FROM document d WHERE {OPEN_EPOCH} AND d.epoch > ? LIMIT 1",
             (*same_record(one.work.document), one.work.document.epoch),
         ):
-            named = await workers.run(_named, listing, {})
+            named = await workers.run(named_by, [listing], {})
             await write.run_many(
                 "INSERT OR IGNORE INTO blob_use (document, blob, namespace)"
                 " SELECT number, ?2, namespace FROM document WHERE number = ?1",
                 ((number, blob) for blob in named.values()),
             )
-
-
-def _states(work: Work, validity: Validity) -> list[tuple[Work, Validity]]:
-    """As it is, and as it would be if nothing were revoked.
-
-    None of them where something fell that may come back otherwise.
-    """
-    if not _has_fallen(validity):
-        return [(work, validity)]
-    free = replace(work, authority=replace(work.authority, revocations=(), checkpoints=()))
-    ever = judge(free)
-    return [] if _has_fallen(ever) else [(work, validity), (free, ever)]
-
-
-def _has_fallen(validity: Validity) -> bool:
-    """Whether something does not count that is here whole, and nothing else says."""
-    return not {*validity.excluded.values()} <= {*WAITING, Reason.REPEATED}
-
-
-async def _blobs(view: Reading, document: int) -> set[bytes]:
-    """All that are named by it."""
-    rows = await view.rows("SELECT blob FROM blob_use WHERE document = ?", (document,))
-    return {bytes(blob) for (blob,) in rows}
-
-
-def _keys(said: Sequence[object]) -> _Keys:
-    """Of what can be read."""
-    found = set[bytes]()
-    for one in said:
-        if isinstance(one, Listing):
-            found |= {bytes.fromhex(blob.id) for blob in one.blobs}
-            found |= one.parts.snapshots.keys() if one.parts is not None else set()
-    return frozenset(found)
-
-
-def _named(listing: Listing, known: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """Blobs by what names them. `known`: of another state of it; a snapshot's id says all that it
-    is."""
-    named = {id: id for id in (bytes.fromhex(one.id) for one in listing.blobs)}
-    if (parts := listing.parts) is not None:
-        for id, data in parts.snapshots.items():
-            if (blob := known.get(id)) is not None:
-                named[id] = blob
-            elif (row := parts.read_snapshot(id, data)) is not None:
-                named[id] = row.blob
-    return named

@@ -1,7 +1,7 @@
 """What a document looks like in lists and search: values a projector makes, without any IO."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -72,7 +72,8 @@ class Parts:
     """What a universe's document holds by the thousand: rows of their own, read once each.
 
     `snapshots`: signed statements by their ids; of `inherited` each was taken elsewhere. What the
-    readers give None for is held and not shown.
+    readers give None for is held and not shown. `beyond`: as `snapshots`, those for which no place
+    is left: they are shown once others are let go.
     """
 
     snapshots: Mapping[bytes, bytes]
@@ -80,6 +81,7 @@ class Parts:
     inherited: frozenset[bytes]
     read_snapshot: Callable[[bytes, bytes], SnapshotRow | None]
     read_event: Callable[[bytes, bytes], EventRow | None]
+    beyond: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
 
 
 class Listing(Struct, frozen=True, gc=False):

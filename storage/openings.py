@@ -15,9 +15,12 @@ from dataclasses import replace
 from typing import Final
 
 from crdt.held import Validity
+from crdt.rollover import CARRIED
 from storage.materialise import Work
 
-OPENINGS_MAX: Final = 16  # that are tried: each is loaded, and hardly ever are there two
+# That are tried: each is loaded. Hardly ever are there two, and what builds on one is none.
+OPENINGS_MAX: Final = 8
+_SETS: Final = CARRIED.encode()
 
 
 def under(work: Work, validity: Validity, heads: AbstractSet[bytes]) -> Validity | None:
@@ -33,37 +36,46 @@ def under(work: Work, validity: Validity, heads: AbstractSet[bytes]) -> Validity
             found.add(change)
             todo += work.held[by_change[change]].dependencies
     valid = tuple(one for one in validity.valid if work.held[one].change in found)
-    return replace(validity, valid=valid)
+    ops = sum(work.held[one].max_op - work.held[one].start_op + 1 for one in valid)
+    return replace(validity, valid=valid, ops=ops)
 
 
 def may_open(work: Work, validity: Validity) -> list[Validity]:
-    """Each change that may have opened the epoch, the last, with all that it builds on.
+    """Each change that may have opened the epoch, the last, with all that it builds on; parents
+    first.
 
-    The one that did has one operation alone (`crdt.rollover`); few others have.
+    The one that did has one operation alone (`crdt.rollover`), and says that. All raw changes are
+    in `work`.
     """
-    held = [work.held[entry] for entry in validity.valid]
-    alone = [one.change for one in held if one.start_op == one.max_op][:OPENINGS_MAX]
-    found = [under(work, validity, {change}) for change in alone]
+    held = [(entry, work.held[entry]) for entry in validity.valid]
+    alone = [
+        one.change
+        for entry, one in held
+        if one.start_op == one.max_op and _SETS in work.raws[entry]
+    ]
+    found = [under(work, validity, {change}) for change in alone[:OPENINGS_MAX]]
     return [one for one in found if one is not None]
 
 
-def first_openings(work: Work, validity: Validity, opened: Sequence[Validity]) -> list[Validity]:
-    """Those with no other among them; none where it cannot be told what was let go since.
+def is_on_one(validity: Validity, opened: Sequence[Validity]) -> bool:
+    """Whether one of `opened` is among what this builds on: then this opened nothing."""
+    valid = frozenset(validity.valid)
+    return any(valid.issuperset(one.valid) for one in opened)
 
-    `opened`: those of `may_open` with which it is open.
+
+def first_openings(work: Work, validity: Validity, opened: Sequence[Validity]) -> list[Validity]:
+    """They; none where it cannot be told what was let go since.
+
+    `opened`: those of `may_open` with which it is open, and with no other of them among them.
     """
-    sets = [frozenset(one.valid) for one in opened]
-    first = [
-        one for one, its in zip(opened, sets, strict=True) if not any(other < its for other in sets)
-    ]
-    begun = {entry for one in first for entry in one.valid}
-    if len(begun) < sum(len(one.valid) for one in first):
+    begun = {entry for one in opened for entry in one.valid}
+    if len(begun) < sum(len(one.valid) for one in opened):
         return []
-    after = {work.held[one.valid[-1]].change for one in first}
+    after = {work.held[one.valid[-1]].change for one in opened}
     for entry in validity.valid:  # parents first
         if entry not in begun:
             held = work.held[entry]
             if after.isdisjoint(held.dependencies):
                 return []
             after.add(held.change)
-    return first
+    return [*opened]

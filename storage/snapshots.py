@@ -241,7 +241,8 @@ async def write_parts(
         if await _write_snapshots(write, number, listing.parts, workers):
             await _name_blobs(write, number)
         also = [blob.id for blob in listing.blobs]
-        await _unname_blobs(write, number, also, is_all=not one.left_out)
+        is_all = not (one.left_out or listing.parts.beyond)
+        await _unname_blobs(write, number, also, is_all=is_all)
         await _write_events(write, number, listing.parts, workers)
         await write.run(_COUNT, (number, ROW_BYTES))
 
@@ -301,7 +302,8 @@ async def _name_blobs(write: Writing, number: int) -> None:
 async def _unname_blobs(write: Writing, number: int, also: Sequence[str], *, is_all: bool) -> None:
     """What neither its snapshots name nor `also`, ids in hex of what its listing names beside them.
 
-    `is_all`: all that the document holds counts, so what it names no more cannot come back.
+    `is_all`: all that the document holds counts and is listed, so what it names no more cannot come
+    back.
     """
     named = "(SELECT blob FROM snapshot WHERE document = ?1 AND blob IS NOT NULL)"
     drop = "DELETE FROM blob_use" if is_all else "UPDATE blob_use SET size = NULL"

@@ -1,7 +1,7 @@
 """What a universe's document holds by the thousand: its snapshots and events, and how one is read.
 
 Devices that were apart may have added more than there is room for: of too many those of the lowest
-ids count, everywhere the same.
+ids count, everywhere the same. The other snapshots are `Parts.beyond`.
 """
 
 from typing import Any, Final
@@ -66,11 +66,11 @@ def decode_origin(data: bytes) -> tuple[str, SignedSnapshot]:
 
 def parts_of(value: Plain, body: Plain) -> tuple[Parts, str, Origin | None]:
     """What it holds by the thousand, the name of the parent, and what it began with."""
-    snapshots = _bytes_of(map_at(value, "snapshots"), _ID_DIGITS, SNAPSHOTS_MAX)
-    events = _bytes_of(map_at(value, "events"), _EVENT_DIGITS, EVENTS_MAX)
+    snapshots, beyond = _bytes_of(map_at(value, "snapshots"), _ID_DIGITS, SNAPSHOTS_MAX)
+    events, _ = _bytes_of(map_at(value, "events"), _EVENT_DIGITS, EVENTS_MAX)
     said = body.get("forked_from")
     if said is None:
-        return Parts(snapshots, events, frozenset(), read_snapshot, read_event), "", None
+        return Parts(snapshots, events, frozenset(), read_snapshot, read_event, beyond), "", None
     if type(said) is not bytes:
         raise MalformedRecord("what a fork began with is no bytes")
     parent, signed = decode_origin(said)
@@ -82,7 +82,7 @@ def parts_of(value: Plain, body: Plain) -> tuple[Parts, str, Origin | None]:
     origin = Origin(id, begun.tick, parent, signed.id.hex(), begun.at_us // 1_000)
     inherited = frozenset({signed.id} - snapshots.keys())
     both = {signed.id: encode_signed(signed), **snapshots}
-    return Parts(both, events, inherited, read_snapshot, read_event), parent, origin
+    return Parts(both, events, inherited, read_snapshot, read_event, beyond), parent, origin
 
 
 def read_snapshot(id: bytes, data: bytes) -> SnapshotRow | None:
@@ -134,8 +134,9 @@ def decay_json(decay: Decay | None) -> str:
     return msgspec.json.encode(said).decode()
 
 
-def _bytes_of(said: Plain, digits: int, most: int) -> dict[bytes, bytes]:
-    """Keys of so many lower-case hex digits, with bytes behind them; all else is nobody's."""
+def _bytes_of(said: Plain, digits: int, most: int) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """(what counts, what is too many): keys of so many lower-case hex digits, with bytes behind
+    them; all else is nobody's."""
     found: dict[bytes, bytes] = {}
     for key, data in said.items():
         if len(key) != digits or type(data) is not bytes:
@@ -147,5 +148,6 @@ def _bytes_of(said: Plain, digits: int, most: int) -> dict[bytes, bytes]:
         if id.hex() == key:
             found[id] = data
     if len(found) <= most:
-        return found
-    return {id: found[id] for id in sorted(found)[:most]}
+        return found, {}
+    ids = sorted(found)
+    return {id: found[id] for id in ids[:most]}, {id: found[id] for id in ids[most:]}

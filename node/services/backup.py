@@ -41,7 +41,7 @@ from node.services.devices import GIVEN
 from node.services.names import all_petnames
 from node.services.namespaces import Keeper
 from p2p.protocol.hint import CHOSEN
-from storage.errors import OverQuota
+from storage.errors import StorageError
 
 BACKUP = "backup"
 """The type of such a drop."""
@@ -70,7 +70,7 @@ async def prepare_backup(
         )
         raise BadIdentity(detail, code="no-key")
     secrets = await asyncio.to_thread(seal_secrets, node.home, passphrase, node.entropy)
-    with suppress(OverQuota):  # a full disk: then more is copied than need be
+    with suppress(StorageError):  # a full disk, a damaged database: then more is copied
         await node.store.forget_carried()
     extent = await node.store.extent(None if is_everything else identity.author)
     head = Head(

@@ -138,7 +138,7 @@ async def test_what_came_over_into_what_cannot_be_read_stays(
         await synced(phone, laptop)
         assert await epoch(laptop) == 2
         assert await here(laptop, blobs) == [True] * 4
-        reads.epochs = set()
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as laptop:
         assert await here(laptop, blobs) == [False] * 4
 
 

@@ -1,15 +1,21 @@
 """A universe's record has gone on in a new epoch: what is let go still gives its room back."""
 
+import io
 import os
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from crdt import rollover
+from node.drops import read_drop
 from node.services.backup import prepare_backup
 from node.services.namespaces import Keeper
+from storage.errors import Corrupt
 from tests.node.api.test_snapshots import AT, PLACE, listed, put
 from tests.node.api.test_snapshots import main as main
 from tests.node.parts import Alice
+from tests.node.services.test_backup import backed_up
 
 FULL = 5
 
@@ -48,6 +54,33 @@ async def test_room_comes_back_however_often_a_record_went_on(
     assert collected.bytes >= 11 * 20_000
     assert await bytes_at(alice, 11) == worlds[11]
     assert (await store.gc(grace_us=-1)).blobs == 0
+
+
+async def test_a_home_in_which_nothing_can_be_written_is_backed_up_all_the_same(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its database is damaged where the backup has nothing to read."""
+    monkeypatch.setattr(rollover, "CHANGES_FULL", FULL)
+    worlds = [os.urandom(20_000) for _ in range(12)]
+    for tick, world in enumerate(worlds):
+        await put(alice, world, f"tick={tick}&type=auto")
+    await let_all_but_one_go(alice)
+    path, store = alice.node.home.database, alice.node.store
+    with closing(sqlite3.connect(path)) as database:
+        sql = "SELECT rootpage FROM sqlite_master WHERE name = 'quarantine'"
+        (root,) = database.execute(sql).fetchone()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(bytes(size))
+    with pytest.raises(Corrupt):
+        await store.refused()
+    with pytest.raises(Corrupt, match="nothing more is written"):
+        await store.gc()
+    data = await backed_up(alice)
+    assert len([*read_drop(io.BytesIO(data))]) > 12
+    assert len(data) > 12 * 20_000, "more than need be: nothing could be forgotten"
 
 
 async def test_what_is_needed_stays_through_all_epochs(

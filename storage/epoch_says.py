@@ -1,0 +1,150 @@
+"""One epoch of a record as it was read: what it says, may say yet, and began with.
+
+    changes ─┬─ count ───────────────────────────────────▸ it says so
+             ├─ would, if nothing had been revoked ──────▸ that too
+             ├─ do not, nor then ────────────────────────▸ what they mention may come back
+             └─ repeat what counts
+
+A snapshot is known by its id and any other blob by its own: both are hashes, and what says one has
+it in its bytes.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from crdt.held import WAITING, Reason, Validity
+from crdt.usable import REFUSED_MAX
+from storage.listing import Listing
+from storage.materialise import Built, Work, judge
+
+Keys: TypeAlias = frozenset[bytes]
+"""What names a blob: the id of a snapshot, or of the blob itself."""
+
+# A key of a map, 64 hex digits behind their length; and a byte string of CBOR, of 32 bytes.
+_KEY: Final = re.compile(rb"@([0-9a-f]{64})")
+_BYTES: Final = re.compile(rb"(?=\x58\x20(.{32}))", re.DOTALL)
+_READ_OPS: Final = 1_000
+"""What the smallest epoch costs, in operations: some 2 ms."""
+_SEARCHED_PER_OP: Final = 16
+"""Bytes that are looked through in the time of an operation, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """All raw changes are in `work`."""
+
+    work: Work
+    counted: Validity
+    """What counts of it, without what the library refuses."""
+    now: Listing | None
+    """None: it is deleted, or cannot be read here."""
+    says: Sequence[Listing] | None
+    """`now`, and as it would be if nothing were revoked; None: that cannot be told."""
+    fallen: tuple[bytes, ...]
+    """Raw changes that count in none of these, and might some day."""
+    cost: int
+    """In operations."""
+
+    def mentioned(self, keys: AbstractSet[bytes]) -> Keys:
+        """Those of `keys` that may come back with what does not count."""
+        found = set[bytes]()
+        for raw in self.fallen:
+            found |= keys & {bytes.fromhex(key.decode()) for key in _KEY.findall(raw)}
+            found |= keys & {*_BYTES.findall(raw)}
+        return frozenset(found)
+
+    def says_of(self, keys: Keys) -> Keys:
+        """Which of `keys` it says or may say: all of them where that cannot be told."""
+        if self.says is None:
+            return keys
+        said = (keys_of(listing) for listing in self.says)
+        return keys.intersection(frozenset[bytes]().union(*said)) | self.mentioned(keys)
+
+
+def unrevoked(work: Work) -> tuple[Work, Validity]:
+    """As it would be if nothing had been revoked."""
+    free = replace(work, authority=replace(work.authority, revocations=(), checkpoints=()))
+    return free, judge(free)
+
+
+def is_cut(work: Work, validity: Validity) -> bool:
+    """Whether `unrevoked` it may say something else."""
+    has_any = bool(work.authority.revocations or work.authority.checkpoints)
+    return has_any and _has_fallen(validity)
+
+
+def _has_fallen(validity: Validity) -> bool:
+    """Whether something does not count that is here whole, and nothing else says."""
+    return not {*validity.excluded.values()} <= {*WAITING, Reason.REPEATED}
+
+
+def epoch_of(judged: Sequence[tuple[Work, Validity]], built: Sequence[Built]) -> Epoch:
+    """`judged`: as it is, and where that `is_cut`, `unrevoked`; `built` of both."""
+    taken = [_taken(*one, its) for one, its in zip(judged, built, strict=True)]
+    work = judged[0][0]
+    counts = {work.held[entry].change for validity in taken for entry in validity.valid}
+    fallen = tuple(work.raws[entry] for entry, one in work.held.items() if one.change not in counts)
+    listings = [one.projection for one in built if isinstance(one.projection, Listing)]
+    refused = sum(
+        len(_refused(validity, its)) for (_, validity), its in zip(judged, built, strict=True)
+    )
+    is_whole = not refused and not _has_fallen(judged[-1][1])
+    # Only of what universes say is it known how that stands in their changes.
+    is_told = len(listings) == len(built) and (
+        is_whole or all(one.parts is not None for one in listings)
+    )
+    now = built[0].projection
+    return Epoch(
+        work,
+        taken[0],
+        now if isinstance(now, Listing) else None,
+        listings if is_told else None,
+        fallen,
+        (1 + min(refused, REFUSED_MAX)) * sum(cost_of(validity) for _, validity in judged)
+        + sum(map(len, fallen)) // _SEARCHED_PER_OP,
+    )
+
+
+def cost_of(validity: Validity) -> int:
+    """Of building that, in operations."""
+    return _READ_OPS + validity.ops
+
+
+def _taken(work: Work, validity: Validity, built: Built) -> Validity:
+    """Without what the library refuses: it would count if others were not there."""
+    refused = _refused(validity, built)
+    if not refused:
+        return validity
+    return replace(validity, valid=tuple(one for one in validity.valid if one not in refused))
+
+
+def _refused(validity: Validity, built: Built) -> AbstractSet[bytes]:
+    return built.left_out.keys() - validity.excluded.keys()
+
+
+def keys_of(listing: Listing) -> Keys:
+    """All that names a blob, also what has no place in the lists."""
+    ids = {bytes.fromhex(blob.id) for blob in listing.blobs}
+    if listing.parts is not None:
+        ids |= listing.parts.snapshots.keys() | listing.parts.beyond.keys()
+    return frozenset(ids)
+
+
+def named_by(listings: Iterable[Listing], known: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """Blobs by what names them. `known`: of another state of it; a snapshot's id says all that it
+    is."""
+    named = dict[bytes, bytes]()
+    for listing in listings:
+        named |= {id: id for id in (bytes.fromhex(one.id) for one in listing.blobs)}
+        if (parts := listing.parts) is not None:
+            for id, data in (*parts.snapshots.items(), *parts.beyond.items()):
+                if id in named:
+                    continue
+                if (blob := known.get(id)) is not None:
+                    named[id] = blob
+                elif (row := parts.read_snapshot(id, data)) is not None:
+                    named[id] = row.blob
+    return named
