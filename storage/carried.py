@@ -14,6 +14,7 @@ A record is walked from what is shown back, each epoch once: what an epoch need 
 on in this one is what this one began with, without what it says and would have to name in turn.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -89,20 +90,22 @@ class Carried(Documents):
 
     async def _follow(self, walk: Walk) -> None:
         """Back to the oldest one. Raises `StoppedError`."""
-        known = self._carried_over
-        oldest = min(id.epoch for id in walk.old.values())
+        todo = deque(sorted(walk.old.items(), key=lambda one: -one[1].epoch))
         for at, level in enumerate(walk.levels):
-            if level.id.epoch <= oldest:
-                return
             walk.digests.append(await self._digest_of(walk, at))
-            for number, id in walk.of_level(at):
+            last = at + 1 == len(walk.levels)
+            below = 0 if last else walk.levels[at + 1].id.epoch
+            while todo and todo[0][1].epoch >= below:
+                number, id = todo.popleft()
                 reason = (walk.state.old[number][0], level.seq, walk.digests[at])
-                if known.done.get(number) == reason:
+                if self._carried_over.done.get(number) == reason:
                     continue
                 blobs = await self._needless_in(walk, at, number, id)
                 walk.found.append(Forgotten(number, blobs, reason))
                 if len(walk.found) == FORGOTTEN_AT_ONCE:
                     await self._forget_found(walk)
+            if not todo:
+                return
 
     async def _forget_found(self, walk: Walk) -> None:
         found, walk.found = walk.found, []

@@ -28,6 +28,8 @@ _KEY: Final = re.compile(rb"@([0-9a-f]{64})")
 _BYTES: Final = re.compile(rb"(?=\x58\x20(.{32}))", re.DOTALL)
 _READ_OPS: Final = 1_000
 """What the smallest epoch costs, in operations: some 2 ms."""
+_HELD_OPS: Final = 10
+"""What an entry costs in being judged, in operations."""
 _SEARCHED_PER_OP: Final = 16
 """Bytes that are looked through in the time of an operation, about."""
 
@@ -104,7 +106,8 @@ def epoch_of(judged: Sequence[tuple[Work, Validity]], built: Sequence[Built]) ->
         listings if is_told else None,
         fallen,
         (1 + min(refused, REFUSED_MAX)) * sum(cost_of(validity) for _, validity in judged)
-        + sum(map(len, fallen)) // _SEARCHED_PER_OP,
+        + sum(map(len, fallen)) // _SEARCHED_PER_OP
+        + len(work.held) * _HELD_OPS,
     )
 
 

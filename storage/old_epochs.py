@@ -146,13 +146,6 @@ class Walk:
     forgotten: int = 0
     ops_left: int = 0
 
-    def of_level(self, at: int) -> list[tuple[int, DocumentId]]:
-        """The old epochs that go on in it, the newest first."""
-        above = self.levels[at].id.epoch
-        below = self.levels[at + 1].id.epoch if at + 1 < len(self.levels) else 0
-        these = [one for one in self.old.items() if below <= one[1].epoch < above]
-        return sorted(these, key=lambda one: -one[1].epoch)
-
 
 async def state_of(view: Reading, shown: int, old: Sequence[int]) -> State:
     return State(
