@@ -375,6 +375,46 @@ async def test_who_opens_it_again_keeps_nothing(
     assert await here(store, blobs) == [False] * 4
 
 
+async def test_what_could_not_be_told_and_then_can_is_given_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an epoch between is what has changed."""
+    blobs = await begun(store)
+    for tick in range(10, 18):
+        await kept(store, tick, await store.put_blob(b"state %d" % tick))
+    assert await epoch(store) == 3
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    await store.receive(beside_all(replace(MAIN, epoch=2)), source="alice")
+    await all_but(store, 17)
+    assert await here(store, blobs) == [True] * 4
+    assert await here(store, blobs) == [True] * 4
+    await store.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
+    assert await here(store, blobs) == [False] * 4
+
+
+def beside_all(document: DocumentId) -> list[SignedEntry]:
+    """A change of the phone that neither lies under the opening of an epoch nor builds on it."""
+    made = opened_with(document, PHONE, [])
+    return all_signed([made.change(created())], document, PHONE)
+
+
+async def test_what_was_said_to_come_from_elsewhere_and_then_not_is_given_back(
+    store: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = await begun(store)
+    heads = b"".join(await all_heads(store))
+    await kept(store, 9, await store.put_blob(b"9"))
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    await all_but(store, 9)
+    await synced(store, phone)
+    await phone.commit(MAIN, lambda editor: editor.put((CARRIED,), bytes(32)), PHONE.signer)
+    await synced(store, phone)
+    assert await here(store, blobs) == [True] * 4
+    await phone.commit(MAIN, lambda editor: editor.put((CARRIED,), heads), PHONE.signer)
+    await synced(store, phone)
+    assert await here(store, blobs) == [False] * 4
+
+
 # ── what it costs ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -436,6 +476,18 @@ async def test_what_was_looked_at_is_not_looked_at_again(
         await let_go(store, 9_000)
         await all_but(store, 501)
     assert await here(store, late) == [True] * 6
+
+
+async def test_what_goes_on_in_doubt_is_not_read(counted: tuple[Store, Counted]) -> None:
+    store, counts = counted
+    blobs = await begun(store)
+    await kept(store, 9, await store.put_blob(b"9"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollover, "CHANGES_FULL", 100)
+        await all_but(store, 9)
+    await store.receive(beside_all(NEXT), source="alice")
+    assert {*await counts.by_gc(store)} == {1}
+    assert await here(store, blobs) == [True] * 4
 
 
 async def test_a_gc_that_finds_nothing_ends_soon_and_the_next_one_goes_on(
