@@ -78,6 +78,11 @@ def extent(value: Mapping[str, Plain]) -> Extent:
     return Extent(sum(len(part.places) for part in parts), len(parts))
 
 
+def has_room(changes: int, ops: int) -> bool:
+    """Whether a roll-over fits beside what lies in the next epoch: hardly more than half of one."""
+    return changes <= PARTS_MAX and ops <= PLACES_MAX
+
+
 def carried_heads(value: Mapping[str, Plain]) -> tuple[bytes, ...] | None:
     """The heads of the epoch before that came over into this document; None while it is not open.
 
@@ -90,49 +95,29 @@ def carried_heads(value: Mapping[str, Plain]) -> tuple[bytes, ...] | None:
 
 
 def carry_over(old: Document, new: Document) -> list[bytes]:
-    """Writes what `old` holds into `new`; the raw changes, parents first.
+    """Writes what `old` holds into `new`, which is empty; the raw changes, parents first.
 
     Maps and plain values come over, a text as a plain one. What no record of ours has stays behind,
     or whoever put it there would keep the others from going on: lists, texts longer than a change,
-    numbers that are none. What an unfinished roll-over left in `new` and `old` has not is deleted.
+    numbers that are none. Nothing is deleted, so two such merge, whatever each of them has.
     """
-    value = old.to_py()
-    parts: list[Sequence[_Place]] = [part.places for part in _parts(value)]
+    parts: list[Sequence[_Place]] = [part.places for part in _parts(old.to_py())]
     # As many of the heads as fit: they only tell what came later.
     heads = sorted(old.heads())[: PLACE_BYTES_MAX // DIGEST_BYTES]
     parts.append([((CARRIED,), b"".join(heads))])
-    edits = [*_deleting(value, new.to_py()), *map(_writing, parts)]
-    raws = [new.change(edit) for edit in edits]
+    raws = [new.change(_writing(places)) for places in parts]
     return [raw for raw in raws if raw is not None]
-
-
-def _deleting(
-    value: Mapping[str, Plain], there: Mapping[str, Plain]
-) -> Iterator[Callable[[Editor], None]]:
-    kept = {path for path, _ in _places(value)}
-    stale = [path for path, _ in _places(there) if path not in kept]
-    for at in range(0, len(stale), PART_PLACES_MAX):
-        yield _without(stale[at : at + PART_PLACES_MAX])
-
-
-def _without(paths: Sequence[KeyPath]) -> Callable[[Editor], None]:
-    def edit(editor: Editor) -> None:
-        for path in paths:  # a map before what was in it, which then is not there any more
-            editor.delete(path)
-
-    return edit
 
 
 def _writing(places: Sequence[_Place]) -> Callable[[Editor], None]:
     def edit(editor: Editor) -> None:
         for path, value in places:
-            # Somebody may have written here before: an unfinished roll-over, or worse.
-            if editor.is_map(path) != isinstance(value, _Map):
-                editor.delete(path)
             if isinstance(value, _Map):
                 editor.make_map(path)
-            else:
-                editor.put(path, value)
+                continue
+            if editor.is_map(path):  # of the skeleton, in whose place somebody put a value
+                editor.delete(path)
+            editor.put(path, value)
 
     return edit
 

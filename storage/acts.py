@@ -11,7 +11,7 @@ from crdt.entry import tai_from_unix_us
 from crdt.held import Reason, Validity
 from crdt.path import EPOCH_MAX
 from crdt.preflight import HEADS_MAX, read_change
-from crdt.rollover import carry_over, extent, is_carryable, is_full
+from crdt.rollover import CARRIED, carry_over, extent, has_room, is_carryable, is_full
 from storage.authority import cited_heads
 from storage.database import Reading, Writing
 from storage.documents import Materialiser, newest_epoch, unused_epoch
@@ -81,10 +81,25 @@ class _Opened:
         return is_nearly_over(len(self.validity.valid), self.validity.ops)
 
     @property
-    def is_free(self) -> bool:
-        """Whether a roll-over may go here: not into what is here of another one. It would delete
-        what came over by that, as far as it has not come to the old epoch here."""
-        return not self.lost and not self.validity.valid
+    def has_room(self) -> bool:
+        """Whether a roll-over may go here: beside others', and hardly more than one lies here."""
+        return (
+            all(one.device != self.device for one in self.work.held.values())
+            and not self.is_full
+            and has_room(len(self.validity.valid), self.validity.ops)
+            and CARRIED not in self.document.to_py()  # no heads, or it were open
+        )
+
+    def beside(self) -> "_Opened":
+        """The same without what is here of others: what is carried over merges with that.
+
+        Upon it, it would undo there what has not come to the old epoch here.
+        """
+        if not self.validity.valid:
+            return self
+        id = self.work.document
+        new = Document.open(id.cls, id.kind, self.device, is_read=False)
+        return replace(self, document=new, is_whole=False)
 
     def changed(self, edit: Callable[[Editor], None]) -> tuple[bytes | None, bool]:
         """The change that `edit` makes, and whether the document has room for it."""
@@ -176,8 +191,8 @@ async def _following(
     if document.epoch == EPOCH_MAX or not await materialiser.workers.run(_is_carryable, opened):
         return None
     following = await _open(write, act, replace(document, epoch=document.epoch + 1), materialiser)
-    if following.is_free:
-        return following
+    if await materialiser.workers.run(lambda: following.has_room):
+        return await materialiser.workers.run(following.beside)
     epoch = await unused_epoch(write, document)
     if epoch > EPOCH_MAX:
         return None

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 
 from crdt.change import DocumentId
 from crdt.path import shown
-from storage.database import Reading
+from storage.database import Reading, Row
 from storage.documents import OPEN_EPOCH, Materialiser, same_record
 from storage.materialise import Built
 from storage.quarantine import Refusal
 from storage.statements import hashes
 
 LATE = "late-epoch"
+PASSED_MAX = 16  # epochs that are looked at which another one passed over: hardly ever there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Chosen:
     hidden: list[int]
     """Numbers of further documents that are listed until now."""
     late: list[DocumentId]
-    """Epochs that have changes which the one after them did not carry over."""
+    """Epochs that have changes which the next open one did not carry over."""
 
 
 async def choose_epochs(
@@ -126,41 +127,56 @@ async def _newest_other(view: Reading, record: DocumentId, given: Sequence[Built
 
 
 async def _late(view: Reading, one: Built) -> list[DocumentId]:
-    """This epoch, if it holds all that was carried over from it, and more; and the one before,
-    where this one says anew what was carried over.
+    """This epoch, if the next open one did not carry over all of it; and those before, where this
+    one says anew what was carried over.
     """
     document, found = one.work.document, list[DocumentId]()
     row = await view.row(
-        f"SELECT d.carried FROM document d WHERE {OPEN_EPOCH} AND d.epoch > ?"
+        f"SELECT d.epoch, d.carried FROM document d WHERE {OPEN_EPOCH} AND d.epoch > ?"
         " ORDER BY d.epoch LIMIT 1",
         (*same_record(document), document.epoch),
     )
-    if row and await _has_more(view, one.work.number, b"".join(one.heads), row[0]):
-        found.append(document)
+    if row:
+        left = await _left_behind(view, replace(document, epoch=row[0]), row[1])
+        found += [id for id in left if id == document]
     carried = b"".join(one.carried or ())
     if carried and carried != one.work.carried:
-        row = await view.row(
-            f"SELECT d.number, d.heads, d.epoch FROM document d WHERE {OPEN_EPOCH} AND d.epoch < ?"
-            " ORDER BY d.epoch DESC LIMIT 1",
-            (*same_record(document), document.epoch),
-        ) or await view.row(
-            "SELECT number, heads, 0 FROM document WHERE id = ?",
-            (replace(document, epoch=0).encode(),),
-        )
-        if row and await _has_more(view, row[0], row[1], carried):
-            found.append(replace(document, epoch=row[2]))
+        found += await _left_behind(view, document, carried)
     return found
 
 
-async def _has_more(view: Reading, number: int | None, heads: bytes, carried: bytes) -> bool:
-    """Whether a document has all these heads among what counts, and others beside them."""
-    wanted = set(hashes(carried))
-    if not wanted or wanted == set(hashes(heads)):
-        return False
-    counted = await view.rows_in(
-        "SELECT DISTINCT e.change FROM entry e LEFT JOIN left_out l ON l.entry = e.number"
-        " WHERE e.document = ? AND l.code IS NULL AND e.change IN (*)",
-        list(wanted),
-        number,
+async def _left_behind(view: Reading, document: DocumentId, carried: bytes) -> list[DocumentId]:
+    """Of what this epoch carried over, all with these heads, the epoch that has others beside them;
+    and the open ones in between, of which it took nothing. None where that is not known here."""
+    wanted, passed, before = {*hashes(carried)}, list[DocumentId](), document
+    while len(passed) < PASSED_MAX and (row := await _open_before(view, before)):
+        number, heads, epoch = row
+        before = replace(document, epoch=epoch)
+        if wanted == {*hashes(heads)}:
+            return passed
+        rows = await view.rows_in(
+            "SELECT DISTINCT e.change, l.code IS NULL FROM entry e"
+            " LEFT JOIN left_out l ON l.entry = e.number"
+            " WHERE e.document = ? AND e.change IN (*)",
+            list(wanted),
+            number,
+        )
+        if rows:
+            is_all = wanted == {change for change, is_counted in rows if is_counted}
+            return [*passed, before] if is_all else passed
+        passed.append(before)
+    return []
+
+
+async def _open_before(view: Reading, document: DocumentId) -> Row | None:
+    """(number, heads, epoch) of the newest open one before this; the first is always open."""
+    if not document.epoch:
+        return None
+    return await view.row(
+        f"SELECT d.number, d.heads, d.epoch FROM document d WHERE {OPEN_EPOCH} AND d.epoch < ?"
+        " ORDER BY d.epoch DESC LIMIT 1",
+        (*same_record(document), document.epoch),
+    ) or await view.row(
+        "SELECT number, heads, 0 FROM document WHERE id = ?",
+        (replace(document, epoch=0).encode(),),
     )
-    return len(counted) == len(wanted)

@@ -144,14 +144,31 @@ def test_two_devices_that_carry_over_the_same_end_with_the_same() -> None:
     assert one.to_py()["head"] == {"name": "clock", "deep": {"in": {"a": 1}}}
 
 
-def test_what_somebody_left_in_the_next_epoch_stops_nobody() -> None:
-    """An unfinished roll-over, and a value where a map belongs."""
-    old = document_of({"name": "clock", "deep": {"a": 1}})
-    new = document_of({"name": {"odd": 1}, "deep": 7})
-    new.change(lambda editor: editor.make_map((CARRIED,)))
-    carry_over(old, new)
-    assert new.to_py()["head"] == {"name": "clock", "deep": {"a": 1}}
-    assert carried_heads(new.to_py()) == tuple(sorted(old.heads()))
+def test_what_one_device_carries_over_takes_nothing_from_what_another_did() -> None:
+    """Of whose epoch it knows but a part, and of whose record not all."""
+    old = document_of({"name": "clock"})
+    theirs = Document.open("pub", "mod", PHONE)
+    theirs.receive(old.changes_since([]))
+    for number in range(40):
+        old.change(partial(Editor.put, path=("head", f"k{number}"), value="x" * 5_000))
+    there, raws = next_of(old)
+    part, beside = Document.open("pub", "mod", PHONE), next_of(theirs, PHONE)[1]
+    part.receive([*raws[:2], *beside])
+    assert carried_heads(part.to_py()) == tuple(sorted(theirs.heads()))
+    for one, rest in ((part, raws[2:]), (there, beside)):
+        one.receive(rest)
+        assert one.to_py()["head"] == old.to_py()["head"]
+        assert carried_heads(one.to_py()) is not None
+    assert part.to_py() == there.to_py()
+
+
+def test_a_value_where_a_map_of_the_skeleton_was_comes_over() -> None:
+    old = document_of({"name": "clock"})
+    old.receive([written(old, key=b"tags", metadata=0x56, value=b"odd!!")])
+    assert old.to_py()["tags"] == "odd!!"
+    new, _ = next_of(old)
+    assert new.to_py()["tags"] == "odd!!"
+    assert new.to_py()["head"] == {"name": "clock"}
 
 
 def test_lists_of_others_stay_behind_and_harm_nothing() -> None:
@@ -217,13 +234,6 @@ def test_more_heads_than_fit_a_change_stop_nobody() -> None:
 @pytest.mark.parametrize("value", ["text", b"", b"x" * 31, b"x" * 33, 7, None, {"a": 1}, [b"x"]])
 def test_what_is_no_list_of_heads_opens_nothing(value: Plain) -> None:
     assert carried_heads({CARRIED: value}) is None
-
-
-def test_what_an_unfinished_roll_over_left_is_gone_where_the_record_has_it_no_more() -> None:
-    new = document_of({"name": "clock", "gone": {"deep": 1}, "kept": {"gone": 1, "stays": 2}})
-    old = document_of({"name": "better clock", "kept": {"stays": 2}})
-    carry_over(old, new)
-    assert new.to_py()["head"] == {"name": "better clock", "kept": {"stays": 2}}
 
 
 def test_values_that_fill_a_change_each_are_not_carried_for_ever() -> None:

@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ import pytest_asyncio
 from crdt import rollover
 from crdt.blob import BlobId
 from crdt.change import DocumentId
+from crdt.rollover import CARRIED
 from node.projection import project
 from registry.deletion import delete, undelete
 from storage import append
-from storage.listing import Projection
+from storage.epochs import LATE
+from storage.listing import Projection, SnapshotRow
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, NOW_US, Person, person
 from tests.storage.test_carried import (
+    FULL,
     PHONE,
     all_but,
     all_of,
@@ -31,7 +35,7 @@ from tests.storage.test_carried import (
 )
 from tests.storage.test_carried import phone as phone
 from tests.storage.test_carried import soon as soon
-from tests.storage.test_snapshots import MAIN
+from tests.storage.test_snapshots import MAIN, keeps, taken
 from tests.storage.test_snapshots import store as store
 from universe.record import drop_snapshots
 
@@ -62,10 +66,14 @@ async def kept_in_old(device: Store, tick: int, who: Person) -> BlobId:
 
 
 async def let_go(device: Store, tick: int, who: Person = ALICE) -> None:
+    going = [one.id for one in await snapshots(device) if one.tick == tick]
+    await device.commit(MAIN, drop_snapshots(tuple(going), now_us=NOW_US), who.signer)
+
+
+async def snapshots(device: Store) -> list[SnapshotRow]:
     row = await device.listing("universe", ALICE.did, "universe:main")
     assert row is not None
-    going = [one.id for one in await device.snapshots(row.number) if one.tick == tick]
-    await device.commit(MAIN, drop_snapshots(tuple(going), now_us=NOW_US), who.signer)
+    return await device.snapshots(row.number)
 
 
 async def is_safe(device: Store, blob: BlobId) -> list[bool]:
@@ -180,6 +188,87 @@ async def test_what_one_took_over_and_another_had_not_is_not_taken_for_let_go(
     await kept(phone, 30, await phone.put_blob(b"30"), PHONE)
     await synced(store, phone)
     assert await is_safe(store, mine) == [True] * 3
+
+
+@pytest.mark.parametrize("part", [0, 1])
+async def test_what_was_done_in_an_epoch_of_which_another_has_but_a_part_is_shown(
+    store: Store, phone: Store, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    """The laptop works on in the next epoch; the phone, which cannot see that, opens it too."""
+    blobs = await begun(store)
+    await synced(store, phone)
+    await kept_in_old(store, 20, ALICE)
+    old = {one.id for one in await all_of(store)}
+    await kept(store, 21, await store.put_blob(b"21"))
+    carrying = [one for one in await all_of(store) if one.id not in old]
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    await kept(store, 22, await store.put_blob(b"22"))
+    await phone.receive([carrying[part]], source="alice")
+    monkeypatch.setattr(rollover, "CHANGES_FULL", FULL)
+    await kept(phone, 30, await phone.put_blob(b"30"), PHONE)
+    came = [] if part else [20]  # without the first, the second counts for nothing yet
+    assert [row.tick for row in await snapshots(phone)] == [30, *came, 3, 2, 1, 0]
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    await synced(store, phone)
+    for one in (store, phone):
+        assert await epoch(one) == 1
+        assert [row.tick for row in await snapshots(one)] == [30, 22, 21, 20, 3, 2, 1, 0]
+        assert await one.refused() == []
+    await let_go(store, 0)
+    assert await here(store, blobs) == [False, True, True, True]
+
+
+async def test_an_epoch_that_a_device_opened_and_another_shut_is_passed_over(store: Store) -> None:
+    """What it has written there already has its numbers."""
+    await begun(store)
+    await kept(store, 21, await store.put_blob(b"21"))
+    await store.commit(MAIN, lambda editor: editor.delete((CARRIED,)), TABLET.signer)
+    assert await epoch(store) == 0
+    await kept(store, 22, await store.put_blob(b"22"))
+    assert await epoch(store) == 2
+    assert [row.tick for row in await snapshots(store)] == [22, 3, 2, 1, 0]
+
+
+async def test_an_epoch_with_more_than_a_roll_over_in_it_is_passed_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollover, "PARTS_MAX", FULL - 2)
+    await begun(store)
+    junk = TABLET.writes(replace(MAIN, epoch=1), *(keeps(taken(50 + n)) for n in range(FULL - 1)))
+    await store.receive(junk, source="mallory")
+    await kept(store, 21, await store.put_blob(b"21"))
+    assert await epoch(store) == 2
+
+
+async def test_what_is_in_an_epoch_that_another_device_passed_over_is_told(
+    store: Store, phone: Store
+) -> None:
+    """Somebody filled the phone's next epoch; the laptop had gone on in that one."""
+    await begun(store)
+    await synced(store, phone)
+    await kept(store, 21, await store.put_blob(b"21"))
+    next_one = replace(MAIN, epoch=1)
+    junk = TABLET.writes(next_one, *(keeps(taken(50 + n)) for n in range(FULL)))
+    await phone.receive(junk, source="mallory")
+    await kept(phone, 30, await phone.put_blob(b"30"), PHONE)
+    assert await epoch(phone) == 2
+    entries = await all_of(phone)
+    await phone.receive(await all_of(store), source="laptop")
+    await store.receive(entries, source="phone")
+    for one in (store, phone):
+        assert [row.tick for row in await snapshots(one)] == [30, 3, 2, 1, 0]
+        told = [row.refusal for row in await one.refused() if row.refusal.code == LATE]
+        assert [refusal.detail[:8] for refusal in told] == ["epoch 1 "]
+
+
+async def test_an_epoch_that_somebody_keeps_shut_is_passed_over(store: Store) -> None:
+    """What is there says itself what it carried over, and that is nothing."""
+    await begun(store)
+    shut = TABLET.writes(replace(MAIN, epoch=1), lambda editor: editor.make_map((CARRIED,)))
+    await store.receive(shut, source="mallory")
+    await kept(store, 21, await store.put_blob(b"21"))
+    assert await epoch(store) == 2
+    assert [row.tick for row in await snapshots(store)] == [21, 3, 2, 1, 0]
 
 
 async def test_what_a_device_let_go_too_late_and_another_after_it_gives_its_room_back(
