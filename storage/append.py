@@ -76,7 +76,7 @@ async def append(
     numbers = await _write_entries(write, changes, works, namespaces)
     await write_left_out(write, built, is_new, numbers)
     chosen = await choose_epochs(write, built, materialiser)
-    await name_unshown(write, built, materialiser, is_judged=bool(said))
+    await name_unshown(write, built, materialiser)
     await _write_rows(write, chosen, is_new, materialiser.workers)
     await name_hidden(write, built, chosen.built, materialiser.workers)
     changed = [*(one.work.number for one in chosen.built), *chosen.hidden]
@@ -123,7 +123,7 @@ async def _rewrite(
     await write_documents(write, built, namespaces)
     await write_left_out(write, built, set(), {})
     chosen = await choose_epochs(write, built, materialiser)
-    await name_unshown(write, built, materialiser, is_judged=True, is_anew=is_anew)
+    await name_unshown(write, built, materialiser, is_anew=is_anew)
     await _write_rows(write, chosen, set(), materialiser.workers)
     await name_hidden(write, built, chosen.built, materialiser.workers)
     await account_derived(write, (one.work.number for one in chosen.built))

@@ -19,7 +19,7 @@ from crdt.marks import DELETED
 from storage.database import Writing
 from storage.documents import Materialiser, load_raws
 from storage.listing import Listing, Projection
-from storage.materialise import Built, fallen, is_incremental, judge, projected
+from storage.materialise import Authority, Built, fallen, is_incremental, judge, projected
 
 _NAME: Final = (
     "INSERT OR IGNORE INTO blob_use (document, blob, namespace)"
@@ -28,22 +28,15 @@ _NAME: Final = (
 
 
 async def name_unshown(
-    write: Writing,
-    built: Sequence[Built],
-    materialiser: Materialiser,
-    *,
-    is_judged: bool,
-    is_anew: bool = False,
+    write: Writing, built: Sequence[Built], materialiser: Materialiser, *, is_anew: bool = False
 ) -> None:
     """To be called before the rows of what is shown are written: it has those of before.
 
-    `is_judged`: statements came, by which more of what fell may be known; `is_anew`: nothing is
-    taken to be named already.
+    `is_anew`: nothing is taken to be named already.
     """
-    marked = [one for one in built if is_anew or _says_more(one)]
-    judged = [one for one in built if is_judged or is_anew or _falls_more(one)]
-    deleted = [one for one in marked if one.value.get(DELETED) is not None]
-    fell = [one for one in judged if _may_count(one)]
+    marked = [one for one in built if one.value.get(DELETED) is not None]
+    deleted = [one for one in marked if is_anew or _says_more(one)]
+    fell = [one for one in built if _may_count(one) and (is_anew or _falls_more(one))]
     if not (deleted or fell):
         return
     own = {author for (author,) in await write.rows("SELECT author FROM followed WHERE is_own")}
@@ -65,9 +58,7 @@ def _says_more(one: Built) -> bool:
 
 def _falls_more(one: Built) -> bool:
     """Whether something fell that had not counted before, or what fell was built on comes."""
-    held, known = one.work.held, one.work.counted | one.work.fell
-    if not (fell := fallen(one.left_out)):
-        return False
+    held, known, fell = one.work.held, one.work.counted | one.work.fell, fallen(one.left_out)
     new = {id for id in held.keys() - known if one.left_out.get(id) not in WAITING}
     changes = {held[id].change for id in new}
     return not new.isdisjoint(fell) or any(
@@ -89,7 +80,9 @@ async def _undeleted(one: Built, materialiser: Materialiser) -> Projection:
 
 
 async def _unrevoked(write: Writing, one: Built, materialiser: Materialiser) -> Projection:
-    free = replace(one.work, authority=replace(one.work.authority, revocations=(), checkpoints=()))
+    # Nothing tells that something came which an entry cites that fell: it is taken to be here.
+    cited = frozenset(head for held in one.work.held.values() for head in held.auth_heads)
+    free = replace(one.work, authority=Authority(known=cited))
     ever = await materialiser.workers.run(judge, free)
     if not is_incremental(free, ever):
         await load_raws(write, [free])

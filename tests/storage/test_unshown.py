@@ -15,21 +15,23 @@ import pytest_asyncio
 
 from crdt import rollover
 from crdt.blob import BlobId
-from crdt.change import SignedEntry
+from crdt.capability import WRITE, Capability, encode_capability
+from crdt.change import SignedEntry, Signer, log_of
 from crdt.keys import COMMONS, AuthorKey
+from crdt.path import AUTHORITY
 from crdt.statement import Revoke, Unrevoke
 from node.projection import project
 from registry.deletion import delete, undelete
 from storage import append
 from storage.quota import Quota
 from storage.store import Store, open_store
-from tests.storage.people import ALICE, BOB, NOW_US
+from tests.storage.people import ALICE, BOB, CAROL, NOW_US
 from tests.storage.test_apart import kept_in_old, let_go, went_on
 from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_carried import PHONE, all_of, begun, epoch, here, kept, synced
 from tests.storage.test_carried import phone as phone
 from tests.storage.test_kept import kept_for
-from tests.storage.test_snapshots import MAIN
+from tests.storage.test_snapshots import MAIN, keeps, taken
 from tests.storage.test_snapshots import store as store
 
 AUTHOR = AuthorKey(ALICE.root.public)
@@ -180,6 +182,27 @@ async def test_what_fell_before_it_ever_counted_keeps_its_bytes(
     assert await here(new, [fell.blob]) == [True]
     await new.rematerialise()
     assert await here(new, [fell.blob]) == [True]
+
+
+async def test_what_fell_while_what_it_cites_was_not_here_keeps_its_bytes(
+    store: Store, new: Store
+) -> None:
+    await begun(store)
+    blob = await new.put_blob(THEIRS)
+    bobs = AuthorKey(BOB.root.public)
+    right = encode_capability(Capability(WRITE, COMMONS, bobs))
+    signer = Signer(BOB.root, bobs, {AUTHORITY: right})
+    log = log_of(COMMONS, bobs, AUTHORITY)
+    cited = await store.declare(Revoke(CAROL.signer.device.public), log, signer)
+    theirs = PHONE.writes(MAIN, keeps(taken(20, blob, who=PHONE)), cites=[cited.signed.id])
+    await store.receive(theirs, source="alice")
+    await store.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
+    rest = [one for one in await all_of(store) if one.id != cited.signed.id]
+    assert theirs[0].id in {one.id for one in rest}
+    await new.receive(rest, source="alice")
+    assert await here(new, [blob]) == [True]
+    await new.receive([cited.signed], source="alice")
+    assert await here(new, [blob]) == [True]
 
 
 async def _nothing(*_: object, **__: object) -> None:
