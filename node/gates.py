@@ -27,6 +27,8 @@ from node.events import Events
 from node.retries import Retries
 from node.services.passages import Ferry, own_halves
 from node.services.travel import Gatekeeper
+from node.services.verdicts import Wanted
+from node.traveller_turns import Turns
 from p2p.protocol.errors import SyncError
 from registry.errors import RegistryError
 from storage.appended import AppendedEvent
@@ -42,16 +44,13 @@ PAUSE_S: Final = 0.5
 """Between two looks: a busy passage costs no more than that often."""
 REST: Final = 4
 """A look is followed by a pause of as many times what it took: somebody else's long chain of
-receipts, changed again and again, takes a fifth of a processor and seldom more."""
+receipts, changed again and again, takes a fifth of a processor where a look is short."""
 PAUSE_MAX_S: Final = 10.0
-"""Who comes meanwhile waits no longer."""
+"""Who comes meanwhile waits no longer; so looks of more than a quarter of it take more."""
 ROUNDS_MAX: Final = 8
 """Of `ANSWERS_MAX` receipts at one gate before the others have their turn."""
 KINDS: Final = frozenset({(record.CLASS, record.KIND), (passage.CLASS, passage.KIND)})
-FETCHES_MAX: Final = 4
-"""Travellers whose bytes are asked for at once."""
 TRY_AGAIN_S: Final = 30.0
-TRIED_MAX: Final = 1_024
 LOOK_ANYWAY_S: Final = 3_600.0
 """Whatever is known of when: this device may sleep meanwhile, or its clock be set."""
 LOOK_SOONEST_S: Final = 1.0
@@ -95,10 +94,12 @@ class Gates:
     fetch: Callable[[BlobId, int], Awaitable[None]] | None = None
     """A traveller's blob, of at most so many bytes; None where nobody is asked."""
     pause: Rest = asyncio.sleep
-    fetching: dict[BlobId, NamespaceKey] = field(default_factory=dict[BlobId, NamespaceKey])
-    tried: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
-    """How often one was asked for in vain: who was asked for less has the next turn."""
-    wanted: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
+    fetching: dict[BlobId, tuple[NamespaceKey, frozenset[str]]] = field(
+        default_factory=dict[BlobId, tuple[NamespaceKey, frozenset[str]]]
+    )
+    """And by which passages they came."""
+    turns: Turns = field(default_factory=Turns)
+    wanted: dict[BlobId, Wanted] = field(default_factory=dict[BlobId, Wanted])
     hashes: dict[BlobId, bytes] = field(default_factory=dict[BlobId, bytes])
     """As the gatekeeper's: a blob is read once, at whatever look."""
     warned: dict[str, str] = field(default_factory=dict[str, str])
@@ -134,9 +135,10 @@ class Gates:
                     changed.clear()  # what comes meanwhile has the next look
                     for namespace in look:
                         await self.answer(namespace)
-                        for blob, size in self._turns(namespace):
-                            self.fetching[blob] = namespace
-                            fetches.create_task(self._fetch(blob, size, came), name="traveller")
+                        for blob, one in self._next_wanted():
+                            self.fetching[blob] = namespace, one.passages
+                            fetching = self._fetch(blob, one.size, came)
+                            fetches.create_task(fetching, name="traveller")
                     took_s = self.clock_s() - begun_s
                     await rest(min(max(PAUSE_S, REST * took_s), PAUSE_MAX_S))
         finally:
@@ -184,27 +186,25 @@ class Gates:
         """How long nothing may come until there is a look all the same; None: for ever."""
         return self.put_off.first_s(now_s=self.clock_s())
 
-    def _turns(self, namespace: NamespaceKey) -> list[tuple[BlobId, int]]:
-        """What is asked for now, of what travellers there wait for."""
-        free = FETCHES_MAX - len(self.fetching)
-        if self.fetch is None or free <= 0:
+    def _next_wanted(self) -> list[tuple[BlobId, Wanted]]:
+        """What is asked for now, of what travellers wait for."""
+        if self.fetch is None:
             return []
-        wanted = [one for one in self.wanted.items() if one[0] not in self.fetching]
-        return sorted(wanted, key=lambda one: self.tried.get(one[0], 0))[:free]
+        wanted = {blob: one for blob, one in self.wanted.items() if blob not in self.fetching}
+        under_way = [passages for _, passages in self.fetching.values()]
+        return [(blob, wanted[blob]) for blob in self.turns.take(wanted, under_way)]
 
     async def _fetch(self, blob: BlobId, size: int, came: Callable[[NamespaceKey], None]) -> None:
         """Once; what nobody gives is asked for again after a pause."""
         assert self.fetch is not None
         try:
             await self.fetch(blob, size)
-            self.tried.pop(blob, None)
+            self.turns.came(blob)
         except FETCH_FAILURES as error:
-            if len(self.tried) >= TRIED_MAX:
-                self.tried.clear()
-            self.tried[blob] = self.tried.get(blob, 0) + 1
+            self.turns.failed(blob)
             log.info("the bytes of a traveller: %s", error)
             await self.pause(TRY_AGAIN_S)
-        came(self.fetching.pop(blob))
+        came(self.fetching.pop(blob)[0])
 
     async def _answer_one(self, keeper: Gatekeeper, universe: str) -> list[Checked] | None:
         """One gate that cannot be answered for keeps no other one waiting. None: not now."""

@@ -231,13 +231,17 @@ def were_back(universe: str, other: str, lines: Lines) -> list[Checked]:
 
 
 def unreturned(universe: str, other: str, lines: Lines) -> Iterator[Checked]:
-    """Refusals by `other` of what left `universe`, as `unanswered`; then `is_refused`."""
-    left = {one.id for one in lines[universe].receipts if one.receipt.kind == DEPARTURE}
-    for one in lines[other].receipts:
-        is_to_here = one.receipt.kind == REFUSAL and one.receipt.other == universe
-        is_open = is_to_here and one.receipt.answers in left
-        if is_open and answer_to(one, universe, lines, (RETURN,)) is None:
-            yield one
+    """Refusals by `other` of what left `universe`, as `unanswered`; then `is_refused`.
+
+    Of each departure the first answer only, as in its story: the rest is out of turn.
+    """
+    for one in lines[universe].receipts:
+        if one.receipt.kind == DEPARTURE and one.receipt.other == other:
+            said = answer_to(one, other, lines, (ARRIVAL, REFUSAL))
+            if said is None or said.receipt.kind != REFUSAL:
+                continue
+            if answer_to(said, universe, lines, (RETURN,)) is None:
+                yield said
 
 
 def is_coming(departure: Checked, lines: Lines) -> bool:

@@ -33,6 +33,7 @@ from universe.receipts import (
     Receipt,
     Signed,
     check_receipt,
+    decode_receipt,
     decode_signed,
     encode_signed,
 )
@@ -95,6 +96,28 @@ def gatebook_of(document: DocumentId, value: Plain) -> GateBook:
                 hand_overs.append(said)
     room = Held.in_value(value)
     return GateBook(tuple(receipts), tuple(hand_overs), frozenset(recalled), given_up, room)
+
+
+def votes_of(document: DocumentId, value: Plain, about: Collection[bytes]) -> GateBook:
+    """Of `gatebook_of` the hand-overs, and the receipts that answer one of these. Never raises.
+
+    Only these are verified: whoever is named in many receipts need not be read whole for each.
+    """
+    name, fields = name_of(document), as_map(value.get(ROOT)) or {}
+    answers = {
+        key: data
+        for key, data in fields.items()
+        if type(data) is bytes and (key.startswith(EPOCH) or _answered(data) in about)
+    }
+    said = [_read(data, key.startswith(EPOCH)) for key, data in answers.items()]
+    return GateBook(
+        tuple(one for one in said if isinstance(one, Checked) and one.receipt.universe == name),
+        tuple(
+            one
+            for one in said
+            if isinstance(one, CheckedHandOver) and one.hand_over.universe == name
+        ),
+    )
 
 
 def travelling_blobs(document: DocumentId, value: Plain) -> tuple[NamedBlob, ...]:
@@ -206,6 +229,14 @@ def _departure_of(key: str) -> bytes | None:
 def _read(data: bytes, is_hand_over: bool) -> Checked | CheckedHandOver | None:
     read = _read_small if len(data) <= SMALL_BYTES_MAX else _read_large
     return read(data, is_hand_over)
+
+
+def _answered(data: bytes) -> bytes | None:
+    """What a receipt says that it answers; nothing of it is verified."""
+    try:
+        return decode_receipt(decode_signed(data).statement).answers
+    except InvalidStatement:
+        return None
 
 
 def _verified(data: bytes, is_hand_over: bool) -> Checked | CheckedHandOver | None:

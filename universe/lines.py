@@ -15,14 +15,17 @@ From there on a gate that equivocated counts only as far as others built on it, 
 hands over. So no traveller that went on from there is called back by what such a gate says later.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar, cast
 
 from universe.gates import BEGINNING, CheckedHandOver, Last, gates_of
 from universe.names import parse_full_name
-from universe.receipts import DEPARTURE, Checked, Who
+from universe.receipts import DEPARTURE, SEQ_MAX, Checked, Who
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +69,14 @@ class Line:
                 found[one.receipt.answers].append(one)
         return {id: tuple(each) for id, each in found.items()}
 
-    @property
+    @cached_property
     def has_gap(self) -> bool:
         """Whether the gate whose turn it is signed on after something that is not held."""
         return not self.is_suspect and any(
             one.receipt.epoch == self.gate.hand_over.epoch for one in self.apart if self.gate
         )
 
-    @property
+    @cached_property
     def is_suspect(self) -> bool:
         """Whether the gate whose turn it is has equivocated."""
         return self.gate is not None and any(
@@ -82,89 +85,178 @@ class Line:
 
 
 class Lines:
-    """All that is held of receipts and hand-overs, and the line of each universe by it."""
+    """All that is held of receipts and hand-overs, and the line of each universe by it.
 
-    def __init__(self, receipts: Iterable[Checked], hand_overs: Iterable[CheckedHandOver]) -> None:
-        given: dict[str, dict[bytes, CheckedHandOver]] = defaultdict(dict)
-        for hand_over in hand_overs:
-            given[hand_over.hand_over.universe][hand_over.id] = hand_over
-        receipts = tuple(receipts)
-        contested = {
-            name
-            for name, each in given.items()
-            if len({one.hand_over.before for one in each.values()}) < len(each)
-        }
-        self._voters: dict[str, set[str]] = {name: set() for name in contested}
-        """Universe whose hand-overs contradict each other → those whose answers decide."""
-        for one in receipts:
-            if one.receipt.universe in contested:
-                self._voters[one.receipt.universe].add(one.receipt.other)
-        votes = _votes_on_gates(given, contested, receipts)
-        self.gates = {name: gates_of(each.values(), votes) for name, each in given.items()}
-        keys = {
-            (name, one.hand_over.epoch, one.hand_over.gate)
-            for name, each in self.gates.items()
-            for one in each
-        }
-        self.held = {
-            one.id: one
-            for one in receipts
-            if (one.receipt.universe, one.receipt.epoch, one.receipt.gate) in keys
-        }
-        """Those that a gate of their universe signed, whether they count or not."""
-        self._of: dict[str, list[Checked]] = defaultdict(list)
-        self._answered_by: dict[bytes, set[str]] = defaultdict(set)
-        for one in self.held.values():
-            self._of[one.receipt.universe].append(one)
-            answered = self.held.get(one.receipt.answers or b"")
-            # Only who was spoken to has a vote: anybody may sign that they answer anything.
-            if answered is not None and answered.receipt.other == one.receipt.universe:
-                self._answered_by[answered.id].add(parse_full_name(one.receipt.universe)[0])
+    It may grow: what was asked is asked anew only where what came since may change it.
+    """
+
+    def __init__(
+        self, receipts: Iterable[Checked] = (), hand_overs: Iterable[CheckedHandOver] = ()
+    ) -> None:
+        self._given: dict[str, dict[bytes, CheckedHandOver]] = {}
+        self._keys: set[tuple[str, bytes]] = set()
+        """(universe, key) of all these, whether they stand or not."""
+        self._all: dict[bytes, Checked] = {}
+        self._of: dict[str, tuple[Checked, ...]] = {}
+        self._answering: dict[bytes, tuple[Checked, ...]] = {}
+        """Receipt answered → those that say they answer it."""
+        self._gates: dict[str, tuple[CheckedHandOver, ...]] = {}
         self._lines: dict[str, Line] = {}
+        self._voters: dict[str, frozenset[str]] = {}
+        """Universe whose line depends on what others answered → those others."""
+        self._once: dict[Hashable, tuple[object, frozenset[str]]] = {}
+        self._depending: dict[str, set[Hashable]] = defaultdict(set)
         self.asked: set[str] = set()
         """Universes on which what was asked so far depends: with more of these it may differ."""
+        self.add(receipts, hand_overs)
+
+    def add(self, receipts: Iterable[Checked], hand_overs: Iterable[CheckedHandOver]) -> None:
+        """More is held."""
+        gates: dict[str, dict[bytes, CheckedHandOver]] = defaultdict(dict)
+        for gate in hand_overs:
+            gates[gate.hand_over.universe][gate.id] = gate
+            self._keys.add((gate.hand_over.universe, gate.hand_over.gate))
+        more: dict[str, list[Checked]] = defaultdict(list)
+        answering: dict[bytes, list[Checked]] = defaultdict(list)
+        for one in receipts:
+            if one.id not in self._all:
+                self._all[one.id] = one
+                more[one.receipt.universe].append(one)
+                if one.receipt.answers is not None:
+                    answering[one.receipt.answers].append(one)
+        for name, found in gates.items():
+            self._given[name] = self._given.get(name, {}) | found
+        for name, each in more.items():
+            self._of[name] = (*self._of.get(name, ()), *each)
+        for id, answers in answering.items():
+            self._answering[id] = (*self._answering.get(id, ()), *answers)
+        for name in {*gates, *more, *self._voters}:
+            self._forget(name)
+
+    def copied(self) -> "Lines":
+        """To go on from here; what is added to it is not in this one."""
+        copy = Lines()
+        for name in ("_given", "_keys", "_all", "_of", "_answering", "_gates", "_lines", "_voters"):
+            setattr(copy, name, getattr(self, name).copy())
+        copy._once = dict(self._once)
+        for key, (_, asked) in self._once.items():
+            for name in asked:
+                copy._depending[name].add(key)
+        return copy
 
     def __getitem__(self, universe: str) -> Line:
         """Its line; an empty one for what nothing is known of."""
         self.asked.add(universe)
-        self.asked |= self._voters.get(universe, set())
         line = self._lines.get(universe)
         if line is None:
-            receipts = self._of.get(universe, [])
-            walk = _Walk(universe, self.gates.get(universe, ()), receipts, self._answered_by)
+            gates = self.gates_at(universe)
+            walk = _Walk(universe, gates, self._signed_at(universe), self._answered_by)
             line = self._lines[universe] = walk.line()
-            if line.equivocations:  # those have a vote
-                self.asked |= {one.receipt.other for one in receipts}
+            self._depends(universe, walk.disputed())
         return line
+
+    def once(self, key: Hashable, work: Callable[[], T]) -> T:
+        """What `work` finds in these lines, found before or now. One key means one work."""
+        if key in self._once:
+            found, asked = self._once[key]
+            self.asked |= asked
+            return cast(T, found)  # one key means one work, so it is of the same type
+        outer, self.asked = self.asked, set()
+        try:
+            found = work()
+            asked = frozenset(self.asked)
+        finally:
+            outer |= self.asked
+            self.asked = outer
+        self._once[key] = found, asked
+        for name in asked:
+            self._depending[name].add(key)
+        return found
+
+    @property
+    def votes_asked(self) -> frozenset[tuple[str, str]]:
+        """(other, universe): of these others what they answered to that universe has a vote in
+        what was asked. Only that: of who has a vote nothing else is asked."""
+        return frozenset((one, name) for name in self.asked for one in self._voters.get(name, ()))
+
+    @property
+    def held(self) -> Mapping[bytes, Checked]:
+        """Those that a gate of their universe signed, whether they count or not."""
+        return {id: one for id, one in self._all.items() if self._is_signed(one)}
+
+    def signed(self, id: bytes) -> Checked | None:
+        """Of `held` that one."""
+        one = self._all.get(id)
+        return one if one is not None and self._is_signed(one) else None
 
     def universes(self) -> list[str]:
         """All that have a gate."""
-        return sorted(self.gates)
+        return sorted(name for name in self._given if self.gates_at(name))
+
+    def gates_at(self, universe: str) -> tuple[CheckedHandOver, ...]:
+        """Its hand-overs that stand, by epoch."""
+        if universe not in self._gates:
+            given = self._given.get(universe, {})
+            after = Counter(one.hand_over.before for one in given.values())
+            contested = [one for one in given.values() if after[one.hand_over.before] > 1]
+            votes: Mapping[bytes, Collection[str]] = {}
+            if contested:
+                first = min(one.hand_over.epoch for one in contested)
+                receipts = [one for one in self._of.get(universe, ()) if one.receipt.epoch >= first]
+                votes = _votes_on_gates(given.values(), receipts, self._answered_by)
+                self._depends(universe, receipts)
+            self._gates[universe] = gates_of(given.values(), votes)
+        return self._gates[universe]
+
+    def _is_signed(self, one: Checked) -> bool:
+        gates, epoch = self.gates_at(one.receipt.universe), one.receipt.epoch
+        return 0 < epoch <= len(gates) and gates[epoch - 1].hand_over.gate == one.receipt.gate
+
+    def _signed_at(self, universe: str) -> list[Checked]:
+        return [one for one in self._of.get(universe, ()) if self._is_signed(one)]
+
+    def _answered_by(self, one: Checked) -> set[str]:
+        """Other authors, a gate of whose universe says that it answers this, which was to it.
+
+        Only who was spoken to has a vote: anybody may sign that they answer anything. Any gate that
+        its owner ever made counts, so that who votes depends on what nobody else says.
+        """
+        return {
+            parse_full_name(answer.receipt.universe)[0]
+            for answer in self._answering.get(one.id, ())
+            if answer.receipt.universe == one.receipt.other
+            and (answer.receipt.universe, answer.receipt.gate) in self._keys
+        } - {parse_full_name(one.receipt.universe)[0]}
+
+    def _depends(self, universe: str, disputed: Iterable[Checked]) -> None:
+        """Its line, on what others answered to these. Its own author has no vote."""
+        author = parse_full_name(universe)[0]
+        others = {one.receipt.other for one in disputed}
+        voters = {one for one in others if parse_full_name(one)[0] != author}
+        if voters:
+            self._voters[universe] = self._voters.get(universe, frozenset()) | voters
+
+    def _forget(self, universe: str) -> None:
+        self._gates.pop(universe, None)
+        self._lines.pop(universe, None)
+        for key in self._depending.pop(universe, ()):
+            self._once.pop(key, None)
 
 
 def _votes_on_gates(
-    given: Mapping[str, Mapping[bytes, CheckedHandOver]],
-    contested: Collection[str],
-    receipts: Sequence[Checked],
+    given: Iterable[CheckedHandOver],
+    receipts: Iterable[Checked],
+    answered_by: Callable[[Checked], Collection[str]],
 ) -> Mapping[bytes, Collection[str]]:
     """Hand-over → other authors with a gate who answered a receipt under it, or after it."""
-    if not contested:
-        return {}
-    gates = {(name, one.hand_over.gate) for name in given for one in given[name].values()}
-    said = {one.id: one.receipt for one in receipts if one.receipt.universe in contested}
-    voters: dict[tuple[str, int, bytes], set[str]] = defaultdict(set)
+    under: dict[tuple[int, bytes], set[str]] = defaultdict(set)
     for one in receipts:
-        to = said.get(one.receipt.answers or b"")
-        name = one.receipt.universe
-        if to is not None and to.other == name and (name, one.receipt.gate) in gates:
-            authors = {parse_full_name(name)[0]} - {parse_full_name(to.universe)[0]}
-            voters[to.universe, to.epoch, to.gate] |= authors
+        under[one.receipt.epoch, one.receipt.gate] |= {*answered_by(one)}
     votes: dict[bytes, set[str]] = defaultdict(set)
-    for name in contested:
-        for held in sorted(given[name].values(), key=lambda one: -one.hand_over.epoch):
-            hand_over = held.hand_over
-            votes[held.id] |= voters.get((name, hand_over.epoch, hand_over.gate), set())
-            votes[hand_over.before] |= votes[held.id]
+    for held in sorted(given, key=lambda one: -one.hand_over.epoch):
+        hand_over = held.hand_over
+        votes[held.id] |= under.get((hand_over.epoch, hand_over.gate), set())
+        votes[hand_over.before] |= votes[held.id]
     return votes
 
 
@@ -176,10 +268,9 @@ class _Walk:
         universe: str,
         gates: Sequence[CheckedHandOver],
         receipts: Iterable[Checked],
-        answered_by: Mapping[bytes, set[str]],
+        answered_by: Callable[[Checked], set[str]],
     ) -> None:
         self.universe = universe
-        self.author = parse_full_name(universe)[0]
         self.gates = gates
         # By number and id, so that every order below is one of the set, not of arrival.
         self.held = sorted(receipts, key=lambda one: (one.receipt.seq, one.id))
@@ -189,6 +280,11 @@ class _Walk:
         for one in self.held:
             self.after[one.receipt.epoch, one.receipt.prev].append(one)
         self._votes: dict[bytes, set[str]] | None = None
+        self.disputed_from = SEQ_MAX + 1
+
+    def disputed(self) -> list[Checked]:
+        """After `line`: those by which it is decided which of two stand, if that was to be."""
+        return [one for one in self.held if one.receipt.seq >= self.disputed_from]
 
     def line(self) -> Line:
         counted: list[Checked] = []
@@ -229,6 +325,7 @@ class _Walk:
                 break
             if len(next_ones) > 1:
                 is_contested = True
+                self.disputed_from = min(self.disputed_from, tip.seq + 1)
                 chosen = min(next_ones, key=lambda one: (-len(self.votes[one.id]), one.id))
             elif is_contested and not self.votes[next_ones[0].id]:
                 break
@@ -261,7 +358,7 @@ class _Walk:
         if self._votes is None:
             votes: dict[bytes, set[str]] = {}
             for one in self.held:
-                votes[one.id] = self.answered_by.get(one.id, set()) - {self.author}
+                votes[one.id] = self.answered_by(one)
             for one in reversed(self.held):  # the greatest number first
                 if one.receipt.prev in votes:
                     votes[one.receipt.prev] |= votes[one.id]

@@ -72,7 +72,12 @@ class Story:
 
 
 def story_of(who: Who, lines: Lines) -> Story:
-    """Pure: the same receipts held give the same story."""
+    """Pure: the same receipts held give the same story. Worked out once, as long as it holds:
+    a gate may sign thousands of receipts about one traveller."""
+    return lines.once(("story", who), lambda: _story_of(who, lines))
+
+
+def _story_of(who: Who, lines: Lines) -> Story:
     at, since = who.origin, 0
     told: list[Checked] = []
     while True:  # each step is a receipt that holds the id of one before it: there is no circle

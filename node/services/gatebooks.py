@@ -2,20 +2,23 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
+from crdt.keys import NamespaceKey
 from node.errors import Rejected
 from node.services.passages import Ferry, document_of
 from registry.errors import CannotTravel
-from universe.gatebook import GateBook, gatebook_of
+from registry.fields import Plain
+from universe.gatebook import GateBook, gatebook_of, votes_of
 from universe.lines import Lines
+from universe.receipts import Checked
 
 T = TypeVar("T")
 Q = TypeVar("Q")
 TOO_LONG: Final = "story-too-long"
 UNIVERSES_MAX: Final = 256
-"""Read for one act: those whose gates a traveller passed, and those they speak of."""
+"""Read whole for one act: those whose gates a traveller passed, and those they speak of."""
 KIND: Final = "uni"
 
 
@@ -25,14 +28,24 @@ class Books:
 
     by: Ferry
     read: dict[str, GateBook] = field(default_factory=dict[str, GateBook])
+    held: int = 0
+    """Of these, those of a universe whose document is here: any name may stand in a receipt."""
+    _voted: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """(other, universe): of whom was read what they answered to that universe."""
+    _lines: Lines = field(default_factory=Lines)
+    _fresh: list[GateBook] = field(default_factory=list[GateBook])
+    """What was read since `_lines` were worked out."""
 
     @property
     def lines(self) -> Lines:
-        held = self.read.values()
-        return Lines(
-            (one for book in held for one in book.receipts),
-            (one for book in held for one in book.hand_overs),
-        )
+        """By all that was read."""
+        fresh, self._fresh = self._fresh, []
+        if fresh:
+            self._lines.add(
+                (one for book in fresh for one in book.receipts),
+                (one for book in fresh for one in book.hand_overs),
+            )
+        return self._lines
 
     @property
     def recalled(self) -> frozenset[bytes]:
@@ -45,34 +58,45 @@ class Books:
         )
 
     async def load(self, names: Iterable[str]) -> None:
-        """Raises `Rejected` where it would be too many."""
+        """Raises `Rejected` where it would be too many. What is not here costs no place."""
         for name in sorted(set(names) - self.read.keys()):
-            if len(self.read) == UNIVERSES_MAX:
-                detail = f"its story goes through more than {UNIVERSES_MAX} universes"
-                raise Rejected(detail, code=TOO_LONG)
-            document = document_of(name, KIND, self.by.namespace)
-            # Of a deleted one too: whoever passed through it went on from there.
-            state = await self.by.store.read(document)
+            state = await self._state_of(name)
             book = GateBook()
             if state is not None:
-                book = await asyncio.to_thread(gatebook_of, document, state.value)
+                if self.held == UNIVERSES_MAX:
+                    detail = f"its story goes through more than {UNIVERSES_MAX} universes"
+                    raise Rejected(detail, code=TOO_LONG)
+                self.held += 1
+                book = await asyncio.to_thread(gatebook_of, document_of(*self._at(name)), state)
             self.read[name] = book
+            self._fresh.append(book)
+
+    def add(self, universe: str, receipts: Sequence[Checked]) -> None:
+        """Written down just now."""
+        book = self.read[universe]
+        self.read[universe] = replace(book, receipts=(*book.receipts, *receipts))
+        self._fresh.append(GateBook(tuple(receipts)))
 
     async def ask(self, question: Callable[[Lines], T]) -> T:
         """The answer, once every universe that it depends on was read."""
-        while True:
-            answer, refused = None, None
-            lines = await asyncio.to_thread(lambda: self.lines)
+
+        def asked() -> tuple[T | None, Exception | None, set[str], frozenset[tuple[str, str]]]:
+            lines, answer, refused = self.lines, None, None
+            lines.asked = set()
             try:
-                answer = await asyncio.to_thread(question, lines)
+                answer = question(lines)
             except (CannotTravel, Rejected) as error:  # perhaps for want of what is missing
                 refused = error
-            missing = lines.asked - self.read.keys()
-            if not missing:
+            return answer, refused, lines.asked - self.read.keys(), lines.votes_asked - self._voted
+
+        while True:
+            answer, refused, missing, votes = await asyncio.to_thread(asked)
+            if not missing and not votes:
                 if refused is not None:
                     raise refused
                 return answer  # type: ignore[return-value]  # it answered, as it refused nothing
             await self.load(missing)
+            await self._load_votes(votes)
 
     async def ask_each(
         self, items: Sequence[Q], question: Callable[[Sequence[Q], "Books", Lines], list[T]]
@@ -84,7 +108,7 @@ class Books:
         """
         if not items:
             return []
-        books = Books(self.by, dict(self.read))
+        books = await asyncio.to_thread(self._copied)
         try:
             return await books.ask(lambda lines: question(items, books, lines))
         except Rejected as error:
@@ -95,3 +119,32 @@ class Books:
         half = len(items) // 2
         first = await self.ask_each(items[:half], question)
         return first + await self.ask_each(items[half:], question)
+
+    async def _load_votes(self, votes: Iterable[tuple[str, str]]) -> None:
+        """What others answered to a universe that was read, and no more of theirs.
+
+        A gate that signed two receipts with one number names whom it likes, and as many: one after
+        the other is looked into, so that however many they are it is nobody's story that waits.
+        """
+        about = dict[str, frozenset[bytes]]()
+        for other, universe in sorted(votes):
+            if universe not in about:
+                about[universe] = frozenset(one.id for one in self.read[universe].receipts)
+            state = None if other in self.read else await self._state_of(other)
+            if state is not None:
+                document = document_of(*self._at(other))
+                book = await asyncio.to_thread(votes_of, document, state, about[universe])
+                self._fresh.append(book)
+            self._voted.add((other, universe))
+
+    async def _state_of(self, name: str) -> Plain | None:
+        # Of a deleted one too: whoever passed through it went on from there.
+        state = await self.by.store.read(document_of(*self._at(name)))
+        return None if state is None else state.value
+
+    def _at(self, name: str) -> tuple[str, str, NamespaceKey]:
+        return name, KIND, self.by.namespace
+
+    def _copied(self) -> "Books":
+        lines = self.lines.copied()
+        return Books(self.by, dict(self.read), self.held, set(self._voted), lines)

@@ -100,7 +100,7 @@ def _dna_of(one: Checked, lines: Lines) -> bytes | None:
         return None  # its departure is in the same line
     if one.receipt.kind == ARRIVAL:
         lines.asked.add(one.receipt.other)
-        found = lines.held.get(one.receipt.answers or b"")
+        found = lines.signed(one.receipt.answers or b"")
     else:
         found = one
     data = None if found is None else found.receipt.traveller.inline

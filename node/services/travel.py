@@ -8,8 +8,9 @@ nothing twice. One lock keeps two acts of this node from going on from the same 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from crdt.blob import BlobId
 from node.errors import Conflict, NotFound, Rejected
@@ -32,7 +33,7 @@ from node.services.passages import (
 )
 from node.services.passengers import MIGRATION_FORMAT, Passenger, who_goes
 from node.services.room import check_may_decide, check_room, full, places_at
-from node.services.verdicts import by_its_blob, half_here, has_share, judge_of, look_at
+from node.services.verdicts import Wanted, by_its_blob, half_here, has_share, judge_of, look_at
 from registry.edits import Edit
 from registry.errors import CannotTravel
 from universe.behind import check_may_give_up, check_none_missing, given_up_with
@@ -101,8 +102,8 @@ class Gatekeeper:
 
     by: Ferry
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    wanted: dict[BlobId, int] = field(default_factory=dict[BlobId, int])
-    """Blobs of travellers that wait for their bytes, and how many bytes these are to be."""
+    wanted: dict[BlobId, Wanted] = field(default_factory=dict[BlobId, Wanted])
+    """Blobs of travellers that wait for their bytes."""
     hashes: dict[BlobId, bytes] = field(default_factory=dict[BlobId, bytes])
     """Of the bytes in blobs of travellers, where they were read."""
     put_off_until_us: int | None = None
@@ -223,7 +224,7 @@ class Gatekeeper:
             now = await self._now(books, universe, tick)
             found = Found([one for one, _ in coming], refused)
             suspect = {one.id for one, is_suspect in coming if is_suspect}
-            large, unseen = dict[bytes, Verdict](), list[Checked]()
+            large, unseen, queued = dict[bytes, Verdict](), list[Checked](), Counter[str]()
             is_gone = await self._is_deleted(universe)
             judge = judge_of(passages, suspect, large, unseen, is_gone=is_gone)
 
@@ -240,7 +241,7 @@ class Gatekeeper:
             async def all_due(places: Places) -> list[Receipt]:
                 said = await books.ask(lambda lines: question(lines, places))
                 most = ANSWERS_MAX - len(said)
-                while await look_at(unseen, large, most, self._by_blob):
+                while await look_at(unseen, large, queued, most, self._by_blob):
                     said = await books.ask(lambda lines: question(lines, places))
                     # Where shares leave what was found unanswered, more is looked at each time.
                     most = 0 if len(said) == ANSWERS_MAX else 2 * most
@@ -289,7 +290,8 @@ class Gatekeeper:
         one = departure.receipt.traveller
         verdict = await by_its_blob(self.by.store, departure, self.hashes)
         if verdict.word == "wait" and one.blob is not None:
-            self.wanted[one.blob] = one.size
+            before = self.wanted.get(one.blob, Wanted(0, frozenset()))
+            self.wanted[one.blob] = before.with_(one.size, departure.receipt.passage)
         return verdict
 
     async def recall(self, source: str, migration: bytes) -> Story:
@@ -370,8 +372,7 @@ class Gatekeeper:
         edit = put_receipts(signed, now_us=self.by.clock_us(), returned=returned)
         await self._write(universe, edit)
         checked = [check_receipt(one) for one in signed]
-        book = books.read[universe]
-        books.read[universe] = replace(book, receipts=(*book.receipts, *checked))
+        books.add(universe, checked)
         return checked
 
     async def _write(self, universe: str, edit: Edit) -> None:

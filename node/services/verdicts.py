@@ -1,7 +1,9 @@
 """What a gate here does with who comes: by its owner's passages, and by the traveller's bytes."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from blake3 import blake3
@@ -13,6 +15,7 @@ from registry.formats.errors import FormatError
 from registry.formats.primordium_migration import read_migration
 from storage.errors import NotHeld
 from storage.store import Store
+from universe import shares
 from universe.gate import Judge, Verdict
 from universe.names import parse_full_name
 from universe.passage import Half, Passage, judge_arrival
@@ -29,9 +32,9 @@ def half_here(passage: Passage | None, universe: str) -> Half | None:
     return None if passage is None else passage.half_of(parse_full_name(universe)[0])
 
 
-def has_share(passage: Passage | None, shares: Shares) -> bool:
+def has_share(passage: Passage | None, each: Shares) -> bool:
     """Whether anybody who came through it is answered now. If not, their stories are not read."""
-    return passage is not None and shares[passage.name].allows(accept=passage.is_open)
+    return passage is not None and each[passage.name].allows(accept=passage.is_open)
 
 
 def check_decided(signed: Checked, *, accept: bool) -> None:
@@ -69,19 +72,44 @@ async def by_its_blob(store: Store, departure: Checked, hashes: dict[BlobId, byt
     return Verdict("accept") if found == one.hash else Verdict("refuse", FALSE_BYTES)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A blob that travellers wait for."""
+
+    size: int
+    """That it is to be, at most."""
+    passages: frozenset[str]
+    """Through which they came."""
+
+    def with_(self, size: int, passage: str) -> "Wanted":
+        """One more names it. Of what they say of its size none keeps it from another one."""
+        return Wanted(max(self.size, size), self.passages | {passage})
+
+
 async def look_at(
     unseen: Sequence[Checked],
     large: dict[bytes, Verdict],
+    waiting: Counter[str],
     most: int,
     by_blob: Callable[[Checked], Awaitable[Verdict]],
 ) -> bool:
-    """Into their blobs, until so many can be answered; whether any can be."""
+    """Into their blobs, until so many can be answered; whether any can be.
+
+    `waiting`: passage → how many who came through it were found to wait for their bytes. Where
+    these are `UNDER_WAY_MAX` others wait behind them: an honest gate sends no more.
+    """
     found = 0
     for one in unseen:
         if found == most:
             break
+        passage = one.receipt.passage
+        if waiting[passage] >= shares.UNDER_WAY_MAX:
+            large[one.id] = Verdict("wait", "others who came through this passage wait before it")
+            continue
         large[one.id] = await by_blob(one)
-        found += large[one.id].word != "wait"
+        is_waiting = large[one.id].word == "wait"
+        waiting[passage] += is_waiting
+        found += not is_waiting
     return found > 0
 
 

@@ -61,6 +61,7 @@ class Gates(RuleBasedStateMachine):
         self.went_back: set[str] = set()
         self.count = 0
         self.now = NOW
+        self.grown = Lines()
 
     def way(self, source: str, to: str) -> str:
         """The passage that leads there."""
@@ -292,6 +293,25 @@ class Gates(RuleBasedStateMachine):
         for one in TRAVELLERS:
             if one.who not in self.tainted:
                 assert place_of(one.who, lines) == self.truth[one.who]
+
+    @invariant()
+    def what_grew_says_what_is_said_at_once(self) -> None:
+        """Of parts that came in any order, asked in between, as a node reads them."""
+        whole = self.union()
+        self.grown = self.grown.copied()
+        for node in self.nodes.values():
+            self.grown.add(node.receipts.values(), node.gates.values())
+            for one in TRAVELLERS:
+                story_of(one.who, self.grown)
+        for one in TRAVELLERS:
+            assert story_of(one.who, self.grown) == story_of(one.who, whole)
+        for name in EVERYWHERE:
+            grown, line = self.grown[name], whole[name]
+            assert (grown.receipts, grown.gate) == (line.receipts, line.gate)
+        for name in {*self.grown.asked} & {*EVERYWHERE}:
+            assert {one for one in self.grown.votes_asked if one[1] == name} >= {
+                one for one in whole.votes_asked if one[1] == name
+            }
 
     @invariant()
     def at_most_one_honest_gate_has_it_and_no_view_tells_another_story(self) -> None:

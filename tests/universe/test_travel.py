@@ -334,7 +334,7 @@ def test_a_second_first_gate_voids_nothing_that_others_answered() -> None:
     # Whose answers decide is read before anything is said of it, and without one the id decides.
     alone = lines_of(left, gates=(*GATES, smaller))
     assert alone[MEADOW].gate == smaller
-    assert REEF in alone.asked
+    assert (REEF, MEADOW) in alone.votes_asked
 
 
 def test_a_hand_over_settles_which_of_two_stands() -> None:

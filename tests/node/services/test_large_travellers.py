@@ -18,7 +18,7 @@ from node.gates import Gates
 from node.services import travel
 from node.services.passengers import Passenger
 from node.services.travel import Sent
-from node.services.verdicts import FALSE_BYTES, bytes_told
+from node.services.verdicts import FALSE_BYTES, Wanted, bytes_told
 from registry.errors import CannotTravel
 from storage.store import Store
 from tests.node.services.test_many_travellers import left as says_of
@@ -63,7 +63,7 @@ async def test_it_is_let_in_once_its_bytes_are_there(people: tuple[Person, Perso
     reef = bob.universe("universe:reef")
     await bob.hears(alice)
     assert await bob.gates.answer(reef) == []
-    assert bob.gates.wanted == {blob_of(sent): 300_000}
+    assert bob.gates.wanted == {blob_of(sent): Wanted(300_000, frozenset({passage.name}))}
     assert await bytes_told(bob.ferry.store, traveller) is None
     # A small one that left later is not kept waiting.
     fox = await sends(alice, passage)
@@ -96,7 +96,7 @@ async def test_one_whose_bytes_rotted_is_fetched_again_and_keeps_nobody_else_wai
     signed = await bob.gates.answer(reef)
     assert [one.receipt.kind for one in signed] == ["return", "arrival"]
     assert (await bob.sees(eel), await bob.sees(fox)) == (In(reef), In(reef))
-    assert bob.gates.wanted == {blob_of(sent): 300_000}
+    assert bob.gates.wanted == {blob_of(sent): Wanted(300_000, frozenset({passage.name}))}
     assert await bob.ferry.store.put_blob(WHALE.data) == blob_of(sent)
     await bob.gates.answer(reef)
     assert await bob.sees(sent) == In(reef)
