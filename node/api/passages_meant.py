@@ -103,7 +103,10 @@ async def _apart(node: Node, source: FoundEnd, target: FoundEnd) -> str:
 
 
 async def end_meant(node: Node, passage: Passage, text: str | None) -> str:
-    """The end that is meant: of two of one id, and where none is named, this author's."""
+    """This author's end that is meant: of two of one id, or where none is named.
+
+    Raises `NotAllowed` (`not-your-universe`, `not-your-passage`), `Rejected` (`not-an-end`).
+    """
     ends = passage.proposed.ends[:2]
     own = [end for end in ends if parse_full_name(end)[0] == node.identity.did]
     if text is not None:
@@ -112,9 +115,13 @@ async def end_meant(node: Node, passage: Passage, text: str | None) -> str:
         if not same:
             detail = f"{passage.name} does not lead from {quoted(text)}"
             raise Rejected(detail, code="not-an-end")
+        if same[0] not in own:
+            detail = f"{same[0]} is not yours: its owner sends from there, and calls back"
+            raise NotAllowed(detail, code="not-your-universe")
         return same[0]
     if not own:
         raise NotAllowed("neither universe is yours", code="not-your-passage")
     if len(own) == 2:
-        raise Rejected("both ends are yours: say `from` which it leaves", code="not-an-end")
+        detail = "both ends are yours: say which it leaves (`from`, --from in the shell)"
+        raise Rejected(detail, code="not-an-end")
     return own[0]

@@ -23,6 +23,7 @@ from node.commands.files import is_stream, keep_what_is_there, whole_file
 from node.commands.passage_text import (
     behind_text,
     end_text,
+    late_text,
     place_text,
     rest_text,
     stability_text,
@@ -284,7 +285,10 @@ def take(
 def recall(passage: str, migration: str, source: str | None, namespace: str | None) -> None:
     """Ask for a traveller back; it comes unless the other gate let it in before."""
     body = {"migration": migration, "from": source, "namespace": namespace}
-    return print_travel(node().post(path_of(PATH, passage, "recall"), body))
+    done = node().post(path_of(PATH, passage, "recall"), body)
+    print_travel(done)
+    if not wants_json() and (late := late_text(done["traveller"])):
+        say(late, fg="yellow")
 
 
 @passage_command.command("decide")

@@ -35,6 +35,11 @@ def waiting_text(passage: Json, found: Json, own: str) -> Iterator[str]:
             yield f"{printable(one['soul'])} waits for you: {printable(command)} --accept|--refuse"
 
 
+def late_text(one: Json) -> str | None:
+    """Of who was called back and is under way no more: nobody hears of it."""
+    return "It is under way no more: this calls nobody back." if one["state"] == "in" else None
+
+
 def behind_text(universe: str) -> str:
     """What stops a gate, and what helps."""
     text = (

@@ -62,6 +62,11 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "Only an owner of one of its two universes proposes, accepts or closes a passage.",
         "`panspermia passage show` names them.",
     ),
+    "not-your-universe": (
+        "Who leaves a universe, who is called back to it and which device is its gate is its"
+        " owner's to say.",
+        "`panspermia universe show` names the owner; fork it to go on from it in one of yours.",
+    ),
     "not-an-end": (
         "The passage does not lead from that universe.",
         "`panspermia passage show` names its two ends.",

@@ -126,6 +126,12 @@ def test_travellers_go_come_back_and_are_answered_by_commands(
     told(alice, "passage", "send", "p", str(broken), exit=1, code="invalid-file")
     far = ("--from", "universe:far")
     told(alice, "passage", "send", "p", str(fox), "--soul", "fox", *far, exit=1, code="not-an-end")
+    theirs = f"{bob.did}/{MAIN}"
+    told(
+        alice, "passage", "send", "p", str(fox), "--soul", "fox", "--from", theirs, exit=4,
+        code="not-your-universe",
+    )  # fmt: skip
+    told(alice, "passage", "gate", theirs, exit=4, code="not-your-universe")
     told(alice, "passage", "send", "q", str(fox), "--soul", "fox", exit=5, code="unknown-passage")
     told(alice, "passage", "recall", "p", "01" * 16, exit=5, code="unknown-migration")
 

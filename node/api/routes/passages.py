@@ -258,7 +258,8 @@ async def take_gate(node: Node, call: Call[NoQuery, NewGate]) -> GateTaken:
     row = await universe_meant(node.store, call.body.universe, places)
     universe = row.listing.target
     if row.listing.author != node.identity.did:
-        raise NotAllowed(f"{universe} is not this author's", code="not-your-passage")
+        detail = f"{universe} is not yours: only its owner says which device is its gate"
+        raise NotAllowed(detail, code="not-your-universe")
     gates = Gatekeeper(ferry_in(node, row.namespace), node.gating)
     taken = await gates.take_gate(universe, anyway=call.body.anyway)
     return GateTaken(

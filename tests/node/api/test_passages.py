@@ -294,12 +294,26 @@ async def test_a_migrate_entity_is_its_own_migration(alice: Alice) -> None:
     assert answer.status_code == 422
 
 
+async def test_where_both_ends_are_ones_own_it_is_said_how_to_name_one(alice: Alice) -> None:
+    one = await proposed(alice)
+    wish = {"soul": "fox", "data": FOX}
+    answer = await alice.client.post(f"{PASSAGE}/{one['id']}/travel", json=wish)
+    assert answer.json()["code"] == "not-an-end"
+    assert "--from in the shell" in answer.json()["detail"]
+
+
 async def test_to_somebody_elses_universe_it_is_proposed(alice: Alice) -> None:
     one = await proposed(alice, BOBS)
     assert (one["active"], one["state"], one["acceptedBy"]) == (False, "proposed", "")
     wish = {"soul": "fox", "data": FOX}
     answer = await alice.client.post(f"{PASSAGE}/{one['id']}/travel", json=wish)
     assert (answer.status_code, answer.json()["code"]) == (409, "passage-closed")
+    for act, said in (("travel", wish), ("recall", {"migration": "01" * 16})):
+        theirs = await alice.client.post(
+            f"{PASSAGE}/{one['id']}/{act}", json={**said, "from": BOBS}
+        )
+        assert (theirs.status_code, theirs.json()["code"]) == (403, "not-your-universe")
+        assert "passage gate" not in theirs.text, "that is not for who does not own it"
     own = await alice.client.post(f"{PASSAGE}/{one['id']}/accept", json={})
     assert (own.status_code, own.json()["code"]) == (409, "own-passage")
 

@@ -10,6 +10,7 @@ from node.commands.passage import MIGRATION, send
 from node.commands.passage_text import (
     behind_text,
     end_text,
+    late_text,
     place_text,
     rest_text,
     stability_text,
@@ -41,6 +42,12 @@ def test_a_traveller_is_in_one_place_or_under_way() -> None:
     assert own == "fox is in universe:reef (yours)"
     refused = {**FOX, "state": "refused", "reason": "no room"}
     assert place_text(refused, CALLED).endswith("refused: no room")
+
+
+def test_who_calls_somebody_back_too_late_is_told_so() -> None:
+    assert late_text({**FOX, "state": "in"}) == "It is under way no more: this calls nobody back."
+    assert late_text(FOX) is None
+    assert late_text({**FOX, "state": "refused", "reason": ""}) is None
 
 
 def test_what_was_deleted_is_told_of_a_passage_and_of_who_is_there() -> None:
