@@ -68,3 +68,12 @@ def test_who_tries_before_it_is_due_waits_no_longer_for_it() -> None:
     assert retries.first_s(now_s=9) == FIRST_S - 9
     retries.put_off("a", now_s=FIRST_S)
     assert retries.first_s(now_s=FIRST_S) == 2 * FIRST_S
+
+
+def test_what_is_due_soon_is_not_put_off_by_what_is_known_of_later() -> None:
+    retries: Retries[str] = Retries()
+    retries.put_off("full", now_s=0)
+    retries.no_later("full", 3_600)
+    assert retries.first_s(now_s=0) == FIRST_S
+    retries.no_later("full", FIRST_S / 2)
+    assert retries.first_s(now_s=0) == FIRST_S / 2

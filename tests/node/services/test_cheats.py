@@ -20,7 +20,7 @@ from node.services import gatebooks
 from node.services.gatebooks import Books
 from node.services.passages import close_passage, create_passage, document_of, passage_called
 from node.services.passengers import Passenger
-from node.services.verdicts import Wanted
+from node.services.verdicts import Wanted, judge_of
 from node.traveller_turns import Turns
 from registry.head import Words
 from tests.node.services.test_many_travellers import left
@@ -28,11 +28,14 @@ from tests.node.services.test_room import joined
 from tests.node.services.test_travel import Person, opened, opened_people
 from tests.registry.attested import CAROL_DID
 from tests.storage.people import NOW_US
+from tests.universe.passengers import EEL, MEADOW, PASSAGE, REEF, VOID
+from tests.universe.passengers import sent as signed_departure
+from tests.universe.test_passage import ACCEPTED, PROPOSED
 from universe import shares, travel
 from universe.gatebook import ROOT
 from universe.gates import Last
 from universe.lines import Lines
-from universe.passage import Passage, Said
+from universe.passage import Passage, Said, passages_of
 from universe.receipts import Checked, Receipt, Signed, Traveller, Who, encode_signed, sign_receipt
 from universe.travel import In, InTransit, place_of
 
@@ -260,3 +263,14 @@ def test_passages_take_turns_and_none_takes_all_places() -> None:
     turns.failed(two)
     turns.came(two)
     assert turns.take(wanted, []) == [two, three, four]
+
+
+def test_what_was_deleted_refuses_nobody_who_came_through_a_passage_of_nobodys() -> None:
+    """Whoever makes passages up would fill its chain."""
+    (both,) = passages_of([PROPOSED, ACCEPTED])
+    gone = judge_of({PASSAGE: both}, (), {}, [], is_gone=True)
+    assert gone(signed_departure(EEL, REEF, MEADOW)).word == "refuse"
+    assert gone(signed_departure(EEL, REEF, VOID)).word == "wait", "it leads elsewhere"
+    assert (
+        judge_of({}, (), {}, [], is_gone=True)(signed_departure(EEL, REEF, MEADOW)).word == "wait"
+    )

@@ -27,7 +27,7 @@ from tests.storage.people import NOW_US
 from universe import room, shares
 from universe.event import Event, encode_event
 from universe.gate import Verdict
-from universe.gatebook import ROOT, put_hand_over
+from universe.gatebook import ROOT, put_hand_over, put_receipts
 from universe.gates import BEGINNING, HandOver, Last, sign_hand_over
 from universe.passage import Passage, Said
 from universe.receipts import (
@@ -406,3 +406,54 @@ async def test_what_a_cheat_says_to_be_under_way_keeps_nobody_at_home(
     eel = Passenger(b"{}", "eel")
     sent = await bob.gates.send(honest, bob.universe("universe:reef"), bytes(16), eel, 1)
     assert isinstance(await bob.sees(sent), InTransit)
+
+
+async def test_through_passages_that_nobody_agreed_to_nobody_is_under_way(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cheat names another one in each departure."""
+    alice, bob = people
+    meadow, void = alice.universe("universe:meadow"), await bob.makes("universe:void")
+    cheat = await joined(alice, bob, meadow, void, 2)
+    honest = await joined(alice, bob, meadow, bob.universe("universe:reef"), 1)
+    monkeypatch.setattr(room, "VALUES_MAX", 9_400)
+    said = [left(bob, alice, cheat, n, Who(void, f"imp {n}")) for n in range(25)]
+    await bob.signs(
+        *(
+            replace(one, universe=void, other=meadow, passage=f"{bob.ferry.did}/passage:x{number}")
+            for number, one in enumerate(said)
+        )
+    )
+    await alice.hears(bob)
+    await bob.hears(alice)
+    monkeypatch.setattr(room, "VALUES_MAX", ANSWERS + 1)
+    eel = Passenger(b"{}", "eel")
+    sent = await bob.gates.send(honest, bob.universe("universe:reef"), bytes(16), eel, 1)
+    assert isinstance(await bob.sees(sent), InTransit)
+
+
+async def test_a_return_takes_the_place_of_its_call_and_nobody_else_comes_in_by_it(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written in one change with somebody who is let in, while there is no place at all."""
+    alice, bob = people
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    passage = await joined(alice, bob, meadow, reef, 1)
+    sent = await goes(alice, passage, 1)
+    await alice.gates.recall(meadow, sent.departure.receipt.migration)
+    first = sent.departure.receipt
+    returned = replace(
+        first, kind="return", seq=2, prev=sent.departure.id, answers=bytes([1]) * 32,
+        traveller=first.traveller.told,
+    )  # fmt: skip
+    back = sign_receipt(returned, alice.ferry.identity.device)
+    arrived = replace(returned, kind="arrival", seq=3, prev=back.id)
+    both = [back, sign_receipt(arrived, alice.ferry.identity.device)]
+    monkeypatch.setattr(room, "VALUES_MAX", room.VALUES_MAX - await places_free(alice, meadow))
+    document, signer = document_of(meadow, "uni", COMMONS), alice.ferry.identity.signer
+    edit = put_receipts(both, now_us=NOW_US, returned={sent.departure.id})
+    with pytest.raises(CannotTravel) as full:
+        await alice.ferry.store.commit(document, edit, signer)
+    assert full.value.why == "gate-full"
+    edit = put_receipts([back], now_us=NOW_US, returned={sent.departure.id})
+    await alice.ferry.store.commit(document, edit, signer)
