@@ -21,6 +21,8 @@ from universe.lines import Lines
 from universe.receipts import Checked
 from universe.travel import story_of
 
+NAMES = (MEADOW, REEF, VOID)
+
 
 def grows(receipts: Sequence[Checked], hand_overs: Sequence[CheckedHandOver]) -> None:
     """One after the other, asked after each."""
@@ -28,7 +30,7 @@ def grows(receipts: Sequence[Checked], hand_overs: Sequence[CheckedHandOver]) ->
     for order in permutations(range(len(receipts) + len(hand_overs))):
         grown = Lines()
         for place in order:
-            before = {who: story_of(who, grown) for who in whos}
+            before = [grown[name] for name in NAMES]
             forked = grown.copied()
             if place < len(receipts):
                 forked.add([receipts[place]], [])
@@ -36,10 +38,10 @@ def grows(receipts: Sequence[Checked], hand_overs: Sequence[CheckedHandOver]) ->
                 forked.add([], [hand_overs[place - len(receipts)]])
             for who in whos:
                 story_of(who, forked)
-            assert {who: story_of(who, grown) for who in whos} == before, "it is not in that one"
+            assert [grown[name] for name in NAMES] == before, "it is not in that one"
             grown = forked
         whole = Lines(receipts, hand_overs)
-        for name in (MEADOW, REEF, VOID):
+        for name in NAMES:
             assert grown[name] == whole[name]
         assert [story_of(who, grown) for who in whos] == [story_of(who, whole) for who in whos]
         assert grown.votes_asked == whole.votes_asked

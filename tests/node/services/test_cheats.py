@@ -248,6 +248,13 @@ async def test_blobs_that_nobody_has_keep_no_bytes_of_another_passage_from_being
     assert await bob.sees(sent) == In(reef)
 
 
+def test_of_several_who_name_one_blob_none_keeps_it_from_another() -> None:
+    honest, cheat = (300_000, "passage:1"), (1, "passage:2")
+    for first, second in ((honest, cheat), (cheat, honest)):
+        both = Wanted(0, frozenset()).with_(*first).with_(*second)
+        assert both == Wanted(300_000, frozenset({"passage:1", "passage:2"}))
+
+
 def test_passages_take_turns_and_none_takes_all_places() -> None:
     turns = Turns()
     one, two, three, four, five, six = (BlobId(bytes([number]) * 32) for number in range(6))
