@@ -204,6 +204,7 @@ class Gates(RuleBasedStateMachine):
         del copies[1:]  # of this life
         self.nodes[universe] = back
         self.went_back.add(universe)
+        self.grown = Lines()  # what nobody else had is held nowhere any more
         for name in {*HONEST} - {universe}:
             for one in self.nodes[name].receipts.values():
                 if one.receipt.universe != universe:
