@@ -9,6 +9,7 @@ rotten, also what is found: who uses it holds it against its hash.
 
 import os
 from collections.abc import Iterator
+from struct import iter_unpack
 from typing import Final, NamedTuple
 
 from crdt.delta import DATA_BYTES_MAX
@@ -25,6 +26,22 @@ class Found(NamedTuple):
     id: int
     size: int
     at: int
+
+
+class _Pages:
+    """Some of so many, a bit for each: of a file of many gigabytes nearly all may be free."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._bits = bytearray(count // 8 + 1)
+
+    def __contains__(self, page: int) -> bool:
+        return bool(self._bits[page >> 3] >> (page & 7) & 1)
+
+    def add(self, page: int) -> None:
+        """What says a page that there is none of is rotten."""
+        if page <= self._count:
+            self._bits[page >> 3] |= 1 << (page & 7)
 
 
 class Leaves:
@@ -54,8 +71,8 @@ class Leaves:
         sizes: list[tuple[int, bool]] = []
         while at < end <= len(record):
             kind, at = _number(record, at)
-            is_bytes = kind >= 12 and kind % 2 == 0
-            sizes.append(((kind - 12) // 2 if kind >= 12 else _SIZES[min(kind, 9)], is_bytes))
+            is_bytes = kind >= 12  # a text, too: one bit tells it from bytes
+            sizes.append(((kind - 12) // 2 if is_bytes else _SIZES[min(kind, 9)], is_bytes))
         found: list[bytes | None] = []
         for size, is_bytes in sizes:
             found.append(record[end : end + size] if is_bytes else None)
@@ -88,15 +105,15 @@ class Leaves:
             page = self._integer(at, 4)
         return bytes(record) if len(record) == size else None
 
-    def _free(self) -> set[int]:
-        free: set[int] = set()
+    def _free(self) -> "_Pages":
+        free = _Pages(self._pages)
         trunk = self._integer(_TRUNK_AT, 4)
         while 1 < trunk <= self._pages and trunk not in free:
             free.add(trunk)
-            at = (trunk - 1) * self._page_bytes
-            count = min(self._integer(at + 4, 4), self._usable // 4 - 2)
-            free.update(self._integer(at + 8 + 4 * number, 4) for number in range(count))
-            trunk = self._integer(at, 4)
+            page = self._read((trunk - 1) * self._page_bytes, self._page_bytes)
+            trunk, count = int.from_bytes(page[:4], "big"), int.from_bytes(page[4:8], "big")
+            for (number,) in iter_unpack(">I", page[8 : 8 + 4 * min(count, self._usable // 4 - 2)]):
+                free.add(number)
         return free
 
     def _integer(self, at: int, size: int) -> int:

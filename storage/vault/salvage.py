@@ -1,10 +1,11 @@
 """All of a vault that can be read, though some pages of it cannot, row by row into an empty one.
 
     names ─▸ what was lost ─▸ objects by ranges of ids ─▸ those that are named and were not met
-          ─▸ those on pages to which none leads any more ─▸ names of what has none, by its bytes
+          ─▸ those on pages to which none leads any more ─▸ names of what has none that is right
 
 Where a range cannot be read it is halved, down to single rows. An id is never given to others, so
-what says which were given is held against the rows themselves. Nothing here trusts a type.
+what says which were given is held against the rows themselves. Nothing here trusts a type, and no
+row that cannot be unpacked takes the place of one that can: it may be of another table.
 """
 
 import sqlite3
@@ -16,19 +17,11 @@ from typing import Any, Final
 
 from zstandard import FRAME_HEADER
 
-from crdt.digest import payload_digest
 from storage.errors import Corrupt
 from storage.sqlite_errors import as_ours
-from storage.vault.leaves import Leaves
-from storage.vault.reading import read, rows_of
-from storage.vault.unpacking import (
-    HEIGHT_MAX,
-    Damaged,
-    PlainCache,
-    Row,
-    Unpacking,
-    decode_bases,
-)
+from storage.vault.leaves import ROW_BYTES_MAX, Leaves
+from storage.vault.naming_anew import name_anew
+from storage.vault.unpacking import Damaged, PlainCache, Row, Unpacking, decode_bases
 
 TOGETHER: Final = 256
 """Rows in one statement; where it fails, half of as many ids."""
@@ -36,6 +29,9 @@ IN_VAIN_MAX: Final = 1 << 16
 """Ids one after the other of which none can be read: then only what is named is asked for."""
 IDS_END: Final = 1 << 53
 """No id is near it; what says so is rotten."""
+HIDDEN_END: Final = IDS_END >> 1
+"""What is found on its page alone has its bytes to speak for it, so its id may be any that leaves
+room for all that are given behind it."""
 MARGIN: Final = 1 << 20
 """Ids that may have been given after the last one that is known."""
 _AFTER_KEYS: Final = b"\xff" * 33
@@ -57,6 +53,8 @@ class Salvage:
 
     def copy(self, leaves: Leaves) -> None:
         """All of it; `leaves`: of the old file."""
+        # Else a row that flows over to a page that leads to itself takes as much as the file.
+        self.old.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX)
         given, readable = self._given()
         self._put("name", "key, id, size, height", self._names())
         todo = self._rows("todo", "number, older, newer", self._highest("todo", "number"))
@@ -65,10 +63,10 @@ class Salvage:
         self._put("lost", _LOST, self._rows("lost", _LOST, losses))
         last = self._last_id(given.get(b"whole", 0))
         for table, columns in _OBJECTS.items():
-            self._put(table, columns, self._rows(table, columns, last))
+            self._put(table, columns, filter(_is_object, self._rows(table, columns, last)))
         self._copy_named()
-        self._copy_hidden(leaves, last + MARGIN)
-        self._name_anew()
+        self._copy_hidden(leaves)
+        name_anew(self.fresh)
         self._keep_given("whole", given.get(b"whole", 0), self._last_id(0), is_sure=readable)
         self._keep_given("lost", given.get(b"lost", 0), self._seen("lost", "number"), readable)
 
@@ -177,105 +175,59 @@ class Salvage:
     def _copy_named(self) -> None:
         """What is named, or leaned on, and was not met in its place, may be found where its id
         leads: so would whoever reads."""
-        self.fresh.execute("CREATE TEMP TABLE wanted (id INTEGER PRIMARY KEY)")
+        # Whose row is of no use is not put, and not asked for again: it may lean on itself.
         self.fresh.execute(
-            "INSERT INTO wanted SELECT id FROM vault.name UNION SELECT id FROM vault.lost"
+            "CREATE TEMP TABLE wanted (id INTEGER PRIMARY KEY, is_asked INTEGER NOT NULL DEFAULT 0)"
+        )
+        self.fresh.execute("CREATE INDEX temp.unasked ON wanted (id) WHERE NOT is_asked")
+        self.fresh.execute(
+            "INSERT INTO wanted (id) SELECT id FROM vault.name UNION SELECT id FROM vault.lost"
             " WHERE id IS NOT NULL EXCEPT SELECT id FROM vault.whole"
             " EXCEPT SELECT id FROM vault.delta"
         )
         for (bases,) in self.fresh.execute("SELECT bases FROM vault.delta"):
             self._want(_bases_of(bases))
-        after = -1 << 63
         while some := self.fresh.execute(
-            "SELECT id FROM wanted WHERE id > ? ORDER BY id LIMIT ?", (after, TOGETHER)
+            "SELECT id FROM wanted WHERE NOT is_asked LIMIT ?", (TOGETHER,)
         ).fetchall():
-            after = some[-1][0]
             for (id,) in some:
-                if self._copy_one(id):
-                    after = -1 << 63  # what that leans on may stand before it
-                    break
+                self._copy_one(id)
         self.fresh.execute("DROP TABLE wanted")
 
-    def _want(self, ids: Iterable[int]) -> bool:
-        """Those that are not here; gives whether there are any that were not asked for before."""
-        before = self.fresh.total_changes
+    def _want(self, ids: Iterable[int]) -> None:
+        """Those that are not here."""
         self.fresh.executemany(
-            "INSERT OR IGNORE INTO wanted SELECT ?1"
+            "INSERT OR IGNORE INTO wanted (id) SELECT ?1"
             " WHERE NOT EXISTS (SELECT 1 FROM vault.whole WHERE id = ?1)"
             " AND NOT EXISTS (SELECT 1 FROM vault.delta WHERE id = ?1)",
             [(id,) for id in ids],
         )
-        return self.fresh.total_changes > before
 
-    def _copy_one(self, id: int) -> bool:
-        """Gives whether there is more to look for because of it."""
-        self.fresh.execute("DELETE FROM wanted WHERE id = ?", (id,))
-        is_more = False
+    def _copy_one(self, id: int) -> None:
+        """And what it leans on is wanted."""
+        self.fresh.execute("UPDATE wanted SET is_asked = 1 WHERE id = ?", (id,))
         for table, columns in _OBJECTS.items():
-            found = self._read(f"SELECT {columns} FROM {table} WHERE id = ?", (id,)) or []
+            asked = f"SELECT {columns} FROM {table} WHERE id = ?"
+            found = [*filter(_is_object, self._read(asked, (id,)) or [])]
             self._put(table, columns, iter(found))
-            if found and table == "delta":
-                is_more = self._want(_bases_of(found[0][1]))
-        return is_more
+            if table == "delta":
+                for _, bases, _ in found:
+                    self._want(_bases_of(bases))
 
-    def _copy_hidden(self, leaves: Leaves, last: int) -> None:
+    def _copy_hidden(self, leaves: Leaves) -> None:
         """What SQLite does not find any more, as some page on the way to it is lost."""
         here = (
             "SELECT 1 FROM vault.whole WHERE id = ?1 UNION SELECT 1 FROM vault.delta WHERE id = ?1"
         )
         for cell in leaves.cells():
-            if not 0 < cell.id <= last or self.fresh.execute(here, (cell.id,)).fetchone():
+            if not 0 < cell.id < HIDDEN_END or self.fresh.execute(here, (cell.id,)).fetchone():
                 continue
             match leaves.columns(cell):
-                case [None, bytes(data)] if _is_whole(data):
-                    self._put("whole", "id, data", iter([(cell.id, data)]))
-                case [None, bytes(bases), bytes(data)] if _bases_of(bases) and _is_frame(data):
-                    self._put("delta", "id, bases, data", iter([(cell.id, bases, data)]))
+                case [None, *rest] if _is_object([cell.id, *rest]):
+                    table = "whole" if len(rest) == 1 else "delta"
+                    self._put(table, _OBJECTS[table], iter([(cell.id, *rest)]))
                 case _:
                     continue
-
-    def _name_anew(self) -> None:
-        """What has no name is called by what it is; if that is garbage, the next collection takes
-        it.
-
-        Not what was lost: others lean on it by its id, under which it is written when it comes. How
-        many lean on these is not known, so none does from now on.
-        """
-        self.fresh.execute("CREATE TEMP TABLE unnamed (id INTEGER PRIMARY KEY)")
-        self.fresh.execute(
-            "INSERT INTO unnamed SELECT id FROM vault.whole UNION SELECT id FROM vault.delta"
-            " EXCEPT SELECT id FROM vault.name"
-            " EXCEPT SELECT id FROM vault.lost WHERE id IS NOT NULL"
-        )
-        cache, after = PlainCache(), -1 << 63
-        while some := self.fresh.execute(
-            "SELECT id FROM unnamed WHERE id > ? ORDER BY id LIMIT ?", (after, TOGETHER)
-        ).fetchall():
-            after = some[-1][0]
-            self._name([id for (id,) in some], cache)
-        self.fresh.execute("DROP TABLE unnamed")
-
-    def _name(self, ids: list[int], cache: PlainCache) -> None:
-        waiting = [ids]
-        while waiting:
-            some = waiting.pop()
-            rows = rows_of(self.fresh, some, is_bounded=len(some) > 1)
-            if rows is None:
-                waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
-                continue
-            unpacking = Unpacking(rows, cache)
-            for id in some:
-                try:
-                    plain = unpacking.plain(id)
-                except Damaged:
-                    continue
-                key = payload_digest(plain)
-                if key in read(self.fresh, [key], PlainCache()).objects:
-                    continue  # another row has these bytes, too
-                self.fresh.execute(  # a name that leads elsewhere is rotten
-                    "INSERT OR REPLACE INTO vault.name (key, id, size, height) VALUES (?, ?, ?, ?)",
-                    (key, id, len(plain), HEIGHT_MAX),
-                )
 
     def _put(self, table: str, columns: str, rows: Iterator[_Row]) -> None:
         marks = ",".join("?" * (columns.count(",") + 1))
@@ -314,17 +266,19 @@ def _are_keys(rows: Sequence[_Row], low: bytes, high: bytes) -> bool:
     return are_keys and all(one < other for one, other in pairwise(keys))
 
 
-def _is_whole(data: bytes) -> bool:
-    try:
-        Unpacking({0: Row((), data)}, PlainCache()).plain(0)
-    except Damaged:
-        return False
-    return True
-
-
-def _is_frame(data: bytes) -> bool:
-    """A row of `todo` has as many columns as a delta."""
-    return data.startswith(FRAME_HEADER)
+def _is_object(row: _Row) -> bool:
+    """Whether there can be bytes in it."""
+    match row:
+        case [_, bytes(data)]:
+            try:
+                Unpacking({0: Row((), data)}, PlainCache()).plain(0)
+            except Damaged:
+                return False
+            return True
+        case [_, bytes(bases), bytes(data)]:  # so many columns has a row of `todo`, too
+            return bool(_bases_of(bases)) and data.startswith(FRAME_HEADER)
+        case _:
+            return False
 
 
 def _bases_of(bases: object) -> tuple[int, ...]:

@@ -1,19 +1,25 @@
 """Whatever one page of the file becomes: what could be read before can be read after."""
 
 import asyncio
+import os
 import random
 import shutil
 import sqlite3
+import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from crdt.digest import payload_digest
+from storage.vault.leaves import Leaves
+from storage.vault.lost import lose
 from storage.vault.opening import PAGE_BYTES, make_vault
 from storage.vault.reading import read
 from storage.vault.rescue import note_damage, rescue
-from storage.vault.unpacking import PlainCache
+from storage.vault.rows import encode, put
+from storage.vault.unpacking import PlainCache, encode_bases
 from tests.storage.test_folding import opened
 from tests.storage.test_whole_again import put_settled
 
@@ -68,13 +74,13 @@ def zeros(content: bytes, page: int) -> bytes:
     return content[:at] + bytes(PAGE_BYTES) + content[at + PAGE_BYTES :]
 
 
-def leaf_with(content: bytes, needle: bytes) -> int:
-    """The first leaf of a table that has it; not one of an index."""
+def leaf_with(content: bytes, needle: bytes, kind: int = 13) -> int:
+    """The first leaf of a table that has it, or of an index, which is of kind 10."""
     starts = range(PAGE_BYTES, len(content), PAGE_BYTES)
     return next(
         at // PAGE_BYTES + 1
         for at in starts
-        if content[at] == 13 and needle in content[at : at + PAGE_BYTES]
+        if content[at] == kind and needle in content[at : at + PAGE_BYTES]
     )
 
 
@@ -214,6 +220,7 @@ def test_what_was_deleted_is_not_found_again(settled: bytes, tmp_path: Path) -> 
     path = tmp_path / "snapshots.db"
     path.write_bytes(settled)
     with closing(sqlite3.connect(path)) as vault:
+        vault.execute("PRAGMA secure_delete = OFF")  # else zeros are on the free pages
         vault.execute("DELETE FROM whole WHERE length(data) > 9000")
         vault.execute("DELETE FROM name WHERE id NOT IN (SELECT id FROM whole)")
         vault.execute("DELETE FROM delta")
@@ -227,3 +234,221 @@ def test_what_was_deleted_is_not_found_again(settled: bytes, tmp_path: Path) -> 
     assert asked(content, "SELECT id FROM whole ORDER BY id", tmp_path) == ids
     assert asked(content, "SELECT count(*) FROM delta", tmp_path) == [(0,)]
     assert asked(content, "SELECT key FROM name ORDER BY key", tmp_path) == keys
+
+
+def without(content: bytes, folder: Path, *tables: str) -> bytes:
+    """The root of each is lost."""
+    for table in tables:
+        content = zeros(content, root_of(content, table, folder))
+    return content
+
+
+def vault_of(path: Path, objects: dict[int, bytes], more: str = "") -> tuple[bytes, list[bytes]]:
+    """The file with these by their ids, plain and named, and their hashes."""
+    make_vault(path)
+    keys = [payload_digest(data) for data in objects.values()]
+    with closing(sqlite3.connect(path)) as vault, vault:
+        for key, (id, data) in zip(keys, objects.items(), strict=True):
+            vault.execute("INSERT INTO whole VALUES (?, ?)", (id, b"\0" + data))
+            vault.execute("INSERT INTO name VALUES (?, ?, ?, 0)", (key, id, len(data)))
+        vault.executescript(more)
+    with closing(sqlite3.connect(path)) as vault:
+        vault.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return path.read_bytes(), keys
+
+
+def noise(count: int, first: int, size: int = 3_000) -> dict[int, bytes]:
+    chance = random.Random(first)
+    return {id: chance.randbytes(size) for id in range(first, first + count)}
+
+
+@pytest.mark.parametrize("first", [1, 3_000_000, 1 << 40])
+def test_so_it_is_though_nothing_says_how_far_ids_were_given(tmp_path: Path, first: int) -> None:
+    path = tmp_path / "snapshots.db"
+    content, keys = vault_of(path, noise(60, first))
+    assert rescued(without(content, tmp_path, "name", "whole", "sqlite_sequence"), path)
+    assert readable(path, keys) == {*keys}
+    ((seq,),) = asked(
+        path.read_bytes(), "SELECT seq FROM sqlite_sequence WHERE name = 'whole'", tmp_path
+    )
+    assert isinstance(seq, int)
+    assert first + 60 <= seq < first + (1 << 21)
+
+
+def test_ids_are_not_given_again_though_what_had_the_last_is_lost_too(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    objects = noise(60, 1)
+    content, _ = vault_of(path, objects)
+    content = without(content, tmp_path, "name", "sqlite_sequence")
+    assert rescued(zeros(content, leaf_with(content, objects[60][:50])), path)
+    ((seq,),) = asked(
+        path.read_bytes(), "SELECT seq FROM sqlite_sequence WHERE name = 'whole'", tmp_path
+    )
+    assert isinstance(seq, int)
+    assert seq >= 60
+
+
+def test_what_is_of_any_size_is_found_on_its_pages(tmp_path: Path) -> None:
+    """Where a row begins to flow over, and where the next page of it begins."""
+    path = tmp_path / "snapshots.db"
+    chance = random.Random(1)
+    sizes = [
+        *range(PAGE_BYTES - 60, PAGE_BYTES - 20),
+        *range(4_030, 4_110, 3),
+        *range(0, 9_000, 99),
+    ]
+    content, keys = vault_of(path, {id: chance.randbytes(one) for id, one in enumerate(sizes, 1)})
+    assert rescued(without(content, tmp_path, "whole"), path)
+    assert readable(path, keys) == {*keys}
+
+
+def test_a_delta_that_leans_on_itself_and_is_no_bytes_is_asked_for_once(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    more = f"INSERT INTO delta VALUES (5, x'{encode_bases([5]).hex()}', CAST('a mark!!' AS BLOB));"
+    content, keys = vault_of(
+        path, noise(9, 10), f"{more} INSERT INTO name VALUES (x'{'07' * 32}', 5, 1, 0)"
+    )
+    rotten = bytearray(content)
+    rotten[rotten.index(b"a mark!!") - 2] = 6  # its kind: a number
+    assert rescued(bytes(rotten), path)
+    assert readable(path, keys) == {*keys}
+
+
+def test_what_has_a_name_that_rotted_has_its_own_again(settled: bytes, tmp_path: Path) -> None:
+    """Else it would have none but one that leads to nothing, and the next collection takes it."""
+    keys = keys_of(settled, tmp_path)
+    ((key,),) = asked(settled, "SELECT key FROM name WHERE id = 70", tmp_path)
+    assert isinstance(key, bytes)
+    content = bytearray(settled)
+    content[content.index(key + bytes([70])) + 31] ^= 1
+    path = tmp_path / "snapshots.db"
+    path.write_bytes(content)
+    assert len(readable(path, keys)) == len(keys) - 1
+    assert rescued(without(bytes(content), tmp_path, "todo"), path)
+    assert readable(path, keys) == {*keys}
+
+
+def test_what_came_back_after_it_was_lost_has_its_name_again(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    make_vault(path)
+    objects = [(payload_digest(data), data) for data in noise(40, 1).values()]
+    keys = [key for key, _ in objects]
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as vault:
+        vault.execute("ATTACH DATABASE ? AS vault", (str(path),))
+        put(vault, encode(objects))
+        lose(vault, keys[:5])
+        put(vault, encode(objects[:5]))
+        vault.execute("PRAGMA vault.wal_checkpoint(TRUNCATE)").fetchall()
+    assert rescued(without(path.read_bytes(), tmp_path, "name"), path)
+    assert readable(path, keys) == {*keys}
+
+
+def test_rows_of_another_table_do_not_hide_those_that_are_good(
+    settled: bytes, tmp_path: Path
+) -> None:
+    """A page of `whole` leads to one of `delta`, whose bases are taken for bytes."""
+    keys = keys_of(settled, tmp_path)
+    ((needle,),) = asked(settled, "SELECT data FROM delta WHERE id = 70", tmp_path)
+    assert isinstance(needle, bytes)
+    content = bytearray(without(settled, tmp_path, "delta"))
+    root = (root_of(settled, "whole", tmp_path) - 1) * PAGE_BYTES
+    cell = root + int.from_bytes(content[root + 12 : root + 14], "big")
+    content[cell : cell + 4] = leaf_with(settled, needle).to_bytes(4, "big")
+    path = tmp_path / "snapshots.db"
+    assert rescued(bytes(content), path)
+    assert readable(path, keys) == {*keys}
+
+
+FAR = 1 << 20
+
+
+def test_what_is_named_is_found_though_no_range_leads_to_it(tmp_path: Path) -> None:
+    """It lies behind very many ids that cannot be read, on a page that is called a free one."""
+    path = tmp_path / "snapshots.db"
+    near = noise(60, 1)
+    content, _ = vault_of(path, near | noise(9, FAR, 100))
+    far = {payload_digest(data) for data in noise(9, FAR, 100).values()}
+    page = leaf_with(content, noise(9, FAR, 100)[FAR])
+    content = zeros(content, leaf_with(content, near[60][:50]))
+    content = content[:32] + page.to_bytes(4, "big") + content[36:]
+    path.write_bytes(content)
+    assert readable(path, [*far]) == far
+    assert rescued(content, path)
+    assert readable(path, [*far]) == far
+
+
+def test_of_names_one_page_is_not_all_though_they_begin_alike(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    count = 500
+    names = "".join(
+        f"INSERT INTO name VALUES (x'{number:064x}', {number}, 1, 0);" for number in range(1, count)
+    )
+    content, _ = vault_of(path, noise(1, 1), names)
+    page = leaf_with(content, (250).to_bytes(32, "big"), 10)
+    assert rescued(zeros(content, page), path)
+    ids = {id for (id,) in asked(path.read_bytes(), "SELECT id FROM name", tmp_path)}
+    assert count - 80 < len(ids) < count - 1
+    assert {1, count - 1} <= ids
+
+
+def test_a_text_where_bytes_were_is_read_as_these(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    objects = noise(40, 1)
+    content, keys = vault_of(path, objects)
+    rotten = bytearray(without(content, tmp_path, "whole"))
+    rotten[rotten.index(b"\0" + objects[7][:50]) - 1] ^= 1
+    assert rescued(bytes(rotten), path)
+    assert readable(path, keys) == {*keys}
+
+
+def test_a_list_of_free_pages_that_leads_to_itself_has_an_end(
+    settled: bytes, tmp_path: Path
+) -> None:
+    keys = keys_of(settled, tmp_path)
+    content = without(settled, tmp_path, "whole")
+    trunk = len(content) // PAGE_BYTES + 1
+    page = (trunk.to_bytes(4, "big") + (1).to_bytes(4, "big")).ljust(PAGE_BYTES, b"\xff")
+    content = content[:28] + trunk.to_bytes(4, "big") * 2 + content[36:] + page
+    path = tmp_path / "snapshots.db"
+    assert rescued(content, path)
+    assert readable(path, keys) == {*keys}
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_row_that_is_larger_than_any_of_ours_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    content, keys = vault_of(
+        path, noise(9, 1), f"INSERT INTO whole VALUES (20, zeroblob({32 << 20}))"
+    )
+    path.write_bytes(without(content, tmp_path, "todo"))
+    note_damage(path)
+    assert peak_bytes(lambda: rescue(path, make_vault)) < 8 << 20
+    assert readable(path, keys) == {*keys}
+    assert asked(path.read_bytes(), "SELECT count(*) FROM whole", tmp_path) == [(9,)]
+
+
+def test_so_many_free_pages_take_a_bit_each(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    pages, listed = 1 << 17, PAGE_BYTES // 4 - 2
+    with path.open("wb") as file:
+        file.truncate(pages * PAGE_BYTES)
+        for trunk in range(2, pages, listed + 1):
+            following = trunk + listed + 1 if trunk + listed + 1 < pages else 0
+            numbers = [following, listed, *range(trunk + 1, trunk + listed + 1)]
+            file.seek((trunk - 1) * PAGE_BYTES)
+            file.write(b"".join(number.to_bytes(4, "big") for number in numbers))
+        file.seek(32)
+        file.write((2).to_bytes(4, "big"))
+    file_number = os.open(path, os.O_RDONLY)
+    try:
+        assert peak_bytes(lambda: [*Leaves(file_number, PAGE_BYTES).cells()]) < 1 << 20
+    finally:
+        os.close(file_number)
