@@ -79,7 +79,7 @@ class LeftOver:
             )
         if self.mended.kept:
             said.append(
-                f"the file that it was before is kept as {self.mended.kept}: delete it once"
+                f"the file that it was before is kept as {self.mended.kept}: delete that once"
                 " `panspermia scrub` finds that all is whole"
             )
         if self.mended.why_not_rescued:

@@ -9,12 +9,14 @@ and fetched as what is damaged. The old file stays beside it under another name:
 to others may hide what is good, and perhaps nobody else has that.
 """
 
+import errno
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +35,7 @@ ADVICE: Final = (
     "Start the node again: where the disk has room for it once more, it is written anew with all"
     " that can be read. Then panspermia scrub fetches the rest from peers."
 )
+FULL: Final = "the disk is full: make room"
 _READ_FIRST: Final = ("lost", "todo", "name")
 """Tables of which each start, or what it does first, reads; it ends where `name` cannot be."""
 _COUNTS: Final = (
@@ -49,7 +52,7 @@ class Rescue:
 
     is_done: bool = False
     kept: str = ""
-    """The name of the old file, which stays beside the new one."""
+    """The name of the old file, which stays beside the new one; of several, all."""
     why_not: str = ""
     """Why it stays as it is, where it was to be written anew."""
 
@@ -70,7 +73,8 @@ def is_noted(path: Path) -> bool:
 
 
 def rescue_before_opening(path: Path, make: Callable[[Path], object]) -> Rescue:
-    """As `rescue`, also where nobody could note it, since what is read first cannot be.
+    """As `rescue`, also where nobody could note it, since what is read first cannot be; `kept`: all
+    old files that lie beside it yet, whichever start left them.
 
     Raises `Corrupt` where the vault cannot be opened and stays as it is.
     """
@@ -79,7 +83,7 @@ def rescue_before_opening(path: Path, make: Callable[[Path], object]) -> Rescue:
         note_damage(path)
     done = rescue(path, make)
     if done or "name" not in faults:
-        return done
+        return replace(done, kept=", ".join(map(str, _all_kept(path))))
     raise not_written_anew(f"{path.name} is damaged: {faults['name']}.", done)
 
 
@@ -100,25 +104,54 @@ def rescue(path: Path, make: Callable[[Path], object], *, is_sure: bool = False)
     """
     if not is_noted(path):
         return Rescue()
-    new = path.with_name(f"{path.name}.new")
+    place = path.resolve()  # where a home has it on another disk, all is written there
     try:
-        _remove(new)
-        if not _copy(path, new, make, is_sure):
-            _note(path).unlink(missing_ok=True)
-            return Rescue()
-        for one in (path, new):
-            _refuse_log(one)
-        sync_folder(path.parent)  # the new one is there, before the old one has another name
-        kept = _keep(path)
-        os.replace(new, path)
-        sync_folder(path.parent)
+        kept = _write_anew(place, make, is_sure)
     except Exception as error:  # whatever rot can make of a copy: the old file is there, untouched
-        with suppress(OSError):
-            _remove(new)
         return Rescue(why_not=_said(error))
     with suppress(OSError):  # else the next start finds that it is sound
+        sync_folder(place.parent)
         _note(path).unlink(missing_ok=True)
-    return Rescue(is_done=True, kept=kept.name)
+    return Rescue(is_done=kept is not None, kept=kept.name if kept else "")
+
+
+def _write_anew(path: Path, make: Callable[[Path], object], is_sure: bool) -> Path | None:
+    """Gives the second name of the old file; None where it is sound, as what was met with may have
+    been in another file, or in the memory alone.
+
+    From the first look at the old file to the end nobody else has it. So what lies there under the
+    name of a new one is this process's, or that of one that was killed.
+    """
+    new = path.with_name(f"{path.name}.new")
+    with (
+        path.open("rb") as content,  # closed last: that gives away the locks that SQLite has on it
+        closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as old,
+    ):
+        old.text_factory = bytes
+        if is_sure:  # else nothing of one that was cut would be read
+            old.execute("PRAGMA writable_schema = ON")
+        old.execute("PRAGMA locking_mode = EXCLUSIVE")  # else another one would write to it yet
+        old.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if not os.path.samestat(os.fstat(content.fileno()), path.stat()):
+            raise StorageError("another process has just written it anew")
+        if not is_sure and _is_sound(old):
+            return None
+        _remove(new)
+        _part(path).unlink(missing_ok=True)
+        try:
+            _check_room(path)
+            _copy(old, content.fileno(), new, make)
+            for one in (path, new):
+                _end_log(one)
+            sync_folder(path.parent)  # the new one is there, before the old one has another name
+            kept = _keep(path)
+            os.replace(new, path)
+        except Exception:
+            with suppress(OSError):
+                _remove(new)
+            raise
+    return kept
 
 
 def _faults_at_first(path: Path) -> dict[str, str]:
@@ -136,7 +169,8 @@ def _faults_at_first(path: Path) -> dict[str, str]:
 
 def _check_room(path: Path) -> None:
     """Raises `StorageError` where the disk has none for the new file beside the old one."""
-    size = sum(one.stat().st_size for one in (path, _log(path)) if one.exists()) + SPARE_BYTES
+    copies = 1 if _can_have_two_names(path) else 2
+    size = copies * path.stat().st_size + SPARE_BYTES
     free = DiskRoom(path.parent).available_bytes()
     if free < size:
         raise StorageError(
@@ -144,37 +178,22 @@ def _check_room(path: Path) -> None:
         )
 
 
-def _copy(path: Path, new: Path, make: Callable[[Path], object], is_sure: bool) -> bool:
-    """All that can be read, on the disk when this returns. Gives whether it had to be: what was
-    met with may have been in another file, or in the memory alone."""
-    with (
-        path.open("rb") as content,  # closed last: that gives away the locks that SQLite has on it
-        closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as old,
-        closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh,
-    ):
-        old.text_factory = bytes
-        if is_sure:  # else nothing of one that was cut would be read
-            old.execute("PRAGMA writable_schema = ON")
-        old.execute("PRAGMA locking_mode = EXCLUSIVE")  # else another one would write to it yet
-        old.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-        old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        if not is_sure and _is_sound(old):
-            return False
-        show_as_newest(old)
-        _check_room(path)
-        make(new)
+def _copy(old: sqlite3.Connection, file: int, new: Path, make: Callable[[Path], object]) -> None:
+    """All that can be read, on the disk when this returns. `file`: descriptor of the old one."""
+    make(new)
+    show_as_newest(old)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
         fresh.execute("ATTACH DATABASE ? AS vault", (str(new),))
         # What is not finished is thrown away, so it needs no log.
         fresh.executescript("PRAGMA vault.journal_mode = OFF; PRAGMA vault.synchronous = OFF")
         fresh.execute("BEGIN")
         ((page_bytes,),) = old.execute("PRAGMA page_size")
-        Salvage(old, fresh).copy(Leaves(content.fileno(), page_bytes))
+        Salvage(old, fresh).copy(Leaves(file, page_bytes))
         fresh.execute(DOUBT.format("vault.lost"))
         fresh.execute("COMMIT")
         fresh.execute("PRAGMA vault.journal_mode = WAL")
-    with new.open("rb") as file:
-        os.fsync(file.fileno())
-    return True
+    with new.open("rb") as written:
+        os.fsync(written.fileno())
 
 
 def _is_sound(old: sqlite3.Connection) -> bool:
@@ -192,15 +211,15 @@ def _is_sound(old: sqlite3.Connection) -> bool:
 def _keep(path: Path) -> Path:
     """The same file under a second name, on the disk when this returns. It always has one."""
     number, kept = 1, path.with_name(f"{path.name}.old")
-    while kept.exists():
-        if kept.samefile(path):  # a start that was killed came so far
+    while os.path.lexists(kept):
+        if not kept.is_symlink() and kept.samefile(path):  # a start that was killed came so far
             return kept
         number += 1
         kept = path.with_name(f"{path.name}.old-{number}")
     try:
         os.link(path, kept)
     except OSError:  # a file system that has one name for each
-        part = path.with_name(f"{path.name}.old.part")
+        part = _part(path)
         try:
             shutil.copyfile(path, part)
             part.chmod(0o600)
@@ -214,12 +233,36 @@ def _keep(path: Path) -> Path:
     return kept
 
 
-def _refuse_log(path: Path) -> None:
-    """Raises `StorageError` where the last one to close it left a log: it would be read as that of
-    the new file."""
-    with suppress(FileNotFoundError):
-        if _log(path).stat().st_size:
-            raise StorageError(f"{path.name} has a log that could not be written into it")
+def _all_kept(path: Path) -> list[Path]:
+    """Those that `_keep` named and nobody deleted; mere names where they lie beside it."""
+    place = path.resolve()
+    whole = re.compile(re.escape(f"{place.name}.old") + r"(-\d+)?")
+    found = sorted(
+        one
+        for one in place.parent.glob("*.old*")
+        if whole.fullmatch(one.name) and not one.is_symlink()
+    )
+    is_beside = place.parent == path.parent.resolve()
+    return [Path(one.name) if is_beside else one for one in found]
+
+
+def _can_have_two_names(path: Path) -> bool:
+    try:
+        os.link(path, _part(path))
+    except OSError:
+        return False
+    _part(path).unlink()
+    return True
+
+
+def _end_log(path: Path) -> None:
+    """Raises `StorageError` where the last one to write it left a log that could not be written
+    into it: it would be read as that of the new file."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise StorageError(f"{path.name} has a log that could not be written into it")
+    for one in (log, path.with_name(f"{path.name}-shm")):
+        one.unlink(missing_ok=True)
 
 
 def _said(error: Exception) -> str:
@@ -228,13 +271,16 @@ def _said(error: Exception) -> str:
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return "another program has it open: close that"
         if code == sqlite3.SQLITE_FULL:
-            return "the disk is full: make room"
+            return FULL
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return FULL
     said = str(error).rstrip(".")
     return said if isinstance(error, StorageError) else f"{type(error).__name__}: {said}"
 
 
-def _log(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
+def _part(path: Path) -> Path:
+    """Of a second file that is not all there yet, or of a second name that is tried."""
+    return path.with_name(f"{path.name}.old.part")
 
 
 def _note(path: Path) -> Path:
