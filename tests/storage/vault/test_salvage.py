@@ -1,6 +1,7 @@
 """Whatever one page of the file becomes: what could be read before can be read after."""
 
 import asyncio
+import errno
 import os
 import random
 import shutil
@@ -19,7 +20,7 @@ from storage.vault.opening import PAGE_BYTES, make_vault
 from storage.vault.reading import read
 from storage.vault.rescue import note_damage, rescue
 from storage.vault.rows import encode, put
-from storage.vault.unpacking import PlainCache, encode_bases
+from storage.vault.unpacking import HEIGHT_MAX, PlainCache, encode_bases
 from tests.storage.test_folding import opened
 from tests.storage.test_whole_again import put_settled
 
@@ -314,13 +315,16 @@ def test_a_delta_that_leans_on_itself_and_is_no_bytes_is_asked_for_once(tmp_path
     assert readable(path, keys) == {*keys}
 
 
-def test_what_has_a_name_that_rotted_has_its_own_again(settled: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at", [31, 32], ids=["the hash", "the id"])
+def test_what_has_a_name_that_rotted_has_its_own_again(
+    settled: bytes, tmp_path: Path, at: int
+) -> None:
     """Else it would have none but one that leads to nothing, and the next collection takes it."""
     keys = keys_of(settled, tmp_path)
     ((key,),) = asked(settled, "SELECT key FROM name WHERE id = 70", tmp_path)
     assert isinstance(key, bytes)
     content = bytearray(settled)
-    content[content.index(key + bytes([70])) + 31] ^= 1
+    content[content.index(key + bytes([70])) + at] ^= 1
     path = tmp_path / "snapshots.db"
     path.write_bytes(content)
     assert len(readable(path, keys)) == len(keys) - 1
@@ -328,18 +332,52 @@ def test_what_has_a_name_that_rotted_has_its_own_again(settled: bytes, tmp_path:
     assert readable(path, keys) == {*keys}
 
 
-def test_what_came_back_after_it_was_lost_has_its_name_again(tmp_path: Path) -> None:
-    path = tmp_path / "snapshots.db"
+def lost_and_back(path: Path, objects: list[tuple[bytes, bytes]], *steps: str) -> None:
     make_vault(path)
-    objects = [(payload_digest(data), data) for data in noise(40, 1).values()]
-    keys = [key for key, _ in objects]
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as vault:
         vault.execute("ATTACH DATABASE ? AS vault", (str(path),))
         put(vault, encode(objects))
-        lose(vault, keys[:5])
-        put(vault, encode(objects[:5]))
+        for step in steps:
+            vault.execute(step)
+        lose(vault, [key for key, _ in objects[:5]])
+        if not steps:
+            put(vault, encode(objects[:5]))
         vault.execute("PRAGMA vault.wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def test_what_came_back_after_it_was_lost_has_its_name_again(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    objects = [(payload_digest(data), data) for data in noise(40, 1).values()]
+    keys = [key for key, _ in objects]
+    lost_and_back(path, objects)
     assert rescued(without(path.read_bytes(), tmp_path, "name"), path)
+    assert readable(path, keys) == {*keys}
+    # Nobody knows how many lean on them, one on the other.
+    assert asked(path.read_bytes(), "SELECT DISTINCT height FROM name", tmp_path) == [(HEIGHT_MAX,)]
+
+
+def test_what_is_lost_yet_comes_under_its_id(tmp_path: Path) -> None:
+    """What lies there now is no object, though it can be unpacked: it gets no name."""
+    path = tmp_path / "snapshots.db"
+    objects = [(payload_digest(data), data) for data in noise(40, 1).values()]
+    lost_and_back(path, objects, "UPDATE vault.whole SET data = x'0001' WHERE id <= 5")
+    assert rescued(without(path.read_bytes(), tmp_path, "todo"), path)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as vault:
+        vault.execute("ATTACH DATABASE ? AS vault", (str(path),))
+        put(vault, encode(objects[:5]))
+        ids = [id for (id,) in vault.execute("SELECT id FROM vault.name ORDER BY id")]
+    assert ids == [*range(1, 41)]
+    assert readable(path, [key for key, _ in objects]) == {key for key, _ in objects}
+
+
+def test_rows_of_what_is_to_be_written_anew_are_taken_for_no_objects(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    todo = "".join(
+        f"INSERT INTO todo VALUES ({number}, x'{number:064x}', x'{0:064x}');"
+        for number in range(1, 20)
+    )
+    content, keys = vault_of(path, noise(40, 1), todo)
+    assert rescued(without(content, tmp_path, "whole"), path)
     assert readable(path, keys) == {*keys}
 
 
@@ -365,16 +403,17 @@ FAR = 1 << 20
 def test_what_is_named_is_found_though_no_range_leads_to_it(tmp_path: Path) -> None:
     """It lies behind very many ids that cannot be read, on a page that is called a free one."""
     path = tmp_path / "snapshots.db"
-    near = noise(60, 1)
-    content, _ = vault_of(path, near | noise(9, FAR, 100))
-    far = {payload_digest(data) for data in noise(9, FAR, 100).values()}
-    page = leaf_with(content, noise(9, FAR, 100)[FAR])
-    content = zeros(content, leaf_with(content, near[60][:50]))
+    objects = noise(9, 1, 400) | noise(20, FAR, 400)
+    content, keys = vault_of(path, objects)
+    gap, page = leaf_with(content, objects[9]), leaf_with(content, objects[FAR + 19])
+    assert gap == leaf_with(content, objects[FAR])
+    content = zeros(content, gap)
     content = content[:32] + page.to_bytes(4, "big") + content[36:]
     path.write_bytes(content)
-    assert readable(path, [*far]) == far
+    before = readable(path, keys)
+    assert keys[-1] in before
     assert rescued(content, path)
-    assert readable(path, [*far]) == far
+    assert readable(path, keys) == before
 
 
 def test_of_names_one_page_is_not_all_though_they_begin_alike(tmp_path: Path) -> None:
@@ -412,6 +451,25 @@ def test_a_list_of_free_pages_that_leads_to_itself_has_an_end(
     path = tmp_path / "snapshots.db"
     assert rescued(content, path)
     assert readable(path, keys) == {*keys}
+
+
+def test_a_page_that_the_disk_refuses_to_read_costs_what_was_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "snapshots.db"
+    objects = noise(60, 1, 300)
+    content, keys = vault_of(path, objects)
+    page = leaf_with(content, objects[30])
+    real = os.pread
+
+    def pread(file: int, size: int, at: int) -> bytes:
+        if at // PAGE_BYTES == page - 1:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(file, size, at)
+
+    monkeypatch.setattr(os, "pread", pread)
+    assert rescued(without(content, tmp_path, "whole"), path)
+    assert len(keys) - 9 < len(readable(path, keys)) < len(keys)
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
