@@ -4,9 +4,9 @@
     ○─○─●─┘              two devices may have gone on apart, and then met
 
 What an epoch began with and says no more, somebody let go there. That holds as long as all in it is
-under one opening alone, or builds on one. Where half of a roll-over is here beside a whole one, or a
-device of an older version carried over into what another had left unfinished, it cannot be told:
-that deleted, too.
+under one opening alone, or builds on one. Where half of a roll-over is here beside a whole one, it
+cannot be told; nor where a device of an older version carried over into what another had left
+unfinished, since that deleted, too.
 """
 
 from collections.abc import Sequence
