@@ -251,7 +251,7 @@ async def test_what_is_signed_and_not_listed_is_said_to_its_sender_alone(
     done, refused = sorted(answers, key=lambda one: one.status_code)
     assert (done.status_code, done.json()["id"]) == (201, kept["id"])
     told = refused.json()
-    assert (refused.status_code, told["code"]) == (422, "snapshot-not-kept")
+    assert (refused.status_code, told["code"]) == (409, "snapshot-not-kept")
     assert told["detail"] == NOT_KEPT
     monkeypatch.undo()
     await put(alice, b"next", "tick=3")
