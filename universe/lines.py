@@ -113,9 +113,13 @@ class Lines:
     def add(self, receipts: Iterable[Checked], hand_overs: Iterable[CheckedHandOver]) -> None:
         """More is held."""
         gates: dict[str, dict[bytes, CheckedHandOver]] = defaultdict(dict)
+        voting: set[str] = set()
         for gate in hand_overs:
             gates[gate.hand_over.universe][gate.id] = gate
-            self._keys.add((gate.hand_over.universe, gate.hand_over.gate))
+            key = gate.hand_over.universe, gate.hand_over.gate
+            if key not in self._keys:
+                self._keys.add(key)
+                voting.add(gate.hand_over.universe)
         more: dict[str, list[Checked]] = defaultdict(list)
         answering: dict[bytes, list[Checked]] = defaultdict(list)
         for one in receipts:
@@ -130,7 +134,12 @@ class Lines:
             self._of[name] = (*self._of.get(name, ()), *each)
         for id, answers in answering.items():
             self._answering[id] = (*self._answering.get(id, ()), *answers)
-        for name in {*gates, *more, *self._voters}:
+        answered = {self._all[id].receipt.universe for id in answering if id in self._all}
+        # By whom it was answered counts once one of their keys is known, before or after it.
+        contested = {
+            name for name, voters in self._voters.items() if name in answered or voters & voting
+        }
+        for name in {*gates, *more, *contested}:
             self._forget(name)
 
     def copied(self) -> "Lines":

@@ -83,11 +83,16 @@ async def _coming_to(books: Books, target: str, passages: Sequence[Passage]) -> 
 
     Through one passage as many as an honest gate sends: what others make up keeps nobody here.
     """
-    names = {one.name for one in passages}
+    named = {one.name: one for one in passages}
     ends = {end for one in passages for end in one.proposed.ends[:2]} - {target}
     coming = await open_between(books, target, sorted(ends))
-    through = Counter(one.receipt.passage for one in coming)
-    return sum(min(count, shares.UNDER_WAY_MAX) for name, count in through.items() if name in names)
+    through = Counter(
+        one.receipt.passage
+        for one in coming
+        if (passage := named.get(one.receipt.passage)) is not None
+        and passage.leads(one.receipt.universe, target)
+    )
+    return sum(min(count, shares.UNDER_WAY_MAX) for count in through.values())
 
 
 def _is_agreed(passage: Passage, universe: str) -> bool:

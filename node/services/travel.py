@@ -16,9 +16,9 @@ from crdt.blob import BlobId
 from node.errors import Conflict, NotFound, Rejected
 from node.services.deleting import refuse_deleted, was_deleted
 from node.services.ends import (
+    all_on_their_way,
     departure_to,
     missing_at,
-    on_their_way,
     open_at,
     to_come_back,
 )
@@ -33,7 +33,7 @@ from node.services.passages import (
 )
 from node.services.passengers import MIGRATION_FORMAT, Passenger, who_goes
 from node.services.room import check_may_decide, check_room, full, places_at
-from node.services.verdicts import Wanted, by_its_blob, half_here, has_share, judge_of, look_at
+from node.services.verdicts import Wanted, by_its_blob, has_share, is_agreed, judge_of, look_at
 from registry.edits import Edit
 from registry.errors import CannotTravel
 from universe.behind import check_may_give_up, check_none_missing, given_up_with
@@ -214,12 +214,14 @@ class Gatekeeper:
                     passages[name] = await passage_named(self.by, name)
             # What came through none of one's own waits, and its story is not even read.
             own = [
-                one for one in open_.coming if half_here(passages[one.receipt.passage], universe)
+                one
+                for one in open_.coming
+                if is_agreed(passages[one.receipt.passage], universe, one.receipt.universe)
             ]
             now_us = self.by.clock_us()
             shares = await books.ask(lambda lines: Shares(lines[universe].receipts, now_us))
             free = [one for one in own if has_share(passages[one.receipt.passage], shares)]
-            coming = await books.ask_each(free, on_their_way)
+            coming = await all_on_their_way(books, free)
             refused = await books.ask_each(open_.refused, to_come_back)
             now = await self._now(books, universe, tick)
             found = Found([one for one, _ in coming], refused)

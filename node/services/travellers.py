@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from node.errors import Conflict, NotFound
-from node.services.ends import epoch_of, missing_between, on_their_way
+from node.services.ends import all_on_their_way, epoch_of, missing_between
 from node.services.gatebooks import Books
 from node.services.passages import Ferry
 from universe.behind import believed
@@ -156,7 +156,7 @@ async def who_waits(
 
     found = await books.ask(question)
     if len(found) > 1:  # a gate may say anything of who never was there
-        coming = await books.ask_each([one for one, said in found if said is None], on_their_way)
+        coming = await all_on_their_way(books, [one for one, said in found if said is None])
         there = {one.id for one, _ in coming}
         found = [each for each in found if each[1] is not None or each[0].id in there]
     if not found:

@@ -18,7 +18,7 @@ from storage.store import Store
 from universe import shares
 from universe.gate import Judge, Verdict
 from universe.names import parse_full_name
-from universe.passage import Half, Passage, judge_arrival
+from universe.passage import Passage, judge_arrival
 from universe.receipts import ARRIVAL, TRAVELLER_BYTES_MAX, Checked, Traveller
 from universe.shares import Shares
 
@@ -27,9 +27,11 @@ HASHES_MAX: Final = 4_096
 """More than one universe sends as blobs, eight times: half a megabyte."""
 
 
-def half_here(passage: Passage | None, universe: str) -> Half | None:
-    """That of the owner of `universe`."""
-    return None if passage is None else passage.half_of(parse_full_name(universe)[0])
+def is_agreed(passage: Passage | None, universe: str, other: str) -> bool:
+    """Whether it joins the two, and the owner of `universe` said so: whoever sends may name any."""
+    if passage is None or not passage.leads(universe, other):
+        return False
+    return passage.half_of(parse_full_name(universe)[0]) is not None
 
 
 def has_share(passage: Passage | None, each: Shares) -> bool:

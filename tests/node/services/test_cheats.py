@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from crdt.blob import BlobId
+from crdt.change import DocumentId
 from crdt.document import Editor
 from crdt.keys import COMMONS
 from node import traveller_turns
@@ -23,6 +25,7 @@ from node.services.passengers import Passenger
 from node.services.verdicts import Wanted, judge_of
 from node.traveller_turns import Turns
 from registry.head import Words
+from storage.documents import DocumentState
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_room import joined
 from tests.node.services.test_travel import Person, opened, opened_people
@@ -32,9 +35,9 @@ from tests.universe.passengers import EEL, MEADOW, PASSAGE, REEF, VOID
 from tests.universe.passengers import sent as signed_departure
 from tests.universe.test_passage import ACCEPTED, PROPOSED
 from universe import shares, travel
-from universe.gatebook import ROOT
+from universe.gatebook import ROOT, put_recall
 from universe.gates import Last
-from universe.lines import Lines
+from universe.lines import Line, Lines
 from universe.passage import Passage, Said, passages_of
 from universe.receipts import Checked, Receipt, Signed, Traveller, Who, encode_signed, sign_receipt
 from universe.travel import In, InTransit, place_of
@@ -47,6 +50,10 @@ MANY = 300
 async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
     async with AsyncExitStack() as stack:
         yield await opened_people(stack, tmp_path)
+
+
+async def line_at(by: Person, universe: str) -> Line:
+    return await Books(by.ferry).ask(lambda lines: lines[universe])
 
 
 async def home_passage(bob: Person) -> Passage:
@@ -188,6 +195,66 @@ async def test_however_often_a_gate_speaks_of_one_traveller_its_story_is_worked_
     assert len(asked) < 30
     assert isinstance(sent.story.place, InTransit)
     assert await bob.sees(sent) == In(reef)
+
+
+async def test_a_story_that_is_too_long_is_read_once_however_often_its_traveller_left(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 6
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", most)
+    alice, bob = people
+    passage = await opened(alice, bob)
+    reef, meadow = bob.universe("universe:reef"), alice.universe("universe:meadow")
+    way = [*[await alice.makes(f"universe:u{number}") for number in range(most + 2)], meadow]
+    imp = Who(way[0], "imp")
+    said = replace(left(alice, bob, passage, 0, imp), gate=alice.ferry.identity.device.public)
+    for number, (here, there) in enumerate(pairwise(way), 1):
+        if number < len(way):
+            await alice.gates.take_gate(here)
+        goes = replace(said, universe=here, other=there, migration=number.to_bytes(16))
+        await alice.signs(goes)
+        line = await line_at(alice, here)
+        comes = replace(
+            goes, kind="arrival", universe=there, other=here,
+            answers=line.tip.id, traveller=goes.traveller.told,
+        )  # fmt: skip
+        if there != meadow:
+            await alice.gates.take_gate(there)
+        await alice.signs(comes)
+    await alice.signs(*(replace(said, migration=bytes([9, number]) * 8) for number in range(9)))
+    await bob.hears(alice)
+    reads, real = list[DocumentId](), bob.ferry.store.read
+
+    async def noted(document: DocumentId) -> DocumentState | None:
+        reads.append(document)
+        return await real(document)
+
+    monkeypatch.setattr(bob.ferry.store, "read", noted)
+    assert not await bob.gates.answer(reef)
+    assert len(reads) < 3 * most
+
+
+async def test_whoever_names_a_passage_between_others_is_not_answered_through_it(
+    people: tuple[Person, Person],
+) -> None:
+    """By the refusals of who is called back its row would fill, and nobody could go by it."""
+    alice, bob = people
+    await opened(alice, bob)
+    reef, lagoon = bob.universe("universe:reef"), bob.universe("universe:lagoon")
+    home = await home_passage(bob)
+    meadow = alice.universe("universe:meadow")
+    await alice.signs(
+        *(left(alice, bob, home, number, Who(meadow, f"imp {number}")) for number in range(1, 9))
+    )
+    document = document_of(meadow, "uni", COMMONS)
+    for one in (await line_at(alice, meadow)).receipts:
+        edit = put_recall(one.id, now_us=NOW_US)
+        await alice.ferry.store.commit(document, edit, alice.ferry.identity.signer)
+    await bob.hears(alice)
+    assert not await bob.gates.answer(reef)
+    await bob.gates.send(home, lagoon, bytes([9]) * 16, Passenger(b"{}", "hen"), 1)
+    (hen,) = await bob.gates.answer(reef)
+    assert (hen.receipt.kind, hen.receipt.traveller.who.soul) == ("arrival", "hen")
 
 
 async def test_blobs_that_nobody_has_keep_no_bytes_of_another_passage_from_being_asked_for(
