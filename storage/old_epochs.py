@@ -34,10 +34,14 @@ _OLD: Final = f"""(
             JOIN document o ON {_same("o", "n")} AND o.epoch < n.epoch AND o.epoch > 0
         WHERE n.epoch > 0 AND n.carried IS NOT NULL
             AND n.number IN (SELECT document FROM listing))"""
-# As far as they alone keep something that is here.
+# As far as they alone keep something that is here. Most of what old epochs name the shown one names
+# too: that is asked first, as a canonical state is named by all of hundreds of epochs.
 ALONE: Final = f"""
     SELECT shown, number, id FROM {_OLD} old WHERE EXISTS (
         SELECT 1 FROM blob_use u JOIN blob b ON b.id = u.blob WHERE u.document = old.number
+            AND NOT EXISTS (
+                SELECT 1 FROM blob_use s
+                WHERE s.document = old.shown AND s.blob = u.blob AND s.size NOT NULL)
             AND NOT EXISTS (SELECT 1 FROM blob_use s WHERE s.blob = u.blob AND s.size NOT NULL))"""
 # Each change of a document gives it a new number in the outbox; what concerns it makes it stale.
 _AS_OF: Final = (

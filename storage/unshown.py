@@ -1,4 +1,5 @@
-"""What a document names and does not show: what it would say undeleted, or if nothing had fallen.
+"""What a document names and does not show: what it would say undeleted, or if nothing had fallen,
+and what has no place in its lists.
 
     entries ─▸ judged ─▸ built ─▸ deleted? ─▸ without the mark ─┐
                   └─▸ something fell? ─▸ as if nothing were     ├─▸ named, without a size
@@ -10,7 +11,7 @@ another device, which has them all at once, keeps as much. Of this person's own 
 of others nothing is wanted before it is shown.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,6 +19,7 @@ from crdt.held import WAITING
 from crdt.marks import DELETED
 from storage.database import Writing
 from storage.documents import Materialiser, load_raws
+from storage.epoch_says import named_by
 from storage.listing import Listing, Projection
 from storage.materialise import Authority, Built, fallen, is_incremental, judge, projected
 
@@ -37,11 +39,13 @@ async def name_unshown(
     marked = [one for one in built if one.value.get(DELETED) is not None]
     deleted = [one for one in marked if is_anew or _says_more(one)]
     fell = [one for one in built if _may_count(one) and (is_anew or _falls_more(one))]
-    if not (deleted or fell):
+    crowded = [one for one in built if _is_crowded(one) and (is_anew or _says_more(one))]
+    if not (deleted or fell or crowded):
         return
     own = {author for (author,) in await write.rows("SELECT author FROM followed WHERE is_own")}
     rows = [(one, await _undeleted(one, materialiser)) for one in deleted if _is_of(one, own)]
     rows += [(one, await _unrevoked(write, one, materialiser)) for one in fell if _is_of(one, own)]
+    rows += [(one, one.projection) for one in crowded if _is_of(one, own)]
     for one, row in rows:
         if isinstance(row, Listing):
             await _name(write, one.work.number, row, materialiser)
@@ -72,6 +76,12 @@ def _may_count(one: Built) -> bool:
     return bool(by.revocations or by.checkpoints) and bool(fallen(one.left_out))
 
 
+def _is_crowded(one: Built) -> bool:
+    """Whether devices that were apart keep more than it lists."""
+    row = one.projection
+    return isinstance(row, Listing) and row.parts is not None and bool(row.parts.beyond)
+
+
 async def _undeleted(one: Built, materialiser: Materialiser) -> Projection:
     row, _ = await materialiser.workers.run(
         projected, one.work.document, one.value, materialiser.undeleted
@@ -97,17 +107,5 @@ async def _name(
     if row.parts is not None:
         sql = "SELECT id, blob FROM snapshot WHERE document = ? AND blob IS NOT NULL"
         known = dict(await write.rows(sql, (number,)))
-    blobs = await materialiser.workers.run(_blobs, row, known)
-    await write.run_many(_NAME, ((number, blob) for blob in blobs))
-
-
-def _blobs(row: Listing, known: Mapping[bytes, bytes]) -> set[bytes]:
-    """`known`: of what has a row, by the snapshot's id, which says all that it is."""
-    found = {bytes.fromhex(blob.id) for blob in row.blobs}
-    if (parts := row.parts) is not None:
-        for id, data in parts.snapshots.items():
-            if (blob := known.get(id)) is None and (read := parts.read_snapshot(id, data)):
-                blob = read.blob
-            if blob is not None:
-                found.add(blob)
-    return found
+    named = await materialiser.workers.run(named_by, [row], known)
+    await write.run_many(_NAME, ((number, blob) for blob in {*named.values()}))

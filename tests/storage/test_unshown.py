@@ -31,8 +31,9 @@ from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_carried import PHONE, all_of, begun, epoch, here, kept, synced
 from tests.storage.test_carried import phone as phone
 from tests.storage.test_kept import kept_for
-from tests.storage.test_snapshots import MAIN, keeps, taken
+from tests.storage.test_snapshots import MAIN, created, keeps, taken
 from tests.storage.test_snapshots import store as store
+from universe import parts, record
 
 AUTHOR = AuthorKey(ALICE.root.public)
 THEIRS = b"theirs" * 500
@@ -262,3 +263,36 @@ async def test_what_came_late_and_was_fetched_by_itself_is_kept(
     await let_go(new, 0)
     await looked(new)
     assert await here(new, [mine, blobs[0]]) == [True, False]
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_a_restored_home_keeps_the_states_for_which_its_lists_have_no_place(
+    new: Store, phone: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_deleted: bool
+) -> None:
+    """Two devices that were apart: each keep had its place when it was acknowledged."""
+    for module in (parts, record):
+        monkeypatch.setattr(module, "SNAPSHOTS_MAX", 4)
+    async with opened(tmp_path / "hers.db") as hers:
+        await hers.commit(MAIN, created(), ALICE.signer)
+        await synced(hers, phone)
+        blobs: list[BlobId] = []
+        for tick in range(4):
+            blobs.append(await hers.put_blob(b"hers %d" % tick * 300))
+            await kept(hers, tick, blobs[-1])
+            theirs = await phone.put_blob(b"theirs %d" % tick * 300)
+            await kept(phone, tick + 10, theirs, PHONE)
+            blobs.append(await hers.put_blob(b"theirs %d" % tick * 300))
+        await synced(phone, hers)
+        assert len(await ticks(hers)) == 4
+        if is_deleted:
+            await hers.commit(MAIN, delete(now_us=NOW_US), ALICE.signer)
+        await restored(hers, new)
+        assert await here(hers, blobs) == [True] * 8
+    assert await here(new, blobs) == [True] * 8
+    if is_deleted:
+        await new.commit(MAIN, undelete(), ALICE.signer)
+    before = await ticks(new)
+    for tick in before:
+        await let_go(new, tick)
+    after = await ticks(new)
+    assert (len(after), set(before) & set(after)) == (4, set()), "the others have their places now"
