@@ -21,6 +21,7 @@ from node.api.problems import ENCODER, ProblemError, answer_problem
 from node.api.replays import IDEMPOTENCY_KEY, once, place_of
 from node.api.requests import (
     BODY_BYTES_MAX,
+    QUERY_CHARACTERS_MAX,
     Clean,
     CleanPairs,
     CleanQuery,
@@ -102,6 +103,8 @@ class Endpoint(Generic[Q, B]):
     """The same of a query, where a setting lets such clients in."""
     has_halves: bool = field(default=False)
     """Whether games send it, which cut texts within a character: that is no reason to refuse."""
+    query_characters_max: int = QUERY_CHARACTERS_MAX
+    """As sent, where one character of a text may take nine."""
 
 
 def reads(
@@ -195,7 +198,8 @@ async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) 
     try:
         if endpoint.is_remembered:
             return await _remembered(node, endpoint, request)
-        query = read_query(request, endpoint.query, _clean_query(node, endpoint, request))
+        clean = _clean_query(node, endpoint, request)
+        query = read_query(request, endpoint.query, clean, endpoint.query_characters_max)
         if endpoint.body is not None:
             return await _write(node, endpoint, request, query)
         result = await endpoint.handler(node, Call(request, query, None))

@@ -151,13 +151,18 @@ def _cleaned(body: bytes, type: type[T], clean: Clean) -> T:
     return msgspec.convert(given, type)
 
 
-def read_query(request: Request, type: type[Q], clean: CleanPairs | None = None) -> Q:
+def read_query(
+    request: Request,
+    type: type[Q],
+    clean: CleanPairs | None = None,
+    characters_max: int = QUERY_CHARACTERS_MAX,
+) -> Q:
     """The query as `type`; a parameter it does not know is an error, so that a slip shows.
 
     Unless `clean` makes it fit first.
     """
-    if len(request.scope["query_string"]) > QUERY_CHARACTERS_MAX:
-        raise ProblemError(400, "bad-query", f"over {QUERY_CHARACTERS_MAX} characters")
+    if len(request.scope["query_string"]) > characters_max:
+        raise ProblemError(400, "bad-query", f"over {characters_max} characters")
     fields = _fields(type)
     told: Pairs = pairs(request.scope["query_string"].decode("latin-1"))
     if clean is not None:

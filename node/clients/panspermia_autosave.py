@@ -54,7 +54,9 @@ EVENT_BYTES_MAX = 60 << 10  # in the address of a request, of which a node hears
 TIME_MS_MAX = 10**14
 # What a node answers with these will never be taken, unless its code says to send it again.
 FINAL = (400, 413, 414, 415, 422, 431)
-AGAIN = ("cut-off", "snapshot-not-kept", "unknown-parameter")  # the last by an older node
+UNKNOWN = "unknown-parameter"  # by an older node
+AGAIN = ("cut-off", "snapshot-not-kept", UNKNOWN)
+FULL = ("universe-full", "record-full")  # of events, say
 MISMATCH = "checksum-mismatch"  # of bytes that were damaged on their way, or before
 MISMATCHES_MAX = 5  # tries
 KINDS = ("auto", "manual", "canonical")
@@ -110,6 +112,8 @@ class _Outcome:
     after_s: float | None = None
     is_unread: bool = False
     """It cannot be opened just now: the others go first."""
+    is_of_event: bool = False
+    """Its state alone may be taken all the same."""
     left_out: str | None = None
     """Of one that had an event: why it is not there, or "" where it is."""
 
@@ -178,8 +182,11 @@ class Autosave:
         and `status().problem` says so. Raises `OSError` where the disk does not take it,
         `ValueError` for what no universe takes.
         """
-        if kind not in KINDS or tick < 0:
-            raise ValueError(f"a save is one of {', '.join(KINDS)}, of a tick that is 0 or more")
+        if kind not in KINDS or not _is_whole(tick) or not (day is None or _is_whole(day)):
+            kinds = ", ".join(KINDS)
+            raise ValueError(
+                f"a save is one of {kinds}, of a whole tick and day from 0 to 2^63 - 1"
+            )
         # Of other items than bytes the length is another than that of the file.
         data = state if isinstance(state, bytes) else bytes(memoryview(state))
         if not data:
@@ -336,7 +343,7 @@ class Autosave:
             return _Outcome(str(error))
         try:
             outcome = self._try(number, save, url, token)
-            if save.event is None or not outcome.is_final:
+            if save.event is None or not (outcome.is_final or outcome.is_of_event):
                 return outcome
             # The state is worth more than what is told of it.
             bare = replace(save, event=None, key=f"{save.key}-bare")
@@ -355,8 +362,12 @@ class Autosave:
         status, answer, after_s = _post(save, url, token, self._universe)
         said = str(answer.get("detail") or answer.get("error") or f"status {status}")
         code = str(answer.get("code", ""))
-        if 200 <= status < 300:
+        if 200 <= status < 300 and answer.get("success") is True:
             return _Outcome(left_out=None if save.event is None else "")
+        if status < 300:  # what says yes to everything has kept nothing
+            return _Outcome(f"what answers at {url} is no node: {said}", after_s=self._blocked_s)
+        if code == UNKNOWN and save.at_ms >= 0:  # an older node
+            return self._try(number, replace(save, at_ms=-1), url, token)
         if status in (401, 403):
             return _Outcome(f"the node does not take this token: {said}", after_s=self._blocked_s)
         if status == 404:
@@ -370,7 +381,8 @@ class Autosave:
             is_final = self._mismatches[number] >= MISMATCHES_MAX
         if is_final:
             return _Outcome(f"the node will not take a save: {said}", is_final=True)
-        return _Outcome(f"the node does not take it now: {said}", after_s=after_s)
+        problem = f"the node does not take it now: {said}"
+        return _Outcome(problem, after_s=after_s, is_of_event=code in FULL)
 
     def _address(self) -> tuple[str, str]:
         """(url, token) as they are now. Raises `OSError` or `ValueError`, with a sentence."""
@@ -480,7 +492,7 @@ def _post(
         answer = connection.getresponse()
         said = _object(answer.read(ANSWER_BYTES_MAX), answer.status)
         after = answer.headers.get("Retry-After", "")
-        return answer.status, said, float(after) if after.isdecimal() else None
+        return answer.status, said, float(after) if after.isdecimal() and len(after) <= 6 else None
     finally:
         connection.close()
 
@@ -515,6 +527,10 @@ def _event_text(event: dict[str, Any]) -> str:
     except UnicodeEncodeError:  # half of a character
         return json.dumps(event)
     return text
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and 0 <= number < 1 << 63
 
 
 def _too_long(event: dict[str, Any] | None) -> str:

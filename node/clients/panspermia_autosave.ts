@@ -122,6 +122,8 @@ interface Outcome {
   isGone?: boolean;
   /** It cannot be read just now: the others go first. */
   isUnread?: boolean;
+  /** Its state alone may be taken all the same. */
+  isOfEvent?: boolean;
   afterMs?: number;
   /** Of one that had an event: why it is not there, or "" where it is. */
   leftOut?: string;
@@ -137,7 +139,9 @@ const EVENT_BYTES_MAX = 60 << 10; // in the address of a request, of which a nod
 const TIME_MS_MAX = 1e14;
 // What a node answers with these will never be taken, unless its code says to send it again.
 const FINAL: readonly number[] = [400, 413, 414, 415, 422, 431];
-const AGAIN: readonly string[] = ["cut-off", "snapshot-not-kept", "unknown-parameter"]; // the last by an older node
+const UNKNOWN = "unknown-parameter"; // by an older node
+const AGAIN: readonly string[] = ["cut-off", "snapshot-not-kept", UNKNOWN];
+const FULL: readonly string[] = ["universe-full", "record-full"]; // of events, say
 const MISMATCH = "checksum-mismatch"; // of bytes that were damaged on their way, or before
 const MISMATCHES_MAX = 5; // tries
 const KINDS: readonly Kind[] = ["auto", "manual", "canonical"];
@@ -186,8 +190,8 @@ export class Autosave {
    */
   async save(state: Uint8Array | string, options: SaveOptions): Promise<void> {
     const { tick, kind = "auto", day = null, event = null } = options;
-    if (!KINDS.includes(kind) || !Number.isSafeInteger(tick) || tick < 0) {
-      throw new RangeError(`a save is one of ${KINDS.join(", ")}, of a tick that is 0 or more`);
+    if (!KINDS.includes(kind) || !isWhole(tick) || !(day === null || isWhole(day))) {
+      throw new RangeError(`a save is one of ${KINDS.join(", ")}, of a whole tick and day that are 0 or more`);
     }
     if (this.#isClosed) throw new Error("these saves were closed");
     const bytes = typeof state === "string" ? new TextEncoder().encode(state) : copyOf(state);
@@ -335,7 +339,7 @@ export class Autosave {
       return { problem: textOf(error) };
     }
     const outcome = await this.#try(number, save, place);
-    if (save.event === null || !outcome.isFinal) return outcome;
+    if (save.event === null || !(outcome.isFinal || outcome.isOfEvent)) return outcome;
     // The state is worth more than what is told of it.
     const without = await this.#try(number, { ...save, event: null, key: `${save.key}-bare` }, place);
     if (without.problem) return without;
@@ -351,9 +355,16 @@ export class Autosave {
     } catch (error) {
       return { problem: `the node at ${place.url} does not answer: ${textOf(error)}${hintFor(place)}` };
     }
-    if (answer.ok) return save.event === null ? { problem: "" } : { problem: "", leftOut: "" };
     const text = String(said.detail ?? said.error ?? `status ${answer.status}`);
-    return this.#judged(number, answer, String(said.code ?? ""), text);
+    if (answer.ok && said.success === true) {
+      return save.event === null ? { problem: "" } : { problem: "", leftOut: "" };
+    }
+    if (answer.ok) { // what says yes to everything has kept nothing
+      return { problem: `what answers at ${place.url} is no node: ${text}`, afterMs: this.#options.blockedMs };
+    }
+    const code = String(said.code ?? "");
+    if (code === UNKNOWN && save.at_ms >= 0) return this.#try(number, { ...save, at_ms: -1 }, place); // an older node
+    return this.#judged(number, answer, code, text);
   }
 
   async #post(save: Save, place: Place): Promise<Response> {
@@ -398,8 +409,8 @@ export class Autosave {
     if (isFinal) {
       return { problem: `the node will not take a save: ${said}`, isFinal: true };
     }
-    const problem = `the node does not take it now: ${said}`;
-    return afterMs === undefined ? { problem } : { problem, afterMs };
+    const outcome = { problem: `the node does not take it now: ${said}`, isOfEvent: FULL.includes(code) };
+    return afterMs === undefined ? outcome : { ...outcome, afterMs };
   }
 
   // ── the store ──────────────────────────────────────────────────────────────────────────────────
@@ -754,6 +765,10 @@ function headIn(bytes: Uint8Array): Head | null {
 
 function isMissing(error: unknown): boolean {
   return (error as { code?: string } | null)?.code === "ENOENT";
+}
+
+function isWhole(number: number): boolean {
+  return Number.isSafeInteger(number) && number >= 0;
 }
 
 /** Why no node takes it, as far as its length says; else "". */

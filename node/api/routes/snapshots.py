@@ -54,6 +54,8 @@ from universe.taken import Taken, Together
 log = logging.getLogger(__name__)
 
 MINUTE: Final = "private, no-cache"
+QUERY_CHARACTERS_MAX: Final = 63 << 10
+"""Of an upload: an event of 8,192 characters stands there, and what names the state beside it."""
 SHOWN_MAX: Final = 16
 """Of what went with an upload, in its answer and in the log."""
 FOLLOWED_BYTES_MIN: Final = 8 << 20
@@ -346,7 +348,8 @@ A_SNAPSHOT: Final = f"{A_UNIVERSE}/snapshot"
 ENDPOINTS = (
     Endpoint(
         "POST", A_SNAPSHOT, put_snapshot, "write", {200: SnapshotDone, 201: SnapshotDone},
-        SnapshotUpload, problems=(404, 408, 409, 413, 415, 422, 507), opened_by=OPENED,
+        SnapshotUpload, query_characters_max=QUERY_CHARACTERS_MAX,
+        problems=(404, 408, 409, 413, 415, 422, 507), opened_by=OPENED,
     ),
     Endpoint(
         "GET", f"{A_SNAPSHOT}/{{tick}}", get_snapshot, "read",

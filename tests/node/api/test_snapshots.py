@@ -428,3 +428,23 @@ async def test_of_a_few_words_the_refusal_names_those_there_are(alice: Alice) ->
     wish = {"name": "N", "visibility": "secret"}
     answer = await alice.client.post("/api/universe", json=wish)
     assert answer.json()["error"].endswith("it is one of: private, public, shared")
+
+
+async def test_an_event_in_any_language_fits_beside_its_state(alice: Alice) -> None:
+    """One character of Chinese takes nine in an address."""
+    event = {
+        "type": "birth",
+        "title": "語" * 60,
+        "description": "語" * 680,
+        "entities": ["語" * 8 + str(number) for number in range(30)],
+    }
+    query = {"tick": "9", "type": "canonical", "event": json.dumps(event, ensure_ascii=False)}
+    sent = await alice.client.post(AT, params=query, content=WORLD)
+    assert len(sent.request.url.query) > 8_192
+    assert (sent.status_code, sent.json()["entry"]["canonEvent"]["description"]) == (
+        201,
+        event["description"],
+    ), sent.text
+    query["event"] = json.dumps(event | {"description": "x" * 60_000})
+    far = await alice.client.post(AT, params=query, content=WORLD)
+    assert far.status_code == 400, far.text

@@ -13,6 +13,7 @@ MISMATCHES_MAX = 5
 ANSWERS: list[tuple[int, str, str]] = [
     (200, "", SENT),
     (201, "", SENT),
+    (200, "nobody", WAITS),
     (302, "", WAITS),
     (400, "", REFUSED),
     (400, "bad-tick", REFUSED),
@@ -40,6 +41,7 @@ ANSWERS: list[tuple[int, str, str]] = [
     (503, "", WAITS),
     (507, "over-quota", WAITS),
     (507, "universe-full", WAITS),
+    (507, "record-full", WAITS),
 ]
 """Status, code, and what becomes of a save that is answered so; one that waits is sent again."""
 
@@ -64,6 +66,8 @@ class Answering:
 
 def problem(status: int, code: str, detail: str = "it is so") -> tuple[int, object]:
     """As a node says it; without a code as a proxy does."""
+    if status in (200, 201) and not code:
+        return status, {"success": True}
     return status, {"code": code, "detail": detail} if code else "no JSON"
 
 

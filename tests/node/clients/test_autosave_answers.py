@@ -160,7 +160,7 @@ def test_an_event_that_the_node_refuses_does_not_take_the_state_with_it(
     def answer(heard: Heard) -> tuple[int, object]:
         if "wrong" in heard.query.get("event", ""):
             return problem(422, "invalid-record", "/type: no type of events")
-        return 201, {}
+        return 201, {"success": True}
 
     told.answer = answer
     saves = game()
@@ -190,7 +190,7 @@ def test_where_the_state_is_refused_as_well_it_is_put_aside(told: Answering, gam
 
 
 def test_an_event_waits_with_its_state_for_a_node_that_is_busy(told: Answering, game: Game) -> None:
-    told.answer = lambda _: problem(503, "") if len(told.heard) < 3 else (201, {})
+    told.answer = lambda _: problem(503, "") if len(told.heard) < 3 else (201, {"success": True})
     saves = game()
     saves.save(b"one", tick=1, kind="canonical", event={"type": "founded"})
     assert saves.flush(DEADLINE_S)
@@ -317,7 +317,7 @@ def test_what_is_being_sent_is_not_dropped(told: Answering, game: Game) -> None:
 
     def answer(heard: Heard) -> tuple[int, object]:
         assert may_answer.wait(DEADLINE_S)
-        return 201, {}
+        return 201, {"success": True}
 
     told.answer = answer
     saves = game(waiting_max=2)
@@ -377,3 +377,44 @@ def test_more_than_a_first_line_holds_is_said_at_once(tmp_path: Path) -> None:
 
 def test_the_longest_description_is_that_of_a_node() -> None:
     assert panspermia_autosave.DESCRIPTION_BYTES_MAX == DESCRIPTION_BYTES_MAX
+
+
+@pytest.mark.parametrize("code", ["universe-full", "record-full"])
+def test_an_event_for_which_there_is_no_room_keeps_no_state_waiting(
+    told: Answering, game: Game, code: str
+) -> None:
+    def answer(heard: Heard) -> tuple[int, object]:
+        return problem(507, code) if "event" in heard.query else (201, {"success": True})
+
+    told.answer = answer
+    saves = game()
+    saves.save(b"one", tick=1, kind="canonical", event={"type": "birth", "title": "Ada"})
+    saves.save(b"two", tick=2)
+    assert saves.flush(DEADLINE_S)
+    assert [one.body for one in told.heard] == [b"one", b"one", b"two"]
+    assert saves.status().sent == 2
+    assert "the event of tick 1 was left out" in saves.status().problem
+
+
+def test_a_node_that_does_not_know_when_a_save_was_made_gets_it_without(
+    told: Answering, game: Game
+) -> None:
+    told.answer = lambda heard: (
+        problem(400, "unknown-parameter") if "made_ms" in heard.query else (201, {"success": True})
+    )
+    saves = game()
+    saves.save(b"one", tick=1)
+    assert saves.flush(DEADLINE_S)
+    assert (saves.status().sent, saves.status().problem) == (1, "")
+
+
+@pytest.mark.parametrize("options", [{"tick": 1.5}, {"tick": 1 << 63}, {"tick": 1, "day": 3.5},
+                                     {"tick": 1, "day": -1}])  # fmt: skip
+def test_what_is_no_whole_number_is_refused_before_anything_is_kept(
+    game: Game, options: dict[str, Any]
+) -> None:
+    saves = game("")
+    with pytest.raises(ValueError, match="of a whole tick and day"):
+        saves.save(b"state", **options)
+    assert game.names() == []
+    assert saves.status().waiting == 0
