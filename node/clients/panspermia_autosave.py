@@ -265,6 +265,9 @@ class Autosave:
             try:
                 outcome = self._send(number)
                 self._note(number, outcome)
+            except OSError as error:  # what holds a file keeps it from being put aside
+                outcome = _Outcome(f"{self._path(number, 'save').name}: {error}", is_unread=True)
+                self._note(number, outcome)
             except Exception as error:  # must not end all saving: it is shown, and tried again
                 outcome = _Outcome(f"{type(error).__name__}: {error}")
                 self._problem = outcome.problem

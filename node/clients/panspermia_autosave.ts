@@ -90,7 +90,7 @@ export interface Options {
   backoffMs?: [number, number];
   /** Until a token or a universe is tried again that was wrong. */
   blockedMs?: number;
-  /** Of one upload. */
+  /** Of one upload, and one more for each 16 bytes of it. */
   timeoutMs?: number;
 }
 
@@ -142,6 +142,7 @@ const FINAL: readonly number[] = [400, 413, 414, 415, 422, 431];
 const UNKNOWN = "unknown-parameter"; // by an older node
 const AGAIN: readonly string[] = ["cut-off", "snapshot-not-kept", UNKNOWN];
 const FULL: readonly string[] = ["universe-full", "record-full"]; // of events, say
+const BYTES_PER_MS_MIN = 16; // a slow line is no broken one
 const MISMATCH = "checksum-mismatch"; // of bytes that were damaged on their way, or before
 const MISMATCHES_MAX = 5; // tries
 const KINDS: readonly Kind[] = ["auto", "manual", "canonical"];
@@ -270,9 +271,9 @@ export class Autosave {
       try {
         outcome = await this.#send(number);
         await this.#note(number, outcome);
-      } catch (error) { // must not end all saving: it is shown, and tried again
-        outcome = { problem: textOf(error) };
-        this.#problem = outcome.problem;
+      } catch (error) { // must not end all saving: it is shown, and tried again after the others
+        outcome = { problem: textOf(error), isUnread: true };
+        await this.#note(number, outcome);
       }
       this.#sending = -1;
       if (outcome.isUnread && this.#ready().length) continue;
@@ -374,6 +375,7 @@ export class Autosave {
     if (save.event !== null) query.set("event", JSON.stringify(save.event));
     const universe = encodeURIComponent(this.#options.universe).replaceAll("%3A", ":");
     const start = place.url.replace(/\/+$/, "");
+    const timeoutMs = this.#options.timeoutMs + Math.ceil(save.state.length / BYTES_PER_MS_MIN);
     return fetch(`${start}/api/universe/${universe}/snapshot?${query}`, {
       method: "POST",
       headers: {
@@ -383,7 +385,7 @@ export class Autosave {
       body: save.state as unknown as BodyInit,
       redirect: "error",
       credentials: "omit",
-      signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(this.#options.timeoutMs)]),
+      signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(timeoutMs)]),
     });
   }
 

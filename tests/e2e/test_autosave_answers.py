@@ -130,7 +130,7 @@ def test_events_and_what_a_universe_that_was_deleted_is_told(game: Path, tmp_pat
             return problem(404, "unknown-record", "universe:main is deleted: UNDO brings it back")
         if "wrong" in heard.query.get("event", ""):
             return problem(422, "invalid-record", "no type of events")
-        return 201, {}
+        return 201, {"success": True}
 
     with answering() as told:
         told.answer = answer
@@ -232,6 +232,39 @@ def test_what_is_refused_and_whole_is_counted_and_what_is_being_sent_stays(
     assert [one.body for one in told.heard if one.start == "held"] == [b"state 1", b"state 5"]
 
 
+def test_what_cannot_be_put_aside_holds_up_no_other_and_a_slow_line_is_no_broken_one(
+    game: Path, tmp_path: Path
+) -> None:
+    script = """
+    const first = await open(0, { store: new FolderStore(folder), ...nobody });
+    await first.save("one", { tick: 1 });
+    await first.close();
+    const [name] = await fs.readdir(folder);
+    const held = path.join(folder, name.replace("save", "sent"));
+    await fs.mkdir(path.join(held, "by"), { recursive: true });
+    const saves = await open(0, { store: new FolderStore(folder) });
+    await until(() => saves.status().problem);
+    await saves.save("two", { tick: 2 });
+    await until(() => saves.status().sent === 1);
+    await fs.rm(held, { recursive: true });
+    await saves.flush(60_000);
+    const status = saves.status();
+    await saves.close();
+    const slow = await open("slow", { timeoutMs: 0 });
+    await slow.save("x".repeat(1_000_000), { tick: 3 });
+    await slow.flush(60_000);
+    tell({ status, slow: slow.status() });
+    await slow.close();
+    """
+    with answering() as told:
+        told.answer = lambda _: (201, {"success": True})
+        said = play(game, script, told.url, tmp_path / "saves")
+    assert (said["status"]["sent"], said["status"]["waiting"]) == (2, 0), said
+    assert (said["slow"]["sent"], said["slow"]["problem"]) == (1, "")
+    assert len({one.key for one in told.heard if one.start == "0"}) == 2
+    assert len([one for one in told.heard if one.start == "slow"]) == 1
+
+
 class Held:
     """Whoever is `held` is answered once somebody says `free`; `begun` once one is there."""
 
@@ -250,7 +283,7 @@ class Held:
             case _:
                 self.is_begun.set()
                 assert self.is_free.wait(DEADLINE_S)
-        return 201, {}
+        return 201, {"success": True}
 
 
 def test_the_disk_has_a_save_before_it_has_its_name(game: Path, tmp_path: Path) -> None:

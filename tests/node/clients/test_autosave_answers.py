@@ -367,6 +367,25 @@ def test_states_of_other_kinds_are_kept_whole(game: Game, state: bytearray | mem
     assert saves.status().refused == 0
 
 
+def test_what_cannot_be_put_aside_holds_up_no_other(told: Answering, game: Game) -> None:
+    """As on Windows, where a scanner has it open; it is sent again with its key."""
+    told.answer = lambda _: (201, {"success": True})
+    saves = game("")
+    path = saves.save(b"one", tick=1)
+    saves.close(DEADLINE_S)
+    held = path.with_suffix(".sent")
+    (held / "by").mkdir(parents=True)
+    saves = game()
+    until(lambda: saves.status().problem.startswith(path.name))
+    saves.save(b"two", tick=2)
+    until(lambda: saves.status().sent == 1)
+    (held / "by").rmdir()
+    held.rmdir()
+    assert saves.flush(DEADLINE_S)
+    assert saves.status().sent == 2
+    assert len({one.key for one in told.heard}) == 2
+
+
 def test_more_than_a_first_line_holds_is_said_at_once(tmp_path: Path) -> None:
     saves = Autosave(tmp_path / "saves", "universe:main", media="x" * (1 << 20), home=tmp_path)
     with pytest.raises(ValueError, match="what is said of a save has"):
