@@ -5,6 +5,8 @@ import sqlite3
 from storage.errors import CLOSED, Corrupt, OverQuota, StorageError
 
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+NO_TEXT = "Could not decode to UTF-8"
+"""Said without a code: in a text of ours bytes are others than were written."""
 NO_ROOM = (sqlite3.SQLITE_IOERR_SHMSIZE,)  # for the file that the log is found by
 TROUBLE = (
     sqlite3.SQLITE_BUSY,
@@ -21,7 +23,7 @@ def as_ours(error: sqlite3.Error) -> StorageError | None:
     """None where a statement of ours is to blame, not the file, the disk or another process."""
     which = getattr(error, "sqlite_errorcode", 0)
     code = which & 0xFF  # the rest says which kind of it
-    if code in DAMAGE:
+    if code in DAMAGE or str(error).startswith(NO_TEXT):
         return Corrupt(f"The database is damaged: {error}. Restore it from a backup.")
     if code == sqlite3.SQLITE_FULL or which in NO_ROOM:
         return OverQuota("The disk is full. Nothing was changed: make room and try again.")

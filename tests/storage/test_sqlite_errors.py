@@ -38,6 +38,14 @@ def test_who_reads_yet_while_it_is_closed_is_told_so() -> None:
     assert as_ours(sqlite3.ProgrammingError("a mistake of ours")) is None
 
 
+def test_bytes_that_are_no_text_any_more_are_damage() -> None:
+    rotten = sqlite3.connect(":memory:")
+    with pytest.raises(sqlite3.OperationalError) as raised:
+        rotten.execute("SELECT CAST(x'c328' AS TEXT)").fetchall()
+    rotten.close()
+    assert type(as_ours(raised.value)) is Corrupt
+
+
 def test_a_file_that_cannot_be_opened_is_said_in_our_words(tmp_path: Path) -> None:
     path = tmp_path / "p.db"
     migrate(path)
