@@ -29,7 +29,7 @@ DOCUMENT, CHANGE, COMPRESSED_CHANGE = 0, 1, 2
 # Column specification: id ‖ deflate bit ‖ three bits of type.
 GROUP, ACTOR, INTEGER, DELTA, BOOLEAN, STRING, VALUE_METADATA, RAW_VALUES = range(8)
 DEFLATED: Final = 8
-ACTION_COLUMN, METADATA_COLUMN, VALUES_COLUMN = 0x42, 0x56, 0x57
+KEYS_COLUMN, ACTION_COLUMN, METADATA_COLUMN, VALUES_COLUMN = 0x15, 0x42, 0x56, 0x57
 
 CHANGE_BYTES_MAX = 64_000  # leaves room for the envelope's header in a payload of 64 KiB
 MESSAGE_BYTES_MAX = 4 << 20
@@ -110,7 +110,7 @@ def read_change(chunk: bytes) -> ChangeHeader:
         size, at = unsigned(chunk, 9)
         if size != len(chunk) - at or at - 9 != max(1, (size.bit_length() + 6) // 7):
             raise bad("length of the change", 9)
-        actor, seq, start_op, dependencies, at = _head(chunk, at)
+        actor, seq, start_op, dependencies, at = read_head(chunk, at)
         rows, ops = _signed_columns(chunk, at)
     except IndexError:
         raise bad("truncated", len(chunk)) from None
@@ -146,7 +146,7 @@ def check_sync(message: bytes) -> tuple[ChangeHeader, ...]:
 # ── the parts of a change ────────────────────────────────────────────────────────────────────────
 
 
-def _head(data: bytes, at: int) -> tuple[bytes, int, int, tuple[bytes, ...], int]:
+def read_head(data: bytes, at: int) -> tuple[bytes, int, int, tuple[bytes, ...], int]:
     """(actor, seq, start op, dependencies, place of the columns). IndexError: truncated."""
     dependencies, at = hashes(data, at, HEADS_MAX)
     size, at = bounded(data, at, ACTOR_BYTES_MAX, "actor bytes")
@@ -167,7 +167,7 @@ def _head(data: bytes, at: int) -> tuple[bytes, int, int, tuple[bytes, ...], int
 
 def _signed_columns(data: bytes, at: int) -> tuple[int, int]:
     """(rows, operations) of a signed change's columns, which must end where `data` ends."""
-    specs, at = _column_specs(data, at)
+    specs, at = column_specs(data, at)
     rows = ops = claimed = carried = 0
     for spec, size in specs:
         column, at = take(data, at, size)
@@ -207,7 +207,8 @@ def _bounded_columns(
     return rows, at
 
 
-def _column_specs(data: bytes, at: int) -> tuple[list[tuple[int, int]], int]:
+def column_specs(data: bytes, at: int) -> tuple[list[tuple[int, int]], int]:
+    """(specification and size of each column, place of the first)"""
     count, at = bounded(data, at, COLUMNS_MAX, "columns")
     specs: list[tuple[int, int]] = []
     last = -1
@@ -230,7 +231,7 @@ def _count_rows(column: bytes, kind: int) -> int:
             run, at = unsigned(column, at)
             rows = _add_rows(rows, run)
             continue
-        run, rows, at = _run(column, at, rows)
+        run, rows, at = read_run(column, at, rows)
         for _ in range(1 if run > 0 else -run):
             if kind == STRING:
                 length, at = unsigned(column, at)
@@ -249,7 +250,7 @@ def _value_metadata(column: bytes) -> tuple[int, int]:
     at = rows = claimed = 0
     size = len(column)
     while at < size:
-        run, rows, at = _run(column, at, rows)
+        run, rows, at = read_run(column, at, rows)
         for _ in range(1 if run > 0 else -run):
             metadata, at = unsigned(column, at)
             if metadata & 15 > VALUE_TYPE_MAX:
@@ -265,7 +266,7 @@ def _actions(column: bytes) -> int:
     at = rows = 0
     size = len(column)
     while at < size:
-        run, rows, at = _run(column, at, rows)
+        run, rows, at = read_run(column, at, rows)
         if run == 0:
             raise bad("an operation without an action", at)
         for _ in range(1 if run > 0 else -run):
@@ -275,7 +276,7 @@ def _actions(column: bytes) -> int:
     return rows
 
 
-def _run(column: bytes, at: int, rows: int) -> tuple[int, int, int]:
+def read_run(column: bytes, at: int, rows: int) -> tuple[int, int, int]:
     """(run, rows with it, place after its length): > 0 repeats one value, < 0 lists, 0 is nulls."""
     run = column[at]
     at += 1
@@ -344,8 +345,8 @@ def _chunks(data: bytes, at: int, end: int, budget: _Budget) -> list[ChangeHeade
 
 
 def _foreign_change(body: bytes, digest: bytes, budget: _Budget) -> ChangeHeader:
-    actor, seq, start_op, dependencies, at = _head(body, 0)
-    specs, at = _column_specs(body, at)
+    actor, seq, start_op, dependencies, at = read_head(body, 0)
+    specs, at = column_specs(body, at)
     rows, _ = _bounded_columns(body, at, specs, budget)
     return ChangeHeader(digest, actor, seq, start_op, dependencies, rows, rows)
 
@@ -356,8 +357,8 @@ def _check_document(body: bytes, budget: _Budget) -> None:
         size, at = bounded(body, at, ACTOR_BYTES_MAX, "actor bytes")
         _, at = take(body, at, size)
     _, at = hashes(body, at, HEADS_MAX * 16)
-    changes, at = _column_specs(body, at)
-    ops, at = _column_specs(body, at)
+    changes, at = column_specs(body, at)
+    ops, at = column_specs(body, at)
     _, at = _bounded_columns(body, at, changes, budget)
     _bounded_columns(body, at, ops, budget)
 

@@ -78,7 +78,7 @@ async def append(
     chosen = await choose_epochs(write, built, materialiser)
     await name_unshown(write, built, materialiser)
     await _write_rows(write, chosen, is_new, materialiser.workers)
-    await name_hidden(write, built, chosen.built, materialiser.workers)
+    await name_hidden(write, built, chosen.built, materialiser)
     changed = [*(one.work.number for one in chosen.built), *chosen.hidden]
     entries = {(written | numbers)[one.id]: one for one in arrivals.entries}
     await account(write, arrivals.source, entries, changed)
@@ -125,7 +125,7 @@ async def _rewrite(
     chosen = await choose_epochs(write, built, materialiser)
     await name_unshown(write, built, materialiser, is_anew=is_anew)
     await _write_rows(write, chosen, set(), materialiser.workers)
-    await name_hidden(write, built, chosen.built, materialiser.workers)
+    await name_hidden(write, built, chosen.built, materialiser)
     await account_derived(write, (one.work.number for one in chosen.built))
 
 

@@ -41,7 +41,7 @@ from storage.old_epochs import (
 )
 from storage.openings import first_openings, is_on_one, may_open, under
 from storage.statements import hashes
-from storage.workers import Workers
+from storage.verified import Verified
 
 # Read in one go: some seconds. While that gave something back, the same again.
 OPS_MAX: Final = 2_000_000
@@ -168,7 +168,7 @@ class Carried(Documents):
         says = [*epoch.says]
         if isinstance(built.projection, Listing):  # what was let go too late, came over
             says.append(built.projection)
-        walk.names = await run(named_by, says, walk.names)
+        walk.names = await run(named_by, says, walk.names, Verified())
         return await run(_without_need, epoch, needless, walk.names, named)
 
     async def _began_with(self, walk: Walk, epoch: Epoch) -> Keys:
@@ -231,7 +231,7 @@ def _without_need(
 
 
 async def name_hidden(
-    write: Writing, built: Sequence[Built], shown: Sequence[Built], workers: Workers
+    write: Writing, built: Sequence[Built], shown: Sequence[Built], materialiser: Materialiser
 ) -> None:
     """Old epochs name all that they say as it comes: what of it came over is found by `gc`.
 
@@ -246,7 +246,8 @@ async def name_hidden(
             f"SELECT 1 FROM document d WHERE {OPEN_EPOCH} AND d.epoch > ? LIMIT 1",
             (*same_record(one.work.document), one.work.document.epoch),
         ):
-            named = await workers.run(named_by, [listing], {})
+            verified = materialiser.verified  # of thousands one comes late, and then another
+            named = await materialiser.workers.run(named_by, [listing], {}, verified)
             await write.run_many(
                 "INSERT OR IGNORE INTO blob_use (document, blob, namespace)"
                 " SELECT number, ?2, namespace FROM document WHERE number = ?1",

@@ -66,6 +66,7 @@ from crdt.preflight import (
 from crdt.preflight import (
     MAGIC as CHUNK,
 )
+from crdt.puts import byte_strings
 from crdt.sealing import NONCE_BYTES, SALT_BYTES, SECRET_BYTES_MAX, is_sealed, unseal
 from crdt.statement import (
     Checkpoint,
@@ -352,6 +353,7 @@ def envelope_seeds() -> Sequence[bytes]:
 
 def read_one_change(data: bytes) -> None:
     """The bytes as they are, and as the body of a change with the right checksum."""
+    raw = data
     try:
         read_change(data)
     except Malformed:
@@ -359,6 +361,7 @@ def read_one_change(data: bytes) -> None:
         header = read_change(raw)
         assert header.hash == hashlib.sha256(raw[8:]).digest()
         assert header.ops <= header.rows
+    assert len(b"".join(byte_strings(raw).values())) <= len(raw)
 
 
 @functools.cache

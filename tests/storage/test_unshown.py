@@ -206,8 +206,15 @@ async def test_what_fell_while_what_it_cites_was_not_here_keeps_its_bytes(
     assert await here(new, [blob]) == [True]
 
 
-async def _nothing(*_: object, **__: object) -> None:
+async def nothing(*_: object, **__: object) -> None:
     """As it was before version 9 of what is derived."""
+
+
+def made_by(path: Path, version: int) -> None:
+    """What is derived there."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE store SET derived = ?", (version,))
+        database.commit()
 
 
 async def test_a_home_that_was_restored_before_names_what_it_has(
@@ -216,14 +223,12 @@ async def test_a_home_that_was_restored_before_names_what_it_has(
     blobs = await begun(store)
     await store.commit(MAIN, delete(now_us=NOW_US), ALICE.signer)
     path = tmp_path / "before.db"
-    monkeypatch.setattr(append, "name_unshown", _nothing)
+    monkeypatch.setattr(append, "name_unshown", nothing)
     async with opened(path) as before:
         await restored(store, before)
         assert await before.blobs_named(AUTHOR) == []
     monkeypatch.undo()
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("UPDATE store SET derived = 8")
-        database.commit()
+    made_by(path, 8)
     async with opened(path) as now:
         assert await here(now, blobs) == [True] * 4
 
