@@ -1,8 +1,8 @@
 """Blobs that may not be here yet."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Final
 
@@ -107,34 +107,26 @@ async def hold_blob(
     """
     urgency = urgency if kept_for is None else Urgency.KEPT
     end = _End(network, blob, progress, timeout_s, patience_s)
-    try:
-        with _wish(store, blob, kept_for):
+    with end.as_unreachable(), _wish(store, blob, kept_for):
+        if kept_for is None:
+            await store.adopt_blob(blob)
+        if await store.has_blob(blob):
+            return
+        beside = await store.beside(blob)
+        try:
+            async with end.limit:
+                end.look()
+                await network.fetch_blob(
+                    blob,
+                    end.told,
+                    size_bytes_max=size_bytes_max,
+                    urgency=urgency,
+                    relative_to=relative_to or [one.blob for one in beside],
+                )
+            await settle_beside(store, blob, beside)
+        finally:  # what was being begun for nobody in the moment in which this asked
             if kept_for is None:
                 await store.adopt_blob(blob)
-            if await store.has_blob(blob):
-                return
-            beside = await store.beside(blob)
-            try:
-                async with end.limit:
-                    end.look()
-                    await network.fetch_blob(
-                        blob,
-                        end.told,
-                        size_bytes_max=size_bytes_max,
-                        urgency=urgency,
-                        relative_to=relative_to or [one.blob for one in beside],
-                    )
-                await settle_beside(store, blob, beside)
-            finally:  # what was being begun for nobody in the moment in which this asked
-                if kept_for is None:
-                    await store.adopt_blob(blob)
-    except NotStored:
-        raise
-    except SyncError as error:
-        detail = f"blob {blob.hex()} is not here: {error.sentence}"
-        raise Unreachable(detail, code="blob-unreachable") from error
-    except TimeoutError as error:
-        raise Unreachable(end.why, code="blob-unreachable") from error
 
 
 class _End:
@@ -170,6 +162,19 @@ class _End:
             f"blob {self._blob.hex()} is {here} here: {self._waits}, and nobody who has it"
             f" came within {self._patience_s or 0:.0f} s. {then}"
         )
+
+    @contextmanager
+    def as_unreachable(self) -> Generator[None]:
+        """What ends it without the blob is `Unreachable`, with why; but for `NotStored`."""
+        try:
+            yield
+        except NotStored:
+            raise
+        except SyncError as error:
+            detail = f"blob {self._blob.hex()} is not here: {error.sentence}"
+            raise Unreachable(detail, code="blob-unreachable") from error
+        except TimeoutError as error:
+            raise Unreachable(self.why, code="blob-unreachable") from error
 
     def told(self, done: int, total: int) -> None:
         """It came further, or begins to wait for somebody, or does not any more."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -65,14 +64,14 @@ async def due(
     rows = await store.snapshots(row.number, limit=PAGE_MAX)
     rule = rule_of(row) if policy is None else policy
     _, beside = await _held(store, row, together)
-    look = partial(_due, rows, coming, together, rule, now_us, beside, tick, is_decay_asked)
-    found = await asyncio.to_thread(look)
+    case = _Case(rows, coming, together, rule, now_us, beside, tick, is_decay_asked)
+    found = await asyncio.to_thread(case.dropped)
     if not found.dropped:
         return found
     begun = {_begun(one) for one in await forks_of(store, row)}
     events = await store.events_of(row.number, limit=PAGE_MAX)
     # Once more, as in the place of what is needed something else may have to go.
-    return await asyncio.to_thread(look, begun, events)
+    return await asyncio.to_thread(case.dropped, begun, events)
 
 
 async def due_by_upload(
@@ -141,32 +140,43 @@ def rule_text(said: Mapping[str, object] | None) -> str | None:
     return None if said is None else write_policy(parse_policy(msgspec.json.encode(said).decode()))
 
 
-def _due(
-    rows: Sequence[SnapshotRow],
-    coming: Taken | None,
-    together: Together,
-    policy: Policy,
-    now_us: int,
-    beside: int,
-    tick: int | None,
-    is_decay_asked: bool,
-    begun: Collection[bytes] = (),
-    events: Sequence[EventRow] = (),
-) -> Pruned:
-    """By the rule, without what forks have `begun` with, what was taken for an event, and what
-    one of `events` names."""
-    left = [one for one in rows if one.id not in together.gone]
-    taken = [taken_of(one, is_decay_asked=is_decay_asked) for one in left]
-    taken += together.added
-    pinned = {*begun, *(one.id for one in taken if one.event is not None)}
-    naming = (decode_event(one.event) for one in events if NAMES_ONE in one.event)
-    pinned |= {one.snapshot for one in naming if one.snapshot is not None} | together.named
-    own = sum(not one.is_inherited for one in taken)
-    if coming is not None:
-        taken.append(coming)
-        pinned.add(coming.id)
-    dropped = to_drop(taken, policy, now_us=now_us, newest_tick=tick, pinned=pinned, beside=beside)
-    return Pruned(policy, dropped, own - len(dropped))
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A universe and the rule by which it is looked at; as `due` has these words."""
+
+    rows: Sequence[SnapshotRow]
+    coming: Taken | None
+    together: Together
+    policy: Policy
+    now_us: int
+    beside: int
+    """Values in its document that are no snapshots."""
+    tick: int | None
+    is_decay_asked: bool
+
+    def dropped(self, begun: Collection[bytes] = (), events: Sequence[EventRow] = ()) -> Pruned:
+        """By the rule, without what forks have `begun` with, what was taken for an event, and what
+        one of `events` names."""
+        left = [one for one in self.rows if one.id not in self.together.gone]
+        taken = [taken_of(one, is_decay_asked=self.is_decay_asked) for one in left]
+        taken += self.together.added
+        pinned = {*begun, *(one.id for one in taken if one.event is not None)}
+        naming = (decode_event(one.event) for one in events if NAMES_ONE in one.event)
+        pinned |= {one.snapshot for one in naming if one.snapshot is not None}
+        pinned |= self.together.named
+        own = sum(not one.is_inherited for one in taken)
+        if self.coming is not None:
+            taken.append(self.coming)
+            pinned.add(self.coming.id)
+        dropped = to_drop(
+            taken,
+            self.policy,
+            now_us=self.now_us,
+            newest_tick=self.tick,
+            pinned=pinned,
+            beside=self.beside,
+        )
+        return Pruned(self.policy, dropped, own - len(dropped))
 
 
 def _begun(row: ListedRow) -> bytes:
