@@ -13,7 +13,7 @@ from crdt.statement import Revoke
 from registry.deletion import delete
 from storage import append
 from storage.store import Store
-from tests.storage.people import ALICE
+from tests.storage.people import ALICE, named
 from tests.storage.test_apart import let_go
 from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_carried import PHONE, begun, epoch, here, kept, synced
@@ -156,3 +156,15 @@ async def test_a_home_that_was_restored_before_names_them(
     made_by(path, 9)
     async with opened(path) as now:
         assert await here(now, lost.blobs) == [True] * 2
+
+
+async def test_of_other_records_a_branch_that_lost_stops_nothing(new: Store) -> None:
+    """How blobs stand in their changes is not known."""
+    clock = ALICE.document("io.alice.clock")
+    one, other = (ALICE.writes(clock, named(name)) for name in ("one", "other"))
+    await new.receive([*one, *other], source="backup")
+    state = await new.read(clock)
+    assert state is not None
+    assert [*state.left_out.values()] == [Reason.LOST_BRANCH]
+    await new.rematerialise()
+    assert await new.read(clock) == state
