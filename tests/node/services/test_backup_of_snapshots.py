@@ -3,6 +3,7 @@
 import io
 import os
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from crdt.blob import Chunking
-from crdt.change import DocumentId
+from crdt.blob import BlobId, Chunking
+from crdt.capability import CapabilityCache
+from crdt.change import DocumentId, SignedEntry, Signer, check_entry, sign_change
+from crdt.document import Document
+from crdt.held import Reason
 from crdt.keys import COMMONS
 from node import drops
 from node.drops import read_drop
@@ -20,6 +24,7 @@ from node.home import Home
 from node.services import backup_blobs
 from node.services.restore import read_contents
 from registry.deletion import undelete
+from storage.documents import raw_of
 from tests.node.conftest import alice as alice
 from tests.node.parts import Alice, open_alice
 from tests.node.services.test_backup import backed_up, nobody, restored
@@ -81,6 +86,53 @@ async def test_a_deleted_universe_comes_back_in_a_restored_home(
         assert (await again.node.store.gc(grace_us=-1)).blobs == 0
         main = DocumentId(COMMONS, again.node.identity.author, CLASS, KIND, b"universe:main")
         await again.node.store.commit(main, undelete(), await again.node.signers.for_document(main))
+        await all_are_there(again)
+
+
+async def entries_of(alice: Alice, main: DocumentId) -> list[SignedEntry]:
+    entries, _ = await alice.node.store.entries_after(main.subspace, 0)
+    return [one for one in entries if check_entry(one, CapabilityCache()).document == main]
+
+
+def winner(
+    mine: SignedEntry, before: Sequence[SignedEntry], main: DocumentId, signer: Signer
+) -> SignedEntry:
+    """What the same device wrote elsewhere in place of `mine`: of equal votes the smaller wins."""
+    while True:
+        copy = Document.open(CLASS, KIND, signer.device.public)
+        copy.receive([raw_of(one.payload) for one in before])
+        raw = copy.change(lambda editor: editor.put(("elsewhere",), os.urandom(8)))
+        assert raw is not None
+        other = sign_change(raw, main, signer=signer, prev=before[-1].id, timestamp=1)
+        if other.entry.payload_digest < mine.entry.payload_digest:
+            return other
+
+
+async def test_what_lost_to_a_copy_of_this_home_comes_back_in_a_restored_one(
+    alice: Alice, tmp_path: Path
+) -> None:
+    """Both homes went on with one device; what this one saved since counts no more."""
+    await add(alice)
+    store = alice.node.store
+    main = DocumentId(COMMONS, alice.node.identity.author, CLASS, KIND, b"universe:main")
+    before = await entries_of(alice, main)
+    place = "/api/universe/universe:main/snapshot?tick=9"
+    assert (await alice.client.post(place, content=b"mine alone")).status_code == 201
+    mine = [one for one in await entries_of(alice, main) if one not in before]
+    row = await store.listing("universe", alice.node.identity.did, "universe:main")
+    assert row is not None
+    newest = await store.newest_snapshot(row.number)
+    assert newest is not None
+    signer = await alice.node.signers.for_document(main)
+    await store.receive([winner(mine[0], before, main, signer)], source="the copy")
+    state = await store.read(main)
+    assert state is not None
+    assert state.left_out[mine[0].id] == Reason.LOST_BRANCH
+    data = await backed_up(alice)
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        assert (await again.node.store.gc(grace_us=-1)).blobs == 0
+        assert await again.node.store.read_blob(BlobId(newest.blob)) == b"mine alone"
         await all_are_there(again)
 
 
