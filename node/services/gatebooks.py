@@ -80,23 +80,50 @@ class Books:
     async def ask(self, question: Callable[[Lines], T]) -> T:
         """The answer, once every universe that it depends on was read."""
 
-        def asked() -> tuple[T | None, Exception | None, set[str], frozenset[tuple[str, str]]]:
-            lines, answer, refused = self.lines, None, None
-            lines.asked = set()
-            try:
-                answer = question(lines)
-            except (CannotTravel, Rejected) as error:  # perhaps for want of what is missing
-                refused = error
-            return answer, refused, lines.asked - self.read.keys(), lines.votes_asked - self._voted
-
         while True:
-            answer, refused, missing, votes = await asyncio.to_thread(asked)
+            answer, refused, asked, votes = await asyncio.to_thread(self._asked, question)
+            missing, votes = asked - self.read.keys(), votes - self._voted
             if not missing and not votes:
                 if refused is not None:
                     raise refused
                 return answer  # type: ignore[return-value]  # it answered, as it refused nothing
             await self.load(missing)
             await self._load_votes(votes)
+
+    async def ask_read(
+        self, question: Callable[[Lines], T], most: int, first: Callable[[str], bool]
+    ) -> tuple[T, bool]:
+        """The answer by the universes that were read, and who has a vote in these; whether that is
+        all who have one.
+
+        `most`: so many others are looked into for their votes; those who are `first` before others.
+        """
+
+        def place(vote: tuple[str, str]) -> tuple[bool, str, str]:
+            return not first(vote[0]), *vote
+
+        while True:
+            answer, refused, _, votes = await asyncio.to_thread(self._asked, question)
+            left = [one for one in votes - self._voted if one[1] in self.read]
+            if not left or most == 0:
+                if refused is not None:
+                    raise refused
+                return answer, not left  # type: ignore[return-value]  # as it refused nothing
+            looked_into = sorted(left, key=place)[:most]
+            await self._load_votes(looked_into)
+            most -= len(looked_into)
+
+    def _asked(
+        self, question: Callable[[Lines], T]
+    ) -> tuple[T | None, Exception | None, set[str], frozenset[tuple[str, str]]]:
+        """What it answers by now, or refuses; on which universes that depends, and which votes."""
+        lines, answer, refused = self.lines, None, None
+        lines.asked = set()
+        try:
+            answer = question(lines)
+        except (CannotTravel, Rejected) as error:  # perhaps for want of what is missing
+            refused = error
+        return answer, refused, lines.asked, lines.votes_asked
 
     async def ask_each(
         self, items: Sequence[Q], question: Callable[[Sequence[Q], "Books", Lines], list[T]]

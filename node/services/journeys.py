@@ -9,10 +9,9 @@ out what somebody else signed: what those who count agreed to with a passage is 
 has no gate has no receipts, and is not read at all.
 """
 
-import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -20,16 +19,21 @@ from node.services.gatebooks import UNIVERSES_MAX, Books
 from node.services.passages import Ferry
 from storage.listings import PAGE_MAX
 from universe.journeys import journey_facts, left_for
+from universe.lines import Lines
 from universe.names import parse_full_name
 from universe.passage import WORD as PASSAGE
 from universe.passage import listed_half
 from universe.record import WORD as UNIVERSE
 from universe.reputation import Fact
 
+T = TypeVar("T")
 LEFT_MAX: Final = 32
 """Universes of an author whose gates' receipts are read."""
 ANSWERING_MAX: Final = 64
 """Of others, to which travellers went from there."""
+VOTING_MAX: Final = 256
+"""Of others whose word decides which of two receipts stands, as a gate names as many as it likes:
+those of who counts are looked into first."""
 FAR_RECEIPTS_MAX: Final = 20_000
 """With so many read, of 70 µs each, nothing more is begun in which nobody who counts has a part."""
 FAR_BYTES_MAX: Final = 64 << 20
@@ -42,6 +46,12 @@ class _Gate(msgspec.Struct, frozen=True):
     """Of a listed universe what is asked for here."""
 
     gate: str = ""
+    receiptCount: int | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Who names no gate may have one all the same: then something of it is kept."""
+        return bool(self.gate or self.receiptCount)
 
 
 class _Joined(msgspec.Struct, frozen=True, order=True):
@@ -109,19 +119,26 @@ async def journeys_of(by: Ferry, author: str, counting: Collection[str]) -> tupl
     far = sorted(await _joined(by, author, None, reading))
     joined = (end for one in far for end in one.ends if _owner(end) == author)
     await reading.read_left([*joined, *await _gated(by, author, reading)], is_far=True)
-    lines = await asyncio.to_thread(lambda: reading.books.lines)
-    went = await asyncio.to_thread(left_for, reading.left, lines)
+
+    def is_counted(name: str) -> bool:
+        return _owner(name) in counting
+
+    async def ask(question: Callable[[Lines], T]) -> T:
+        told, is_whole = await reading.books.ask_read(question, VOTING_MAX, is_counted)
+        reading.is_whole = reading.is_whole and is_whole
+        return told
+
+    went = await ask(lambda lines: left_for(reading.left, lines))
 
     def place(name: str) -> tuple[bool, str]:
-        return _owner(name) not in counting, name
+        return not is_counted(name), name
 
     others = sorted((one for one in went if _owner(one) != author), key=place)
     await reading.read_answering(others, is_far=True)
 
-    def facts() -> list[Fact]:
-        return list(journey_facts(reading.left, reading.books.lines))
-
-    return await asyncio.to_thread(facts), reading.is_whole
+    facts = await ask(lambda lines: list(journey_facts(reading.left, lines)))
+    # Of who only has a vote not all was read that may say otherwise.
+    return [one for one in facts if one.of in reading.books.read], reading.is_whole
 
 
 async def _near(by: Ferry, author: str, counting: Collection[str], reading: _Reading) -> list[str]:
@@ -158,7 +175,7 @@ async def _gated(by: Ferry, author: str, reading: _Reading) -> list[str]:
             UNIVERSE, author=author, limit=PAGE_MAX, cursor=cursor, namespaces=[by.namespace]
         )
         rows = [row.listing for row in page.rows]
-        found += [one.target for one in rows if _GATE.decode(one.fields).gate]
+        found += [one.target for one in rows if _GATE.decode(one.fields).is_there]
         cursor = page.next
         if cursor is None:
             return found

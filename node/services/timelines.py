@@ -10,32 +10,30 @@ from typing import Final
 
 import msgspec
 
-from crdt.change import DocumentId
 from crdt.keys import COMMONS, NamespaceKey
 from node.errors import Conflict, NotAllowed, NotFound
+from node.services.gatebooks import Books
 from node.services.gone import deleted_universe
+from node.services.passages import Ferry
 from node.services.places import place_meant, place_text
 from node.services.universes import (
     LATEST,
     Given,
     Hand,
-    document_of,
     joined_places,
     make_universe,
     parse_tick,
     snapshot_meant,
 )
-from registry.fields import Plain
 from storage.listing import EventRow, SnapshotRow
 from storage.listings import ListedRow
 from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.event import Event, decode_event
 from universe.forks import Branch, Forks, Place
-from universe.gatebook import gatebook_of, name_of
-from universe.lines import Lines
 from universe.names import parse_full_name
 from universe.parts import Origin
+from universe.receipts import Checked
 from universe.record import WORD, Visibility
 from universe.snapshot import SignedSnapshot, decode_signed, decode_snapshot
 from universe.taken import taken_of
@@ -78,15 +76,20 @@ class Line:
     entries: tuple[Entry, ...]
 
 
-async def timeline_of(store: Store, row: ListedRow, *, is_as_sent: bool = False) -> Line:
-    """All of it, by tick. Whoever may read it may fork it. `is_as_sent`: as in `taken_of`."""
+async def timeline_of(by: Ferry, row: ListedRow, *, is_as_sent: bool = False) -> Line:
+    """All of it, by tick. Whoever may read it may fork it. `is_as_sent`: as in `taken_of`.
+
+    Of who passed its gate what counts by all that is held, as for other gates. `by`: of the place
+    where it lies.
+    """
+    store, name = by.store, row.listing.target
     snapshots = await store.snapshots(row.number, limit=PAGE_MAX, is_newest_first=False)
     events = await store.events_of(row.number, limit=PAGE_MAX)
-    state = await store.read(document_of(row)) if said_of(row).gate else None
-    signed: Plain = {} if state is None else state.value
+    travelled: Sequence[Checked] = ()
+    if has_gate(said_of(row)):
+        travelled = (await Books(by).ask(lambda lines: lines[name])).receipts
     # Thousands take a while to read.
-    of = document_of(row)
-    return await asyncio.to_thread(_line, snapshots, events, of, signed, is_as_sent=is_as_sent)
+    return await asyncio.to_thread(_line, snapshots, events, travelled, is_as_sent=is_as_sent)
 
 
 async def open_at(store: Store, row: ListedRow, tick: int) -> SnapshotRow:
@@ -215,15 +218,12 @@ async def entry_told(store: Store, row: ListedRow, id: bytes, event: Event) -> E
 def _line(
     snapshots: Sequence[SnapshotRow],
     events: Sequence[EventRow],
-    document: DocumentId,
-    value: Plain,
+    travelled: Sequence[Checked],
     *,
     is_as_sent: bool,
 ) -> Line:
     read = [(one.id, decode_event(one.event)) for one in events]
     taken = timeline([taken_of(one, is_as_sent=is_as_sent) for one in snapshots], read)
-    book = gatebook_of(document, value)
-    travelled = Lines(book.receipts, book.hand_overs)[name_of(document)].receipts
     both = (*taken, *timeline_entries(travelled))
     entries = tuple(sorted(both, key=lambda entry: entry.order))
     return Line({one.id: one for one in snapshots}, {one.id: one.event for one in events}, entries)
@@ -231,6 +231,11 @@ def _line(
 
 def said_of(row: ListedRow) -> Said:
     return _SAID.decode(row.listing.fields)
+
+
+def has_gate(said: Said) -> bool:
+    """Whether any receipt may be kept there: who names no gate may have one all the same."""
+    return bool(said.gate or said.receiptCount)
 
 
 def _seen_as(given: Given, visibility: Visibility) -> Given:

@@ -12,6 +12,7 @@ from node.api.bare_ids import id_told, is_theirs, meta_told, metas_told, updated
 from node.api.cleaned import cleaned_list
 from node.api.endpoint import Call, Endpoint, reads, writes
 from node.api.models import micros
+from node.api.passages_meant import ferry_in
 from node.api.problems import ENCODER
 from node.api.requests import answer_cached
 from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, name_taken, universe_called
@@ -81,7 +82,7 @@ async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> Timeline
     last = node.cursors.open(where, query.cursor)
     after = None if last is None else _place(last)
     is_as_sent = is_theirs(node, call)
-    line = await timeline_of(node.store, row, is_as_sent=is_as_sent)
+    line = await timeline_of(ferry_in(node, row.namespace), row, is_as_sent=is_as_sent)
     wanted = [
         one
         for one in line.entries
