@@ -19,7 +19,36 @@ Q = TypeVar("Q")
 TOO_LONG: Final = "story-too-long"
 UNIVERSES_MAX: Final = 256
 """Read whole for one act: those whose gates a traveller passed, and those they speak of."""
+VOTES_MAX: Final = 16_384
+"""Of who has a vote, and of what they answered, as much is remembered until the end of a look: two
+gates that are proven cheats and name as many as they can. Some 40 MB."""
 KIND: Final = "uni"
+
+
+@dataclass(slots=True)
+class _Votes:
+    """What others answered to a universe, for all questions of one look."""
+
+    _about: dict[str, frozenset[bytes]] = field(default_factory=dict[str, frozenset[bytes]])
+    """Universe → its receipts when that was read first: of others nothing is remembered."""
+    _said: dict[tuple[str, str], GateBook] = field(default_factory=dict[tuple[str, str], GateBook])
+    """(other, universe) → that, with nothing in it where the other one is not here."""
+    _room: int = field(default_factory=lambda: VOTES_MAX)
+
+    def about(self, universe: str, receipts: Iterable[Checked]) -> frozenset[bytes]:
+        """The ids of these; each time the same object where they are the same."""
+        ids = frozenset(one.id for one in receipts)
+        first = self._about.setdefault(universe, ids)
+        return first if first == ids else ids
+
+    def of(self, vote: tuple[str, str], about: frozenset[bytes]) -> GateBook | None:
+        return self._said.get(vote) if self._about.get(vote[1]) is about else None
+
+    def keep(self, vote: tuple[str, str], about: frozenset[bytes], book: GateBook) -> None:
+        size = 1 + len(book.receipts) + len(book.hand_overs)
+        if size <= self._room and self._about.get(vote[1]) is about:
+            self._room -= size
+            self._said[vote] = book
 
 
 @dataclass(slots=True)
@@ -30,11 +59,15 @@ class Books:
     read: dict[str, GateBook] = field(default_factory=dict[str, GateBook])
     held: int = 0
     """Of these, those of a universe whose document is here: any name may stand in a receipt."""
+    looked_for: int = 0
+    """Documents that were, here or not."""
     _voted: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """(other, universe): of whom was read what they answered to that universe."""
     _lines: Lines = field(default_factory=Lines)
     _fresh: list[GateBook] = field(default_factory=list[GateBook])
     """What was read since `_lines` were worked out."""
+    _votes: _Votes = field(default_factory=_Votes)
+    """Of this and of all that were `copied` of it."""
 
     @property
     def lines(self) -> Lines:
@@ -135,7 +168,7 @@ class Books:
         """
         if not items:
             return []
-        books = await asyncio.to_thread(self._copied)
+        books = await asyncio.to_thread(self.copied)
         try:
             return await books.ask(lambda lines: question(items, books, lines))
         except Rejected as error:
@@ -156,22 +189,35 @@ class Books:
         about = dict[str, frozenset[bytes]]()
         for other, universe in sorted(votes):
             if universe not in about:
-                about[universe] = frozenset(one.id for one in self.read[universe].receipts)
-            state = None if other in self.read else await self._state_of(other)
+                about[universe] = self._votes.about(universe, self.read[universe].receipts)
+            if other not in self.read:
+                self._fresh.append(await self._vote(other, universe, about[universe]))
+            self._voted.add((other, universe))
+
+    async def _vote(self, other: str, universe: str, about: frozenset[bytes]) -> GateBook:
+        """What that one answered to these receipts: read once for all questions of a look."""
+        book = self._votes.of((other, universe), about)
+        if book is None:
+            book, state = GateBook(), await self._state_of(other)
             if state is not None:
                 document = document_of(*self._at(other))
-                book = await asyncio.to_thread(votes_of, document, state, about[universe])
-                self._fresh.append(book)
-            self._voted.add((other, universe))
+                book = await asyncio.to_thread(votes_of, document, state, about)
+            self._votes.keep((other, universe), about, book)
+        return book
 
     async def _state_of(self, name: str) -> Plain | None:
         # Of a deleted one too: whoever passed through it went on from there.
+        self.looked_for += 1
         state = await self.by.store.read(document_of(*self._at(name)))
         return None if state is None else state.value
 
     def _at(self, name: str) -> tuple[str, str, NamespaceKey]:
         return name, KIND, self.by.namespace
 
-    def _copied(self) -> "Books":
+    def copied(self) -> "Books":
+        """To go on from here; what is read for it is not in this one."""
         lines = self.lines.copied()
-        return Books(self.by, dict(self.read), self.held, set(self._voted), lines)
+        return Books(
+            self.by, dict(self.read), self.held,
+            _voted=set(self._voted), _lines=lines, _votes=self._votes,
+        )  # fmt: skip
