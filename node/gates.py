@@ -5,7 +5,8 @@
 Nothing is queued: what is due is asked of the store each time, so what a kill interrupted is found
 at the next start. Changes that come meanwhile are looked at together, a pause after the last look.
 Where nothing changes there is a look after 10 s, 20 s, … 10 min if a disk was full or busy; if
-somebody waits for the next day, each hour, and when it is time.
+somebody waits for the next day, each hour, and when it is time; after 30 s if more stories of
+travellers were left than one look reads.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from crdt.keys import COMMONS, NamespaceKey
 from node.errors import NodeError
 from node.events import Events
 from node.retries import Retries
+from node.services.coming import StoryTurns
 from node.services.passages import Ferry, own_halves
 from node.services.travel import Gatekeeper
 from node.services.verdicts import Wanted
@@ -101,11 +103,14 @@ class Gates:
     turns: Turns = field(default_factory=Turns)
     wanted: dict[BlobId, Wanted] = field(default_factory=dict[BlobId, Wanted])
     hashes: dict[BlobId, bytes] = field(default_factory=dict[BlobId, bytes])
-    """As the gatekeeper's: a blob is read once, at whatever look."""
+    """As the gatekeeper's: a blob is read once for all who are refused by it, at whatever look, and
+    once more in the look by which somebody is let in."""
+    stories: StoryTurns = field(default_factory=StoryTurns)
     warned: dict[str, str] = field(default_factory=dict[str, str])
     """Universe → what was logged of its gate last: not at every look again."""
     put_off: Retries[NamespaceKey] = field(default_factory=Retries[NamespaceKey])
-    """Where something is due that the disk did not take, or that waits for the next day."""
+    """Where something is due that the disk did not take, or that waits for the next day, or where
+    not all stories were read."""
 
     async def run(self, rest: Rest = asyncio.sleep, wait: Wait = woken) -> None:
         """Until cancelled. What is put off is looked at when it is due, busy or not."""
@@ -147,7 +152,7 @@ class Gates:
     async def answer(self, namespace: NamespaceKey) -> int:
         """Sign what is due at one's own gates there: how many receipts."""
         by, count = self.ferry(namespace), 0
-        keeper = Gatekeeper(by, self.lock, hashes=self.hashes)
+        keeper = Gatekeeper(by, self.lock, hashes=self.hashes, stories=self.stories)
         try:
             halves = await own_halves(by)
         except FAILURES as error:

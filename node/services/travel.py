@@ -8,50 +8,27 @@ nothing twice. One lock keeps two acts of this node from going on from the same 
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from crdt.blob import BlobId
 from node.errors import Conflict, NotFound, Rejected
+from node.services.coming import StoryTurns
 from node.services.deleting import refuse_deleted, was_deleted
-from node.services.ends import (
-    all_on_their_way,
-    departure_to,
-    missing_at,
-    open_at,
-    to_come_back,
-)
+from node.services.ends import departure_to, missing_at, open_at, to_come_back
 from node.services.gatebooks import KIND, Books
-from node.services.passages import (
-    Ferry,
-    check_carries,
-    document_of,
-    other_end,
-    passage_named,
-    read_value,
-)
+from node.services.looking import Came, Gate, Look, passages_through
+from node.services.passages import Ferry, check_carries, document_of, other_end, read_value
 from node.services.passengers import MIGRATION_FORMAT, Passenger, who_goes
 from node.services.room import check_may_decide, check_room, full, places_at
-from node.services.verdicts import Wanted, by_its_blob, has_share, is_agreed, judge_of, look_at
+from node.services.verdicts import Wanted, by_its_blob, has_share, is_agreed
 from registry.edits import Edit
 from registry.errors import CannotTravel
 from universe.behind import check_may_give_up, check_none_missing, given_up_with
-from universe.gate import (
-    ANSWERS_MAX,
-    Found,
-    Now,
-    Verdict,
-    Wish,
-    decide,
-    due,
-    gate_of,
-    hand_over,
-    send,
-)
+from universe.gate import Now, Verdict, Wish, decide, gate_of, hand_over, send
 from universe.gatebook import put_hand_over, put_recall, put_receipts
 from universe.gates import sign_hand_over
-from universe.lines import Lines
 from universe.names import parse_full_name
 from universe.passage import Passage
 from universe.receipts import (
@@ -65,9 +42,12 @@ from universe.receipts import (
     sign_receipt,
 )
 from universe.record import WORD
-from universe.room import ENDLESS, Places
+from universe.room import ENDLESS
 from universe.shares import Shares
 from universe.travel import Story, migration_of, story_of
+
+LOOK_AGAIN_US: Final = 30_000_000
+"""After a look that did not read all stories: as after bytes of a traveller that nobody gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +86,12 @@ class Gatekeeper:
     """Blobs of travellers that wait for their bytes."""
     hashes: dict[BlobId, bytes] = field(default_factory=dict[BlobId, bytes])
     """Of the bytes in blobs of travellers, where they were read."""
+    whole: set[BlobId] = field(default_factory=set[BlobId])
+    """Blobs of these that were read since this look began: a keeper is made for each."""
+    stories: StoryTurns = field(default_factory=StoryTurns)
     put_off_until_us: int | None = None
-    """When the first who waits for the next day at one of them may be answered; None: nobody."""
+    """When there is a next look though nothing changes, as the first who waits for the next day may
+    be answered, or not all stories were read; None: nobody waits so."""
 
     @property
     def key(self) -> bytes:
@@ -207,11 +191,7 @@ class Gatekeeper:
         async with self.lock:
             books = await self._books(universe, even_deleted=True)
             open_ = await open_at(self.by, books, universe)
-            passages: dict[str, Passage | None] = {}
-            for one in open_.coming:
-                name = one.receipt.passage
-                if name not in passages:
-                    passages[name] = await passage_named(self.by, name)
+            passages = await passages_through(self.by, open_.coming)
             # What came through none of one's own waits, and its story is not even read.
             own = [
                 one
@@ -221,43 +201,27 @@ class Gatekeeper:
             now_us = self.by.clock_us()
             shares = await books.ask(lambda lines: Shares(lines[universe].receipts, now_us))
             free = [one for one in own if has_share(passages[one.receipt.passage], shares)]
-            coming = await all_on_their_way(books, free)
+            coming, is_all = await self.stories.read(books, universe, free)
             refused = await books.ask_each(open_.refused, to_come_back)
             now = await self._now(books, universe, tick)
-            found = Found([one for one, _ in coming], refused)
-            suspect = {one.id for one, is_suspect in coming if is_suspect}
-            large, unseen, queued = dict[bytes, Verdict](), list[Checked](), Counter[str]()
             is_gone = await self._is_deleted(universe)
-            judge = judge_of(passages, suspect, large, unseen, is_gone=is_gone)
-
-            def question(lines: Lines, places: Places) -> list[Receipt]:
-                unseen.clear()
-                try:
-                    return due(
-                        universe, self.key, lines, now,
-                        judge=judge, recalled=open_.recalled, found=found, places=places,
-                    )  # fmt: skip
-                except CannotTravel:
-                    return []
-
-            async def all_due(places: Places) -> list[Receipt]:
-                said = await books.ask(lambda lines: question(lines, places))
-                most = ANSWERS_MAX - len(said)
-                while await look_at(unseen, large, queued, most, self._by_blob):
-                    said = await books.ask(lambda lines: question(lines, places))
-                    # Where shares leave what was found unanswered, more is looked at each time.
-                    most = 0 if len(said) == ANSWERS_MAX else 2 * most
-                return said
-
+            came = Came(coming, refused, open_.recalled, passages, is_gone)
+            gate = Gate(universe, self.key, now)
+            look = Look(books, gate, came, self._by_blob, self._by_whole_blob)
             places = places_at(books, universe, open_.away)
-            said = await all_due(places)
+            said = await look.due(places)
             if said:
                 await self._check_none_missing(books, universe)
-            elif places.for_others < 1 and (waiting := await all_due(ENDLESS)):
+            elif places.for_others < 1 and (waiting := await look.wanted(ENDLESS)):
                 raise full(books, universe, places, len(waiting))
+            if not is_all:
+                self._look_again(now_us + LOOK_AGAIN_US)
             if (until_us := shares.put_off_until(own, said)) is not None:
-                self.put_off_until_us = min(until_us, self.put_off_until_us or until_us)
+                self._look_again(until_us)
             return await self._sign(books, universe, said, _returned(said, refused))
+
+    def _look_again(self, at_us: int) -> None:
+        self.put_off_until_us = min(at_us, self.put_off_until_us or at_us)
 
     async def decide(
         self, universe: str, departure: bytes, verdict: Verdict, tick: int | None
@@ -273,8 +237,10 @@ class Gatekeeper:
                 detail = "nothing of that name is on its way to here"
                 raise NotFound(detail, code="unknown-migration")
             await self._check_known(books, universe)
-            if verdict.word == "accept" and one.receipt.traveller.blob is not None:
-                by_blob = await self._by_blob(one)
+            blob = one.receipt.traveller.blob
+            if verdict.word == "accept" and blob is not None:
+                self.whole.discard(blob)
+                by_blob = await self._by_whole_blob(one)
                 if by_blob.word != "accept":
                     raise CannotTravel(f"it is not let in: {by_blob.reason}", "bytes-missing")
             now = await self._now(books, universe, tick)
@@ -287,11 +253,23 @@ class Gatekeeper:
             (signed,) = await self._sign(books, universe, [said])
             return Decided(signed, is_new=True)
 
+    async def _by_whole_blob(self, departure: Checked) -> Verdict:
+        """As `_by_blob`, by what lies there in this look: what was read before may have rotted."""
+        blob = departure.receipt.traveller.blob
+        if blob is not None and blob not in self.whole:
+            self.hashes.pop(blob, None)
+        return await self._by_blob(departure)
+
     async def _by_blob(self, departure: Checked) -> Verdict:
         """And wants the blob where it is not here."""
         one = departure.receipt.traveller
+        if one.blob is None:
+            return Verdict("accept")
+        is_known = one.blob in self.hashes
         verdict = await by_its_blob(self.by.store, departure, self.hashes)
-        if verdict.word == "wait" and one.blob is not None:
+        if one.blob in self.hashes and not is_known:
+            self.whole.add(one.blob)
+        if verdict.word == "wait":
             before = self.wanted.get(one.blob, Wanted(0, frozenset()))
             self.wanted[one.blob] = before.with_(one.size, departure.receipt.passage)
         return verdict

@@ -4,17 +4,24 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from crdt.change import DocumentId
-from node.services import gatebooks
+from crdt.keys import COMMONS
+from node.events import Events
+from node.gates import Gates
+from node.services import coming, gatebooks
+from node.services.passengers import Passenger
 from storage.documents import DocumentState
-from tests.node.services.test_cheats import equivocates
+from tests.node.services.test_cheats import equivocates, line_at
 from tests.node.services.test_many_travellers import left
+from tests.node.services.test_room import joined
 from tests.node.services.test_travel import Person, opened, opened_people
-from universe.receipts import Who
+from tests.registry.attested import CAROL_DID
+from universe.receipts import Receipt, Traveller, Who
 
 
 @pytest.fixture
@@ -60,3 +67,93 @@ async def test_whose_votes_are_asked_for_is_read_once_in_a_look(
         voting = [reads[name.partition("/")[2]] for name in others]
         assert min(voting) == 1
         assert (max(voting) == 1) == (room > 2)
+
+
+async def wander(alice: Person, bob: Person, said: Receipt, whos: list[Who], hops: int) -> None:
+    """From where they come from through so many universes, each of which is here, to the meadow."""
+    meadow = said.universe
+    way = [whos[0].origin, *[await alice.makes(f"universe:u{number}") for number in range(hops)]]
+    for here, there in pairwise([*way, meadow]):
+        for end in (here, there):
+            await alice.gates.take_gate(end, only_first=True)
+        goes = [
+            replace(
+                said, universe=here, other=there, migration=number.to_bytes(16),
+                traveller=Traveller.of(who, b"x", "json"),
+            )
+            for number, who in enumerate(whos)
+        ]  # fmt: skip
+        before = len((await line_at(alice, here)).receipts)
+        await alice.signs(*goes)
+        went = (await line_at(alice, here)).receipts[before:]
+        await alice.signs(
+            *(
+                replace(
+                    one.receipt, kind="arrival", universe=there, other=here, answers=one.id,
+                    traveller=one.receipt.traveller.told,
+                )
+                for one in went
+            )
+        )  # fmt: skip
+
+
+async def test_stories_that_are_too_long_are_read_in_turns_and_all_others_are_answered(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most, imps = 6, 24
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", most)
+    monkeypatch.setattr(coming, "READ_MAX", 4 * most)
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    near = await alice.makes("universe:near")
+    honest = await joined(alice, bob, near, reef, 2)
+    said = left(alice, bob, passage, 0, Who(meadow, "hen"))
+    origin = await alice.makes("universe:start")
+    whos = [Who(origin, f"imp {number}") for number in range(imps)]
+    await wander(alice, bob, replace(said, gate=alice.ferry.identity.device.public), whos, most + 2)
+    await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(whos)))
+    await alice.signs(left(alice, bob, passage, imps, Who(meadow, "hen")))
+    await alice.gates.send(honest, near, bytes([6]) * 16, Passenger(b"{}", "fox"), 1)
+    await bob.hears(alice)
+    gates = Gates(lambda _: bob.ferry, bob.gates.lock, events := Events())
+    reads = reads_of(bob, monkeypatch)
+    told, looks, bound = events.follow(0, ("traveller",)), 0, 12 * most
+    assert await gates.answer(COMMONS) == 1, "who came by another passage does not wait"
+    assert reads.total() <= bound
+    assert b'"soul":"fox"' in (await anext(told)).data
+    while True:
+        looks += 1
+        reads.clear()
+        signed = await gates.answer(COMMONS)
+        assert reads.total() <= bound, "not one after the other of them all"
+        if signed:
+            break
+        assert gates.put_off.first_s(now_s=gates.clock_s()) is not None, "there is a next look"
+    assert b'"soul":"hen"' in (await anext(told)).data
+    assert 1 < looks <= imps
+    await told.aclose()
+
+
+async def test_so_many_stories_are_read_in_a_look_and_the_others_in_the_next_ones(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coming, "READ_MAX", 20)  # each is one, and looks for one universe
+    alice, bob = people
+    passage, meadow = await opened(alice, bob), alice.universe("universe:meadow")
+    ghosts = [Who(f"{CAROL_DID}/universe:{number}", "imp") for number in range(35)]
+    whos = [*ghosts, Who(meadow, "hen"), *ghosts]
+    await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(whos)))
+    await bob.hears(alice)
+    reads = reads_of(bob, monkeypatch)
+    for look in range(4):
+        reads.clear()
+        signed = await bob.gates.answer(bob.universe("universe:reef"))
+        assert [one.receipt.traveller.who.soul for one in signed] == ["hen"] * (look == 3)
+        assert len([name for name in reads if name.removeprefix("universe:").isdigit()]) <= 10
+    seen = set[str]()
+    for _ in range(4):
+        reads.clear()
+        assert not await bob.gates.answer(bob.universe("universe:reef"))
+        seen |= {name for name in reads if name.removeprefix("universe:").isdigit()}
+    assert len(seen) == 35, "each of them has its turn again: it may be on its way by now"

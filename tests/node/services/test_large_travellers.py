@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -15,7 +16,8 @@ from crdt.keys import COMMONS
 from node.errors import Unreachable
 from node.events import Events
 from node.gates import Gates
-from node.services import travel
+from node.services import looking
+from node.services.gatebooks import Books
 from node.services.passengers import Passenger
 from node.services.travel import Sent
 from node.services.verdicts import FALSE_BYTES, Wanted, bytes_told
@@ -99,6 +101,66 @@ async def test_one_whose_bytes_rotted_is_fetched_again_and_keeps_nobody_else_wai
     assert bob.gates.wanted == {blob_of(sent): Wanted(300_000, frozenset({passage.name}))}
     assert await bob.ferry.store.put_blob(WHALE.data) == blob_of(sent)
     await bob.gates.answer(reef)
+    assert await bob.sees(sent) == In(reef)
+
+
+DAMAGES = ("UPDATE chunk SET data = zeroblob(length(data))", "DELETE FROM chunk")
+
+
+def imp_of(alice: Person, bob: Person, passage: Passage, blob: BlobId) -> Receipt:
+    """Who says something else of that blob: so it is read, and its hash is remembered."""
+    who = Who(alice.universe("universe:meadow"), "imp")
+    named = Traveller.in_blob(who, WHALE.data, "bin", blob)
+    return replace(says_of(alice, bob, passage, 1, who), traveller=replace(named, hash=bytes(32)))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_nobody_is_let_in_by_bytes_that_were_there_once(
+    people: tuple[Person, Person], tmp_path: Path, damage: str
+) -> None:
+    """They rotted, or are gone, after they were read for somebody else."""
+    alice, bob = people
+    passage = await opened(alice, bob)
+    blob = await bob.ferry.store.put_blob(WHALE.data)
+    await alice.signs(imp_of(alice, bob, passage, blob))
+    await bob.hears(alice)
+    gates, store = counted_gates(bob)
+    assert (await gates.answer(COMMONS), store.bytes_read) == (1, len(WHALE.data))
+    rows(tmp_path / "bob", damage)
+    sent = await left(alice, passage)
+    assert blob_of(sent) == blob
+    await bob.hears(alice)
+    assert await gates.answer(COMMONS) == 0
+    assert gates.wanted == {blob: Wanted(300_000, frozenset({passage.name}))}
+    await bob.ferry.store.put_blob(WHALE.data)
+    assert await gates.answer(COMMONS) == 1
+    assert await bob.sees(sent) == In(bob.universe("universe:reef"))
+
+
+async def test_no_person_lets_anybody_in_by_bytes_that_were_there_once(
+    people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob, arrivals="ask")
+    blob = await bob.ferry.store.put_blob(WHALE.data)
+    await alice.signs(imp_of(alice, bob, passage, blob))
+    sent = await left(alice, passage)
+    await bob.hears(alice)
+    reef = bob.universe("universe:reef")
+    (imp,) = (
+        one.id
+        for one in (
+            await Books(bob.ferry).ask(itemgetter(sent.departure.receipt.universe))
+        ).receipts
+        if one.id != sent.departure.id
+    )
+    with pytest.raises(CannotTravel, match=FALSE_BYTES):
+        await bob.gates.decide(reef, imp, Verdict("accept"), 1)
+    rows(tmp_path / "bob", DAMAGES[0])
+    with pytest.raises(CannotTravel, match="not here any more"):
+        await bob.gates.decide(reef, sent.departure.id, Verdict("accept"), 1)
+    await bob.ferry.store.put_blob(WHALE.data)
+    await bob.gates.decide(reef, sent.departure.id, Verdict("accept"), 1)
     assert await bob.sees(sent) == In(reef)
 
 
@@ -270,7 +332,7 @@ async def test_what_cannot_be_answered_keeps_no_blob_from_being_looked_at(
         judged.append(1)
         return due(*args, **also)
 
-    monkeypatch.setattr(travel, "due", noted)
+    monkeypatch.setattr(looking, "due", noted)
     answers = await keeper.answer(bob.universe("universe:reef"))
     assert [one.receipt.kind for one in answers] == ["refusal"] * 4 + ["arrival"]
     assert len(judged) <= 4, "not once for each few of them"
