@@ -26,7 +26,8 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "ambiguous-migration": (
         "Several travellers left under that id.",
-        "`candidates` names their souls, or their origins: say which `soul` or `origin`.",
+        "`candidates` names their souls, or where they are of one soul the universes that they come"
+        " from: say which with `soul` or `origin`, in the shell --soul NAME or --origin UNIVERSE.",
     ),
     "cannot-travel": (
         "The gate of that universe does not sign that: the traveller is elsewhere, another device"

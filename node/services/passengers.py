@@ -1,6 +1,7 @@
 """Who is to travel: as a game tells it, and which traveller that is by the receipts of its gate."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,11 @@ from universe.receipts import ARRIVAL, DEPARTURE, RETURN, Checked, Who
 from universe.travel import In, place_of
 
 MIGRATION_FORMAT: Final = "primordium-migration"
+SHOWN_MAX: Final = 5
+"""Of those of whom one is meant, in a message."""
+SOUL: Final = "(`soul`, --soul NAME in the shell)"
+ORIGIN: Final = "(`origin`, --origin UNIVERSE in the shell)"
+"""Where each is said: in a request, and beside a command."""
 _WAS_HERE: Final = frozenset({ARRIVAL, DEPARTURE, RETURN})
 
 
@@ -64,12 +70,15 @@ def _origin(source: str, soul: str, lines: Lines) -> str:
     }
     here = sorted(who.origin for who in came if place_of(who, lines) == In(source))
     if len(here) > 1:
-        listed = ", ".join(here)
-        raise CannotTravel(f"several of that soul are here: say the origin, {listed}", "ambiguous")
+        detail = f"{len(here)} of the soul {soul} are here: {say_which_origin(here)}"
+        raise CannotTravel(detail, "ambiguous")
     if here:
         return here[0]
-    if afar := ", ".join(sorted({who.origin for who in came} - {source})):
-        detail = f"{soul} of {afar} is not here any more; say the origin if another is meant"
+    if afar := sorted({who.origin for who in came} - {source}):
+        detail = (
+            f"{soul} of {_listed(afar, 'and')} is not here any more; if another one is meant, say"
+            f" the universe that it comes from {ORIGIN}, as {source} for one of its own"
+        )
         raise CannotTravel(detail, "not-here")
     return source
 
@@ -90,8 +99,27 @@ def _of_dna(source: str, who: Passenger, lines: Lines) -> Who:
         return here[0]
     if known:
         said = f"{len(here)} travellers of this dna are here" if here else "it left before"
-        raise Rejected(f"who travels? {said}: `soul` names it", code="invalid-body")
+        souls = sorted({one.soul for one in here or known})
+        which = say_which_soul(souls)
+        if len(souls) == 1 and here:
+            which = say_which_origin(sorted(one.origin for one in here))
+        raise Rejected(f"who travels? {said}: {which}", code="invalid-body")
     return Who(who.origin or source, id)
+
+
+def say_which_soul(souls: Sequence[str]) -> str:
+    """What to do where one of these is meant, in a request and in the shell."""
+    return f"say which one is meant {SOUL}: {_listed(souls, 'or')}"
+
+
+def say_which_origin(origins: Sequence[str]) -> str:
+    """The same, of travellers of one soul: by the universe that each comes from."""
+    return f"say the universe that the one meant comes from {ORIGIN}: {_listed(origins, 'or')}"
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    shown, more = names[:SHOWN_MAX], len(names) - SHOWN_MAX
+    return f" {word} ".join([*shown, f"{more} more"] if more > 0 else shown)
 
 
 def _dna_of(one: Checked, lines: Lines) -> bytes | None:

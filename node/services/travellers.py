@@ -17,6 +17,7 @@ from node.errors import Conflict, NotFound
 from node.services.ends import all_on_their_way, epoch_of, missing_between
 from node.services.gatebooks import Books
 from node.services.passages import Ferry
+from node.services.passengers import say_which_origin, say_which_soul
 from universe.behind import believed
 from universe.lines import Lines
 from universe.names import parse_full_name
@@ -173,12 +174,12 @@ async def story_held(by: Ferry, who: Who) -> Story:
 
 
 def ambiguous(migration: bytes, found: Sequence[Checked]) -> Conflict:
-    """Several left under it."""
-    souls = tuple(sorted({one.receipt.traveller.who.soul for one in found}))
-    which = "`soul`" if len(souls) > 1 else "`origin`"
-    detail = f"{len(found)} travellers left under {migration.hex()}: say which {which}"
-    origins = tuple(sorted({one.receipt.traveller.who.origin for one in found}))
-    candidates = (souls if len(souls) > 1 else origins)[:PAGE_MAX]
+    """Several left under it: by what one of them is named, in a request and in the shell."""
+    whos = {one.receipt.traveller.who for one in found}
+    souls, origins = sorted({one.soul for one in whos}), sorted({one.origin for one in whos})
+    which = say_which_soul(souls) if len(souls) > 1 else say_which_origin(origins)
+    detail = f"{len(whos)} travellers left under {migration.hex()}: {which}"
+    candidates = tuple((souls if len(souls) > 1 else origins)[:PAGE_MAX])
     return Conflict(detail, code="ambiguous-migration", candidates=candidates)
 
 

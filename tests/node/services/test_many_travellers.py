@@ -138,9 +138,20 @@ async def test_of_several_under_one_migration_it_is_said_who(
     for end in (near, far):
         own = Passenger(b"{}", "fox", origin=end)
         await alice.gates.send(passage, end, migration, own, 1)
-    with pytest.raises(Conflict, match="say which `origin`") as several:
+    with pytest.raises(Conflict) as several:
         await who_waits(alice.ferry, passage, migration, Asked("fox"))
     assert several.value.candidates == tuple(sorted((near, far)))
+    which = f"(`origin`, --origin UNIVERSE in the shell): {far} or {near}"
+    assert which in several.value.detail
+    hen = Passenger(b"{}", "hen", origin=near)
+    await alice.gates.send(passage, near, bytes([2]) * 16, hen, 1)
+    await alice.gates.send(passage, far, bytes([2]) * 16, replace(hen, soul="owl", origin=far), 1)
+    with pytest.raises(Conflict) as two:
+        await who_waits(alice.ferry, passage, bytes([2]) * 16, Asked())
+    assert two.value.detail == (
+        f"2 travellers left under {'02' * 16}: say which one is meant"
+        " (`soul`, --soul NAME in the shell): hen or owl"
+    )
     fox, _ = await who_waits(alice.ferry, passage, migration, Asked(origin=far))
     assert (fox.receipt.universe, fox.receipt.other) == (far, near)
     found, _ = await travellers_under(alice.ferry, passage, migration, Asked(origin=near))

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from node.api.passage_models import show_traveller
 from node.errors import Conflict, Rejected
 from node.services.passages import create_passage
-from node.services.passengers import Passenger, migration_passenger
+from node.services.passengers import Passenger, migration_passenger, say_which_soul
 from node.services.travellers import travellers_through
 from registry.errors import CannotTravel
 from registry.formats.primordium_migration import write_migration
@@ -58,10 +59,47 @@ async def test_a_wish_repeated_after_one_from_afar_left_is_for_nobody(
     with pytest.raises(CannotTravel, match="not here any more") as gone:
         await alice.gates.send(on, near, bytes([3]) * 16, FOX, 0)
     assert gone.value.why == "not-here"
+    assert "(`origin`, --origin UNIVERSE in the shell), as " + near in gone.value.detail
     # Another fox, of here: then its game says so.
     own = Passenger(FOX.data, "fox", origin=near)
     sent = await alice.gates.send(on, near, bytes([4]) * 16, own, 0)
     assert sent.departure.receipt.traveller.who.origin == near
+
+
+def test_of_many_a_message_names_a_few() -> None:
+    assert say_which_soul("abcdefg").endswith(": a or b or c or d or e or 2 more")
+
+
+async def test_of_two_of_one_soul_it_is_said_how_to_name_the_one_that_is_meant(
+    people: tuple[Person, Person],
+) -> None:
+    """By its soul, and by the dna that they share; in the shell, and in a request."""
+    alice, _ = people
+    meadow = alice.universe("universe:meadow")
+    near, far = await alice.makes("universe:near"), await alice.makes("universe:far")
+    passages = {end: await joined(alice, f"passage:{end[-4:]}", end, near) for end in (meadow, far)}
+
+    def fox(age: int, soul: str | None = "fox") -> tuple[bytes, Passenger]:
+        return migration_passenger(
+            write_migration(GENOTYPE.decode(), {"generation": str(age)}), soul
+        )
+
+    for age, (end, passage) in enumerate(passages.items()):
+        await alice.gates.send(passage, end, *fox(age), 0)
+    await alice.gates.answer(near)
+    on = passages[far]
+    which = "(`origin`, --origin UNIVERSE in the shell)"
+    with pytest.raises(CannotTravel) as by_soul:
+        await alice.gates.send(on, near, *fox(2), 0)
+    assert by_soul.value.why == "ambiguous"
+    assert f"{which}: {far} or {meadow}" in by_soul.value.detail
+    with pytest.raises(Rejected) as by_dna:
+        await alice.gates.send(on, near, *fox(2, None), 0)
+    assert f"{which}: {far} or {meadow}" in by_dna.value.detail
+    for soul in ("fox", None):
+        migration, who = fox(2, soul)
+        sent = await alice.gates.send(on, near, migration, replace(who, origin=meadow), 0)
+        assert sent.departure.receipt.traveller.who == Who(meadow, "fox")
 
 
 async def test_a_migrate_entity_that_comes_back_is_who_left(people: tuple[Person, Person]) -> None:
@@ -77,7 +115,7 @@ async def test_a_migrate_entity_that_comes_back_is_who_left(people: tuple[Person
     sent = await alice.gates.send(passage, meadow, *older(1), 0)
     again = await alice.gates.send(passage, meadow, *older(1), 0)
     assert again.departure == sent.departure
-    with pytest.raises(Rejected, match="`soul` names it"):
+    with pytest.raises(Rejected, match=r"\(`soul`, --soul NAME in the shell\)"):
         await alice.gates.send(passage, meadow, *older(2), 0)  # it is on its way
     await bob.hears(alice)
     await bob.gates.answer(reef)
