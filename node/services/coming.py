@@ -53,6 +53,14 @@ class StoryTurns:
         return [found[one.id] for one in departures if one.id in found], is_all
 
 
+async def may_be_coming(books: Books, departures: Sequence[Checked]) -> set[bytes]:
+    """Of these departures those that are on their way, and those of whom it was not read, as what
+    was before them costs too much."""
+    groups = _in_turn(departures, 0)
+    found, count = await _read(books, groups)
+    return {one.id for one, _ in found} | {one.id for each in groups[count:] for one in each}
+
+
 def _in_turn(departures: Sequence[Checked], last: int) -> list[list[Checked]]:
     """Those of each traveller together: by the first of these, from after number `last` on."""
     by_who = defaultdict[Who, list[Checked]](list)

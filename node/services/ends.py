@@ -12,7 +12,7 @@ from node.services.passages import Ferry, own_halves, passage_named
 from universe.behind import believed, missing_of
 from universe.gate import is_coming, is_refused, unanswered, unreturned, were_back
 from universe.lines import Line, Lines
-from universe.receipts import DEPARTURE, Checked, Who
+from universe.receipts import DEPARTURE, Checked
 from universe.shares import may_come_back
 
 
@@ -137,27 +137,6 @@ def on_their_way(
     return [
         (one, lines[one.receipt.universe].is_suspect) for one in departures if is_coming(one, lines)
     ]
-
-
-async def all_on_their_way(
-    books: Books, departures: Sequence[Checked]
-) -> list[tuple[Checked, bool]]:
-    """As `on_their_way`, where `books` does not hold all that they lean on.
-
-    All departures of one traveller are one question: a story that is too long is read once, however
-    often a gate says that it left.
-    """
-    by_who: dict[Who, list[Checked]] = {}
-    for one in departures:
-        by_who.setdefault(one.receipt.traveller.who, []).append(one)
-
-    def question(
-        whose: Sequence[list[Checked]], books: Books, lines: Lines
-    ) -> list[tuple[Checked, bool]]:
-        return on_their_way([one for each in whose for one in each], books, lines)
-
-    found = {each[0].id: each for each in await books.ask_each([*by_who.values()], question)}
-    return [found[one.id] for one in departures if one.id in found]
 
 
 def to_come_back(refusals: Sequence[Checked], _: Books, lines: Lines) -> list[Checked]:

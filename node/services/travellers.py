@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from node.errors import Conflict, NotFound
-from node.services.ends import all_on_their_way, epoch_of, missing_between
+from node.services.coming import may_be_coming
+from node.services.ends import epoch_of, missing_between
 from node.services.gatebooks import Books
 from node.services.passages import Ferry
 from node.services.passengers import say_which_origin, say_which_soul
@@ -157,8 +158,7 @@ async def who_waits(
 
     found = await books.ask(question)
     if len(found) > 1:  # a gate may say anything of who never was there
-        coming = await all_on_their_way(books, [one for one, said in found if said is None])
-        there = {one.id for one, _ in coming}
+        there = await may_be_coming(books, [one for one, said in found if said is None])
         found = [each for each in found if each[1] is not None or each[0].id in there]
     if not found:
         detail = f"nobody waits under {migration.hex()} at a gate of this author's"

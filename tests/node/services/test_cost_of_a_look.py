@@ -11,10 +11,12 @@ import pytest
 
 from crdt.change import DocumentId
 from crdt.keys import COMMONS
+from node.errors import Conflict
 from node.events import Events
 from node.gates import Gates
 from node.services import coming, gatebooks
 from node.services.passengers import Passenger
+from node.services.travellers import Asked, who_waits
 from storage.documents import DocumentState
 from tests.node.services.test_cheats import equivocates, line_at
 from tests.node.services.test_many_travellers import left
@@ -157,3 +159,21 @@ async def test_so_many_stories_are_read_in_a_look_and_the_others_in_the_next_one
         assert not await bob.gates.answer(bob.universe("universe:reef"))
         seen |= {name for name in reads if name.removeprefix("universe:").isdigit()}
     assert len(seen) == 35, "each of them has its turn again: it may be on its way by now"
+
+
+async def test_whoever_else_left_under_a_migration_the_one_who_is_named_is_decided_at_little_cost(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coming, "READ_MAX", 20)
+    alice, bob = people
+    passage, meadow = await opened(alice, bob, arrivals="ask"), alice.universe("universe:meadow")
+    ghosts = [Who(f"{CAROL_DID}/universe:{number}", "hen") for number in range(35)]
+    await alice.signs(*(left(alice, bob, passage, 7, who) for who in (*ghosts, Who(meadow, "hen"))))
+    await bob.hears(alice)
+    reads = reads_of(bob, monkeypatch)
+    with pytest.raises(Conflict, match=r"26 travellers left .* --origin UNIVERSE") as several:
+        await who_waits(bob.ferry, passage, (7).to_bytes(16), Asked("hen"))
+    assert meadow in several.value.candidates
+    assert len([name for name in reads if name.removeprefix("universe:").isdigit()]) == 10
+    waiting, _ = await who_waits(bob.ferry, passage, (7).to_bytes(16), Asked("hen", meadow))
+    assert waiting.receipt.traveller.who == Who(meadow, "hen")
