@@ -10,19 +10,23 @@ passage has a share of its own in a look, and within it all travellers have thei
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from node.errors import Rejected
 from node.services.ends import on_their_way
 from node.services.gatebooks import TOO_LONG, Books
+from universe.lines import Lines
 from universe.receipts import Checked, Who
 
+Q = TypeVar("Q")
+T = TypeVar("T")
 READ_MAX: Final = 2_048
-"""Stories, and documents looked for because of them, of one passage in one look: with so many no
-other story is begun. These are eight that are too long; all that an honest gate has under way, each
-through some twenty universes; or a thousand of whom nothing else is known."""
+"""Stories, and documents looked for because of them, of one passage in one look or for one answer:
+with so many no other story is begun. These are eight that are too long; all that an honest gate has
+under way, each through some twenty universes; or a thousand of whom nothing else is known."""
 
 
 @dataclass(slots=True)
@@ -45,7 +49,7 @@ class StoryTurns:
         for passage, each in through.items():
             key = universe, passage
             groups = _in_turn(each, self._last.pop(key, 0))
-            coming, count = await _read(books, groups)
+            coming, count = await read_in_turn(books, groups, on_their_way)
             found |= {one.id: (one, is_suspect) for one, is_suspect in coming}
             if count < len(groups):
                 self._last[key] = groups[count - 1][0].receipt.seq
@@ -57,7 +61,7 @@ async def may_be_coming(books: Books, departures: Sequence[Checked]) -> set[byte
     """Of these departures those that are on their way, and those of whom it was not read, as what
     was before them costs too much."""
     groups = _in_turn(departures, 0)
-    found, count = await _read(books, groups)
+    found, count = await read_in_turn(books, groups, on_their_way)
     return {one.id for one, _ in found} | {one.id for each in groups[count:] for one in each}
 
 
@@ -73,21 +77,26 @@ def _in_turn(departures: Sequence[Checked], last: int) -> list[list[Checked]]:
     return sorted(by_who.values(), key=place)
 
 
-async def _read(
-    books: Books, groups: Sequence[Sequence[Checked]]
-) -> tuple[list[tuple[Checked, bool]], int]:
-    """Who of these travellers is on the way, and how many of them were looked at."""
-    found, stories = list[tuple[Checked, bool]](), _Stories(books)
-    for count, whose in enumerate(groups):
-        if stories.cost >= READ_MAX:
+async def read_in_turn(
+    books: Books,
+    groups: Sequence[Sequence[Q]],
+    question: Callable[[Sequence[Q], Books, Lines], list[T]],
+) -> tuple[list[T], int]:
+    """What is to be said of each of these, and of how many it was looked for: of one at least.
+
+    Each is one question, in this order. Nothing is said of one that is too long.
+    """
+    found, reading = list[T](), _Reading(books)
+    for count, one in enumerate(groups):
+        if reading.cost >= READ_MAX:
             return found, count
-        found += await stories.on_their_way(whose)
+        found += await reading.ask(partial(question, one))
     return found, len(groups)
 
 
 @dataclass(slots=True)
-class _Stories:
-    """Read one after the other: what one goes through is there for the next."""
+class _Reading:
+    """One after the other: what is read for one is there for the next."""
 
     books: Books
     """Of the look: what is read for a story is forgotten after."""
@@ -95,24 +104,24 @@ class _Stories:
     """With what was read for those before."""
     cost: int = 0
 
-    async def on_their_way(self, whose: Sequence[Checked]) -> list[tuple[Checked, bool]]:
-        """Departures of one traveller; none of them where its story is too long."""
+    async def ask(self, question: Callable[[Books, Lines], list[T]]) -> list[T]:
+        """What it answers; nothing where that is too long."""
         self.cost += 1
-        found = None if self.own is None else await self._asked(self.own, whose)
+        found = None if self.own is None else await self._asked(self.own, question)
         if found is None:  # with all the room that there is
             self.own = await asyncio.to_thread(self.books.copied)
-            found = await self._asked(self.own, whose)
+            found = await self._asked(self.own, question)
         if found is None:
             self.own = None
         return found or []
 
     async def _asked(
-        self, own: Books, whose: Sequence[Checked]
-    ) -> list[tuple[Checked, bool]] | None:
+        self, own: Books, question: Callable[[Books, Lines], list[T]]
+    ) -> list[T] | None:
         """None where more depends on it than there is room for."""
         before = own.looked_for
         try:
-            return await own.ask(lambda lines: on_their_way(whose, own, lines))
+            return await own.ask(lambda lines: question(own, lines))
         except Rejected as error:
             if error.reason != TOO_LONG:
                 raise

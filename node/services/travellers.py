@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from node.errors import Conflict, NotFound
-from node.services.coming import may_be_coming
+from node.errors import Conflict, NotFound, Rejected
+from node.services.coming import may_be_coming, read_in_turn
 from node.services.ends import epoch_of, missing_between
-from node.services.gatebooks import Books
+from node.services.gatebooks import TOO_LONG, Books
 from node.services.passages import Ferry
 from node.services.passengers import say_which_origin, say_which_soul
 from universe.behind import believed
@@ -101,7 +101,8 @@ async def travellers_through(
     books, ends = await _at_ends(by, passage)
     places = await asyncio.to_thread(_places, ends, after)
     page = places[: min(limit, PAGE_MAX)]
-    told = {one.who: one for one in await books.ask_each([one.who for one in page], _stories)}
+    stories, read = await _read(books, [one.who for one in page])
+    page, told = page[:read], {one.who: one for one in stories}
     shown, count, receipts = list[Story](), 0, 0
     for place in page:
         if receipts >= RECEIPTS_MAX:
@@ -122,7 +123,7 @@ async def travellers_under(
     """Those who left through it under a migration, and the last such departure of each."""
     books, ends = await _at_ends(by, passage)
     whom = await asyncio.to_thread(_under, ends, migration, who)
-    told = await books.ask_each(whom[:PAGE_MAX], _stories)
+    told, _ = await _read(books, whom[:PAGE_MAX])
     stories, departures = list[Story](), list[Checked]()
     for story in told:
         under = [one for one in story.receipts if _is_departure(one, passage, migration)]
@@ -166,6 +167,21 @@ async def who_waits(
     if len({one.receipt.traveller.who for one, _ in found}) > 1:
         raise ambiguous(migration, [one for one, _ in found])
     return next((each for each in found if each[1] is None), found[-1])
+
+
+async def _read(books: Books, whom: Sequence[Who]) -> tuple[list[Story], int]:
+    """Stories of these, together or as far as one answer reads; and of how many it was looked for.
+
+    One that is too long is left out.
+    """
+    own = await asyncio.to_thread(books.copied)
+    try:
+        return await own.ask(lambda lines: _stories(whom, lines)), len(whom)
+    except Rejected as error:
+        if error.reason != TOO_LONG:
+            raise
+    each = [[one] for one in whom]
+    return await read_in_turn(books, each, lambda one, _, lines: _stories(one, lines))
 
 
 async def story_held(by: Ferry, who: Who) -> Story:
@@ -249,7 +265,7 @@ def _is_done(departure: Checked, lines: Lines) -> bool:
     return answer_to(answer, departure.receipt.universe, lines, (RETURN,)) is not None
 
 
-def _stories(names: Sequence[Who], _: Books, lines: Lines) -> list[Story]:
+def _stories(names: Sequence[Who], lines: Lines) -> list[Story]:
     return [story_of(who, lines) for who in names]
 
 

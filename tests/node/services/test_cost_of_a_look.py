@@ -16,7 +16,7 @@ from node.events import Events
 from node.gates import Gates
 from node.services import coming, gatebooks
 from node.services.passengers import Passenger
-from node.services.travellers import Asked, who_waits
+from node.services.travellers import Asked, travellers_through, who_waits
 from storage.documents import DocumentState
 from tests.node.services.test_cheats import equivocates, line_at
 from tests.node.services.test_many_travellers import left
@@ -177,3 +177,30 @@ async def test_whoever_else_left_under_a_migration_the_one_who_is_named_is_decid
     assert len([name for name in reads if name.removeprefix("universe:").isdigit()]) == 10
     waiting, _ = await who_waits(bob.ferry, passage, (7).to_bytes(16), Asked("hen", meadow))
     assert waiting.receipt.traveller.who == Who(meadow, "hen")
+
+
+async def test_a_page_of_travellers_ends_where_it_would_cost_too_much(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most, imps = 6, 12
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", most)
+    monkeypatch.setattr(coming, "READ_MAX", 4 * most)
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, origin = alice.universe("universe:meadow"), await alice.makes("universe:start")
+    said = left(alice, bob, passage, 0, Who(meadow, "hen"))
+    whos = [Who(origin, f"imp {number:02}") for number in range(imps)]
+    await wander(alice, bob, replace(said, gate=alice.ferry.identity.device.public), whos, most + 2)
+    far = [Who(meadow, "hen"), *whos]
+    await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(far)))
+    await bob.hears(alice)
+    reads = reads_of(bob, monkeypatch)
+    shown, pages, after = list[Who](), 0, None
+    while pages == 0 or after is not None:
+        reads.clear()
+        page = await travellers_through(bob.ferry, passage, after=after)
+        assert reads.total() <= 12 * most
+        shown += [one.who for one in page.stories]
+        pages, after = pages + 1, page.next
+    assert shown == [Who(meadow, "hen")]
+    assert 2 <= pages <= imps
