@@ -1,5 +1,6 @@
 """What a look at a gate costs is bounded, whatever a partner's gate signs."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
@@ -18,6 +19,7 @@ from node.services import coming, gatebooks
 from node.services.passengers import Passenger
 from node.services.travellers import Asked, travellers_through, who_waits
 from storage.documents import DocumentState
+from tests.node.passing_time import PassingTime
 from tests.node.services.test_cheats import equivocates, line_at
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_room import joined
@@ -159,6 +161,33 @@ async def test_so_many_stories_are_read_in_a_look_and_the_others_in_the_next_one
         assert not await bob.gates.answer(bob.universe("universe:reef"))
         seen |= {name for name in reads if name.removeprefix("universe:").isdigit()}
     assert len(seen) == 35, "each of them has its turn again: it may be on its way by now"
+
+
+async def test_who_was_left_in_a_look_is_let_in_by_a_next_one_though_nothing_comes(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coming, "READ_MAX", 20)
+    alice, bob = people
+    passage, meadow = await opened(alice, bob), alice.universe("universe:meadow")
+    whos = [Who(f"{CAROL_DID}/universe:{number}", "imp") for number in range(35)]
+    whos.append(Who(meadow, "hen"))
+    await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(whos)))
+    await bob.hears(alice)
+    told, passing = (events := Events()).follow(0, ("traveller",)), PassingTime()
+
+    async def rest(_: float) -> None:
+        await asyncio.sleep(0)
+
+    gates = Gates(lambda _: bob.ferry, bob.gates.lock, events, passing.clock_s)
+    task = asyncio.create_task(gates.run(rest, passing.wait))
+    try:
+        async with asyncio.timeout(60):
+            assert b'"soul":"hen"' in (await anext(told)).data
+    finally:
+        await told.aclose()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert passing.waits[:3] == [30, 30, 30]
 
 
 async def test_whoever_else_left_under_a_migration_the_one_who_is_named_is_decided_at_little_cost(
