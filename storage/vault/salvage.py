@@ -66,8 +66,8 @@ class Salvage:
             self._put(table, columns, filter(_is_object, self._rows(table, columns, last)))
         self._copy_named()
         self._copy_hidden(leaves)
-        name_anew(self.fresh)
         self._keep_given("whole", given.get(b"whole", 0), self._last_id(0), is_sure=readable)
+        name_anew(self.fresh)
         self._keep_given("lost", given.get(b"lost", 0), self._seen("lost", "number"), readable)
 
     def _given(self) -> tuple[dict[bytes, int], bool]:
