@@ -124,7 +124,7 @@ def _write_anew(path: Path, make: Callable[[Path], object], is_sure: bool) -> Pa
     """
     new = path.with_name(f"{path.name}.new")
     with (
-        path.open("rb") as content,  # closed last: that gives away the locks that SQLite has on it
+        path.open("r+b") as content,  # closed last: that gives away the locks that SQLite has on it
         closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as old,
     ):
         old.text_factory = bytes
@@ -132,9 +132,9 @@ def _write_anew(path: Path, make: Callable[[Path], object], is_sure: bool) -> Pa
             old.execute("PRAGMA writable_schema = ON")
         old.execute("PRAGMA locking_mode = EXCLUSIVE")  # else another one would write to it yet
         old.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-        old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if not os.path.samestat(os.fstat(content.fileno()), path.stat()):
             raise StorageError("another process has just written it anew")
+        _write_log_into(old, content.fileno(), path)
         if not is_sure and _is_sound(old):
             return None
         _remove(new)
@@ -152,6 +152,19 @@ def _write_anew(path: Path, make: Callable[[Path], object], is_sure: bool) -> Pa
                 _remove(new)
             raise
     return kept
+
+
+def _write_log_into(old: sqlite3.Connection, file: int, path: Path) -> None:
+    """`file`: descriptor of the one at `path`, which `old` has alone."""
+    log = _log(path)
+    if log.exists() and log.stat().st_size:
+        # Where the file was cut, and the log with it does not make it as long as that says that it
+        # is, SQLite calls it malformed, time after time. As zeros those pages are only damaged.
+        ((pages,),) = old.execute("PRAGMA page_count")
+        ((page_bytes,),) = old.execute("PRAGMA page_size")
+        if os.fstat(file).st_size < pages * page_bytes:
+            os.ftruncate(file, pages * page_bytes)
+    old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _faults_at_first(path: Path) -> dict[str, str]:
@@ -258,7 +271,7 @@ def _can_have_two_names(path: Path) -> bool:
 def _end_log(path: Path) -> None:
     """Raises `StorageError` where the last one to write it left a log that could not be written
     into it: it would be read as that of the new file."""
-    log = path.with_name(f"{path.name}-wal")
+    log = _log(path)
     if log.exists() and log.stat().st_size:
         raise StorageError(f"{path.name} has a log that could not be written into it")
     for one in (log, path.with_name(f"{path.name}-shm")):
@@ -281,6 +294,10 @@ def _said(error: Exception) -> str:
 def _part(path: Path) -> Path:
     """Of a second file that is not all there yet, or of a second name that is tried."""
     return path.with_name(f"{path.name}.old.part")
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _note(path: Path) -> Path:

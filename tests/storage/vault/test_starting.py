@@ -2,6 +2,8 @@
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -109,6 +111,37 @@ def test_of_a_file_whose_end_was_cut_all_that_is_left_is_read(tmp_path: Path, le
 def first_of(data: bytes) -> bytes:
     """What lies on its own page; the rest on the ones behind."""
     return data[:20]
+
+
+@pytest.mark.parametrize("steps", [STEPS, STEPS[:1], ()], ids=["newest", "older", "oldest"])
+@pytest.mark.parametrize("is_noted", [False, True])
+def test_of_a_file_that_was_cut_beside_its_log_that_is_read_too(
+    tmp_path: Path, steps: tuple[str, ...], *, is_noted: bool
+) -> None:
+    """SQLite refuses to write the log into a file that is so much shorter than the log says."""
+    path = tmp_path / "snapshots.db"
+    filled(path, steps)
+    write_and_die(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: 100 * PAGE_BYTES + 5])
+    if is_noted:
+        note_damage(path)
+    assert start_vault(path).kept == "snapshots.db.old"
+    here = sum(data in whole[: 100 * PAGE_BYTES] for data in map(first_of, OBJECTS))
+    assert here - 3 <= readable(path) <= here
+    assert rows(path, "SELECT id FROM whole WHERE id > 200") == [(1_000,)]
+    assert not start_vault(path)
+    assert files(tmp_path) == {"snapshots.db", "snapshots.db.old"}
+
+
+def write_and_die(path: Path) -> None:
+    """What it wrote is in the log alone."""
+    code = (
+        "import os, sqlite3, sys; vault = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "vault.execute(\"INSERT INTO whole VALUES (1000, x'00')\"); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert path.with_name(f"{path.name}-wal").stat().st_size
 
 
 def test_a_file_that_only_says_that_it_was_longer_loses_nothing(tmp_path: Path) -> None:
