@@ -19,9 +19,10 @@ from zstandard import FRAME_HEADER
 
 from storage.errors import Corrupt
 from storage.sqlite_errors import as_ours
+from storage.vault.ids import next_id
 from storage.vault.leaves import ROW_BYTES_MAX, Leaves
 from storage.vault.naming_anew import name_anew
-from storage.vault.unpacking import Damaged, PlainCache, Row, Unpacking, decode_bases
+from storage.vault.unpacking import HEIGHT_MAX, Damaged, PlainCache, Row, Unpacking, decode_bases
 
 TOGETHER: Final = 256
 """Rows in one statement; where it fails, half of as many ids."""
@@ -60,14 +61,21 @@ class Salvage:
         todo = self._rows("todo", "number, older, newer", self._highest("todo", "number"))
         self._put("todo", "number, older, newer", todo)
         losses = max(given.get(b"lost", 0), self._highest("lost", "number"))
-        self._put("lost", _LOST, self._rows("lost", _LOST, losses))
+        self._put("lost", _LOST, map(_careful, self._rows("lost", _LOST, losses)))
         last = self._last_id(given.get(b"whole", 0))
         for table, columns in _OBJECTS.items():
             self._put(table, columns, filter(_is_object, self._rows(table, columns, last)))
         self._copy_named()
         self._copy_hidden(leaves)
         self._keep_given("whole", given.get(b"whole", 0), self._last_id(0), is_sure=readable)
+        # What a lost page may name was given before; no more is kept for it.
+        self.fresh.execute("UPDATE vault.lost SET below = min(below, ?)", (next_id(self.fresh),))
         name_anew(self.fresh)
+        # What is here, though it is called lost, is looked for by its id, and then no more lost.
+        self.fresh.execute(
+            "UPDATE vault.lost SET id = coalesce((SELECT n.id FROM vault.name n"
+            " WHERE n.key = lost.key), id) WHERE NOT is_back"
+        )
         self._keep_given("lost", given.get(b"lost", 0), self._seen("lost", "number"), readable)
 
     def _given(self) -> tuple[dict[bytes, int], bool]:
@@ -247,6 +255,17 @@ class Salvage:
             if not isinstance(as_ours(error), Corrupt) and code != sqlite3.SQLITE_TOOBIG:
                 raise
             return None
+
+
+def _careful(lost: _Row) -> _Row:
+    """A row of `lost`: instead of a value that cannot be it has the one that destroys least. All
+    that is here was here then, and nothing is written over what lies under the id."""
+    number, key, *rest = lost
+    instead = (None, HEIGHT_MAX, IDS_END, 0, 1)
+    known = [
+        one if isinstance(one, int) else other for one, other in zip(rest, instead, strict=True)
+    ]
+    return number, key, *known
 
 
 def _is_id(value: object) -> bool:

@@ -9,7 +9,6 @@ import pytest
 
 from crdt import delta
 from crdt.digest import payload_digest
-from storage.vault.collecting import Collection
 from storage.vault.ids import next_id
 from storage.vault.lost import lose, note_back
 from storage.vault.opening import make_vault
@@ -19,7 +18,7 @@ from storage.vault.rows import encode, put
 from storage.vault.unpacking import PLAIN, PlainCache
 from tests.storage.vault.test_lost import drop_all_damaged, leans, look
 from tests.storage.vault.test_salvage import rescued, without
-from tests.storage.vault.worlds import open_vault
+from tests.storage.vault.worlds import collect_without, open_vault
 
 BASE, OTHER = Random(1).randbytes(4_000), Random(2).randbytes(4_000)
 START, NEAR = BASE[:2_000], BASE + b"another end"
@@ -104,14 +103,7 @@ def test_a_copy_that_a_lost_page_may_name_is_not_collected(tmp_path: Path) -> No
     path = tmp_path / "snapshots.db"
     filled(path, rot)
     with open_vault(path) as vault:
-        collection = Collection(vault, below=next_id(vault))
-        collection.lack([page])
-        after: bytes | None = b""
-        while after is not None:
-            after = collection.mark_before(after)
-        while collection.step():
-            pass
-        collection.end()
+        collect_without(vault, page)
         assert found(vault) == OBJECTS
 
 

@@ -15,14 +15,16 @@ import pytest
 
 from crdt.digest import payload_digest
 from storage.vault.leaves import Leaves
-from storage.vault.lost import lose
+from storage.vault.lost import all_lost, lose, name_again, note_back
 from storage.vault.opening import PAGE_BYTES, make_vault
 from storage.vault.reading import read
 from storage.vault.rescue import note_damage, rescue
 from storage.vault.rows import encode, put
 from storage.vault.unpacking import HEIGHT_MAX, PlainCache, encode_bases
 from tests.storage.test_folding import opened
+from tests.storage.test_rotten_kinds import rot
 from tests.storage.test_whole_again import put_settled
+from tests.storage.vault.worlds import collect_without, count, open_vault
 
 
 @pytest.fixture(scope="module")
@@ -367,6 +369,66 @@ def test_what_is_lost_yet_comes_under_its_id(tmp_path: Path) -> None:
         put(vault, encode(objects[:5]))
         ids = [id for (id,) in vault.execute("SELECT id FROM vault.name ORDER BY id")]
     assert ids == [*range(1, 41)]
+    assert readable(path, [key for key, _ in objects]) == {key for key, _ in objects}
+
+
+LOST_VALUES = {
+    "id": ["x'01'", "1.5", "'one'"],
+    "height": ["NULL", "x''", "1.5"],
+    "below": ["NULL", "x''", "CAST(below AS BLOB)", "1.5"],
+    "is_back": ["NULL", "x''", "'no'"],
+    "is_in_doubt": ["NULL", "x''"],
+}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [(name, one) for name, some in LOST_VALUES.items() for one in some]
+)
+def test_of_a_loss_what_is_not_rotten_is_known_yet(tmp_path: Path, column: str, value: str) -> None:
+    """Else the next collection took what a page named that was lost."""
+    path = tmp_path / "snapshots.db"
+    objects = [(payload_digest(data), data) for data in noise(40, 1).values()]
+    page, *others = [key for key, _ in objects]
+    with open_vault(path) as vault:
+        put(vault, encode(objects))
+        lose(vault, [page])
+        vault.execute("PRAGMA vault.wal_checkpoint(TRUNCATE)").fetchall()
+    rot(tmp_path, "lost", column, [value])
+    note_damage(path)
+    assert rescue(path, make_vault)
+    with open_vault(path) as vault:
+        assert all_lost(vault).keys() == {page}
+        later = (payload_digest(b"later"), b"later")
+        put(vault, encode([later]))
+        collect_without(vault, page)
+        assert readable(path, [*others, later[0]]) == {*others}
+        put(vault, encode(objects[:1]))
+        note_back(vault)
+        name_again(vault)
+        assert not count(vault, "lost")
+    assert readable(path, [page]) == {page}
+
+
+@pytest.mark.parametrize("is_in_doubt", [0, 1], ids=["under its id", "elsewhere"])
+@pytest.mark.parametrize("value", LOST_VALUES["is_back"])
+def test_what_is_here_again_is_not_lost_though_what_says_so_is_rotten(
+    tmp_path: Path, value: str, is_in_doubt: int
+) -> None:
+    path = tmp_path / "snapshots.db"
+    objects = [(payload_digest(data), data) for data in noise(40, 1).values()]
+    with open_vault(path) as vault:
+        put(vault, encode(objects))
+        vault.execute("UPDATE vault.whole SET data = x'0001' WHERE id = 1")
+        lose(vault, [objects[0][0]])
+        vault.execute("UPDATE vault.lost SET is_in_doubt = ?", (is_in_doubt,))
+        put(vault, encode(objects[:1]))
+        vault.execute("PRAGMA vault.wal_checkpoint(TRUNCATE)").fetchall()
+    rot(tmp_path, "lost", "is_back", [value])
+    note_damage(path)
+    assert rescue(path, make_vault)
+    with open_vault(path) as vault:
+        name_again(vault)
+        assert not count(vault, "lost")
     assert readable(path, [key for key, _ in objects]) == {key for key, _ in objects}
 
 

@@ -10,6 +10,8 @@ from typing import Final
 from crdt.blob import BlobRoot, Chunking, ManifestBuilder, parse_page
 from crdt.chunking import cut
 from crdt.digest import payload_digest
+from storage.vault.collecting import Collection
+from storage.vault.ids import next_id
 from storage.vault.opening import make_vault
 from storage.vault.reading import read
 from storage.vault.rows import encode, put
@@ -118,6 +120,19 @@ def restored(vault: sqlite3.Connection, root: BlobRoot) -> bytes:
     for at in range(0, len(hashes), 256):
         found |= read(vault, hashes[at : at + 256], cache).objects
     return b"".join(found[hash] for hash in hashes)
+
+
+def collect_without(vault: sqlite3.Connection, page: bytes) -> None:
+    """Nothing is named but by that page of a blob, which is not here."""
+    collection = Collection(vault, below=next_id(vault))
+    collection.mark([page])
+    collection.lack([page])
+    after: bytes | None = b""
+    while after is not None:
+        after = collection.mark_before(after)
+    while collection.step():
+        pass
+    collection.end()
 
 
 def stored_bytes(vault: sqlite3.Connection) -> int:
