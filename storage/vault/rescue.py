@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from storage.disk_room import DiskRoom
 from storage.errors import Corrupt, StorageError
@@ -145,7 +145,8 @@ def _write_anew(path: Path, make: Callable[[Path], object], is_sure: bool) -> Pa
             for one in (path, new):
                 _end_log(one)
             sync_folder(path.parent)  # the new one is there, before the old one has another name
-            kept = _keep(path)
+            kept = _keep(path, content)
+            _end_log(path)  # a copy takes its time, and a log would be read as the new one's
             os.replace(new, path)
         except Exception:
             with suppress(OSError):
@@ -221,8 +222,11 @@ def _is_sound(old: sqlite3.Connection) -> bool:
         raise
 
 
-def _keep(path: Path) -> Path:
-    """The same file under a second name, on the disk when this returns. It always has one."""
+def _keep(path: Path, content: BinaryIO) -> Path:
+    """The same file under a second name, on the disk when this returns. It always has one.
+
+    Nobody but `content` reads it: who closes a file gives away all locks of its process on it.
+    """
     number, kept = 1, path.with_name(f"{path.name}.old")
     while os.path.lexists(kept):
         if not kept.is_symlink() and kept.samefile(path):  # a start that was killed came so far
@@ -234,9 +238,11 @@ def _keep(path: Path) -> Path:
     except OSError:  # a file system that has one name for each
         part = _part(path)
         try:
-            shutil.copyfile(path, part)
-            part.chmod(0o600)
-            with part.open("rb") as file:
+            content.seek(0)
+            with part.open("wb") as file:
+                part.chmod(0o600)
+                shutil.copyfileobj(content, file)
+                file.flush()
                 os.fsync(file.fileno())
             part.rename(kept)
         except OSError:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -114,6 +115,10 @@ def damaged(path: Path) -> bytes:
     return spoil(path)
 
 
+def has_no_links(*_: object, **__: object) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
 def test_where_a_file_can_have_one_name_only_a_copy_of_it_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,10 +127,7 @@ def test_where_a_file_can_have_one_name_only_a_copy_of_it_is_kept(
     path.write_bytes(old)
     note_damage(path)
 
-    def link(*_: object, **__: object) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(os, "link", has_no_links)
     assert rescue(path, make_vault).kept == "snapshots.db.old"
     assert (tmp_path / "snapshots.db.old").read_bytes() == old
     assert {one.name for one in tmp_path.iterdir()} == {"base.db", path.name, "snapshots.db.old"}
@@ -139,9 +141,6 @@ def test_it_takes_the_room_of_two_then_and_is_not_begun_without(
     note_damage(path)
     real = os.statvfs
 
-    def link(*_: object, **__: object) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
     def statvfs(place: Path) -> os.statvfs_result:
         found = [*real(place)]
         found[4] = (len(old) * 3 // 2 + (1 << 20)) // found[1]  # free blocks
@@ -149,7 +148,7 @@ def test_it_takes_the_room_of_two_then_and_is_not_begun_without(
 
     monkeypatch.setattr(os, "statvfs", statvfs)
     with monkeypatch.context() as patched:
-        patched.setattr(os, "link", link)
+        patched.setattr(os, "link", has_no_links)
         assert "MiB are free: make room" in rescue(path, never).why_not
     assert {one.name for one in tmp_path.iterdir()} == {path.name, "snapshots.db.damaged"}
     assert rescue(path, make_vault)
@@ -164,11 +163,11 @@ def test_a_disk_that_is_full_is_called_so(tmp_path: Path, monkeypatch: pytest.Mo
     damaged(path)
     note_damage(path)
 
-    def copyfile(*_: object) -> None:
+    def copy(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "link", copyfile)
-    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    monkeypatch.setattr(os, "link", copy)
+    monkeypatch.setattr(shutil, "copyfileobj", copy)
     assert rescue(path, make_vault).why_not == "the disk is full: make room"
     assert {one.name for one in tmp_path.iterdir()} == {path.name, "snapshots.db.damaged"}
 
@@ -185,10 +184,12 @@ def in_another_process(path: Path) -> str:
     return subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.parametrize("has_links", [True, False], ids=["linked", "copied"])
 def test_of_two_at_once_the_second_takes_nothing_from_the_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_links: bool
 ) -> None:
-    """Whichever step the first is at."""
+    """Whichever step the first is at. Who closes a file gives away all locks that its process has
+    on it."""
     path = tmp_path / "snapshots.db"
     old = damaged(path)
     note_damage(path)
@@ -204,6 +205,8 @@ def test_of_two_at_once_the_second_takes_nothing_from_the_first(
         said.append(in_another_process(path))
         real(source, target)
 
+    if not has_links:
+        monkeypatch.setattr(os, "link", has_no_links)
     monkeypatch.setattr(os, "replace", replace)
     assert rescue(path, make)
     assert len(said) == 2
@@ -211,6 +214,26 @@ def test_of_two_at_once_the_second_takes_nothing_from_the_first(
     assert rows(path, "SELECT count(*) FROM whole") == [(99,)]
     assert (tmp_path / "snapshots.db.old").read_bytes() == old
     assert {one.name for one in tmp_path.iterdir()} == {path.name, "snapshots.db.old"}
+
+
+def test_a_log_that_is_there_at_last_is_not_read_as_that_of_the_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "snapshots.db"
+    old = damaged(path)
+    note_damage(path)
+    real = shutil.copyfileobj
+
+    def copy(source: BinaryIO, target: BinaryIO) -> None:
+        real(source, target)
+        (tmp_path / "snapshots.db-wal").write_bytes(b"by a program that asks for no lock")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", has_no_links)
+        patched.setattr(shutil, "copyfileobj", copy)
+        assert "has a log that could not be written into it" in rescue(path, make_vault).why_not
+    assert path.read_bytes() == old
+    assert not (tmp_path / "snapshots.db.new").exists()
 
 
 def test_who_opened_the_old_file_before_the_new_one_was_there_leaves_the_new_one(
