@@ -275,7 +275,7 @@ async def open_database(
     Blobs leave `free_bytes` of the disk free. `on_step` hears of every write before it happens
     (tests stop the process there). `on_rescue` hears again and again that the vault is being looked
     through, or written anew, which may take as long as copying it.
-    Raises `NewerSchema`, `Corrupt`.
+    Raises `NewerSchema`, `Corrupt`, `StorageError`.
     """
     await asyncio.to_thread(migrate, path)
     beside = vault_beside(path)

@@ -76,7 +76,7 @@ def rescue_before_opening(path: Path, make: Callable[[Path], object]) -> Rescue:
     """As `rescue`, also where nobody could note it, since what is read first cannot be; `kept`: all
     old files that lie beside it yet, whichever start left them.
 
-    Raises `Corrupt` where the vault cannot be opened and stays as it is.
+    Raises `Corrupt` where the vault cannot be opened and stays as it is, else as `rescue`.
     """
     faults = _faults_at_first(path)
     if faults:
@@ -101,6 +101,7 @@ def rescue(path: Path, make: Callable[[Path], object], *, is_sure: bool = False)
 
     `is_sure`: it cannot be opened else, so nobody need look whether it is so. Where another process
     has it, the disk has no room, or whatever else fails, it stays as it is until the next start.
+    Raises `StorageError` where the disk does not say that it has the file in its place.
     """
     if not is_noted(path):
         return Rescue()
@@ -109,8 +110,14 @@ def rescue(path: Path, make: Callable[[Path], object], *, is_sure: bool = False)
         kept = _write_anew(place, make, is_sure)
     except Exception as error:  # whatever rot can make of a copy: the old file is there, untouched
         return Rescue(why_not=_said(error))
+    try:
+        sync_folder(place.parent)  # else what is stored next is gone where the power goes
+    except OSError as error:
+        raise StorageError(
+            f"{path.name} was looked through or written anew, and the disk does not say that it"
+            f" has it in its place: {_said(error)}. Nothing is lost: start the node again."
+        ) from error
     with suppress(OSError):  # else the next start finds that it is sound
-        sync_folder(place.parent)
         _note(path).unlink(missing_ok=True)
     return Rescue(is_done=kept is not None, kept=kept.name if kept else "")
 

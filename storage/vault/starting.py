@@ -20,7 +20,8 @@ from storage.vault.rescue import (
 def start_vault(path: Path) -> Rescue:
     """Makes what is at `path` a vault that can be opened; see `rescue_before_opening`.
 
-    Raises `NewerSchema` (nothing was changed) and `Corrupt`: it stays as it is.
+    Raises `NewerSchema` (nothing was changed), `Corrupt` (it stays as it is) and `StorageError`:
+    the disk does not say that it has what was written.
     """
     try:
         make_vault(path)
