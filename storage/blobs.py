@@ -145,10 +145,6 @@ class Blobs(WholeAgain):
         self._held.forget(blob)  # what is missing is counted anew
         await self._finish_with_others(blob)
 
-    async def add_chunk(self, blob: BlobId, index: int, data: bytes) -> bool:
-        """As `add_chunks`, of one."""
-        return await self.add_chunks(blob, [(index, data)])
-
     async def add_chunks(
         self,
         blob: BlobId,

@@ -114,11 +114,6 @@ class HeldMaps:
     def get(self, blob: BlobId) -> HeldMap | None:
         return self._maps.get(blob)
 
-    @property
-    def pages_named(self) -> int:
-        """Of how many pages the names are kept; at most `PAGES_NAMED`."""
-        return len(self._names)
-
     def name_of(self, blob: BlobId, index: int) -> ChunkName | None:
         """What a page says of a chunk, if it is one of those that were looked at last."""
         for page in reversed(self._names):

@@ -254,9 +254,6 @@ class MemoryStore:
         turn = next((at for at, run in enumerate(runs) if sum(run) > first), 0)
         return [number for run in [*runs[turn:], *runs[:turn]][:limit] for number in run]
 
-    async def add_chunk(self, blob: BlobId, index: int, data: bytes) -> None:
-        self._blobs[blob].chunks[index] = data
-
     async def add_chunks(
         self,
         blob: BlobId,

@@ -44,7 +44,7 @@ async def test_a_fetch_stops_and_goes_on_after_a_restart(tmp_path: Path) -> None
         await store.begin_blob(manifest.id, manifest.root)
         assert await store.missing_pages(manifest.id) == [0]
         await store.add_page(manifest.id, 0, manifest.pages[0])
-        assert not await store.add_chunk(manifest.id, 2, chunks[2])
+        assert not await store.add_chunks(manifest.id, [(2, chunks[2])])
     async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
         assert not await store.has_blob(manifest.id)
         assert await store.read_chunk(manifest.id, 2) == chunks[2]
@@ -52,7 +52,7 @@ async def test_a_fetch_stops_and_goes_on_after_a_restart(tmp_path: Path) -> None
             await store.read_blob(manifest.id)
         missing = await store.missing_chunks(manifest.id)
         assert missing == [0, 1, 3]
-        done = [await store.add_chunk(manifest.id, index, chunks[index]) for index in missing]
+        done = [await store.add_chunks(manifest.id, [(index, chunks[index])]) for index in missing]
         assert done == [False, False, True]
         assert await store.read_blob(manifest.id) == DATA
 
@@ -67,10 +67,10 @@ async def test_wrong_bytes_are_never_stored(store: Store) -> None:
     with pytest.raises(Malformed):
         await store.add_page(manifest.id, 0, manifest.pages[0][::-1])
     with pytest.raises(NotHeld):
-        await store.add_chunk(manifest.id, 0, chunks[0])
+        await store.add_chunks(manifest.id, [(0, chunks[0])])
     await store.add_page(manifest.id, 0, manifest.pages[0])
     with pytest.raises(Mismatch):
-        await store.add_chunk(manifest.id, 0, chunks[1])
+        await store.add_chunks(manifest.id, [(0, chunks[1])])
     assert await store.missing_chunks(manifest.id) == [0, 1, 2, 3]
 
 
@@ -118,10 +118,10 @@ async def test_a_chunk_of_another_length_than_its_place_has_is_none(store: Store
         await store.begin_blob(manifest.id, manifest.root)
         await store.add_page(manifest.id, 0, manifest.pages[0])
         with pytest.raises(Mismatch):
-            await store.add_chunk(manifest.id, 0, chunk)
+            await store.add_chunks(manifest.id, [(0, chunk)])
         await store.put_blob(chunk)  # now it is here, as another blob's
         await store.begin_blob(manifest.id, manifest.root)
         assert not await store.has_blob(manifest.id)
         assert await store.missing_chunks(manifest.id) == list(range(manifest.chunk_count))
     with pytest.raises(Mismatch):
-        await store.add_chunk(hollow.id, 0, bytes(CHUNK_BYTES + 1))
+        await store.add_chunks(hollow.id, [(0, bytes(CHUNK_BYTES + 1))])

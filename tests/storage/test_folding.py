@@ -128,7 +128,7 @@ async def test_what_comes_piece_by_piece_is_folded_once_it_is_whole(tmp_path: Pa
         assert row_counts(tmp_path) == [0] * 5
         # What comes late, of a peer that was asked twice, changes nothing.
         await store.add_page(MANIFEST.id, 0, MANIFEST.pages[0])
-        assert await store.add_chunk(MANIFEST.id, 0, CHUNKS[0])
+        assert await store.add_chunks(MANIFEST.id, [(0, CHUNKS[0])])
         await store.begin_blob(MANIFEST.id, MANIFEST.root)
         assert row_counts(tmp_path) == [0] * 5
         assert await store.read_blob(MANIFEST.id) == NOISE

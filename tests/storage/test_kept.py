@@ -25,7 +25,7 @@ async def fetched(store: Store, data: bytes, *, by: Person | None = None) -> Blo
     await store.begin_blob(manifest.id, manifest.root)
     for number, page in enumerate(manifest.pages):
         await store.add_page(manifest.id, number, page)
-    assert await store.add_chunk(manifest.id, 0, data)
+    assert await store.add_chunks(manifest.id, [(0, data)])
     return manifest.id
 
 
@@ -120,7 +120,7 @@ async def test_what_was_begun_when_the_process_ended_is_still_kept_for_others(
         (one,) = await store.kept_blobs()
         assert (one.id, one.is_whole) == (BLOB, False)
         await store.add_page(BLOB, 0, manifest.pages[0])
-        assert await store.add_chunk(BLOB, 0, WASM), "it goes on where it stopped"
+        assert await store.add_chunks(BLOB, [(0, WASM)]), "it goes on where it stopped"
         assert [one.is_whole for one in await store.kept_blobs()] == [True]
 
 

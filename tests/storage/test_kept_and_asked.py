@@ -63,7 +63,7 @@ async def test_what_is_being_fetched_neither_gc_nor_others_take_away(
         await store.add_page(BLOB, 0, MANIFEST.pages[0])
         assert await store.let_go([BLOB]) == 0
         assert (await store.gc(grace_us=-1)).blobs == 0
-        assert await store.add_chunk(BLOB, 0, WASM)
+        assert await store.add_chunks(BLOB, [(0, WASM)])
     assert (await store.gc(grace_us=-1)).blobs == 1, "after that it goes as any"
 
 

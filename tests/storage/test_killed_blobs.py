@@ -40,7 +40,7 @@ async def check(home: Path, words: list[tuple[str, str]]) -> None:
             assert not set(missing) & set(range(int(last["held"])))
             chunks = list(chunks_of(FETCHED))
             for index in missing:
-                await store.add_chunk(manifest.id, index, chunks[index])
+                await store.add_chunks(manifest.id, [(index, chunks[index])])
             assert await store.read_blob(manifest.id) == FETCHED
         if "put" in last and "kept" not in last:
             assert await store.read_blob(BlobId(bytes.fromhex(last["put"]))) == PUT

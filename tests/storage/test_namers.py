@@ -76,7 +76,7 @@ async def fetch(store: Store, data: bytes = DATA) -> None:
     for number, page in enumerate(manifest.pages):
         await store.add_page(manifest.id, number, page)
     for number, chunk in enumerate(chunks_of(data)):
-        await store.add_chunk(manifest.id, number, chunk)
+        await store.add_chunks(manifest.id, [(number, chunk)])
     assert await store.has_blob(manifest.id)
 
 

@@ -127,8 +127,8 @@ async def test_what_is_fetched_survives_and_goes_on(tmp_path: Path) -> None:
         missing = await store.missing_chunks(MANIFEST.id)
         assert missing == [n for n in range(len(CHUNKS)) if n not in range(0, 9, 2)]
         for index in missing[:-1]:
-            assert not await store.add_chunk(MANIFEST.id, index, CHUNKS[index])
-        assert await store.add_chunk(MANIFEST.id, missing[-1], CHUNKS[missing[-1]])
+            assert not await store.add_chunks(MANIFEST.id, [(index, CHUNKS[index])])
+        assert await store.add_chunks(MANIFEST.id, [(missing[-1], CHUNKS[missing[-1]])])
         assert await store.read_blob(MANIFEST.id) == LARGE
         assert await store.read_chunks(MANIFEST.id, 3, 4) == CHUNKS[3:7]
     assert sum(files(tmp_path).values()) == len(LARGE), "no byte is written twice"
@@ -217,7 +217,7 @@ async def test_a_lost_bit_is_never_read_and_is_fetched_again(tmp_path: Path) -> 
         assert not await store.has_blob(blob)
         assert await store.missing_chunks(blob) == [3]
         assert await store.read_chunks(blob, 4, 2) == CHUNKS[4:6]
-        assert await store.add_chunk(blob, 3, CHUNKS[3])
+        assert await store.add_chunks(blob, [(3, CHUNKS[3])])
         assert await store.read_blob(blob) == LARGE
         assert await store.damaged_blobs() == [], "it is whole again"
 
@@ -262,7 +262,7 @@ async def test_a_lost_bit_of_a_small_blob_too(tmp_path: Path) -> None:
         with pytest.raises(NotHeld, match="damaged"):
             await store.read_blob(blob)
         assert await store.missing_chunks(blob) == [0]
-        assert await store.add_chunk(blob, 0, b"a small one")
+        assert await store.add_chunks(blob, [(0, b"a small one")])
         assert await store.read_blob(blob) == b"a small one"
 
 
@@ -309,7 +309,7 @@ async def test_what_was_synced_on_the_way_is_noted(
     async with opened(tmp_path) as store:
         await fill(store, MANIFEST, range(4))
         await asyncio.to_thread(store._database.packs.sync)  # pyright: ignore[reportPrivateUsage]  # as the thread beside it does in a moment
-        await store.add_chunk(MANIFEST.id, 4, CHUNKS[4])
+        await store.add_chunks(MANIFEST.id, [(4, CHUNKS[4])])
     ((synced,),) = rows(tmp_path, "SELECT synced FROM pack")
     assert synced == 4 * CHUNK_BYTES
 
@@ -357,9 +357,9 @@ async def test_two_fetches_at_once_share_a_pack(tmp_path: Path) -> None:
         await store.add_page(manifest.id, 0, manifest.pages[0])
         async with asyncio.TaskGroup() as group:
             for index, chunk in enumerate(CHUNKS):
-                group.create_task(store.add_chunk(MANIFEST.id, index, chunk))
+                group.create_task(store.add_chunks(MANIFEST.id, [(index, chunk)]))
             for index, chunk in enumerate(chunks):
-                group.create_task(store.add_chunk(manifest.id, index, chunk))
+                group.create_task(store.add_chunks(manifest.id, [(index, chunk)]))
             group.create_task(store.gc())
         assert await store.missing_chunks(MANIFEST.id) == []
         assert await store.missing_chunks(manifest.id) == []
@@ -383,7 +383,7 @@ async def test_a_pack_that_nothing_names_goes_and_a_sparse_one_is_written_anew(
         await store.begin_blob(MANIFEST.id, MANIFEST.root)
         await store.add_page(MANIFEST.id, 0, MANIFEST.pages[0])
         for index, chunk in enumerate(CHUNKS):
-            await store.add_chunk(MANIFEST.id, index, chunk)
+            await store.add_chunks(MANIFEST.id, [(index, chunk)])
         blob = await store.put_blob(kept)
         await store.pin_blob(blob, "kept")
     before = files(tmp_path)

@@ -21,7 +21,7 @@ async def keep(alice: Alice) -> None:
     with store.keeping(BLOB, AUTHOR):
         await store.begin_blob(BLOB, manifest.root)
     await store.add_page(BLOB, 0, manifest.pages[0])
-    assert await store.add_chunk(BLOB, 0, DATA)
+    assert await store.add_chunks(BLOB, [(0, DATA)])
 
 
 async def test_what_is_kept_for_whom_and_what_waits(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Giving(Wishes):
             await self.alice.add_page(wish.blob, number, page)
         for index in await self.alice.missing_chunks(wish.blob):
             data = await self.bob.read_chunk(wish.blob, index)
-            await self.alice.add_chunk(wish.blob, index, data)
+            await self.alice.add_chunks(wish.blob, [(index, data)])
             self.given += 1
         wish.progress(1, 1)
 

@@ -44,7 +44,7 @@ class Short(Givers):
         await self.alice.begin_blob(blob, manifest.root)
         await self.alice.add_page(blob, 0, manifest.pages[0])
         for chunk in [*enumerate(chunks)][: self.begins - 1]:
-            await self.alice.add_chunk(blob, *chunk)
+            await self.alice.add_chunks(blob, [chunk])
 
     def times(self, blob: BlobId) -> int:
         return [asked for asked, _ in self.asked].count(blob)

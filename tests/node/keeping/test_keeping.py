@@ -54,7 +54,7 @@ class Givers(Wishes):
             raise LargerThanWanted("no-peer-has-it", "It is larger.")
         await self.alice.begin_blob(wish.blob, manifest.root)
         await self.alice.add_page(wish.blob, 0, manifest.pages[0])
-        await self.alice.add_chunk(wish.blob, 0, self.given[wish.blob])
+        await self.alice.add_chunks(wish.blob, [(0, self.given[wish.blob])])
         self.came.put_nowait(wish.blob)
 
 

@@ -212,7 +212,7 @@ async def told_of(path: Path, world: bytes, every: int) -> AsyncGenerator[tuple[
             assert page is not None
             await store.add_page(blob, number, page)
         for index in range(0, parsed.chunk_count, every) if every else ():
-            await store.add_chunk(blob, index, await source.read_chunk(blob, index))
+            await store.add_chunks(blob, [(index, await source.read_chunk(blob, index))])
         yield store, blob
 
 

@@ -342,7 +342,7 @@ def put_part(store: MemoryStore, data: bytes, held: Callable[[int], bool]) -> No
         at_once(store.add_page(manifest.id, page, page_data))
     for index, chunk in enumerate(cut([data], Chunking.CONTENT)):
         if held(index):
-            at_once(store.add_chunk(manifest.id, index, chunk))
+            at_once(store.add_chunks(manifest.id, [(index, chunk)]))
 
 
 def is_under(random: Random, share: float, _: int) -> bool:

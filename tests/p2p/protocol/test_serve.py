@@ -132,7 +132,7 @@ def test_who_holds_a_part_says_which_beginning_with_what_was_asked() -> None:
     assert line.say(Get(1, manifest.id, CHUNK, 0, 1, 3)) == [Holding(1, True, ())]  # no page yet
     at_once(line.store.add_page(manifest.id, 0, manifest.pages[0]))
     for index in (0, 3):
-        at_once(line.store.add_chunk(manifest.id, index, list(chunks_of(NOISE))[index]))
+        at_once(line.store.add_chunks(manifest.id, [(index, list(chunks_of(NOISE))[index])]))
     assert line.say(Get(1, manifest.id, CHUNK, 1, 2, 3)) == [Holding(1, True, (3, 1, 0, 1))]
     (part,) = line.say(Get(1, manifest.id, CHUNK, 0, 2, 3))
     assert isinstance(part, Part)
@@ -157,7 +157,7 @@ def test_a_list_of_runs_is_bounded() -> None:
     for page, data in enumerate(manifest.pages):
         at_once(line.store.add_page(manifest.id, page, data))
     for index in range(0, count, 2):
-        at_once(line.store.add_chunk(manifest.id, index, b""))
+        at_once(line.store.add_chunks(manifest.id, [(index, b"")]))
     (holding,) = line.say(Get(1, manifest.id, CHUNK, 3, 1, 3))
     assert isinstance(holding, Holding)
     assert holding.runs[:4] == (4, 1, 6, 1)

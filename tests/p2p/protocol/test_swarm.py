@@ -90,7 +90,7 @@ def partly(*chunks: int) -> MemoryStore:
     store = MemoryStore()
     begin(store, MANIFEST)
     for index in chunks:
-        at_once(store.add_chunk(BLOB, index, CHUNKS[index]))
+        at_once(store.add_chunks(BLOB, [(index, CHUNKS[index])]))
     return store
 
 
@@ -448,7 +448,7 @@ def test_a_peer_with_a_part_is_polled_for_the_rest_and_given_up_at_last() -> Non
     assert crowd.end(BLOB) is None
     held = set(range(21)) - set(at_once(crowd.store.missing_chunks(BLOB)))
     assert held == {3, 4, 5}
-    at_once(giver.store.add_chunk(BLOB, 6, CHUNKS[6]))
+    at_once(giver.store.add_chunks(BLOB, [(6, CHUNKS[6])]))
     crowd.wait(20.0)
     assert 6 not in at_once(crowd.store.missing_chunks(BLOB))
     crowd.wait(120.0)

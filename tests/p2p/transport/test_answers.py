@@ -26,5 +26,5 @@ async def test_more_is_missing_than_a_list_tells_and_nothing_of_it_is_said_to_be
         for place, page in enumerate(manifest.pages):
             await store.add_page(manifest.id, place, page)
         assert await answer(store, ask.HeldRuns(manifest.id, 0), source="") == []
-        await store.add_chunk(manifest.id, 7, data)
+        await store.add_chunks(manifest.id, [(7, data)])
         assert await answer(store, ask.HeldRuns(manifest.id, 0), source="") == [7, 1]
