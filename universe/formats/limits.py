@@ -12,7 +12,7 @@ PART_BYTES_MAX: Final = 1 << 20
 SAVE_BYTES_MAX: Final = 256 << 20
 """Of a SaveFile or save.json, unpacked; it is held in memory while it is looked through."""
 ALL_SAVES_BYTES_MAX: Final = 4 << 30
-"""Of all of these of one import, beside `ALL_SAVES_TIMES_MAX`: some 3 minutes of work."""
+"""Of all of these of one import, beside `ALL_SAVES_TIMES_MAX`: some 4 minutes of work."""
 ALL_SAVES_TIMES_MAX: Final = 32
 """As many times as they have as they lie: worlds as JSON shrink 10 to 30 times."""
 STEP_BYTES: Final = 16

@@ -48,8 +48,8 @@ _SCALAR: Final = re.compile(rb"-?[0-9][0-9.eE+-]*+|true|false|null")
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 _CLOSES: Final = {b"{": b"}", b"[": b"]"}
 _PIECE_BYTES: Final = 1 << 20
-_MEMBER_STEPS: Final = 16
-"""As long as so many steps of `_BRACKET` takes each member that is stopped at."""
+_MEMBER_STEPS: Final = 8
+"""As long as going over so many values takes each member that is stopped at."""
 
 
 class Cursor:
@@ -175,15 +175,18 @@ class Cursor:
         return key
 
     def _end_of_brackets(self) -> int:
-        depth, steps, most = self._depth + 1, 0, self._costs.steps.left
+        depth, most = self._depth + 1, self._costs.steps.left
+        steps = 1  # a value is one, with what closes it
         end, wrong, reason = 0, len(self._data), "ends too early"
-        for steps, found in enumerate(_BRACKET.finditer(self._data, self._at + 1), 1):
+        for found in _BRACKET.finditer(self._data, self._at + 1):
             start, behind = found.span(1)
             if start == found.start() == behind or steps > most:
                 break
-            if start == behind:
+            if start == behind:  # a stretch of flat ones, with no end yet
+                steps += 1
                 continue
             if self._data[start] in b"[{":
+                steps += 1
                 depth += 1
                 if depth > DEPTH_MAX:
                     wrong, reason = start, f"nested more than {DEPTH_MAX} deep"

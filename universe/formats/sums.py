@@ -9,6 +9,7 @@ universes[n].checksums.entities …       .worldState; .components of all entiti
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from registry.formats.errors import InvalidFile, Place
@@ -33,6 +34,13 @@ def check_sums(sums: "Sums", file: Outline, universes: Sequence[Outline]) -> Non
     sums.tell()
 
 
+def components_of(entities: object) -> list[object]:
+    """Of all of them, one after another."""
+    listed = as_list(entities) or []
+    lists = [as_list((as_map(each) or {}).get("components")) or [] for each in listed]
+    return [component for each in lists for component in each]
+
+
 class Sums:
     def __init__(self, data: bytes, path: str, report: Report, budget: Bound) -> None:
         self._data, self._path, self._report = data, path, report
@@ -43,12 +51,17 @@ class Sums:
 
     def check_universe(self, one: Outline, pointer: str, of_universes: Mapping[str, Any]) -> None:
         own = as_map(one.small.get("checksums")) or {}
-        self.check(own, "entities", pointer, lambda: self.part(one, "entities"))
-        self.check(own, "components", pointer, lambda: self.components(one))
+        self._check_entities(one, pointer, own)
         self.check(own, "worldState", pointer, lambda: self.part(one, "worldState"))
         id = (as_map(one.small.get("identity")) or {}).get("id")
         key = id if isinstance(id, str) else ""
         self.check(of_universes, key, "/checksums/universes", lambda: self._value(*one.whole))
+
+    def _check_entities(self, one: Outline, pointer: str, own: Mapping[str, Any]) -> None:
+        """Two sums are of one text, which is taken apart once."""
+        entities = cache(lambda: self.part(one, "entities"))
+        self.check(own, "entities", pointer, entities)
+        self.check(own, "components", pointer, lambda: components_of(entities()))
 
     def check(
         self, told: Mapping[str, Any], key: str, pointer: str, make: Callable[[], object]
@@ -78,11 +91,6 @@ class Sums:
         if key not in outline.spans:
             raise InvalidFile(self._path, Place(pointer=f"/{key}"), f"there is no {key}")
         return self._value(*outline.spans[key])
-
-    def components(self, universe: Outline) -> object:
-        entities = as_list(self.part(universe, "entities")) or []
-        lists = [as_list((as_map(each) or {}).get("components")) or [] for each in entities]
-        return [component for each in lists for component in each]
 
     def without_checksums(self) -> object:
         value = as_map(self._value(0, len(self._data))) or {}

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import tracemalloc
 from collections.abc import Mapping
 
@@ -15,7 +16,9 @@ from tests.universe.formats.saves import save, universe_part
 from tests.universe.formats.test_budget import ReadFiles
 from universe.formats import About, Plan, Source, costs, plan
 from universe.formats.costs import Costs
+from universe.formats.imported import Report
 from universe.formats.limits import SAVE_BYTES_MAX, STEP_BYTES
+from universe.formats.savefile import read_savefile
 from universe.formats.spans import Cursor
 from universe.formats.taking import pieces_of, read
 from universe.formats.unpacking import PIECE_BYTES
@@ -45,7 +48,7 @@ def told(found: Plan, about: About) -> list[str]:
 def test_of_one_file_so_many_values_are_gone_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists in lists in lists, each of which is a step; the others are imported."""
     monkeypatch.setattr(costs, "STEP_BYTES", SAVE_BYTES_MAX // 1_000)
-    deep = b"[" + b"[[[1]]]," * 900 + b"1]"
+    deep = b"[" + b"[[[1]]]," * 1_001 + b"1]"
     files = several({"a": savefile("universe:a", deep), "b": savefile("universe:b")})
     found = plan(files)
     assert ids(found) == ["universe:b"]
@@ -53,6 +56,16 @@ def test_of_one_file_so_many_values_are_gone_over(monkeypatch: pytest.MonkeyPatc
     assert line.startswith("a.json.gz: byte ")
     assert line.endswith(": more than 1,000 values that hold others in one file")
     assert found.report.refused == 1
+
+
+@pytest.mark.parametrize(("each", "text"), [(1, b"[[[1]]],"), (3, b'{"a":[[{"b":[1]}]]},')])
+def test_a_value_is_one_step_with_what_closes_it(each: int, text: bytes) -> None:
+    """The lists and objects that hold others which hold others again: no bracket counts twice."""
+    text = b"[" + text * 300 + b"1]"
+    of_all = Costs()
+    before = of_all.steps.left
+    Cursor(text, "x", of_all).span()
+    assert before - of_all.steps.left == 1 + 300 * each
 
 
 def test_what_is_flat_is_gone_over_with_what_it_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +79,7 @@ def test_keys_of_an_object_that_is_looked_into_are_steps_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(costs, "STEP_BYTES", SAVE_BYTES_MAX // 1_000)
-    data = savefile("universe:a", b"1" + b"".join(b',"%d":1' % one for one in range(100)))
+    data = savefile("universe:a", b"1" + b"".join(b',"%d":1' % one for one in range(200)))
     found = plan(several({"a": data}))
     assert (ids(found), len(told(found, About.TOO_MUCH))) == ([], 1)
 
@@ -91,13 +104,13 @@ def test_of_all_files_so_many_bytes_are_taken(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_of_all_files_so_many_values_are_gone_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(costs, "ALL_SAVES_BYTES_MAX", 2_600 * STEP_BYTES)
+    monkeypatch.setattr(costs, "ALL_SAVES_BYTES_MAX", 1_300 * STEP_BYTES)
     monkeypatch.setattr(costs, "ALL_SAVES_TIMES_MAX", 0)
     deep = b"[" + b"[[[]]]," * 400 + b"1]"
     found = plan(several({name: savefile(f"universe:{name}", deep) for name in "abcd"}))
     assert ids(found) == ["universe:a", "universe:b"]
     lines = told(found, About.TOO_MUCH)
-    assert ["2,600 values that hold others in all" in line for line in lines] == [True, True]
+    assert ["1,300 values that hold others in all" in line for line in lines] == [True, True]
 
 
 def test_of_one_file_and_of_all_so_much_is_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,8 +156,26 @@ def test_checksums_are_checked_of_so_many_bytes(monkeypatch: pytest.MonkeyPatch)
     assert found.report.refused == 0
 
 
+def test_what_two_checksums_are_of_is_taken_apart_once() -> None:
+    """That of the entities, and that of the components in them."""
+    one = universe_part("universe:a", 1)
+    entities, of_all = one["entities"], Costs()
+    whole = save(one)
+    whole["checksums"] = {}
+    one["checksums"].pop("worldState")
+    data, report = as_json(whole), Report()
+    before = of_all.checked.left
+    read_savefile(MemoryFiles({"a.json": data}), "a.json", report, of_all)
+    assert not report.problems
+    start = data.index(b"[", data.index(b'"entities"'))
+    end = data.index(b'"worldState"')
+    text = data[start:end].rstrip(b", \n")
+    assert json.loads(text) == entities
+    assert before - of_all.checked.left == len(text)
+
+
 def test_saves_of_primordium_have_the_same_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = b'{"version": 1, "world": {"tick": 5, "cells": [%s1]}}' % (b"[[[]]]," * 900)
+    world = b'{"version": 1, "world": {"tick": 5, "cells": [%s1]}}' % (b"[[[]]]," * 1_001)
     small = b'{"version": 1, "world": {"tick": 5, "cells": []}}'
     monkeypatch.setattr(costs, "STEP_BYTES", SAVE_BYTES_MAX // 1_000)
     found = plan(MemoryFiles({"a/save.json": packed(world), "b/save.json": small}))
