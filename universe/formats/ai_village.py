@@ -17,7 +17,8 @@ from registry.formats.errors import InvalidFile, Place
 from registry.manifest import NAME_CHARACTERS_MAX
 from registry.plain import as_list
 from universe.formats.between import each_once, passage_of, player_of
-from universe.formats.claims import OWNER_CHARACTERS_MAX, Claims, object_of
+from universe.formats.budget import Budget
+from universe.formats.claims import OWNER_CHARACTERS_MAX, Claims
 from universe.formats.file_names import unescaped
 from universe.formats.imported import (
     NOTHING_SAID,
@@ -71,11 +72,11 @@ def plan_ai_village(files: Files) -> Plan:
     for path, why in files.listing.passed_over:
         report.tell(About.OUTSIDE, path, why)
     folders = universe_folders(files.listing)
-    notes = Notes(files, report)
+    notes, budget = Notes(files, report), Budget()
     universes: dict[str, ImportedUniverse] = {}
     for folder in folders:
         try:
-            one = read_universe(files, folder, folders[folder], notes, report)
+            one = read_universe(files, folder, folders[folder], notes, report, budget)
         except InvalidFile as wrong:
             report.refuse(wrong)
             continue
@@ -89,28 +90,33 @@ def plan_ai_village(files: Files) -> Plan:
             universes[one.id] = one
     notes.tell()
     roots = {_root_of(folder) for folder in folders}
-    passages = [one for root in sorted(roots) for one in _passages(files, root, report)]
-    players = [one for root in sorted(roots) for one in _players(files, root, report)]
+    passages = [one for root in sorted(roots) for one in _passages(files, root, report, budget)]
+    players = [one for root in sorted(roots) for one in _players(files, root, report, budget)]
     ordered = with_origins([*universes.values()], report)
     return Plan(WorldFormat.AI_VILLAGE, ordered, report, *each_once(passages, players, report))
 
 
 def read_universe(
-    files: Files, folder: str, lying: Sequence[str], notes: Notes, report: Report
+    files: Files,
+    folder: str,
+    lying: Sequence[str],
+    notes: Notes,
+    report: Report,
+    budget: Budget,
 ) -> ImportedUniverse:
     """`lying` are its files of snapshots. Raises `InvalidFile` where nothing says a usable id."""
     path = f"{folder}/{METADATA}" if folder else METADATA
     claims = Claims({}, path, "", report)
     if path in files.listing.files:
         try:
-            claims = Claims(object_of(files, path, PART_BYTES_MAX), path, "", report)
+            claims = Claims(budget.object_of(files, path, PART_BYTES_MAX), path, "", report)
         except InvalidFile as wrong:
             report.refuse(wrong)
     else:
         report.tell(About.MISSING, path, "is not there: the folder's name is all that is known")
     id = _id(claims, unescaped((folder or files.listing.name).rpartition("/")[2]))
     index = notes.in_folder(folder)
-    line = read_line(files, folder, lying, notes, report)
+    line = read_line(files, folder, lying, notes, report, budget)
     canonical = sum(one.kind == "canonical" and not one.is_inherited for one in line.snapshots)
     for key, there in (
         ("snapshotCount", len(line.snapshots)),
@@ -166,7 +172,7 @@ def _fork_of(claims: Claims, index: Index | None) -> ForkOf | None:
     return ForkOf(universe, tick)
 
 
-def _passages(files: Files, root: str, report: Report) -> list[ImportedPassage]:
+def _passages(files: Files, root: str, report: Report, budget: Budget) -> list[ImportedPassage]:
     below = _below(root, PASSAGES)
     found: list[ImportedPassage] = []
     for path in sorted(files.listing.files):
@@ -175,14 +181,14 @@ def _passages(files: Files, root: str, report: Report) -> list[ImportedPassage]:
             continue
         try:
             found.append(
-                passage_of(Claims(object_of(files, path, PART_BYTES_MAX), path, "", report))
+                passage_of(Claims(budget.object_of(files, path, PART_BYTES_MAX), path, "", report))
             )
         except InvalidFile as wrong:
             report.refuse(wrong)
     return found
 
 
-def _players(files: Files, root: str, report: Report) -> list[ImportedPlayer]:
+def _players(files: Files, root: str, report: Report, budget: Budget) -> list[ImportedPlayer]:
     below = _below(root, PLAYERS)
     found: list[ImportedPlayer] = []
     for path in sorted(files.listing.files):
@@ -190,20 +196,20 @@ def _players(files: Files, root: str, report: Report) -> list[ImportedPlayer]:
             continue
         folder = path.removesuffix("/profile.json")
         try:
-            told = Claims(object_of(files, path, PART_BYTES_MAX), path, "", report)
-            universes = _universes_of(files, f"{folder}/universes.json", report)
+            told = Claims(budget.object_of(files, path, PART_BYTES_MAX), path, "", report)
+            universes = _universes_of(files, f"{folder}/universes.json", report, budget)
             found.append(player_of(told, universes, unescaped(folder.rpartition("/")[2])))
         except InvalidFile as wrong:
             report.refuse(wrong)
     return found
 
 
-def _universes_of(files: Files, path: str, report: Report) -> tuple[str, ...]:
+def _universes_of(files: Files, path: str, report: Report, budget: Budget) -> tuple[str, ...]:
     """What the player's own list names; a list that cannot be read takes no player with it."""
     if path not in files.listing.files:
         return ()
     try:
-        listed = as_list(object_of(files, path, PART_BYTES_MAX).get("universes"))
+        listed = as_list(budget.object_of(files, path, PART_BYTES_MAX).get("universes"))
     except InvalidFile as wrong:
         report.refuse(wrong)
         return ()

@@ -1,6 +1,7 @@
-"""What all of our own indexes, or notes, of one import may hold together.
+"""What all indexes, or notes, of ours, or all small files of a server, may hold in one import.
 
-Each is bounded by itself; a folder of many of them, each a small .gz, would fill the memory.
+Each is bounded by itself; a folder of many of them, each a small .gz, would fill the memory or take
+hours.
 """
 
 from registry.formats.errors import InvalidFile, Place
@@ -17,10 +18,10 @@ class Budget:
     def __init__(self) -> None:
         self._bytes, self._listed = ALL_INDEXES_BYTES_MAX, ALL_LISTED_MAX
 
-    def object_of(self, files: Files, path: str) -> Plain:
-        """As `claims.object_of`."""
+    def object_of(self, files: Files, path: str, bytes_max: int = INDEX_BYTES_MAX) -> Plain:
+        """A small JSON file that holds an object: see `object_in`. Raises `InvalidFile`."""
         if self._bytes >= 0:
-            data = read(files, path, INDEX_BYTES_MAX)
+            data = read(files, path, bytes_max)
             self._bytes -= len(data)
             if self._bytes >= 0:
                 return object_in(data, path)

@@ -11,9 +11,8 @@ from registry.formats.texts import line_of, text_of
 from registry.head import line_problem
 from registry.plain import as_map
 from universe.formats.halves import whole_characters
-from universe.formats.imported import About, Files, Report
+from universe.formats.imported import About, Report
 from universe.formats.limits import CONFIG_BYTES_MAX
-from universe.formats.taking import read
 
 TICK_MAX: Final = (1 << 63) - 1
 OWNER_CHARACTERS_MAX: Final = 128
@@ -95,16 +94,8 @@ def whole_of(value: object, most: int = TICK_MAX) -> int | None:
     return value if is_whole and isinstance(value, int) and 0 <= value <= most else None
 
 
-def object_of(files: Files, path: str, bytes_max: int) -> Plain:
-    """A small JSON file that holds an object; half of a character in it is U+FFFD.
-
-    Raises `InvalidFile`.
-    """
-    return object_in(read(files, path, bytes_max), path)
-
-
 def object_in(data: bytes, path: str) -> Plain:
-    """The same of bytes at hand. Raises `InvalidFile`."""
+    """Of JSON that is an object; half of a character in it is U+FFFD. Raises `InvalidFile`."""
     value = as_map(parse(text_of(whole_characters(data), path), path))
     if value is None:
         raise InvalidFile(path, Place(), "must be a JSON object")

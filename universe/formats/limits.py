@@ -44,7 +44,8 @@ ALL_LISTED_MAX: Final = FILES_MAX
 """By all of these of one import together: nothing is said twice of a file. As many universes in all
 SaveFiles."""
 ALL_INDEXES_BYTES_MAX: Final = 256 << 20
-"""Of all of these together, unpacked: of some fifty universes that are full. They are in memory."""
+"""Of all of these together, unpacked: of some fifty universes that are full. They are in memory. As
+much of all timelines and small files of a server: some 800,000 entries."""
 EVENTS_MAX: Final = 1_000
 """Of one universe, in one import: the most important ones."""
 CONFIG_BYTES_MAX: Final = 16 << 10

@@ -21,14 +21,15 @@ from typing import Final
 from registry.formats.errors import InvalidFile, Place
 from registry.plain import as_list, as_map
 from universe.event import Event
-from universe.formats.claims import TICK_MAX, Claims, Plain, object_of, whole_of
+from universe.formats.budget import Budget
+from universe.formats.claims import TICK_MAX, Claims, Plain, whole_of
 from universe.formats.decays import decay_of
 from universe.formats.events import at_of, canon_event
 from universe.formats.file_names import Names, path_below, unescaped
 from universe.formats.half_written import NO_JSON, Look
 from universe.formats.imported import JSON_MEDIA, About, Files, ImportedSnapshot, Report, Source
 from universe.formats.index import Named, with_events
-from universe.formats.limits import EVENTS_MAX, INDEX_BYTES_MAX
+from universe.formats.limits import EVENTS_MAX
 from universe.formats.merging import once
 from universe.formats.notes import Notes
 from universe.formats.sums import SHA256
@@ -70,11 +71,16 @@ class Line:
 
 
 def read_line(
-    files: Files, folder: str, lying: Sequence[str], notes: Notes, report: Report
+    files: Files,
+    folder: str,
+    lying: Sequence[str],
+    notes: Notes,
+    report: Report,
+    budget: Budget,
 ) -> Line:
     """What lies in the folder of one universe, and what its timeline and our notes say of it."""
     path = f"{folder}/{TIMELINE}" if folder else TIMELINE
-    entries = _entries(files, path, report) if path in files.listing.files else []
+    entries = _entries(files, path, report, budget) if path in files.listing.files else []
     below = f"{folder}/{SNAPSHOTS}" if folder else SNAPSHOTS
     found = _by_file(entries, Names(lying), below, path, report)
     _tell_order(entries, path, report)
@@ -109,9 +115,9 @@ def read_line(
     return Line(with_events(kept, events), events, named)
 
 
-def _entries(files: Files, path: str, report: Report) -> list[Entry]:
+def _entries(files: Files, path: str, report: Report, budget: Budget) -> list[Entry]:
     try:
-        listed = as_list(object_of(files, path, INDEX_BYTES_MAX).get("snapshots"))
+        listed = as_list(budget.object_of(files, path).get("snapshots"))
         if listed is None:
             raise InvalidFile(path, Place(pointer="/snapshots"), "must be a list")
     except InvalidFile as wrong:

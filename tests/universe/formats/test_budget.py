@@ -8,7 +8,8 @@ import pytest
 
 from crdt.blob import BLOB_BYTES_MAX
 from tests.universe.formats.memory import MemoryFiles, as_json, packed
-from universe.formats import Plan, WorldFormat, budget, plan
+from tests.universe.formats.villages import entry, state, village
+from universe.formats import About, Plan, WorldFormat, budget, plan
 from universe.formats.imported import Listing, LyingFile
 from universe.formats.notes import TYPE as NOTES_TYPE
 from universe.formats.raw import TYPE
@@ -86,3 +87,22 @@ def test_of_all_indexes_so_many_entries_are_taken(monkeypatch: pytest.MonkeyPatc
     found = plan(MemoryFiles({**files, **states}), WorldFormat.RAW)
     assert [one.id for one in found.universes] == ["universe:0", "universe:1"]
     assert reasons(found) == ["beyond 7 states and events in all such files together"]
+
+
+def test_of_a_servers_small_files_so_many_bytes_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may be a .gz of a thousandth; its states are what their names say then."""
+    files: dict[str, bytes] = {}
+    for letter in "abcd":
+        states = {"7.json.gz": state(7)}
+        files |= village(f"universe:{letter}", [entry(7, 1)] * 100, states)
+    lines = {path: packed(data) for path, data in files.items() if path.endswith("timeline.json")}
+    one = len(files["universes/universe:a/timeline.json"])
+    monkeypatch.setattr(budget, "ALL_INDEXES_BYTES_MAX", 3 * one - 1)
+    read = ReadFiles({**files, **lines})
+    found = plan(read)
+    assert [one.id for one in found.universes] == [f"universe:{letter}" for letter in "abcd"]
+    assert [[each.tick for each in one.snapshots] for one in found.universes] == [[7]] * 4
+    refused = [one for one in found.report.problems if one.about is About.UNREADABLE]
+    assert [one.reason.partition(" bytes")[0] for one in refused] == [f"beyond {3 * one - 1:,}"] * 3
+    assert [read.read[path] for path in sorted(lines)] == [1, 1, 1, 0]
+    assert read.read["universes/universe:d/metadata.json"] == 0
