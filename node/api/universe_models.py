@@ -81,6 +81,9 @@ class SnapshotUpload(UniverseQuery, frozen=True):
     made_ms: Millis | None = None
     """When a save was made that waited for the node, ms since 1970. What is later than now, or
     before 2020, is of a clock that is wrong: it is now then."""
+    bytes_of: Annotated[str, Meta(max_length=64)] = ""
+    """Id of a snapshot of this universe, in hex: its bytes are those of this one, and the body is
+    empty. It goes back as that one does, inside of JSON or not."""
 
 
 class NewUniverse(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +29,8 @@ from node.commands.universe_beside import (
 from node.commands.universe_foreseen import Foreseen
 from node.commands.universe_forking import ENDS_ALL, Forking
 from node.commands.universe_import_told import count, planned, print_report, problem_json
-from node.commands.universe_sending import EVENT_LEFT, TICKS_LEFT, as_it_goes, behind, send_anyway
+from node.commands.universe_once import Once
+from node.commands.universe_sending import EVENT_LEFT, TICKS_LEFT, as_it_goes, behind
 from node.commands.universe_telling import bodies_of, tell_all, untold
 from node.commands.universe_together import sent_together
 from node.exit_codes import NOT_RUNNING
@@ -333,8 +333,8 @@ class Importing:
         from registry.formats.errors import InvalidFile
 
         ids: dict[Source, str] = {}
-        send_one = partial(send_anyway, node(), self.files, f"{self.did}/{id}")
-        for snapshot, answer in sent_together(snapshots, send_one, heard):
+        once = Once(node(), self.files, f"{self.did}/{id}", snapshots)
+        for snapshot, answer in sent_together(snapshots, once.send, heard):
             try:
                 sent = answer()
             except (Failure, InvalidFile) as wrong:

@@ -49,10 +49,12 @@ def behind(begun: int, heard: Callable[[int], None]) -> Heard:
 class Sent:
     answer: Json
     """The node's."""
+    is_wrapped: bool = False
+    """It went inside of JSON."""
     ticks_left: int | None = None
     """After how many ticks it was to go, where that was left out: see `as_it_goes`."""
     event_left: Failure | None = None
-    """Why the node refused its event, which was left out: see `send_anyway`."""
+    """Why the node refused its event, which was left out: see `with_or_without_event`."""
 
 
 def as_it_goes(
@@ -93,10 +95,10 @@ def send(
     """
     if not snapshot.is_wrapped or snapshot.content.size <= HELD_BYTES_MAX:
         goes, ticks_left = as_it_goes(files, snapshot)
-        return Sent(_sent(node, files, id, goes, heard), ticks_left)
+        return Sent(_sent(node, files, id, goes, heard), goes.is_wrapped, ticks_left)
     if might_be_json(looked_at(files, snapshot)):
         try:
-            return Sent(_sent(node, files, id, snapshot, heard))
+            return Sent(_sent(node, files, id, snapshot, heard), is_wrapped=True)
         except Failure as wrong:
             if wrong.problem.get("code") not in NO_JSON:
                 raise
@@ -105,7 +107,7 @@ def send(
                 raise
     else:
         goes, ticks_left = as_plain(snapshot)
-    return Sent(_sent(node, files, id, goes, heard), ticks_left)
+    return Sent(_sent(node, files, id, goes, heard), goes.is_wrapped, ticks_left)
 
 
 def _sent(
@@ -114,47 +116,65 @@ def _sent(
     """What the node answers. Raises as `send`."""
     from universe.formats.decays import decay_json
 
-    about: dict[str, Any] = {"type": snapshot.kind_kept, "at": snapshot.at_us}
-    if snapshot.day is not None:
-        about["day"] = snapshot.day
-    decay = snapshot.decay
-    policy = None if decay is None else decay_json(decay)
     path = path_of("/api/universe", id, "snapshot")
     checksum = snapshot.content.checksum.hex()
     size, pieces = snapshot.content.size, looked_at(files, snapshot)
     if snapshot.is_wrapped:
-        told: dict[str, Any] = {"tick": snapshot.tick, **about}
+        told: dict[str, Any] = {"tick": snapshot.tick, "type": snapshot.kind_kept}
+        if snapshot.day is not None:
+            told["day"] = snapshot.day
         if snapshot.event:
             told["canonEvent"] = event_body(snapshot.event)
-        if policy:
+        if snapshot.decay and (policy := decay_json(snapshot.decay)):
             told["decayPolicy"] = policy
         before, behind = json.dumps(told)[:-1].encode() + b', "snapshot": ', b"}"
-        query: Json = {"checksum": checksum, "at": about["at"]}
+        query: Json = {"checksum": checksum, "at": snapshot.at_us}
         size += len(before) + len(behind)
         pieces = chain([before], pieces, [behind])
         return upload(node, path, query, pieces, size, "application/json", heard)
-    query = {**about, "tick": snapshot.tick, "checksum": checksum}
+    return upload(node, path, beside(snapshot), pieces, size, snapshot.media, heard)
+
+
+def send_same(node: Client, id: str, snapshot: ImportedSnapshot, source: str) -> Json:
+    """One state whose bytes the snapshot `source` of the universe has. Raises `Failure`."""
+    path, query = path_of("/api/universe", id, "snapshot"), beside(snapshot)
+    query["bytes_of"] = source
+    return upload(node, path, query, iter(()), 0, snapshot.media, behind(0, lambda _: None))
+
+
+def beside(snapshot: ImportedSnapshot) -> dict[str, Any]:
+    """What the query says of plain bytes."""
+    from universe.formats.decays import decay_json
+
+    found: dict[str, Any] = {
+        "tick": snapshot.tick,
+        "type": snapshot.kind_kept,
+        "at": snapshot.at_us,
+        "checksum": snapshot.content.checksum.hex(),
+    }
+    if snapshot.day is not None:
+        found["day"] = snapshot.day
     if snapshot.event:
-        query["event"] = json.dumps(event_body(snapshot.event), ensure_ascii=False)
-    if policy:
-        query["decay"] = json.dumps(policy, ensure_ascii=False)
-    return upload(node, path, query, pieces, size, snapshot.media, heard)
+        found["event"] = json.dumps(event_body(snapshot.event), ensure_ascii=False)
+    if snapshot.decay and (policy := decay_json(snapshot.decay)):
+        found["decay"] = json.dumps(policy, ensure_ascii=False)
+    return found
 
 
-def send_anyway(
-    node: Client, files: WorldFiles, id: str, snapshot: ImportedSnapshot, heard: Heard
+def with_or_without_event(
+    node: Client, id: str, snapshot: ImportedSnapshot, go: Callable[[ImportedSnapshot], Sent]
 ) -> Sent:
-    """As `send`; no state is lost for the event that is said beside it.
+    """As `go` sends it; no state is lost for the event that is said beside it.
 
     That is told by itself then, of this state: beside plain bytes it has less room, in the address.
     """
     event = snapshot.event
     try:
-        return send(node, files, id, snapshot, heard)
+        return go(snapshot)
     except Failure as wrong:
         if event is None or wrong.problem.get("code") not in OF_EVENTS:
             raise
-    sent = send(node, files, id, replace(snapshot, event=None), heard)
+    sent = go(replace(snapshot, event=None))
     body: Json = {**event_body(event), "snapshot": sent.answer["id"]}
     try:
         node.post(path_of("/api/universe", id, "timeline"), body)

@@ -13,6 +13,7 @@ from crdt.blob import BlobId
 from crdt.ed25519 import SigningKey
 from crdt.rollover import PART_BYTES_MAX
 from node.services.offered import Offered
+from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from storage.store import Store
 from universe.event import encode_event
@@ -35,15 +36,26 @@ Order: TypeAlias = tuple[int, int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
+class Bytes:
+    """Those of a state, which are here."""
+
+    blob: BlobId
+    size: int
+    checksum: bytes
+    """BLAKE3."""
+
+
+@dataclass(frozen=True, slots=True)
 class Came:
     """A state whose bytes are here, to be named."""
 
-    said: Callable[[bytes | None], Snapshot]
+    said: Callable[[Offered, bytes | None], Snapshot]
     """What is signed of it, with the snapshot before it."""
     of: Offered
-    checksum: bytes
-    blob: BlobId
+    bytes: Bytes
     dropping: Dropping | None
+    source: SnapshotRow | None = None
+    """The one that has these bytes here, where they did not come for this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +96,14 @@ class Change:
         ask for: behind one that has no room, or waits for what is in it, the others wait too."""
         of = came.of
         goes = goes_by_itself(of.decay, is_wrapped=of.wrapped)
-        says = of.tick, came.checksum, decay_json(of.decay), goes
+        says = of.tick, came.bytes.checksum, decay_json(of.decay), goes
         kinds = self._says.setdefault(says, [])
         if any(is_alike(kind, of.kind) for kind in kinds):
             return True  # it may be the same, which is seen once that is there
         parent = await self._before(of.tick)
         if parent in self.gone:
             return False  # it follows one before that, which is seen once that is gone
-        statement = came.said(parent)
+        statement = came.said(of, parent)
         signed = sign_snapshot(statement, self._device)
         taken, due = taken_from(signed.id, statement), tuple[Dropped, ...]()
         if came.dropping is not None:
@@ -105,7 +117,7 @@ class Change:
         size = _bytes_of(adding)
         if self.named and self._size + size > CHANGE_BYTES_MAX:
             return False
-        settles = await self._settles(of.tick, came.blob)
+        settles = await self._settles(of.tick, came.bytes.blob)
         self.named.append(Named(at, adding, dropped, settles, len(due) > len(dropped)))
         self._size += size
         kinds.append(of.kind)
@@ -113,7 +125,7 @@ class Change:
         named, before = {names} if names else set[bytes](), self._together
         self._together = Together((*before.added, taken), before.gone | gone, before.named | named)
         if self._last is None or taken.order >= self._last[0]:
-            self._last = taken.order, came.blob
+            self._last = taken.order, came.bytes.blob
         return True
 
     async def _before(self, tick: int) -> bytes | None:

@@ -9,13 +9,14 @@ from typing import Final
 
 from crdt.blob import BlobId, Chunking
 from crdt.keys import NamespaceKey
-from node.errors import Conflict
+from node.errors import Conflict, NotFound, Rejected
 from node.services.joining import Answers
 from node.services.offered import Kept, Offered
-from node.services.snapshot_change import Came, Change, Dropping, Named
+from node.services.snapshot_change import Bytes, Came, Change, Dropping, Named
 from node.services.universes import Hand, document_of, events_for, signer_of, universe_meant
 from node.services.uploads import Tally, counted
 from registry.errors import UniverseFull
+from storage.errors import NotHeld
 from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from storage.store import Store
@@ -26,6 +27,7 @@ from universe.snapshot import AUTO_AS_MANUAL, Snapshot, encode_snapshot, goes_by
 
 log = logging.getLogger(__name__)
 
+SOURCE_GONE: Final = "the snapshot whose bytes it was to have was let go meanwhile: send them"
 NOT_KEPT: Final = "the universe has no room for it, or was changed at this very moment"
 
 
@@ -61,30 +63,66 @@ async def keep_snapshot(
     await signer_of(by, row)  # or not a byte of it is read
     tally, universe = Tally(), row.listing.target
 
-    def said(of: Offered, blob: bytes, parent: bytes | None) -> Snapshot:
-        at_us = now_us if of.at_us is None else of.at_us
-        return _statement(universe, of, tally, BlobId(blob), parent, at_us)
+    def check(of: Offered) -> None:
+        nothing = Bytes(BlobId(bytes(32)), 1, bytes(32))
+        encode_snapshot(_statement(universe, nothing, now_us, of, bytes(32)))
 
     async def checked() -> AsyncGenerator[bytes]:
         async for piece in counted(pieces, encoding, tally, checksum):
             yield piece
         if not isinstance(offered, Offered):  # before the last of it is kept
-            encode_snapshot(said(offered(), bytes(32), bytes(32)))
+            check(offered())
 
     if isinstance(offered, Offered):
-        encode_snapshot(said(offered, bytes(32), bytes(32)))  # before a byte of it is read
+        check(offered)  # before a byte of it is read
     put = by.store.put_blob(checked(), chunking=Chunking.CONTENT, size_bytes=size_bytes)
     blob, of = await put, offered if isinstance(offered, Offered) else offered()
-    came = Came(partial(said, of, blob), of, tally.checksum, blob, dropping)
+    state = Bytes(blob, tally.size, tally.checksum)
+    said = partial(_statement, universe, state, now_us)
+    return await _named(by, row, Came(said, of, state, dropping))
+
+
+async def keep_same(
+    by: Hand,
+    row: ListedRow,
+    offered: Offered,
+    source: SnapshotRow,
+    *,
+    checksum: bytes | None = None,
+    dropping: Dropping | None = None,
+) -> Kept:
+    """As `keep_snapshot`, of the bytes of `source`, a snapshot of this universe that is here.
+
+    None of them is read: their checksum is what that one says, which is checked whenever one of the
+    two is read. Raises `NotHeld` where they are not here, `NotFound` where `source` is let go
+    meanwhile.
+    """
+    now_us = by.clock_us()
+    await signer_of(by, row)
+    if checksum not in (None, source.checksum):
+        detail = f"snapshot {source.id.hex()} has bytes of the BLAKE3 {source.checksum.hex()}"
+        raise Rejected(detail, code="checksum-mismatch")
+    blob = BlobId(source.blob)
+    if not await by.store.has_blob(blob):
+        raise NotHeld(f"The bytes of snapshot {source.id.hex()} are not here: send them.")
+    await by.store.adopt_blob(blob)
+    of = replace(offered, wrapped=source.wrapped, media=source.media)
+    state = Bytes(blob, source.size, source.checksum)
+    said = partial(_statement, row.listing.target, state, now_us)
+    return await _named(by, row, Came(said, of, state, dropping, source))
+
+
+async def _named(by: Hand, row: ListedRow, came: Came) -> Kept:
+    """In a change with those that wait beside it; without its event where that may go."""
+    universe, of = row.listing.target, came.of
     name = partial(_name_each, by, universe, row.namespace)
     try:
         return await by.uploads.join((row.namespace, universe), came, name, by.turn)
     except UniverseFull:
         if of.event is None or not of.event_may_go:
             raise
-    bare = replace(of, event=None)
-    came = replace(came, said=partial(said, bare, blob), of=bare)
-    kept = await by.uploads.join((row.namespace, universe), came, name, by.turn)
+    bare = replace(came, of=replace(of, event=None))
+    kept = await by.uploads.join((row.namespace, universe), bare, name, by.turn)
     log.warning("%s: no room for the event of tick %d: kept without it", universe, of.tick)
     return kept
 
@@ -139,6 +177,9 @@ async def _name_together(
     answers: list[Kept | Exception | None] = [None] * len(came)
     # In the order of their world, in which each follows the one before.
     for at in sorted(range(len(came)), key=lambda at: came[at].of.tick):
+        if (source := came[at].source) and not await by.store.snapshot(row.number, source.id):
+            answers[at] = NotFound(SOURCE_GONE, code="unknown-snapshot")
+            continue
         known = await _known(by.store, row, came[at])
         if known is not None and known.row.id in change.gone:
             break  # the next change says whether another is there, or names this one anew
@@ -188,8 +229,8 @@ async def _known(store: Store, row: ListedRow, came: Came) -> Kept | None:
     The blob does: a checksum is what its author says, and these bytes lie in that blob for sure.
     """
     of, decay = came.of, decay_json(came.of.decay)
-    found = await store.same_snapshots(row.number, of.tick, came.checksum, decay)
-    found = [one for one in found if one.blob == came.blob and is_alike(one.kind, of.kind)]
+    found = await store.same_snapshots(row.number, of.tick, came.bytes.checksum, decay)
+    found = [one for one in found if one.blob == came.bytes.blob and is_alike(one.kind, of.kind)]
     goes = goes_by_itself(of.decay, is_wrapped=of.wrapped)
     found = [one for one in found if goes_by_itself(of.decay, is_wrapped=one.wrapped) == goes]
     found.sort(key=lambda one: one.kind != of.kind)
@@ -213,13 +254,14 @@ def _taken_for(
 
 
 def _statement(
-    universe: str, of: Offered, tally: Tally, blob: BlobId, parent: bytes | None, at_us: int
+    universe: str, state: Bytes, now_us: int, of: Offered, parent: bytes | None
 ) -> Snapshot:
     event = _event(of)
     return Snapshot(
-        universe=universe, tick=of.tick, kind=of.kind, blob=blob, size=tally.size or 1,
-        checksum=tally.checksum, media=of.media, at_us=at_us, day=of.day, parent=parent,
-        event=None if event is None else event_id(event), wrapped=of.wrapped, decay=of.decay,
+        universe=universe, tick=of.tick, kind=of.kind, blob=state.blob, size=state.size,
+        checksum=state.checksum, media=of.media, day=of.day, parent=parent, wrapped=of.wrapped,
+        at_us=now_us if of.at_us is None else of.at_us,
+        event=None if event is None else event_id(event), decay=of.decay,
     )  # fmt: skip
 
 

@@ -39,8 +39,8 @@ from node.services.following import begin_blob, follow_blob
 from node.services.mended import damage_told, stream_mended
 from node.services.offered import Kept, Offered
 from node.services.pruning import due_by_upload
-from node.services.snapshots import as_games_mean_it, keep_snapshot
-from node.services.universes import events_for, snapshot_meant
+from node.services.snapshots import as_games_mean_it, keep_same, keep_snapshot
+from node.services.universes import LATEST, events_for, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
 from storage.errors import NotHeld
@@ -70,11 +70,13 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     `{"snapshot": …, "tick": …}`, or `compressedSnapshot`, base64 of its gzip. The same bytes at the
     same tick and of the same type, with the same decay and event, are the snapshot that is there
     (200). What the universe's rule keeps no longer goes in the same act, and `dropped` says so; who
-    sets no rule keeps up to 2,000 autosaves, and of more the oldest are thinned: see `prune`.
+    sets no rule keeps up to 2,000 autosaves, and of more the oldest are thinned: see `prune`. Bytes
+    that the universe has already come with no body, by the id of a snapshot that has them
+    (`bytes_of`): 404 or 409 where they have to be sent.
     """
     row = await universe_called(node, call)
     request, now_us = call.request, node.clock_us()
-    if call.query.tick or "tick" in request.query_params:
+    if call.query.bytes_of or call.query.tick or "tick" in request.query_params:
         upload = upload_of(request, call.query, length_of(request), now_us=now_us)
     else:
         clean = cleaned_snapshot if call.has_no_token else None
@@ -230,6 +232,8 @@ async def _put(
         return (await _kept(node, call, row, upload))[1]
 
     async def drain() -> bytes:
+        if call.query.bytes_of:
+            return _mark(upload, call.query.bytes_of.encode())
         tally = Tally()
         async for _ in counted(upload.pieces, upload.encoding, tally):
             pass
@@ -254,16 +258,26 @@ async def _kept(
         return as_games_mean_it(offered) if of_game else offered
 
     of_game, offered = is_theirs(node, call), upload.offered
-    kept = await keep_snapshot(
-        hand_of(node),
-        row,
-        (lambda: meant(upload.told())) if offered is None else meant(offered),
-        upload.pieces,
-        encoding=upload.encoding,
-        checksum=upload.checksum,
-        size_bytes=upload.size_bytes,
-        dropping=dropping,
-    )
+    if call.query.bytes_of:
+        kept = await keep_same(
+            hand_of(node),
+            row,
+            meant(upload.told()),
+            await snapshot_meant(node.store, row, LATEST, call.query.bytes_of),
+            checksum=upload.checksum,
+            dropping=dropping,
+        )
+    else:
+        kept = await keep_snapshot(
+            hand_of(node),
+            row,
+            (lambda: meant(upload.told())) if offered is None else meant(offered),
+            upload.pieces,
+            encoding=upload.encoding,
+            checksum=upload.checksum,
+            size_bytes=upload.size_bytes,
+            dropping=dropping,
+        )
     if kept.dropped:
         ticks = ", ".join(f"{one.snapshot.tick}" for one in kept.dropped[:SHOWN_MAX])
         more = " …" if len(kept.dropped) > SHOWN_MAX else ""
@@ -272,7 +286,7 @@ async def _kept(
     answer = answer_cached(
         call.request, _done(kept, is_as_sent=of_game), 200 if kept.is_known else 201
     )
-    return _mark(upload, kept.row.checksum), answer
+    return _mark(upload, call.query.bytes_of.encode() or kept.row.checksum), answer
 
 
 def _done(kept: Kept, *, is_as_sent: bool) -> SnapshotDone:
