@@ -7,7 +7,6 @@ that it names is there.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,13 +15,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import click
-from blake3 import blake3
 
 from node.client import path_of, with_query
 from node.commands.console import node, print_result, say, wants_json
 from node.commands.new_files import NewFiles
 from node.commands.progress import Progress
 from node.commands.universe_outgoing import Outgoing, outgoing
+from node.commands.universe_sink import Sink
 from node.exit_codes import UNVERIFIED
 from node.failure import Json, failed, failure
 from node.text import printable, size_text
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
 
 DOWNLOAD_TIMEOUT_S: Final = 600.0
 FORMATS: Final = ("ai-village", "savefile", "primordium", "raw")
-HEAD_BYTES: Final = 4_096
+TRIED_MAX: Final = 64
+"""States of JSON that are fetched to see whether one is a save of Primordium, the newest first."""
 
 
 @click.command("export")
@@ -69,6 +69,8 @@ def export_command(
             {"id": one.id, "source": one.source, "target": one.target} for one in passages
         ],
     }
+    if saves := [one.save for one in done if one.save is not None]:
+        report["saves"] = saves
     if wants_json():
         print_result("universe", report)
     else:
@@ -80,6 +82,8 @@ def export_command(
 def _say_written(report: dict[str, Any], folder: Path) -> None:
     count = f"{report['written']:,} snapshot{'' if report['written'] == 1 else 's'}"
     say(f"wrote {count}, {size_text(report['bytes'])}, to {printable(str(folder))}")
+    for one in report.get("saves", ()):
+        say(printable(_save_line(one)))
     for one in report["left"]:
         say(printable(f"left out: tick {one['tick']}: {one['reason']}"), dim=True, err=True)
     if events := report["events_left"]:
@@ -89,6 +93,17 @@ def _say_written(report: dict[str, Any], folder: Path) -> None:
     for one in report["passages_left"]:
         why = f"{one['source']} to {one['target']}: name both universes to write it too"
         say(printable(f"left out: passage {one['id']}, {why}"), dim=True, err=True)
+
+
+def _save_line(one: Json) -> str:
+    """Which state the save of Primordium is, or why none."""
+    if one["snapshot"] is not None:
+        return f"save.json of {one['universe']}: the state of tick {one['tick']}"
+    count = one["states"]
+    if not count:
+        return f"no save.json of {one['universe']}: it has no state of JSON"
+    none = "its one state of JSON is none" if count == 1 else f"of {count:,} states none is one"
+    return f"no save.json of {one['universe']}: {none}"
 
 
 def export_all(outs: Sequence[Outgoing], folder: Path, format: WorldFormat) -> list[Exporting]:
@@ -171,6 +186,22 @@ class Exporting:
     """How far one state is, in bytes."""
 
     @property
+    def save(self) -> Json | None:
+        """What became of the save of Primordium; None where the format is another."""
+        from universe.formats.imported import WorldFormat
+
+        if self.format is not WorldFormat.PRIMORDIUM:
+            return None
+        saves = [each.snapshot for each in self.laid if not each.is_row]
+        taken = next((one for one in saves if one.id in self.written), None)
+        return {
+            "universe": self.out.universe.id,
+            "snapshot": taken and taken.id,
+            "tick": taken and taken.tick,
+            "states": len(saves),
+        }
+
+    @property
     def events_left(self) -> int:
         """Those for which the format has no place, which stand in our notes alone."""
         from universe.formats.imported import WorldFormat
@@ -183,11 +214,16 @@ class Exporting:
 
     def plan(self) -> None:
         """Raises `Failure` where a state's file is there already."""
+        from universe.formats.imported import BINARY_MEDIA
         from universe.formats.out import laid_out
 
         self.laid, left = laid_out(self.out.universe, self.format, is_escaped=self.is_escaped)
+        rows = {each.snapshot.tick for each in self.laid if each.is_row}
         for one in left:
-            self._leave(one, f"{one.media} there has no place in this format: see --format raw")
+            why = f"{one.media} there has no place in this format"
+            if one.tick in rows and one.media.startswith(BINARY_MEDIA):
+                why = "a newer state of this tick is in the database"
+            self._leave(one, f"{why}: see --format raw")
         for path in dict.fromkeys(each.path for each in self.laid):
             self.files.check(self.top + path)
 
@@ -195,26 +231,42 @@ class Exporting:
         """Raises `Failure`."""
         from universe.formats.out import small_files
 
-        total = sum(each.snapshot.size for each in self.laid)
-        done, of = 0, {"stage": "write", "id": self.out.universe.id}
-
-        def heard(of_this: int, _: int) -> None:
-            bars.show({**of, "done": done + of_this, "total": total})
-
-        self.heard = heard
-        there = [each for each in self.laid if each.is_row]
-        self._write_rows(there)
-        done = sum(each.snapshot.size for each in there)
+        places: dict[str, list[Laid]] = {}
         for each in self.laid:
             if not each.is_row:
-                if self._write(each):
-                    there.append(each)
-                done += each.snapshot.size
+                places.setdefault(each.path, []).append(each)
+        there = [each for each in self.laid if each.is_row]
+        done = sum(each.snapshot.size for each in there)
+        total = done + sum(some[0].snapshot.size for some in places.values())
+
+        def heard(of_this: int, _: int) -> None:
+            of = {"stage": "write", "id": self.out.universe.id}
+            bars.show({**of, "done": done + of_this, "total": max(total, done + of_this)})
+
+        self.heard = heard
+        self._write_rows(there)
+        for some in places.values():
+            if (one := self._write_first(some)) is not None:
+                there.append(one)
+            done += some[0].snapshot.size
         files = small_files(
             self.out.universe, self.format, there, self.written, is_escaped=self.is_escaped
         )
         for path, data in files.items():
             self.files.write(self.top + path, data)
+
+    def _write_first(self, some: Sequence[Laid]) -> Laid | None:
+        """Of those that may be in one place the first for which it is one. Raises `Failure`."""
+        for number, one in enumerate(some[:TRIED_MAX], 1):
+            if self._write(one):
+                for each in some[number:]:
+                    why = f"{one.name} is the newer state of tick {one.snapshot.tick}"
+                    self._leave(each.snapshot, f"{why}: see --format raw")
+                return one
+        for each in some[TRIED_MAX:]:
+            why = f"the {TRIED_MAX} states that are newer are none for {each.name}"
+            self._leave(each.snapshot, f"is not looked at, as {why}: see --format raw")
+        return None
 
     def _write_rows(self, rows: Sequence[Laid]) -> None:
         """Those of the one database, as far as there are any. Raises `Failure`."""
@@ -244,9 +296,15 @@ class Exporting:
 
     def _write(self, one: Laid) -> bool:
         """Whether the format has a place for it, which its bytes say. Raises `Failure`."""
+        from universe.formats.imported import WorldFormat
         from universe.formats.leaving import Written
+        from universe.formats.limits import SAVE_BYTES_MAX
 
         path = self.top + one.path
+        if self.format is WorldFormat.PRIMORDIUM and one.snapshot.size > SAVE_BYTES_MAX:
+            why = f"more than {SAVE_BYTES_MAX:,} bytes, which is no save.json"
+            self._leave(one.snapshot, f"{why}: see --format raw")
+            return False
         with self.files.file(path) as file:
             target: IO[bytes] = file
             if one.is_packed:
@@ -267,15 +325,12 @@ class Exporting:
     def _why_not(self, path: str, sink: Sink) -> str | None:
         """Of a state that was written, why it belongs into no file of the format."""
         from universe.formats.imported import WorldFormat
-        from universe.formats.limits import SAVE_BYTES_MAX
         from universe.formats.primordium import is_save
 
         if sink.has_no_place:
             return "is no SaveFile and no part of one"
         if self.format is not WorldFormat.PRIMORDIUM:
             return None
-        if self.files.size(path) > SAVE_BYTES_MAX:
-            return f"more than {SAVE_BYTES_MAX:,} bytes, which is no save.json"
         return None if is_save(self.files.read(path)) else "is no save.json: it has no world tick"
 
     def _around(self, one: OutSnapshot) -> Callable[[bytes], tuple[bytes, bytes] | None]:
@@ -288,51 +343,3 @@ class Exporting:
 
     def _leave(self, one: OutSnapshot, reason: str) -> None:
         self.left.append({"id": one.id, "tick": one.tick, "reason": reason})
-
-
-class Sink:
-    """Takes the bytes of a state in order, and writes them with what belongs around them."""
-
-    def __init__(
-        self, target: IO[bytes], around: Callable[[bytes], tuple[bytes, bytes] | None]
-    ) -> None:
-        self._target, self._around = target, around
-        self._head: bytes | None = b""
-        self._behind = b""
-        self._blake3, self._sha256 = blake3(), hashlib.sha256()
-        self.has_no_place = False
-
-    @property
-    def checksum(self) -> str:
-        return self._blake3.hexdigest()
-
-    @property
-    def sha256(self) -> bytes:
-        return self._sha256.digest()
-
-    def write(self, data: bytes) -> int:
-        self._blake3.update(data)
-        if self._head is not None:
-            self._head += data
-            if len(self._head) >= HEAD_BYTES:
-                self._begin()
-        else:
-            self._put(data)
-        return len(data)
-
-    def finish(self) -> None:
-        if self._head is not None:
-            self._begin()
-        self._put(self._behind)
-
-    def _begin(self) -> None:
-        head, self._head = self._head or b"", None
-        found = self._around(head[:HEAD_BYTES])
-        self.has_no_place = found is None
-        before, self._behind = found or (b"", b"")
-        self._put(before + head)
-
-    def _put(self, data: bytes) -> None:
-        if not self.has_no_place:
-            self._sha256.update(data)
-            self._target.write(data)

@@ -42,6 +42,7 @@ def laid_out(
 ) -> tuple[tuple[Laid, ...], tuple[OutSnapshot, ...]]:
     """Where each state goes, and those for which the format has no place.
 
+    Several may go to one place: the first of them that its program can read is to go there.
     `is_escaped`: where the system takes no `:` in the names of files.
     """
     if format is WorldFormat.PRIMORDIUM:
@@ -78,18 +79,17 @@ def _by_bytes(one: OutSnapshot) -> tuple[object, ...]:
 
 
 def _primordium(universe: OutUniverse) -> tuple[tuple[Laid, ...], tuple[OutSnapshot, ...]]:
-    """The newest save, and of each tick the newest state of the simulation."""
-    kept: dict[int | None, OutSnapshot] = {}
+    """As a save those that may be one, the newest first; of each tick the newest binary one."""
+    kept: dict[int, OutSnapshot] = {}
+    saves: list[OutSnapshot] = []
     for one in sorted(universe.snapshots, key=_order):
         if _is_json(one):
-            kept[None] = one
+            saves.insert(0, one)
         elif one.media.partition(";")[0].strip().lower() == BINARY_MEDIA:
             kept[one.tick] = one
-    laid = [
-        Laid(one, "", SAVE) if tick is None else Laid(one, LOGS, DATABASES[0], is_row=True)
-        for tick, one in kept.items()
-    ]
-    ids = {one.id for one in kept.values()}
+    laid = [Laid(one, LOGS, DATABASES[0], is_row=True) for one in kept.values()]
+    laid += [Laid(one, "", SAVE) for one in saves]
+    ids = {one.snapshot.id for one in laid}
     return tuple(laid), tuple(one for one in universe.snapshots if one.id not in ids)
 
 

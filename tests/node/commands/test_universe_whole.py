@@ -230,12 +230,62 @@ async def test_what_is_no_save_of_primordium_is_left_out_and_told(
         await hers.keep(FORK, 25, as_json(state))
         nothing = await done(home, "export", FORK, str(alone), *line, exit=1)
     (left,) = report["left"]
+    assert report["saves"][0]["snapshot"] is None
     assert (report["written"], left["id"]) == (1, json_one)
     assert left["reason"] == "is no save.json: it has no world tick: see --format raw"
     assert sorted(one.name for one in out.rglob("*.*")) == ["panspermia.json", "world.db"]
     assert (nothing["code"], alone.exists()) == ("nothing-exported", False)
     async with bob_at(tmp_path) as bob, shown(bob) as home:
         assert (await done(home, "import", str(out)))["problems"] == []
+
+
+async def test_the_newest_that_is_a_save_of_primordium_goes_out_as_one(
+    alice: Alice, tmp_path: Path
+) -> None:
+    """What else is there is told each by itself, and which state the save is."""
+    hers, out, again = Playing(alice), tmp_path / "eden", tmp_path / "again"
+    await hers.make(MAIN)
+    world = as_json({"version": 1, "world": {"tick": 20}})
+    oldest = await hers.keep(MAIN, 10, as_json({"version": 1, "world": {"tick": 10}}))
+    taken = await hers.keep(MAIN, 20, world)
+    first = await hers.keep(MAIN, 21, b"\x00one", "application/octet-stream")
+    await hers.keep(MAIN, 21, b"\x00two", "application/octet-stream")
+    newest = [await hers.keep(MAIN, tick, as_json({"at": tick})) for tick in (30, 40)]
+    async with shown(alice) as home:
+        line = ("export", MAIN, "--format", "primordium")
+        report = await done(home, *line, str(out))
+        words = await typed(home, "universe", *line, str(again))
+    assert (out / "save.json").read_bytes() == world
+    (save,) = report["saves"]
+    assert (save["universe"], save["snapshot"], save["tick"]) == (MAIN, taken, 20)
+    reasons = {
+        one["id"]: one["reason"].removesuffix(": see --format raw") for one in report["left"]
+    }
+    assert reasons == {
+        **dict.fromkeys(newest, "is no save.json: it has no world tick"),
+        oldest: "save.json is the newer state of tick 20",
+        first: "a newer state of this tick is in the database",
+    }
+    assert report["written"] == 2
+    assert f"save.json of {MAIN}: the state of tick 20\n" in words.output
+    async with bob_at(tmp_path) as bob, shown(bob) as home:
+        assert (await done(home, "import", str(out)))["problems"] == []
+
+
+async def test_where_no_state_is_a_save_of_primordium_it_says_so(
+    alice: Alice, tmp_path: Path
+) -> None:
+    hers = Playing(alice)
+    await hers.make(MAIN)
+    await hers.keep(MAIN, 1, b"\x00one", "application/octet-stream")
+    async with shown(alice) as home:
+        line = ("universe", "export", MAIN, "--format", "primordium")
+        ran = await typed(home, *line, str(tmp_path / "binary"))
+        assert f"no save.json of {MAIN}: it has no state of JSON\n" in ran.output
+        for tick in (2, 3):
+            await hers.keep(MAIN, tick, as_json({"at": tick}))
+        ran = await typed(home, *line, str(tmp_path / "none"))
+        assert f"no save.json of {MAIN}: of 2 states none is one\n" in ran.output
 
 
 NUMBERS = ("id", "snapshots", "canonical", "events", "bytes", "decaying", "new", "known", "fork_of")
