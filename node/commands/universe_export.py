@@ -223,7 +223,7 @@ class Exporting:
             why = f"{one.media} there has no place in this format"
             if one.tick in rows and one.media.startswith(BINARY_MEDIA):
                 why = "a newer state of this tick is in the database"
-            self._leave(one, f"{why}: see --format raw")
+            self._leave(one, why)
         for path in dict.fromkeys(each.path for each in self.laid):
             self.files.check(self.top + path)
 
@@ -261,11 +261,11 @@ class Exporting:
             if self._write(one):
                 for each in some[number:]:
                     why = f"{one.name} is the newer state of tick {one.snapshot.tick}"
-                    self._leave(each.snapshot, f"{why}: see --format raw")
+                    self._leave(each.snapshot, why)
                 return one
         for each in some[TRIED_MAX:]:
             why = f"the {TRIED_MAX} states that are newer are none for {each.name}"
-            self._leave(each.snapshot, f"is not looked at, as {why}: see --format raw")
+            self._leave(each.snapshot, f"is not looked at, as {why}")
         return None
 
     def _write_rows(self, rows: Sequence[Laid]) -> None:
@@ -303,7 +303,7 @@ class Exporting:
         path = self.top + one.path
         if self.format is WorldFormat.PRIMORDIUM and one.snapshot.size > SAVE_BYTES_MAX:
             why = f"more than {SAVE_BYTES_MAX:,} bytes, which is no save.json"
-            self._leave(one.snapshot, f"{why}: see --format raw")
+            self._leave(one.snapshot, why)
             return False
         with self.files.file(path) as file:
             target: IO[bytes] = file
@@ -313,9 +313,9 @@ class Exporting:
             self._fetch(one.snapshot, sink)
             if one.is_packed:
                 target.close()
-        if (why := self._why_not(path, sink)) is not None:
+        if (why_not := self._why_not(path, sink)) is not None:
             self.files.leave_out(path)
-            self._leave(one.snapshot, f"{why}: see --format raw")
+            self._leave(one.snapshot, why_not)
             return False
         size = self.files.size(path)
         self.written[one.snapshot.id] = Written(size, sink.sha256)
@@ -341,5 +341,6 @@ class Exporting:
             return lambda head: around(self.out.universe, one, head)
         return lambda _: (b"", b"")
 
-    def _leave(self, one: OutSnapshot, reason: str) -> None:
+    def _leave(self, one: OutSnapshot, why: str) -> None:
+        reason = f"{why}: see --format raw"
         self.left.append({"id": one.id, "tick": one.tick, "reason": reason})

@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from registry.formats.errors import InvalidFile, Place, shown_file
 from universe.event import Event
 from universe.formats.limits import PROBLEMS_MAX
 from universe.snapshot import AUTO_AS_MANUAL, Decay
+
+S = TypeVar("S")
 
 JSON_MEDIA: Final = "application/json"
 BINARY_MEDIA: Final = "application/octet-stream"
@@ -238,12 +240,12 @@ NOTHING_SAID: Final = Said()
 
 
 @dataclass(frozen=True, slots=True)
-class ImportedUniverse:
-    """Its snapshots in the order in which they were taken."""
+class UniverseInFiles(Generic[S]):
+    """What files say of a universe, on their way in or out; `S`: its snapshots."""
 
     id: str
     name: str
-    snapshots: tuple[ImportedSnapshot, ...]
+    snapshots: tuple[S, ...]
     events: tuple[Event, ...] = ()
     owner: str = ""
     created_us: int = 0
@@ -251,11 +253,17 @@ class ImportedUniverse:
     config: str = ""
     """JSON, as it stood in the file; "" where there is none or where it is too large."""
     fork_of: ForkOf | None = None
+    said: Said = NOTHING_SAID
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedUniverse(UniverseInFiles[ImportedSnapshot]):
+    """Its snapshots in the order in which they were taken."""
+
     origin: ImportedSnapshot | None = None
     """Its parent's state that it begins with, where that is imported too."""
     copy: ImportedSnapshot | None = None
     """The same as it lies among the fork's files and is told of there; none of `snapshots`."""
-    said: Said = NOTHING_SAID
     named: tuple[tuple[Event, Source], ...] = ()
     """Events that name a snapshot, by where the bytes of that lie; none of `events`."""
 

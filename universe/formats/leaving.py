@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from universe.event import Event
 from universe.formats.imported import (
     JSON_MEDIA,
-    NOTHING_SAID,
-    ForkOf,
     ImportedPassage,
     ImportedPlayer,
-    Said,
+    UniverseInFiles,
 )
 from universe.snapshot import Decay
 
@@ -36,21 +34,13 @@ class OutSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class OutUniverse:
-    id: str
-    name: str
-    snapshots: tuple[OutSnapshot, ...]
-    events: tuple[Event, ...] = ()
-    owner: str = ""
-    created_us: int = 0
-    is_public: bool = False
-    config: str = ""
-    fork_of: ForkOf | None = None
+class OutUniverse(UniverseInFiles[OutSnapshot]):
+    """Its snapshots in any order."""
+
     passages: tuple[ImportedPassage, ...] = ()
     """Those that lead from it or to it, and that go out with it."""
     players: tuple[ImportedPlayer, ...] = ()
     """Whose it is, where that is known."""
-    said: Said = NOTHING_SAID
     named: tuple[tuple[Event, str], ...] = ()
     """Events that name a snapshot, with its id; none of `events`."""
 
