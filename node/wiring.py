@@ -206,21 +206,10 @@ async def open_node(
             open_search_index(home.index, store, facts_of) as index,
             open_workers() as workers,
             background_tasks() as tasks,
-            open_peers(
-                config.p2p,
-                listener,
-                identity,
-                store,
-                events,
-                tasks,
-                await namespaces_of(config.relay, store),
-                public_places(config.relay),
-            ) as peers,
-            open_relay(config.relay, peers.network, store, clock_us, tasks, peers.address) as relay,
-            open_relays(config.p2p, home, identity, peers, store, events, tasks) as relays,
-            finding_peers(config, home, identity, peers, relays, store, tasks) as direct,
+            open_ways(config, home, listener, identity, store, events, tasks) as ways,
         ):
             await take_in(store, str(home.path))
+            peers = ways.peers
             node = Node(
                 config=config,
                 home=home,
@@ -238,21 +227,52 @@ async def open_node(
                 standings=Standings(store, identity),
                 waiting=WaitingBook(store),
                 page_codes=PageCodes(time.time),
-                pairing=open_pairing(peers, relays, home, identity, entropy, events, tasks),
+                pairing=open_pairing(peers, ways.relays, home, identity, entropy, events, tasks),
                 attesting=Attesting(
                     Attestor(store, workers, peers, identity, clock_us), config.attest, events
                 ),
                 attested=AttestedOrder(store, identity.did),
                 stop=stop,
                 at_once=at_once,
-                relay=relay,
-                relays=relays,
-                direct=direct,
+                relay=ways.relay,
+                relays=ways.relays,
+                direct=ways.direct,
                 keeping=await kept_for(config, store, peers),
             )
             follow_sessions(node.keeping, peers.network, peers.listeners)
             follow_store(node, tasks)
             yield node
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """To peers, and through them."""
+
+    peers: Peers
+    relay: RelayServer | None
+    relays: Relays
+    direct: Pages
+
+
+@asynccontextmanager
+async def open_ways(
+    config: Config,
+    home: Home,
+    listener: socket.socket,
+    identity: Identity,
+    store: Store,
+    events: Events,
+    tasks: asyncio.TaskGroup,
+) -> AsyncGenerator[Ways]:
+    """What listens and dials, and the relay role, closed in reverse order."""
+    shown, public = await namespaces_of(config.relay, store), public_places(config.relay)
+    async with (
+        open_peers(config.p2p, listener, identity, store, events, tasks, shown, public) as peers,
+        open_relay(config.relay, peers.network, store, clock_us, tasks, peers.address) as relay,
+        open_relays(config.p2p, home, identity, peers, store, events, tasks) as relays,
+        finding_peers(config, home, identity, peers, relays, store, tasks) as direct,
+    ):
+        yield Ways(peers, relay, relays, direct)
 
 
 @asynccontextmanager

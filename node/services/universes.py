@@ -177,45 +177,25 @@ async def make_universe(
     is sealed.
     """
     id = parse_new_id(given.id) if given.id else made_id(drawn)
-    store, own = by.store, by.keeper.identity
-    places = await joined_places(store)
-
-    async def own_in(where: Sequence[NamespaceKey]) -> list[ListedRow]:
-        return await store.called(WORD, id, where, authors=[own.did])
-
-    mine, is_back = await own_in(places) if given.id else [], False
-    facts = given.facts
-    create_universe(given.words, facts, now_us=by.clock_us())  # before a namespace is made for it
-    if given.id and not mine:  # there would be two of one full name when it comes back
-        for where in places:
-            document = DocumentId(where, own.author, CLASS, KIND, id.encode())
-            if brings_back and await _brought_back(by, document, facts.visibility):
-                mine, is_back = await own_in(places), True
-                break
-            await refuse_deleted(store, document)
-    if is_back:
-        place, facts = mine[0].namespace, msgspec.structs.replace(facts, visibility=None)
-    elif mine and facts.visibility is None and given.namespace is None:
-        place = mine[0].namespace  # where it is, it stays
-    else:
-        place, visibility = await _place_for(by, given)
-        facts = msgspec.structs.replace(facts, visibility=visibility)
+    create_universe(given.words, given.facts, now_us=by.clock_us())  # before a namespace is made
+    mine, is_back = await _there_by(by, id, given, brings_back=brings_back)
+    place, facts = await _place_and_facts(by, given, mine, is_back=is_back)
     if mine and all(row.namespace != place for row in mine):
         detail = (
             f"{id} is there already for other readers, and they cannot be changed: what was public"
             " stays so. Fork it, or take another id"
         )
         raise Conflict(detail, code="universe-elsewhere")
-    document = DocumentId(place, own.author, CLASS, KIND, id.encode())
+    document = DocumentId(place, by.keeper.identity.author, CLASS, KIND, id.encode())
     signer = await by.signers.for_document(document)
     if given.id:
-        await refuse_deleted(store, document)
+        await refuse_deleted(by.store, document)
     if given.origin is None:
         edit = create_universe(given.words, facts, now_us=by.clock_us())
     else:
         edit = fork_universe(given.words, facts, *given.origin, now_us=by.clock_us())
-    committed = await store.commit(document, edit, signer)
-    made = await own_in([place])
+    committed = await by.store.commit(document, edit, signer)
+    made = await _own_in(by, id, [place])
     if not made:
         raise NotFound(f"universe {id} was deleted at this very moment", code="unknown-record")
     if is_back:
@@ -223,6 +203,42 @@ async def make_universe(
     if committed is None:
         return made[0], "unchanged"
     return made[0], "updated" if mine else "created"
+
+
+async def _own_in(by: Hand, id: str, where: Sequence[NamespaceKey]) -> list[ListedRow]:
+    return await by.store.called(WORD, id, where, authors=[by.keeper.identity.did])
+
+
+async def _there_by(
+    by: Hand, id: str, given: Given, *, brings_back: bool
+) -> tuple[list[ListedRow], bool]:
+    """What this author has of that id, and whether it was deleted and is back. Raises `Conflict`.
+
+    An id that was made up just now is nobody's.
+    """
+    if not given.id:
+        return [], False
+    places = await joined_places(by.store)
+    if mine := await _own_in(by, id, places):
+        return mine, False
+    for where in places:  # there would be two of one full name when it comes back
+        document = DocumentId(where, by.keeper.identity.author, CLASS, KIND, id.encode())
+        if brings_back and await _brought_back(by, document, given.facts.visibility):
+            return await _own_in(by, id, places), True
+        await refuse_deleted(by.store, document)
+    return [], False
+
+
+async def _place_and_facts(
+    by: Hand, given: Given, mine: Sequence[ListedRow], *, is_back: bool
+) -> tuple[NamespaceKey, Facts]:
+    """Where it goes, and what it says of itself there: where it is, it stays, unless asked."""
+    if is_back:
+        return mine[0].namespace, msgspec.structs.replace(given.facts, visibility=None)
+    if mine and given.facts.visibility is None and given.namespace is None:
+        return mine[0].namespace, given.facts
+    place, visibility = await _place_for(by, given)
+    return place, msgspec.structs.replace(given.facts, visibility=visibility)
 
 
 async def _brought_back(by: Hand, document: DocumentId, wanted: Visibility | None) -> bool:

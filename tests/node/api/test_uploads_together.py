@@ -102,7 +102,7 @@ async def test_what_waits_for_the_next_change_is_not_looked_at_for_each_before(
         looks.append(1)
         return await due_by_upload(*args, **named)
 
-    monkeypatch.setattr("node.api.routes.snapshots.due_by_upload", counted)
+    monkeypatch.setattr("node.api.routes.snapshot_uploads.due_by_upload", counted)
     answers = await together(alice, [f"tick={tick}&type=auto" for tick in range(20)])
     assert {one.status_code for one in answers} == {201}
     assert [one["tick"] for one in await listed(alice)] in ([17, 18, 19], [19, 18, 17])

@@ -85,7 +85,7 @@ async def test_an_upload_says_what_went(alice: Alice, caplog: pytest.LogCaptureF
     first = [
         await put(alice, b"%d" % tick, f"tick={tick}&type=auto&at={tick}") for tick in range(20)
     ]
-    caplog.set_level(logging.INFO, "node.api.routes.snapshots")
+    caplog.set_level(logging.INFO, "node.api.routes.snapshot_uploads")
     done = await put(alice, b"now", "tick=20&type=auto")
     assert done["dropped"] == 19
     gone: list[dict[str, Any]] = done["droppedSnapshots"]
