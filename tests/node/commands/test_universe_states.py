@@ -14,6 +14,8 @@ from node.commands import (
     universe_beside,
     universe_history,
     universe_import,
+    universe_importing,
+    universe_making,
     universe_states,
 )
 from node.commands.universe_states import state_meant
@@ -30,7 +32,8 @@ async def client(alice: Alice, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerato
     modules = (
         universe_beside,
         universe_history,
-        universe_import,
+        universe_importing,
+        universe_making,
         universe_states,
     )
     async with served(alice) as client:
