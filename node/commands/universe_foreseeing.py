@@ -10,7 +10,8 @@ from node.client import path_of
 from node.commands.progress import Progress
 from node.commands.universe_beside import COMMONS, there, told_gone
 from node.commands.universe_foreseen import Foreseen
-from node.commands.universe_sending import as_it_goes, behind
+from node.commands.universe_once import Alike, alike
+from node.commands.universe_sending import Heard, as_it_goes, as_plain, behind
 from node.commands.universe_underway import Underway
 from node.failure import failed
 
@@ -25,6 +26,8 @@ class Foreseeing:
     by: Underway
     foreseen: Foreseen = field(default_factory=Foreseen)
     """What would be there."""
+    _plain: dict[Alike, bool] = field(default_factory=dict[Alike, bool])
+    """Whether such bytes would go as they are: each is looked through once."""
 
     def __post_init__(self) -> None:
         self.by.forking.states = self.foreseen.rows
@@ -66,7 +69,7 @@ class Foreseeing:
             goes, ticks_left = state, None
             try:
                 if state.decay is not None and state.decay.goes:
-                    goes, ticks_left = as_it_goes(self.by.files, state, behind(done, heard))
+                    goes, ticks_left = self._as_it_goes(state, behind(done, heard))
             except InvalidFile as wrong:
                 self.by.refuse(wrong, one.id, state.source.path)
             else:
@@ -74,3 +77,14 @@ class Foreseeing:
                 self.by.tell_left(goes, ticks_left)
             done += state.content.size
             heard(done)
+
+    def _as_it_goes(
+        self, state: ImportedSnapshot, heard: Heard
+    ) -> tuple[ImportedSnapshot, int | None]:
+        """See the one without a `_`."""
+        key = alike(state)
+        if key not in self._plain:
+            goes, ticks_left = as_it_goes(self.by.files, state, heard)
+            self._plain[key] = state.is_wrapped and not goes.is_wrapped
+            return goes, ticks_left
+        return as_plain(state) if self._plain[key] else (state, None)

@@ -52,7 +52,7 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     (200). What the universe's rule keeps no longer goes in the same act, and `dropped` says so; who
     sets no rule keeps up to 2,000 autosaves, and of more the oldest are thinned: see `prune`. Bytes
     that the universe has already come with no body, by the id of a snapshot that has them
-    (`bytes_of`): 404 or 409 where they have to be sent.
+    (`bytes_of`): 404 where they have to be sent.
     """
     row = await universe_called(node, call)
     request, now_us = call.request, node.clock_us()

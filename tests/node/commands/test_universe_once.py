@@ -2,18 +2,27 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from blake3 import blake3
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.node.commands.test_universe_whole import EVENT, MAIN, Playing, done, saved
-from tests.node.parts import Alice
+from node.commands.progress import Progress
+from node.commands.universe_foreseeing import Foreseeing
+from node.commands.universe_underway import Underway
+from node.commands.world_files import WorldFiles, world_files
+from tests.node.api.test_devices import carry
+from tests.node.commands.test_universe_alike import public
+from tests.node.commands.test_universe_whole import EVENT, FORK, MAIN, Playing, done, saved
+from tests.node.parts import Alice, open_alice
 from tests.node.served import shown
+from universe.formats import About, plan
 from universe.formats.raw import TYPE
 
 AT_US = 1_768_000_000_000_000
@@ -110,6 +119,33 @@ async def test_each_is_what_it_would_be_alone(alice: Alice, tmp_path: Path) -> N
     assert len(apart["told"]) == len(there["told"])
 
 
+@pytest.mark.parametrize(("data", "left"), [(b'{"whole": 1}', 0), (b'{"cut": "off', 5)])
+def test_a_plan_looks_through_the_same_bytes_once(tmp_path: Path, data: bytes, left: int) -> None:
+    """To tell whether they are JSON, which they have to be to obey ticks of their own."""
+    said = {"media": "application/json", "wrapped": True, "decay": DECAY}
+    out = folder(tmp_path / "out", data, [said] * 5)
+    files = Counted(out, world_files(out).listing, is_folder=True)
+    found = plan(files)
+    (one,) = found.universes
+    before, told = files.read, {"new": 0, "known": 0}
+    with Progress() as bars:
+        work = Foreseeing(Underway(files, found, "private", is_dry=True))
+        work.begin(one, told)
+        work.take(one, one.snapshots, told, bars, lambda _: None)
+    assert (told["new"], found.report.counts[About.LEFT]) == (5, left)
+    assert files.read - before == 1
+
+
+class Counted(WorldFiles):
+    """Counts how often a file is read from its beginning."""
+
+    read = 0
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        self.read += 1
+        return super().chunks(path)
+
+
 async def test_what_is_no_json_loses_its_ticks_each_time(alice: Alice, tmp_path: Path) -> None:
     said = {"media": "application/json", "wrapped": True, "decay": DECAY}
     out = folder(tmp_path / "out", b'{"cut": "off', [said] * 3)
@@ -137,6 +173,21 @@ async def test_bytes_that_are_elsewhere_or_others_are_refused(alice: Alice) -> N
         assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     answer = await alice.client.post(place.format(MAIN), params={"bytes_of": first})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad-tick")
+
+
+async def test_bytes_that_did_not_come_yet_are_to_be_sent(alice: Alice, tmp_path: Path) -> None:
+    """A fork is there before the bytes of what it began with are."""
+    async with open_alice(tmp_path / "bob") as bob:
+        name = await public(bob, 1)
+        await carry(bob, alice)
+    body = {"id": FORK, "name": "Fork"}
+    answer = await alice.client.post(f"/api/universe/{quote(name, safe='')}/fork", json=body)
+    assert answer.status_code == 201, answer.text
+    path = f"/api/universe/{FORK}"
+    (begun,) = (await alice.client.get(f"{path}/snapshots")).json()["snapshots"]
+    query = {"tick": "2", "bytes_of": begun["id"]}
+    answer = await alice.client.post(f"{path}/snapshot", params=query)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-held"), answer.text
 
 
 @pytest.mark.parametrize("more", [{}, {"type": "canonical"}])
