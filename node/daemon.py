@@ -25,6 +25,7 @@ from node.api.app import make_app
 from node.api.guard import allowed_names, in_url
 from node.api.heads import BoundedHeads
 from node.api.tokens import RENEW_S
+from node.api.universes_shown import make_ready
 from node.config import ApiConfig, Config
 from node.errors import BadSetting
 from node.home import Home, NodeFile, write_private
@@ -158,6 +159,7 @@ async def _run_tasks(
             log.info("ready at %s, peers at %s", news.api, news.p2p)
             node.events.publish("ready", {"api": news.api, "p2p": news.p2p, "did": news.did})
             ready(news)
+            tasks.create_task(make_ready(node.store), name="lists: ready")
             await node.stop.wait()
             log.info("stopping")
             await node.drain()

@@ -47,6 +47,7 @@ _WHOLE_WITH = (
     " JOIN blob w ON w.number = b.blob WHERE c.hash = ? AND w.is_complete LIMIT ?"
 )
 RUN = {Chunking.FIXED: 4, Chunking.CONTENT: 128}  # chunks of a stream read at once: 1 or 2 MiB
+RUNS = 4  # of all streams together: what was read waits for whoever asked for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class BlobReading(KeptBlobs):
         self._ahead: dict[BlobId, _Ahead] = {}  # whoever asks for a run asks for the next one
         self._folded_pages = FoldedPages(database.vault)
         self._folded_root: BlobRoot | None = None  # the last one
+        self._streams = 0  # that somebody reads just now
 
     async def read_chunk(self, blob: BlobId, index: int) -> bytes:
         """One chunk, also of a partial blob. Raises `NotHeld`."""
@@ -163,10 +165,11 @@ class BlobReading(KeptBlobs):
         ahead: deque[_Begun] = deque()
         failed: NotHeld | None = None
         at_once = 1  # many want no more than a part
+        self._streams += 1
         try:
             while at < end:
                 while not failed and len(ahead) < at_once and index < root.chunk_count:
-                    count = min(RUN[root.chunking], root.chunk_count - index)
+                    count = min(self._run_of(root), root.chunk_count - index)
                     try:
                         ahead.append(await self._begin(root, index, count))
                     except NotHeld as error:  # what is read already is given first
@@ -175,13 +178,20 @@ class BlobReading(KeptBlobs):
                 if failed and not ahead:
                     raise failed
                 piece = await self._ended(blob, ahead.popleft())
-                before, at, at_once = at, at + len(piece), READERS
+                before, at = at, at + len(piece)
+                at_once = READERS if self._streams <= READERS else 1
                 if before < start or at > end:
                     piece = piece[max(0, start - before) : end - before]
                 yield piece
         finally:
+            self._streams -= 1
             for one in ahead:
                 one.let_go()
+
+    def _run_of(self, root: BlobRoot) -> int:
+        """Chunks that a stream reads at once: fewer where many are on their way."""
+        chunks = RUN[root.chunking]
+        return max(1, min(chunks, chunks * RUNS // self._streams))
 
     async def _begin(self, root: BlobRoot, first: int, count: int) -> "_Begun":
         """Reads these chunks, where they lie in the vault; what is in packs is read in turn."""

@@ -2,8 +2,9 @@
 
 Each list is asked for right after something was written, when nothing of it is remembered, and
 then again. Forked is a world of 100 MB, of which nothing is copied. One universe has 2,000
-snapshots and 2,000 events; its whole timeline is asked for, and autosaves are added. No other
-program that keeps universes is known, so nothing is measured beside it.
+snapshots and 2,000 events; its whole timeline is asked for, and autosaves are added. At last a node
+is sent several states of that world, and eight read them at once. No other program that keeps
+universes is known, so nothing is measured beside it.
 """
 
 import asyncio
@@ -12,6 +13,8 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -57,6 +60,8 @@ FORKS: Final = 100
 AUTOSAVES: Final = 30
 AUTOSAVE_BYTES: Final = 10_000
 PAGE: Final = 1_000
+STATES: Final = 4
+READERS: Final = 8
 LIST_MS_MAX: Final = 50.0
 FORK_MS_MAX: Final = 10.0
 MEMORY_MIB_MAX: Final = 286.0  # 300 MB
@@ -82,9 +87,11 @@ def main() -> dict[str, Any]:
         finally:
             node.stop()
         figures["wrapped"] = wrapped_figures(Path(name))
+        figures["readers"] = readers_figures(Path(name))
     lists = figures["list_ms"]
     anew = [*lists.values(), figures["all_by_pages_of_1000_ms"]]
-    worst_ms = max(figures["first_list_ms"], *(one["anew"]["p95"] for one in anew))
+    first_ms = [figures["first_list_ms"], figures["all_by_pages_of_1000_ms"]["first"]]
+    worst_ms = max(*first_ms, *(one["anew"]["p95"] for one in anew))
     fork = figures["fork"]
     is_copied = fork["store_grew_bytes"] > fork["forks"] * 64 * 1024
     wrapped = figures["wrapped"]
@@ -94,6 +101,7 @@ def main() -> dict[str, Any]:
         and not is_copied
         and wrapped["rss_peak_mib"] < MEMORY_MIB_MAX
         and wrapped["blocked_ms"] <= BLOCKED_MS_MAX
+        and figures["readers"]["rss_peak_mib"] < MEMORY_MIB_MAX
     )
     return figures
 
@@ -176,6 +184,52 @@ def wrapped_figures(folder: Path) -> dict[str, Any]:
         "rss_peak_mib": usage.rss_peak_mib,
         "blocked_ms": told(folder / "wrapped.out")["longest_own_ms"],
     }
+
+
+def readers_figures(folder: Path) -> dict[str, Any]:
+    """Of a node that was sent states of a world, which many then read at once: its memory."""
+    world, node = World(JSON, WORLD_BYTES), start_node("readers", folder, "--no-mdns")
+    try:
+        web = Http(node)
+        web.ask("POST", "/api/universe", {"id": WORLD, "name": "World", "isPublic": True})
+        sizes = list[int]()
+        for tick in range(STATES):
+            state = world.save()
+            web = Http(node)  # an open connection on which nothing came meanwhile is closed
+            web.ask("POST", f"/api/universe/{WORLD}/snapshot?tick={tick}", state)
+            sizes.append(len(state))
+            world.step()
+        ticks = [number % STATES for number in range(READERS)]
+        began_s = time.perf_counter()
+        with ThreadPoolExecutor(READERS) as threads:
+            read = [*threads.map(partial(read_bytes, node), ticks)]
+        took_s = time.perf_counter() - began_s
+        assert read == [sizes[tick] for tick in ticks], read
+        usage = usage_of(node.process.pid)
+    finally:
+        node.stop()
+    return {
+        "states": STATES,
+        "at_once": READERS,
+        "s": round(took_s, 2),
+        "rss_peak_mib": usage.rss_peak_mib,
+    }
+
+
+def read_bytes(node: LocalNode, tick: int) -> int:
+    """How many a state has; none of them is kept."""
+    client, size = node.client, 0
+    connection = http.client.HTTPConnection(client.host, client.port)
+    try:
+        headers = {"authorization": f"Bearer {client.token}"}
+        connection.request("GET", f"/api/universe/{WORLD}/snapshot/{tick}", None, headers)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.status
+        while piece := answer.read(1 << 20):
+            size += len(piece)
+    finally:
+        connection.close()
+    return size
 
 
 def list_times(web: Http, path: str) -> dict[str, Any]:

@@ -30,12 +30,12 @@ NAME = "vault"
 ATTACH = f"ATTACH DATABASE ? AS {NAME}"
 READERS = 2  # as many as there are processors, mostly: to unpack and to hash takes all of one
 CACHE_KIB = 2_048  # of each connection
-PLAIN_BYTES = 32 << 20  # unpacked, kept for each: neighbours lean on the same objects
+PLAIN_BYTES = 32 << 20  # unpacked, kept for all: neighbours lean on the same objects
 _SIZES = ("PRAGMA vault.page_size", "PRAGMA vault.page_count", "PRAGMA vault.freelist_count")
 
 
 class _Reader(NamedTuple):
-    """A connection, and what was read by it last, unpacked."""
+    """A connection, and what was read last, unpacked."""
 
     connection: sqlite3.Connection
     cache: PlainCache
@@ -56,10 +56,11 @@ class Vault:
         self.on_loss: Callable[[], None] = lambda: None
         """Hears, on the loop, that a transaction lost something of one blob: others may have it."""
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="vault")
-        # The last one first: it has what is next to what is asked for now.
+        # The last one first: its pages are next to those that are asked for now.
         self._idle: LifoQueue[_Reader] = LifoQueue()
+        cache = PlainCache(PLAIN_BYTES)
         for _ in range(READERS):
-            self._idle.put(_Reader(_connection(path), PlainCache(PLAIN_BYTES)))
+            self._idle.put(_Reader(_connection(path), cache))
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """`work` on a connection that only reads and has only the vault, in a thread, and sees

@@ -8,6 +8,7 @@ What is in the rows may be anything: a disk forgets. It costs no more than the b
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Lock
 from typing import Final, NamedTuple
 
 import zstandard
@@ -42,31 +43,35 @@ class Row(NamedTuple):
 
 
 class PlainCache:
-    """Plain bytes by id, those used last: an id never stands for other bytes. For one thread."""
+    """Plain bytes by id, those used last: an id never stands for other bytes. For any threads."""
 
     def __init__(self, bytes_max: int = CACHE_BYTES) -> None:
         self._held: OrderedDict[int, bytes] = OrderedDict()
         self._bytes = 0
+        self._lock = Lock()
         self.bytes_max = bytes_max
 
     def get(self, id: int) -> bytes | None:
         """What was put there, if it is held yet."""
-        found = self._held.get(id)
-        if found is not None:
-            self._held.move_to_end(id)
-        return found
+        with self._lock:
+            found = self._held.get(id)
+            if found is not None:
+                self._held.move_to_end(id)
+            return found
 
     def put(self, id: int, data: bytes) -> None:
         """Holds it until others are wanted more."""
-        self._bytes += len(data) - len(self._held.pop(id, b""))
-        self._held[id] = data
-        while self._bytes > self.bytes_max:
-            self._bytes -= len(self._held.popitem(last=False)[1])
+        with self._lock:
+            self._bytes += len(data) - len(self._held.pop(id, b""))
+            self._held[id] = data
+            while self._bytes > self.bytes_max:
+                self._bytes -= len(self._held.popitem(last=False)[1])
 
     def forget(self, ids: Iterable[int]) -> None:
         """One of these may be held as bytes that it is not."""
-        for id in ids:
-            self._bytes -= len(self._held.pop(id, b""))
+        with self._lock:
+            for id in ids:
+                self._bytes -= len(self._held.pop(id, b""))
 
 
 class Unpacking:

@@ -46,6 +46,24 @@ async def test_one_eight_times_as_large_takes_no_more_memory(
             tracemalloc.stop()
 
 
+@pytest.mark.parametrize("chunking", Chunking)
+async def test_many_who_read_at_once_share_what_is_read_for_them(
+    store: Store, chunking: Chunking
+) -> None:
+    size = 24 * MIB
+    blob = await store.put_blob(pieces(size), chunking=chunking)
+    streams = [store.stream_blob(blob) for _ in range(64)]
+    first = [await anext(one) for one in streams]  # as many more came, it was less and less
+    waiting = [await anext(one) for one in streams]
+    assert sum(map(len, waiting)) < PEAK_BYTES_MAX
+    rest = [piece async for piece in streams[0]]
+    assert b"".join([first[0], waiting[0], *rest]) == b"".join(pieces(size))
+    for one in streams:
+        await one.aclose()
+    alone = [len(piece) async for piece in store.stream_blob(blob)]
+    assert (max(alone) >= MIB, sum(alone)) == (True, size), "nobody else is on the way any more"
+
+
 async def test_one_chunk_in_more_places_than_are_listed_at_once_is_found_in_all(
     store: Store,
 ) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from node.api import universes_shown
 from node.api.problems import ENCODER
 from tests.node.api.test_namespaces import MEADOW, post
 from tests.node.api.test_universes import from_peer, made
@@ -116,3 +117,24 @@ async def test_a_list_is_put_together_of_the_very_bytes_of_its_rows(alice: Alice
     await made(alice, id="universe:1", name="Renamed")
     changed = await alice.client.get("/api/universes", headers=known)
     assert (changed.status_code, "Renamed" in changed.text) == (200, True)
+
+
+async def test_behind_a_start_lists_are_made_ready_for_the_first_who_asks(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        await made(alice, id=f"universe:{number}")
+    put_together = list[bytes]()
+    shown = universes_shown.shown
+
+    def counted(fields: bytes, beside: dict[str, Any]) -> bytes:
+        put_together.append(fields)
+        return shown(fields, beside)
+
+    monkeypatch.setattr(universes_shown, "shown", counted)
+    monkeypatch.setattr(universes_shown, "MADE_READY", 2)
+    await universes_shown.make_ready(alice.node.store)
+    assert len(put_together) == 5
+    assert len(await listed(alice)) == 5
+    assert len(await listed(alice, "?sort_by=name")) == 5
+    assert len(put_together) == 5
