@@ -15,7 +15,8 @@ TEXT = (FOLDER / "passages.md").read_text()
 LIMITED = (
     "universe.receipts", "universe.gates", "universe.gate", "universe.gatebook", "universe.passage",
     "universe.lines", "universe.travel", "universe.behind",
-    "universe.shares", "node.services.verdicts",
+    "universe.shares", "node.services.verdicts", "node.services.coming",
+    "node.services.gatebooks",
 )  # fmt: skip
 LEFT = sent(FOX, MEADOW, REEF)
 

@@ -6,6 +6,7 @@ import pytest
 
 from node.api import universes_shown
 from node.api.problems import ENCODER
+from registry.published import shown
 from tests.node.api.test_namespaces import MEADOW, post
 from tests.node.api.test_universes import from_peer, made
 from tests.node.api.test_universes import games as games
@@ -125,7 +126,6 @@ async def test_behind_a_start_lists_are_made_ready_for_the_first_who_asks(
     for number in range(5):
         await made(alice, id=f"universe:{number}")
     put_together = list[bytes]()
-    shown = universes_shown.shown
 
     def counted(fields: bytes, beside: dict[str, Any]) -> bytes:
         put_together.append(fields)
