@@ -40,8 +40,8 @@ from storage.old_epochs import (
     state_of,
 )
 from storage.openings import first_openings, is_on_one, may_open, under
+from storage.said import said_by
 from storage.statements import hashes
-from storage.verified import Verified
 
 # Read in one go: some seconds. While that gave something back, the same again.
 OPS_MAX: Final = 2_000_000
@@ -168,7 +168,7 @@ class Carried(Documents):
         says = [*epoch.says]
         if isinstance(built.projection, Listing):  # what was let go too late, came over
             says.append(built.projection)
-        walk.names = await run(named_by, says, walk.names, Verified())
+        walk.names = await run(named_by, says, walk.names)
         return await run(_without_need, epoch, needless, walk.names, named)
 
     async def _began_with(self, walk: Walk, epoch: Epoch) -> Keys:
@@ -246,10 +246,9 @@ async def name_hidden(
             f"SELECT 1 FROM document d WHERE {OPEN_EPOCH} AND d.epoch > ? LIMIT 1",
             (*same_record(one.work.document), one.work.document.epoch),
         ):
-            verified = materialiser.verified  # of thousands one comes late, and then another
-            named = await materialiser.workers.run(named_by, [listing], {}, verified)
+            named = await materialiser.workers.run(said_by, listing)
             await write.run_many(
                 "INSERT OR IGNORE INTO blob_use (document, blob, namespace)"
                 " SELECT number, ?2, namespace FROM document WHERE number = ?1",
-                ((number, blob) for blob in named.values()),
+                ((number, blob) for blob in named),
             )

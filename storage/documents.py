@@ -33,7 +33,6 @@ from storage.materialise import (
 from storage.part import Part, in_bounds
 from storage.saving import KEPT_BYTES_MAX, content_bytes
 from storage.statements import HASH_BYTES, hashes
-from storage.verified import Verified
 from storage.workers import Workers
 
 ENVELOPE_BYTES = 5 + 2 * HASH_BYTES  # of a payload, beside its authority heads: see crdt.change
@@ -188,20 +187,17 @@ class Materialiser:
         workers: Workers,
         capabilities: CapabilityCache | None = None,
         last: "Last | None" = None,
-        verified: Verified | None = None,
     ) -> None:
         self.workers = workers
         self.capabilities = CapabilityCache() if capabilities is None else capabilities
         self.last = Last() if last is None else last
-        self.verified = Verified() if verified is None else verified
-        """For who has the turn to write."""
         self._project = project
 
     @property
     def here(self) -> "Materialiser":
         """The same for who is in a thread of the store's: see `Database.transact`."""
         workers = Workers(None)
-        return Materialiser(self._project, workers, self.capabilities, self.last, self.verified)
+        return Materialiser(self._project, workers, self.capabilities, self.last)
 
     async def works(self, view: Reading, documents: Sequence[DocumentId]) -> dict[DocumentId, Work]:
         """Those of `documents` that are here, with all known of their entries, payloads aside."""

@@ -16,18 +16,15 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from crdt.held import WAITING, Reason, Validity
-from crdt.puts import byte_strings
 from crdt.usable import REFUSED_MAX
 from storage.listing import Listing, Parts
 from storage.materialise import Built, Work, judge
-from storage.verified import Verified
 
 Keys: TypeAlias = frozenset[bytes]
 """What names a blob: the id of a snapshot, or of the blob itself."""
 
 # A key of a map, 64 hex digits behind their length; and a byte string of CBOR, of 32 bytes.
 _KEY: Final = re.compile(rb"@([0-9a-f]{64})")
-_ID: Final = re.compile(rb"[0-9a-f]{64}")
 _BYTES: Final = re.compile(rb"(?=\x58\x20(.{32}))", re.DOTALL)
 _READ_OPS: Final = 1_000
 """What the smallest epoch costs, in operations: some 2 ms."""
@@ -139,30 +136,19 @@ def keys_of(listing: Listing) -> Keys:
     return frozenset(ids)
 
 
-def named_by(
-    listings: Iterable[Listing], known: Mapping[bytes, bytes], verified: Verified
-) -> dict[bytes, bytes]:
-    """Blobs by what names them. `known`: of another state of it; a snapshot's id says all that it
-    is."""
+def named_by(listings: Iterable[Listing], known: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Blobs by what names them, of snapshots those that were signed: to forget by, a name too many
+    is one too many. `known`: of another state of it; a snapshot's id says all that it is."""
     named = dict[bytes, bytes]()
     for listing in listings:
         named |= {id: id for id in (bytes.fromhex(one.id) for one in listing.blobs)}
         if (parts := listing.parts) is not None:
             for id, data in (*parts.snapshots.items(), *parts.beyond.items()):
-                if id in named:
-                    continue
-                blob = known.get(id) or verified.blob_of(id, data, parts.read_snapshot)
-                if blob is not None:
+                if id not in named and (blob := known.get(id) or _blob_of(id, data, parts)):
                     named[id] = blob
     return named
 
 
-def named_in(raws: Iterable[bytes], parts: Parts, verified: Verified) -> frozenset[bytes]:
-    """Blobs of the snapshots that these changes put somewhere, whether they count or not."""
-    found = set[bytes | None]()
-    for raw in raws:
-        for key, data in byte_strings(raw).items():
-            if _ID.fullmatch(key):
-                id = bytes.fromhex(key.decode())
-                found.add(verified.blob_of(id, data, parts.read_snapshot))
-    return frozenset(blob for blob in found if blob is not None)
+def _blob_of(id: bytes, data: bytes, parts: Parts) -> bytes | None:
+    row = parts.read_snapshot(id, data)
+    return None if row is None else row.blob

@@ -1,33 +1,59 @@
-"""What a document names and does not show: what it would say undeleted, or if nothing had fallen,
-and what has no place in its lists.
+"""What a document names and does not show: what it would say undeleted, what fell, and what has no
+place in its lists.
 
-    entries ─▸ judged ─▸ built ─▸ deleted? ─▸ without the mark ─┐
-                  └─▸ something fell? ─▸ as if nothing were     ├─▸ named, without a size
-                        │                revoked, no mark ──────┤
-                        └─▸ then too? ─▸ what its changes put ──┘
+    entries ─▸ judged ─▸ built ─▸ deleted? ───────▸ its row without the mark ─┐
+                 │         ├────▸ crowded? ───────▸ all of its row            ├─▸ named, without
+                 │         └────▸ no row of it? ──▸ what all changes put      │   a size
+                 └─▸ fell? ─▸ what those changes put ─────────────────────────┘
 
 All may come back, and then want their bytes. Where they came in turn, the rows of before name them
 and stay (`storage.append`); here it is told from the entries alone, so that a restored home, or
 another device, which has them all at once, keeps as much. Of this person's own documents only:
 of others nothing is wanted before it is shown.
+
+Each change is looked at once: as it falls, or as it comes to a document of which no row can be
+made. So what fell or counted before is named, and by its bytes alone (`storage.said`): what else is
+here, or is revoked, has no bearing on it. Records other than universes say otherwise which blobs
+they need: of these a row is made as if nothing had been revoked.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from crdt.held import WAITING
 from crdt.marks import DELETED
+from crdt.order import ITEM_ID_BYTES
+from crdt.statement import is_statement_class
 from storage.database import Writing
-from storage.documents import Materialiser, load_raws
-from storage.epoch_says import named_by, named_in
+from storage.documents import Materialiser, load_raws, raw_of
 from storage.listing import Listing, Projection
-from storage.materialise import Authority, Built, fallen, is_incremental, judge, projected
+from storage.materialise import (
+    UNPROJECTABLE,
+    Authority,
+    Built,
+    Work,
+    fallen,
+    is_incremental,
+    judge,
+    projected,
+)
+from storage.said import said_by, said_in
 
+PAYLOADS: Final = f"SELECT payload FROM entry WHERE substr(id, 1, {ITEM_ID_BYTES}) IN (*)"
+READ_AT_ONCE: Final = 256  # changes in memory that are looked through: 16 MiB
 _NAME: Final = (
     "INSERT OR IGNORE INTO blob_use (document, blob, namespace)"
     " SELECT number, ?2, namespace FROM document WHERE number = ?1"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Of a document, as it would be undeleted."""
+
+    listing: Listing | None
+    is_unread: bool
+    """It should have a row, and none can be made."""
 
 
 async def name_unshown(
@@ -37,50 +63,83 @@ async def name_unshown(
 
     `is_anew`: nothing is taken to be named already.
     """
-    marked = [one for one in built if one.value.get(DELETED) is not None]
-    deleted = [one for one in marked if is_anew or _says_more(one)]
-    fell = [one for one in built if fallen(one.left_out) and (is_anew or _falls_more(one))]
-    crowded = [one for one in built if _is_crowded(one) and (is_anew or _says_more(one))]
-    if not (deleted or fell or crowded):
+    maybe = [one for one in built if _has_unshown(one)]
+    news = [(one, new) for one in maybe if (new := _settled(one, is_anew=is_anew))]
+    if not news:
         return
     own = {author for (author,) in await write.rows("SELECT author FROM followed WHERE is_own")}
-    rows = [(one, await _undeleted(one, materialiser)) for one in deleted if _is_of(one, own)]
-    rows += [(one, one.projection) for one in crowded if _is_of(one, own)]
-    for one in fell:
-        if _is_of(one, own):
-            would_be = one
-            if _is_cut(one):
-                would_be = await _unrevoked(write, one, materialiser)
-                rows.append((one, would_be.projection))
-            await _name_lost(write, one, would_be, materialiser, is_anew=is_anew)
-    for one, row in rows:
-        if isinstance(row, Listing):
-            await _name(write, one.work.number, row, materialiser)
+    for one, new in news:
+        if one.work.document.subspace in own:
+            await _name_one(write, one, new, materialiser)
 
 
-def _is_of(one: Built, authors: Collection[bytes]) -> bool:
-    return one.work.document.subspace in authors
+async def _name_one(
+    write: Writing, one: Built, new: frozenset[bytes], materialiser: Materialiser
+) -> None:
+    """`new`: what counts or fell, and is not taken to be named."""
+    work, run, fell = one.work, materialiser.workers.run, fallen(one.left_out)
+    row = await _row_of(one, materialiser)
+    if row.listing is not None and (_is_deleted(one) or _is_crowded(one)):
+        await _name(write, work, await run(said_by, row.listing))
+    await _name_said(write, work, sorted(new if row.is_unread else new & fell), materialiser)
+    if (row.listing is None or row.listing.parts is None) and _would_say_more(one, new):
+        would_be = await _unrevoked(write, one, materialiser)
+        if isinstance(would_be, Listing):
+            await _name(write, work, await run(said_by, would_be))
 
 
-def _says_more(one: Built) -> bool:
-    """Whether something counts that did not before."""
-    return not one.work.held.keys() - one.left_out.keys() <= one.work.counted
+async def _name_said(
+    write: Writing, work: Work, entries: Sequence[bytes], materialiser: Materialiser
+) -> None:
+    """What these put, read from the database where it is not in memory."""
+    for at in range(0, len(entries), READ_AT_ONCE):
+        some = entries[at : at + READ_AT_ONCE]
+        raws = [work.raws[id] for id in some if id in work.raws]
+        missing = [id[:ITEM_ID_BYTES] for id in some if id not in work.raws]
+        raws += [raw_of(payload) for (payload,) in await write.rows_in(PAYLOADS, missing)]
+        await _name(write, work, await materialiser.workers.run(said_in, raws))
 
 
-def _falls_more(one: Built) -> bool:
-    """Whether something fell that had not counted before, or what fell was built on comes."""
-    held, known, fell = one.work.held, one.work.counted | one.work.fell, fallen(one.left_out)
-    new = {id for id in held.keys() - known if one.left_out.get(id) not in WAITING}
+async def _name(write: Writing, work: Work, blobs: Iterable[bytes]) -> None:
+    await write.run_many(_NAME, ((work.number, blob) for blob in sorted(blobs)))
+
+
+async def _row_of(one: Built, materialiser: Materialiser) -> _Row:
+    if _is_deleted(one):
+        row, trouble = await materialiser.workers.run(
+            projected, one.work.document, one.value, materialiser.undeleted
+        )
+        return _Row(row if isinstance(row, Listing) else None, trouble is not None)
+    row = one.projection
+    return _Row(row if isinstance(row, Listing) else None, _is_unread(one))
+
+
+def _has_unshown(one: Built) -> bool:
+    if is_statement_class(one.work.document.cls):
+        return False  # what a log names, it names whether it stands or not
+    return _is_deleted(one) or _is_crowded(one) or _is_unread(one) or bool(fallen(one.left_out))
+
+
+def _settled(one: Built, *, is_anew: bool) -> frozenset[bytes]:
+    """What counts or fell, and did neither before: not what waits, or is said by others."""
+    work = one.work
+    known = frozenset[bytes]() if is_anew else work.counted | work.fell
+    counts = frozenset(work.held.keys() - one.left_out.keys())
+    return (counts | fallen(one.left_out)) - known
+
+
+def _would_say_more(one: Built, new: frozenset[bytes]) -> bool:
+    """Whether what fell might not have if nothing were revoked, and it is new that it fell, or what
+    it was built on comes."""
+    by, held, fell = one.work.authority, one.work.held, fallen(one.left_out)
+    if not (by.revocations or by.checkpoints):
+        return False
     changes = {held[id].change for id in new}
-    return not new.isdisjoint(fell) or any(
-        held[id].prev in new or not changes.isdisjoint(held[id].dependencies) for id in fell
-    )
+    return any(id in new or not changes.isdisjoint(held[id].dependencies) for id in fell)
 
 
-def _is_cut(one: Built) -> bool:
-    """Whether what fell might not have if nothing were revoked."""
-    by = one.work.authority
-    return bool(by.revocations or by.checkpoints)
+def _is_deleted(one: Built) -> bool:
+    return one.value.get(DELETED) is not None
 
 
 def _is_crowded(one: Built) -> bool:
@@ -89,14 +148,12 @@ def _is_crowded(one: Built) -> bool:
     return isinstance(row, Listing) and row.parts is not None and bool(row.parts.beyond)
 
 
-async def _undeleted(one: Built, materialiser: Materialiser) -> Projection:
-    row, _ = await materialiser.workers.run(
-        projected, one.work.document, one.value, materialiser.undeleted
-    )
-    return row
+def _is_unread(one: Built) -> bool:
+    return any(trouble.code == UNPROJECTABLE for trouble in one.troubles)
 
 
-async def _unrevoked(write: Writing, one: Built, materialiser: Materialiser) -> Built:
+async def _unrevoked(write: Writing, one: Built, materialiser: Materialiser) -> Projection:
+    """Its row, undeleted."""
     # Nothing tells that something came which an entry cites that fell: it is taken to be here.
     cited = frozenset(head for held in one.work.held.values() for head in held.auth_heads)
     free = replace(one.work, authority=Authority(known=cited))
@@ -104,43 +161,4 @@ async def _unrevoked(write: Writing, one: Built, materialiser: Materialiser) -> 
     if not is_incremental(free, ever):
         await load_raws(write, [free])
     (would_be,) = await materialiser.build(write, [(free, ever)], materialiser.undeleted)
-    return would_be
-
-
-async def _name_lost(
-    write: Writing, one: Built, would_be: Built, materialiser: Materialiser, *, is_anew: bool
-) -> None:
-    """What the changes put that do not count, nor `would_be` if nothing were revoked: a branch that
-    lost, what no longer fits.
-
-    No document can be made of all of them, and of each branch it would cost as much as the whole;
-    nor would it say less, as what they were built on was let go since.
-    """
-    work = one.work
-    lost = fallen(one.left_out) & fallen(would_be.left_out)
-    if not is_anew:  # what counted before, or fell, is named
-        lost -= work.counted | work.fell
-    if not lost:
-        return
-    row = would_be.projection
-    if not isinstance(row, Listing):
-        row = await _undeleted(one, materialiser)
-    if not isinstance(row, Listing) or row.parts is None:
-        return  # only of what universes say is it known how it stands in their changes
-    if not lost <= work.raws.keys():
-        await load_raws(write, [work])
-    raws = [work.raws[id] for id in sorted(lost)]
-    run = materialiser.workers.run
-    named = await run(named_in, raws, row.parts, materialiser.verified)
-    await write.run_many(_NAME, ((work.number, blob) for blob in named))
-
-
-async def _name(
-    write: Writing, number: int | None, row: Listing, materialiser: Materialiser
-) -> None:
-    known: dict[bytes, bytes] = {}
-    if row.parts is not None:
-        sql = "SELECT id, blob FROM snapshot WHERE document = ? AND blob IS NOT NULL"
-        known = dict(await write.rows(sql, (number,)))
-    named = await materialiser.workers.run(named_by, [row], known, materialiser.verified)
-    await write.run_many(_NAME, ((number, blob) for blob in {*named.values()}))
+    return would_be.projection

@@ -34,13 +34,13 @@ class Side:
     blobs: list[BlobId]
 
 
-async def copied(store: Store) -> tuple[Side, Side]:
-    """(what stands, what lost): two states of each; their bytes are in `store`."""
+async def copied(store: Store, states: int = 2) -> tuple[Side, Side]:
+    """(what stands, what lost): so many states of each; their bytes are in `store`."""
     raws, sides = await raws_of(store), list[Side]()
     for first in (100, 200):
         home, side = opened_with(MAIN, PHONE, raws), Side([], [])
         changes: list[bytes | None] = []
-        for tick in (first, first + 1):
+        for tick in range(first, first + states):
             side.blobs.append(await store.put_blob(b"state %d" % tick * 300))
             changes.append(home.change(keeps(taken(tick, side.blobs[-1], who=PHONE))))
         side.entries = all_signed(changes, MAIN, PHONE)

@@ -1,5 +1,6 @@
 """A backup holds each snapshot with all its bytes, however it lies in the home."""
 
+import functools
 import io
 import os
 import sqlite3
@@ -14,7 +15,7 @@ import pytest
 from crdt.blob import BlobId, Chunking
 from crdt.capability import CapabilityCache
 from crdt.change import DocumentId, SignedEntry, Signer, check_entry, sign_change
-from crdt.document import Document
+from crdt.document import Document, Editor
 from crdt.held import Reason
 from crdt.keys import COMMONS
 from node import drops
@@ -134,6 +135,29 @@ async def test_what_lost_to_a_copy_of_this_home_comes_back_in_a_restored_one(
         assert (await again.node.store.gc(grace_us=-1)).blobs == 0
         assert await again.node.store.read_blob(BlobId(newest.blob)) == b"mine alone"
         await all_are_there(again)
+
+
+async def test_a_universe_that_one_wrong_value_made_unreadable_comes_back_in_a_restored_home(
+    alice: Alice, tmp_path: Path
+) -> None:
+    """Whoever may write it may put it; another version, too."""
+    await add(alice)
+    main = DocumentId(COMMONS, alice.node.identity.author, CLASS, KIND, b"universe:main")
+    signer = await alice.node.signers.for_document(main)
+    wrong, right = (functools.partial(describes, said) for said in (5, ""))
+    await alice.node.store.commit(main, wrong, signer)
+    assert (await alice.client.get("/api/universe/universe:main/snapshot/0")).status_code == 404
+    data = await backed_up(alice)
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        assert (await again.node.store.gc(grace_us=-1)).blobs == 0
+        signer = await again.node.signers.for_document(main)
+        await again.node.store.commit(main, right, signer)
+        await all_are_there(again)
+
+
+def describes(said: str | int, editor: Editor) -> None:
+    editor.put(("head", "description"), said)
 
 
 async def test_what_stands_there_already_does_not_stand_there_again(
