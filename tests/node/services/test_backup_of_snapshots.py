@@ -6,18 +6,21 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from crdt import rollover
 from crdt.blob import BlobId, Chunking
 from crdt.capability import CapabilityCache
 from crdt.change import DocumentId, SignedEntry, Signer, check_entry, sign_change
 from crdt.document import Document, Editor
 from crdt.held import Reason
 from crdt.keys import COMMONS
+from crdt.rollover import carry_over
 from node import drops
 from node.drops import read_drop
 from node.errors import Unverified
@@ -30,7 +33,8 @@ from tests.node.conftest import alice as alice
 from tests.node.parts import Alice, open_alice
 from tests.node.services.test_backup import backed_up, nobody, restored
 from tests.storage.vault.worlds import World
-from universe.record import CLASS, KIND
+from universe.event import Event, encode_event
+from universe.record import CLASS, KIND, add_events
 
 SERIES = World(entities=1_500).series(4)
 
@@ -135,6 +139,64 @@ async def test_what_lost_to_a_copy_of_this_home_comes_back_in_a_restored_one(
         assert (await again.node.store.gc(grace_us=-1)).blobs == 0
         assert await again.node.store.read_blob(BlobId(newest.blob)) == b"mine alone"
         await all_are_there(again)
+
+
+async def saved(alice: Alice, tick: int) -> BlobId:
+    place = f"/api/universe/universe:main/snapshot?tick={tick}"
+    assert (await alice.client.post(place, content=b"state %d" % tick)).status_code == 201
+    row = await alice.node.store.listing("universe", alice.node.identity.did, "universe:main")
+    assert row is not None
+    newest = await alice.node.store.newest_snapshot(row.number)
+    assert newest is not None
+    return BlobId(newest.blob)
+
+
+def event(tick: int) -> bytes:
+    said = Event(tick=tick, at_us=1 + tick, type="crisis", title="t", description="x" * 180)
+    return encode_event(said)
+
+
+def first_part(mine: SignedEntry, before: Sequence[SignedEntry], signer: Signer) -> SignedEntry:
+    """With which the same device went on elsewhere in the place of `mine`."""
+    while True:
+        old, new = (Document.open(CLASS, KIND, signer.device.public) for _ in range(2))
+        old.receive([raw_of(one.payload) for one in before])
+        old.change(lambda editor: editor.put(("body", "elsewhere"), os.urandom(8)))
+        raw = carry_over(old, new)[0]
+        next_epoch = check_entry(mine, CapabilityCache()).document
+        other = sign_change(raw, next_epoch, signer=signer, prev=None, timestamp=1)
+        if other.entry.payload_digest < mine.entry.payload_digest:
+            return other
+
+
+async def test_what_lost_to_a_part_of_a_copys_roll_over_comes_back_in_a_restored_home(
+    alice: Alice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands has no head yet, and nothing of it can be shown."""
+    await add(alice)
+    store = alice.node.store
+    main = DocumentId(COMMONS, alice.node.identity.author, CLASS, KIND, b"universe:main")
+    signer = await alice.node.signers.for_document(main)
+    for first in (0, 150):
+        several = [event(tick) for tick in range(first, first + 150)]
+        await store.commit(main, add_events(several, now_us=1), signer)
+    before = await entries_of(alice, main)
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 3)
+    blobs = [await saved(alice, 400)]
+    monkeypatch.undo()
+    blobs.append(await saved(alice, 401))
+    mine = await entries_of(alice, replace(main, epoch=1))
+    await store.receive([first_part(mine[0], before, signer)], source="the copy")
+    state = await store.read(main)
+    assert state is not None
+    assert state.id.epoch == 0, "of what stands in the next one a part is here"
+    data = await backed_up(alice)
+    assert (await store.gc(grace_us=-1)).blobs == 0
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        assert (await again.node.store.gc(grace_us=-1)).blobs == 0
+        held = [await again.node.store.read_blob(one) for one in blobs]
+        assert held == [b"state 400", b"state 401"]
 
 
 async def test_a_universe_that_one_wrong_value_made_unreadable_comes_back_in_a_restored_home(
