@@ -174,6 +174,14 @@ async def test_of_several_at_one_tick_the_newest_is_meant_or_the_one_that_is_nam
     assert [*(one["id"] for one in page["snapshots"]), *(one["id"] for one in rest)] == ids[::-1]
 
 
+async def test_of_several_at_one_tick_that_of_the_latest_time_is_given(alice: Alice) -> None:
+    """In whatever order they came."""
+    for data, second in ((b"before", 1), (b"newest", 3), (b"between", 2)):
+        await put(alice, data, f"tick=5&at={1_768_000_000_000_000 + second * 1_000_000}")
+    for at in ("5", "latest", "5?nearest=true", "6?nearest=true"):
+        assert (await alice.client.get(f"{AT}/{at}")).content == b"newest", at
+
+
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [
