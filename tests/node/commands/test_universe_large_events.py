@@ -13,6 +13,7 @@ from tests.node.served import shown
 from universe import record
 from universe.formats.raw import TYPE
 
+JSON, PLAIN = "application/json", "application/octet-stream"
 LISTS = ("entities", "souls", "parents")
 
 
@@ -52,12 +53,26 @@ async def told_in(alice: Alice) -> list[tuple[int, str, bool, bool]]:
     ]
 
 
-@pytest.mark.parametrize("media", ["application/json", "application/octet-stream"])
-async def test_an_event_of_too_many_names_is_cut(alice: Alice, tmp_path: Path, media: str) -> None:
-    """Beside plain bytes it has not even room as it is cut, and is told by itself."""
-    names = {key: [f"{key[0]}{n:02}" + "é" * 120 for n in range(64)] for key in LISTS}
-    event = {"tick": 1, "at_us": 1, "type": "birth", "title": "t", **names}
-    out = laid(tmp_path / "out", event, media)
+def crowded(character: str) -> dict[str, Any]:
+    """An event of more names than it has room for."""
+    names = {key: [f"{key[0]}{n:02}" + character * 120 for n in range(64)] for key in LISTS}
+    return {"tick": 1, "at_us": 1, "type": "birth", "title": "t", **names}
+
+
+@pytest.mark.parametrize(
+    ("character", "media", "is_beside"),
+    [
+        pytest.param("é", JSON, True, id="in the body, where there is room for all"),
+        pytest.param("é", PLAIN, True, id="in the address, where it has room"),
+        pytest.param('"', JSON, True, id="in the body, each character written as two"),
+        pytest.param('"', PLAIN, False, id="in the address, where it then has none"),
+    ],
+)
+async def test_an_event_of_too_many_names_is_cut(
+    alice: Alice, tmp_path: Path, character: str, media: str, is_beside: bool
+) -> None:
+    """What as it is cut has no room beside plain bytes yet is told by itself."""
+    out = laid(tmp_path / "out", crowded(character), media)
     async with shown(alice) as home:
         planned = await done(home, "import", out, "--dry-run")
         imported = await done(home, "import", out)
@@ -65,8 +80,7 @@ async def test_an_event_of_too_many_names_is_cut(alice: Alice, tmp_path: Path, m
     assert imported["counts"] == planned["counts"] == {"left": 1}
     assert [(one["new"], one["known"]) for one in imported["universes"]] == [(3, 0)]
     assert [(one["new"], one["known"]) for one in again["universes"]] == [(0, 3)]
-    is_json = media == "application/json"
-    assert await told_in(alice) == [(1, "t", is_json, not is_json)]
+    assert await told_in(alice) == [(1, "t", is_beside, not is_beside)]
 
 
 async def test_a_state_whose_event_the_node_refuses_is_kept_without_it(
@@ -74,7 +88,7 @@ async def test_a_state_whose_event_the_node_refuses_is_kept_without_it(
 ) -> None:
     monkeypatch.setattr(record, "EVENTS_MAX", 1)
     event = {"tick": 1, "at_us": 1, "type": "birth", "title": "One too many"}
-    out = laid(tmp_path / "out", event, "application/json")
+    out = laid(tmp_path / "out", event, JSON)
     async with shown(alice) as home:
         first = {"id": MAIN, "name": "Main", "visibility": "private"}
         assert (await alice.client.post("/api/universe", json=first)).status_code == 201
