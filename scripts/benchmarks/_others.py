@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,17 @@ PEERS_FOLDER: Final = Path(__file__).parents[3] / "shared" / "bench"
 
 class Skipped(Exception):
     """Why there are no figures of it."""
+
+
+def all_held(goals: Iterable[bool | None]) -> bool | None:
+    """What `held` says of them; a goal is None where what it compares with is not here.
+
+    False where one is missed; else None where one was not compared, which is no word that it holds.
+    """
+    found = {*goals}
+    if False in found:
+        return False
+    return None if None in found else True
 
 
 def syncthing(*args: str) -> Any:  # noqa: ANN401 - its script's own JSON

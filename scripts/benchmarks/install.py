@@ -49,7 +49,7 @@ def main() -> dict[str, Any]:
         "again_ms": round(median(again_ms)),
         "verdaccio": theirs,
         "ratio_cold": npm_ms and round(npm_ms / median(cold_ms), 2),
-        "held": npm_ms is None or median(cold_ms) < npm_ms,
+        "held": None if npm_ms is None else median(cold_ms) < npm_ms,
     }
 
 

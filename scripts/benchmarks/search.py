@@ -64,7 +64,7 @@ def main() -> dict[str, Any]:
     """Spread of both ways, requests a second of one core, and how soon what comes is found."""
     texts = read_texts(RECORDS + LATE)
     if not texts:
-        return {"skipped": "this machine has no package lists: apt-get update", "held": True}
+        return {"skipped": "this machine has no package lists: apt-get update", "held": None}
     queries = make_queries(texts, WARM_UP + 2 * QUERIES)
     with tempfile.TemporaryDirectory() as name:
         source = make_home(Path(name) / "source", RECORDS - OWN, texts)

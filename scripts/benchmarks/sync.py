@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from node.commands.nodes import LocalNode, start_node, stop_all
-from scripts.benchmarks._others import Skipped, syncthing
+from scripts.benchmarks._others import Skipped, all_held, syncthing
 from scripts.benchmarks._population import make_home
 from scripts.benchmarks._usage import usage_of
 
@@ -52,9 +52,13 @@ def main() -> dict[str, Any]:
         "ratio_to_syncthing": ratio and round(ratio, 2),
         "records_per_s_min": RECORDS_PER_S_MIN,
         "index_behind_s_max": INDEX_BEHIND_S_MAX,
-        "held": ours["records_per_s"] >= RECORDS_PER_S_MIN
-        and ours["index_behind_s"] <= INDEX_BEHIND_S_MAX
-        and (ratio is None or ratio > 1),
+        "held": all_held(
+            (
+                ours["records_per_s"] >= RECORDS_PER_S_MIN,
+                ours["index_behind_s"] <= INDEX_BEHIND_S_MAX,
+                None if ratio is None else ratio > 1,
+            )
+        ),
     }
 
 
