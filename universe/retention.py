@@ -14,8 +14,12 @@ newest by tick and the newest by time, those pinned (forks and passages need the
 author said `never`. A snapshot with a decay of its own obeys that and no rule.
 
 Applied twice it drops nothing more, and what `thin`, ages and counts drop now they would drop later
-too. What a clock dated that was ahead goes by itself until its time comes: of it and of the others
-the newest stay.
+too, where nothing is dated ahead of now. The world's tick, by which ages in ticks go, is that of
+what was kept last by its time: after an older save was loaded it is a lower one.
+
+What a clock dated that was ahead goes by itself until its time comes: of it and of the others the
+newest stay, and it says nothing of the world's tick. Then it is the one kept last, if nothing came
+since, and ages in ticks are counted from it: they may drop more, or less, than before.
 """
 
 from collections.abc import Collection, Iterable
@@ -120,7 +124,8 @@ def to_drop(
     pinned: Collection[bytes] = frozenset(),
     beside: int = 0,
 ) -> tuple[Dropped, ...]:
-    """By tick. `now_us` in µs since 1970; `newest_tick`: of the world, else of what was kept last.
+    """By tick. `now_us` in µs since 1970; `newest_tick`: of the world, else of what was kept last
+    and is not dated ahead (where all are, of the last of them).
 
     `pinned`: ids of what forks and passages need; `beside`: events and receipts in its document.
     """

@@ -200,6 +200,19 @@ def test_what_a_world_that_was_set_back_keeps_is_not_old_for_what_it_had_reached
     assert gone(line, Policy(auto=Rule(older_than_ticks=40))) == [line[1]]
 
 
+def test_what_is_dated_ahead_says_the_tick_of_the_world_when_its_time_comes() -> None:
+    """Until then it holds nothing back, for hours or for years."""
+    before, now = ago(15 * MINUTE_US, tick=0), ago(0, tick=2)
+    policy = Policy(auto=Rule(older_than_ticks=1))
+    for ahead_us in (15 * MINUTE_US, 999 * DAY_US):
+        line = [before, now, ago(-ahead_us, tick=0)]
+        assert gone(line, policy) == [before]
+        assert gone(line, policy, NOW + ahead_us - 1) == [before]
+        assert not gone(line, policy, NOW + ahead_us), "the world was set back"
+        later = [*line, ago(-ahead_us - 1, tick=3)]
+        assert gone(later, policy, NOW + ahead_us + 1) == [before, line[2]], "it went on"
+
+
 def test_a_decay_of_its_own_is_stronger_than_the_rule_in_both_ways() -> None:
     old = 400 * DAY_US
     line = [
@@ -317,9 +330,24 @@ def test_once_is_enough_and_the_order_is_nothing(
 def test_what_is_dropped_now_would_be_dropped_later_too(
     line: list[Taken], policy: Policy, later_us: int
 ) -> None:
+    line = [replace(one, at_us=min(one.at_us, NOW)) for one in line]
     now = {one.id for one in gone(line, policy)}
     later = {one.id for one in gone(line, policy, NOW + later_us)}
     assert now <= later
+
+
+@given(LINES, POLICIES)
+def test_what_is_dated_ahead_changes_nothing_for_the_others(
+    line: list[Taken], policy: Policy
+) -> None:
+    """Until its time comes. Of the highest tick only one stays, which may be dated ahead."""
+    others = [one for one in line if one.at_us <= NOW]
+    pinned = {max(others, key=lambda one: one.order).id} if others else set[bytes]()
+    alone, beside = (
+        {one.snapshot.id for one in to_drop(some, policy, now_us=NOW, pinned=pinned)}
+        for some in (others, line)
+    )
+    assert beside & {one.id for one in others} == alone
 
 
 @given(LINES, LATER)
