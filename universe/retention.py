@@ -147,7 +147,8 @@ def to_drop(
         ruled = [one for one in held if one.kind == kind and one.decay is None]
         why |= _ruled_out(ruled, rule, now_us, tick)
         if rule.thin_over is not None:
-            left = [one for one in held if not one.is_inherited and one.id not in why]
+            stays = [one for one in held if one.id in kept or one.id not in why]
+            left = [one for one in stays if not one.is_inherited]
             why |= _too_many(left, kind, kept, rule.thin_over, now_us, beside)
     gone = [Dropped(one, why[one.id]) for one in held if one.id in why and one.id not in kept]
     return tuple(sorted(gone, key=lambda one: one.snapshot.order))

@@ -103,6 +103,21 @@ def test_of_too_many_so_many_go_the_oldest_that_thinning_would_take_first() -> N
     assert {one.why for one in few if one.snapshot.id in left} == {"the oldest of more than 20"}
 
 
+def test_what_stays_although_a_rule_says_other_counts_among_those_that_are_too_many() -> None:
+    """So at once as many go as are too many, and no more the next time."""
+    needed = ago(2 * DAY_US, tick=9)  # the newest by tick
+    line = [
+        needed,
+        ago(2 * DAY_US - MINUTE_US, tick=1),
+        ago(5, tick=2),
+        ago(4, tick=3, kind="manual"),
+    ]
+    policy = Policy(auto=Rule(thin=True, thin_over=1))
+    dropped = gone(line, policy)
+    assert dropped == line[1:3]
+    assert not gone([needed, line[3]], policy)
+
+
 def test_autosaves_make_room_for_what_comes_whatever_else_is_kept() -> None:
     """By hand and canonical ones are never taken for it, nor what is needed."""
     dear = [ago(DAY_US + place, kind="manual", tick=place) for place in range(ROOM_MAX - 10)]
