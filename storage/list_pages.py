@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 from crdt.keys import NamespaceKey
 from storage.database import Reading, Row
 from storage.list_cursors import TIME_MAX, decode_cursor, encode_cursor
+from storage.passage_rows import PROPOSES, Halves
 
 Sort: TypeAlias = Literal["recent", "rating", "downloads", "name", "score", "tick"]
 
@@ -53,7 +54,8 @@ _KINDS: Final = """
 class PageAsked:
     """Records of a kind (or all), of an author, that have every tag, in these namespaces.
 
-    `score_below`: of the list by score, the part that comes after this one.
+    `score_below`: of the list by score, the part that comes after this one. `halves`: of passages,
+    only these.
     """
 
     kind: str | None
@@ -64,6 +66,7 @@ class PageAsked:
     cursor: str | None
     namespaces: Collection[NamespaceKey]
     score_below: float | None = None
+    halves: Halves | None = None
 
     def after(self, horizon_us: int) -> tuple[Sequence[Any] | None, int | None]:
         """Sort key, target and namespace of what comes before it, and from what time on rows of the
@@ -105,7 +108,7 @@ async def read_page(
     after, horizon = asked.after(horizon_us)
     kinds = [asked.kind] if asked.kind is not None else await _kinds(view)
     filters = [
-        await filter_of(view, namespace, each, asked.author, asked.tags)
+        await filter_of(view, namespace, each, asked.author, asked.tags, asked.halves)
         for namespace in dict.fromkeys(asked.namespaces)
         for each in kinds
     ]
@@ -128,12 +131,15 @@ async def filter_of(
     kind: str | None,
     author: str | None,
     tags: Sequence[str],
+    halves: Halves | None = None,
 ) -> Filter:
-    """Records of a kind (or all), of an author, that have every tag."""
+    """Records of a kind (or all), of an author, that have every tag; of passages, only `halves`."""
     narrow: list[tuple[str, tuple[object, ...]]] = [(_TAGGED, (tag,)) for tag in tags]
     if author is not None:
         # A target is `did/record`, and the character after the slash is the nought.
         narrow.append((_OF_AUTHOR, (f"{author}/", f"{author}0")))
+    if halves is not None and (at_end := halves.documents()) is not None:
+        narrow.append(at_end)
     few = [one for one in narrow if await _is_few(view, *one)][:1]
     plus = "+" if few else ""  # without it SQLite would rather walk an index in order
     where, values = [plus + IN_NAMESPACE], list[object]([namespace])
@@ -143,9 +149,11 @@ async def filter_of(
     if author is not None:
         where.append("l.target > ? AND l.target < ?")  # as `l.author = ?`, told by the index alone
         values += [f"{author}/", f"{author}0"]
-    for sql, bound in [*few, *(one for one in narrow if one[0] == _TAGGED and one not in few)]:
+    for sql, bound in [*few, *(one for one in narrow if one[0] != _OF_AUTHOR and one not in few)]:
         where.append(f"l.document IN ({sql})")
         values += bound
+    if halves is not None and halves.are_proposals:
+        where.append(PROPOSES)
     return Filter(namespace, " AND ".join(where), values)
 
 

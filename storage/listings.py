@@ -25,6 +25,7 @@ from storage.list_pages import (
 )
 from storage.listing import Listing, RatingRow
 from storage.part import Part, in_bounds
+from storage.passage_rows import Halves
 from storage.remembered import Remembered
 
 T = TypeVar("T")
@@ -115,16 +116,19 @@ class Listings(Part):
         namespaces: Collection[NamespaceKey] = (COMMONS,),
         with_content: bool = False,
         score_below: float | None = None,
+        halves: Halves | None = None,
     ) -> Page[ListedRow]:
         """Records of a kind (or all), of an author, that have every tag. Raises `BadCursor`.
 
         `with_content`: with their bytes, where these are text and short; else it is left empty.
-        `score_below`: of the list by score, the part that comes after this one.
+        `score_below`: of the list by score, the part that comes after this one. `halves`: of
+        passages, only these.
         """
         tags = [tag] if isinstance(tag, str) else [*(tag or ())]
         asked = PageAsked(
-            kind, author, tags, sort, in_bounds(limit, PAGE_MAX), cursor, namespaces, score_below
-        )
+            kind, author, tags, sort, in_bounds(limit, PAGE_MAX), cursor, namespaces, score_below,
+            halves,
+        )  # fmt: skip
         columns = WITH_CONTENT if with_content else COLUMNS
         async with self._database.reading() as view:
             rows, more = await read_page(view, asked, columns, self.horizon_us())

@@ -6,9 +6,10 @@ full name, by which they can ask as well.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from node.api.endpoint import Call
@@ -19,10 +20,26 @@ from node.wiring import Node
 from storage.listings import ListedRow
 from storage.store import Store
 
+THEIRS_MAX: Final = 1_000
+"""What a client of theirs gets in one list: it knows of no pages."""
+
 
 def is_theirs(node: Node, call: Call[Any, Any]) -> bool:
     """Whether a multiverse client may be asking: they have no token."""
     return node.config.api.compat and not call.request.state.has_token
+
+
+def limit_told(node: Node, call: Call[Any, Any], limit: int) -> int:
+    """How long a list is: to multiverse clients, who know of no pages, `THEIRS_MAX` unless they say
+    else."""
+    if is_theirs(node, call) and "limit" not in call.request.query_params:
+        return THEIRS_MAX
+    return limit
+
+
+def next_told(node: Node, call: Call[Any, Any], more: str | None) -> str | UnsetType | None:
+    """Where a list goes on; nothing at all to multiverse clients who have the whole of it."""
+    return UNSET if more is None and is_theirs(node, call) else more
 
 
 async def bare_ids(store: Store, names: Iterable[str]) -> Mapping[str, str]:

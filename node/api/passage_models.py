@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import fields
 
 from node.api.cleaned import Cleaner, line, text
@@ -41,6 +41,8 @@ class PassageQuery(Struct, frozen=True):
 class PassagesQuery(Struct, frozen=True, rename={"universe": "universeId"}):
     universe: Name | None = None
     """Of one universe: its id, whoever's it is, or its full name."""
+    limit: Limit = 100
+    cursor: Cursor | None = None
     namespace: Place | None = None
 
 
@@ -199,7 +201,12 @@ class OnePassage(Struct, frozen=True):
 
 
 class Passages(Struct, frozen=True):
+    """First those that the author of this node has a half of; of a universe that is named in full,
+    its owner. Then what others propose. Of both the latest changed first."""
+
     passages: tuple[PassageShown, ...]
+    next: str | UnsetType | None = UNSET
+    """For `cursor`: there are more. Multiverse clients hear of it only then."""
 
 
 class ReceiptShown(Struct, frozen=True, kw_only=True):

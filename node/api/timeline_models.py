@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from node.api.life_models import Card, Line, Tags
-from node.api.models import Cursor, Millis, Place
+from node.api.models import Cursor, Limit, Millis, Place
 from node.api.universe_models import Gone, SnapshotEntry, UniverseMeta, UniverseQuery, WorldText
 
 Tick = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
@@ -178,11 +178,16 @@ class TreePlace(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ForksQuery(UniverseQuery, frozen=True):
     tree: bool = False
     """The whole tree that it stands in, too."""
+    limit: Limit = 100
+    cursor: Cursor | None = None
 
 
 class ForksShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sourceUniverseId: str
     forks: tuple[UniverseMeta, ...]
+    """One's own before others'."""
+    next: str | UnsetType | None = UNSET
+    """For `cursor`: there are more. Multiverse clients hear of it only then."""
     tree: tuple[TreePlace, ...] | None = None
     lines: tuple[str, ...] | None = None
     """The same, drawn."""

@@ -151,7 +151,7 @@ def send_creature(alice: Client, bob: Client, world: World, creature: bytes) -> 
     name = passage["fullName"]
 
     def proposed() -> Json | None:
-        page = bob.get("/api/passages")
+        page = bob.get("/api/passages", {"universeId": world.fork})
         return page if any(one["fullName"] == name for one in page["passages"]) else None
 
     wait_for("the proposal to reach bob", ARRIVE_S, proposed)

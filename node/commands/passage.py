@@ -20,6 +20,7 @@ from node.commands.console import (
     wants_json,
 )
 from node.commands.files import is_stream, keep_what_is_there, whole_file
+from node.commands.passage_pages import passages_known
 from node.commands.passage_text import (
     behind_text,
     end_text,
@@ -133,11 +134,11 @@ def accept(
 @click.option("--universe", metavar="UNIVERSE", help="Only those of this one.")
 @IN_NAMESPACE
 def list_(universe: str | None, namespace: str | None) -> None:
-    """List passages that are known here."""
-    page = node().get("/api/passages", {"universeId": universe, "namespace": namespace})
+    """List passages that are known here: of each universe's owner, or yours, before others'."""
+    found = list(passages_known({"universeId": universe, "namespace": namespace}))
     if wants_json():
-        return print_json("passage", page)
-    if not page["passages"]:
+        return print_json("passage", {"passages": found})
+    if not found:
         where = "" if universe is None else " to or from that universe"
         return say(f"No passage{where} is known here. To propose one: panspermia passage create")
     called = petnames(own_did())
@@ -146,7 +147,7 @@ def list_(universe: str | None, namespace: str | None) -> None:
             one["id"], one["type"], one["state"], universe_text(one["source"], called),
             universe_text(one["target"], called), f"{one['stabilityNow']}",
         )
-        for one in page["passages"]
+        for one in found
     )  # fmt: skip
     print_table(("ID", "TYPE", "STATE", "FROM", "TO", "STABILITY"), rows)
     return None

@@ -18,7 +18,7 @@ from node.commands.console import (
 )
 from node.commands.petnames import own_did, petnames
 from node.commands.universe_line import draw_timeline
-from node.commands.universe_made import config_of
+from node.commands.universe_made import LISTED_MAX, config_of
 from node.commands.universe_named import PATH, TICK, UNIVERSE, meant
 from node.commands.universe_states import state_meant
 from node.failure import Json
@@ -131,10 +131,15 @@ def fork(
 @IN_NAMESPACE
 def forks(universe: str | None, namespace: str | None) -> None:
     """Draw the tree of forks that a universe stands in."""
-    query = {"tree": "true", "namespace": namespace}
-    found = node().get(path_of(PATH, meant(universe), "forks"), query)
+    query, path = {"tree": "true", "namespace": namespace}, path_of(PATH, meant(universe), "forks")
+    found = node().get(path, query)
     if wants_json():
-        return print_json("universe", found)
+        pages = [found]
+        while pages[-1]["next"] is not None:
+            more = {"namespace": namespace, "limit": LISTED_MAX, "cursor": pages[-1]["next"]}
+            pages.append(node().get(path, more))
+        every = [one for page in pages for one in page["forks"]]
+        return print_json("universe", {**found, "forks": every, "next": None})
     called = petnames(own_did())
     names = sorted({one["universe"] for one in found["tree"]}, key=len, reverse=True)
     for line in found["lines"]:

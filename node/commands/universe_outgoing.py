@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from node.client import path_of
 from node.commands.console import node
+from node.commands.passage_pages import passages_known
 from node.exit_codes import NOT_FOUND
 from node.failure import Failure, Json
 
@@ -170,7 +171,7 @@ def _passages(name: str) -> Iterator[tuple[ImportedPassage, set[str]]]:
     """Each with the full names of its ends."""
     from universe.formats.imported import ImportedPassage
 
-    for one in node().get("/api/passages", {"universeId": name})["passages"]:
+    for one in passages_known({"universeId": name}):
         passage = ImportedPassage(
             id=one["id"],
             source=_id_in(one["source"]),

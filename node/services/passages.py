@@ -39,7 +39,7 @@ from universe.passage import (
 )
 
 PAGE_MAX: Final = 1_000
-"""Passages looked through for one answer."""
+"""Rows of one's own halves that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +119,6 @@ async def passage_named(by: Ferry, name: str) -> Passage | None:
     return next((one for one in joined if one.name == name), None)
 
 
-async def passages_held(by: Ferry, universe: str | None = None) -> list[Passage]:
-    """One's own, and those of others that changed last, or of these the ones of one universe.
-
-    `universe`: its full name, or its id of anybody.
-    """
-    rows = (await by.store.listings(WORD, limit=PAGE_MAX, namespaces=[by.namespace])).rows
-    found = {one.name: one for one in passages_of(listed_half(one.listing.fields) for one in rows)}
-    for name in {one.proposal or one.full_name for one in await own_halves(by)} - found.keys():
-        if (own := await passage_named(by, name)) is not None:
-            found[name] = own
-    return [one for _, one in sorted(found.items()) if universe is None or is_of(one, universe)]
-
-
 async def gone_of(by: Ferry, names: Iterable[str]) -> frozenset[str]:
     """Those universes that their owner deleted; of one that is not here nothing is known."""
     wanted = sorted(set(names))
@@ -157,10 +144,6 @@ async def own_halves(by: Ferry) -> list[Half]:
         found += [listed_half(row.listing.fields) for row in page.rows]
         if (cursor := page.next) is None:
             return found
-
-
-def is_of(passage: Passage, universe: str) -> bool:
-    return any(universe in (end, end.partition("/")[2]) for end in passage.proposed.ends[:2])
 
 
 async def create_passage(by: Ferry, id: str, words: Words, said: Said) -> Passage:

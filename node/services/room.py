@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from node.services.ends import away_from, open_between
 from node.services.gatebooks import Books
-from node.services.passages import Ferry, passages_held
+from node.services.passage_lists import passages_agreed
+from node.services.passages import Ferry
 from registry.errors import CannotTravel
 from universe import room, shares
-from universe.names import parse_full_name
 from universe.passage import Passage
 from universe.receipts import Checked
 from universe.room import ENDLESS, Places
@@ -65,7 +65,7 @@ async def check_room(by: Ferry, books: Books, source: str, passage: Passage, tar
     there = books.read[target].room
     if there is None:
         return
-    passages = [one for one in await passages_held(by, target) if _is_agreed(one, target)]
+    passages = await passages_agreed(by, target)  # through others nobody who comes is answered
     most = len(passages) * shares.UNDER_WAY_MAX
     if there.for_events > most:  # however many are under way
         return
@@ -93,9 +93,3 @@ async def _coming_to(books: Books, target: str, passages: Sequence[Passage]) -> 
         and passage.leads(one.receipt.universe, target)
     )
     return sum(min(count, shares.UNDER_WAY_MAX) for count in through.values())
-
-
-def _is_agreed(passage: Passage, universe: str) -> bool:
-    """By the owner of `universe`: else nobody who comes is answered by its gate."""
-    is_end = universe in passage.proposed.ends[:2]
-    return is_end and passage.half_of(parse_full_name(universe)[0]) is not None

@@ -26,7 +26,7 @@ from node.services.universes import (
     snapshot_meant,
 )
 from storage.listing import EventRow, SnapshotRow
-from storage.listings import ListedRow
+from storage.listings import ListedRow, Page
 from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.event import Event, decode_event
@@ -161,6 +161,14 @@ async def forks_of(store: Store, row: ListedRow) -> list[ListedRow]:
     """Directly of it, as far as they are known here; of too many one's own before others'."""
     own, places = await store.own_authors(), await joined_places(store)
     return await store.universes_forked_from(row.listing.target, places, first=own)
+
+
+async def forks_page(
+    store: Store, row: ListedRow, *, after: str | None = None, limit: int
+) -> Page[ListedRow]:
+    """The same a page at a time, one's own before others'. `after`: `next` of the page before."""
+    own, places = await store.own_authors(), await joined_places(store)
+    return await store.forks_page(row.listing.target, places, limit, first=own, after=after)
 
 
 async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, ListedRow]]:

@@ -4,6 +4,7 @@
 const PASSAGE_STATES = { proposed: "proposed: the other owner has not accepted it", open: "open", closed: "closed", gone: "it leads nowhere: an end was deleted by its owner" };
 const PASSAGE_TYPES = ["thread", "bridge", "gate", "confluence"];
 const PASSAGES_SHOWN = 10;
+const PASSAGES_AT_ONCE = 100;
 const DOTS_MAX = 12; // travellers that are drawn in one place
 
 const passagePath = (full) => `/api/passage/${encodeURIComponent(full)}`;
@@ -49,15 +50,41 @@ function passageItem(one, me) {
   return item;
 }
 
+const passagesPage = (query = {}) => get(`/api/passages?${new URLSearchParams({ limit: PASSAGES_AT_ONCE, ...query })}`);
+
+// A page of them, and under it the next one as soon as somebody asks for it.
+function passagesList(page, query, me) {
+  const place = element("div");
+  const draw = ({ passages, next }) => {
+    const [list, more] = inPortions(passages, (one) => passageItem(one, me), PASSAGES_SHOWN);
+    list.className = "list pictured";
+    place.append(list, more);
+    if (!next) return;
+    const row = element("p");
+    const said = element("span", "", "bad");
+    row.append(button("Show those after these", "", async () => {
+      try {
+        const found = await passagesPage({ ...query, cursor: next });
+        row.remove();
+        draw(found);
+      } catch (error) {
+        said.textContent = error.message;
+      }
+    }), said);
+    place.append(row);
+  };
+  draw(page);
+  return place;
+}
+
 async function showPassages() {
   try {
-    const [{ passages }, me] = await Promise.all([get("/api/passages"), ownDid(), learnNames()]);
+    const [page, me] = await Promise.all([passagesPage(), ownDid(), learnNames()]);
+    const { passages } = page;
     const text = JSON.stringify([passages, [...PERSONS]]);
     if (text === byId("passages").dataset.text) return; // nothing is new, and somebody may be reading
     byId("passages").dataset.text = text;
-    const [list, more] = inPortions(passages, (one) => passageItem(one, me), PASSAGES_SHOWN);
-    list.className = "list pictured";
-    byId("passages").replaceChildren(...(passages.length ? [list, more] : [element("p", "None is known here yet. On the page of your universe you propose one.", "soft")]));
+    byId("passages").replaceChildren(...(passages.length ? [passagesList(page, {}, me)] : [element("p", "None is known here yet. On the page of your universe you propose one.", "soft")]));
   } catch (error) {
     byId("passages").replaceChildren(element("p", error.message, "bad"));
   }
@@ -68,10 +95,9 @@ async function showPassages() {
 function passagesOf(of) {
   const place = element("div");
   const draw = async () => {
-    const { passages } = await get(`/api/passages?${new URLSearchParams({ universeId: of.one.fullName })}`);
-    const [list, more] = inPortions(passages, (one) => passageItem(one, of.me), PASSAGES_SHOWN);
-    list.className = "list pictured";
-    place.replaceChildren(...(passages.length ? [list, more] : [element("p", "None leads out of it yet.", "soft")]));
+    const query = { universeId: of.one.fullName };
+    const page = await passagesPage(query);
+    place.replaceChildren(...(page.passages.length ? [passagesList(page, query, of.me)] : [element("p", "None leads out of it yet.", "soft")]));
   };
   const again = () => draw().catch((error) => place.replaceChildren(element("p", error.message, "bad")));
   again();

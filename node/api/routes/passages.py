@@ -10,7 +10,8 @@ from typing import Any
 from msgspec.structs import replace
 from starlette.responses import Response
 
-from node.api.bare_ids import is_theirs, passages_told
+from crdt.keys import NamespaceKey
+from node.api.bare_ids import is_theirs, limit_told, next_told, passages_told
 from node.api.cleaned import cleaned_list
 from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
 from node.api.models import NoQuery, micros
@@ -50,6 +51,7 @@ from node.api.passages_meant import (
 )
 from node.errors import BadRequest, NotAllowed, NotFound, Rejected
 from node.services.fetch import hold_blob
+from node.services.passage_lists import passages_page, wanted
 from node.services.passages import (
     Ferry,
     accept_passage,
@@ -57,7 +59,6 @@ from node.services.passages import (
     create_passage,
     gone_of,
     maintain_passage,
-    passages_held,
 )
 from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_passenger
 from node.services.places import places_meant
@@ -135,14 +136,27 @@ async def _refuse_apart(node: Node, passage: Passage) -> None:
 
 
 async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages:
-    """Passages that are known here, or those of one universe; the first thousand."""
-    places = await places_meant(node.store, call.query.namespace)
-    said = call.query.universe
-    universe = None if said is None else await name_meant(node, said)
-    shown: list[PassageShown] = []
-    for by in (ferry_in(node, one) for one in places):
-        shown += await _shown_each(call, node, by, await passages_held(by, universe))
-    return Passages(tuple(shown))
+    """Passages that are known here, or those of one universe, a page at a time.
+
+    To clients without a token, which know of no pages, a thousand.
+    """
+    query = call.query
+    places = await places_meant(node.store, query.namespace)
+    named = None if query.universe is None else await name_meant(node, query.universe)
+    where = f"passages {named} {[one.hex() for one in places]}"
+    page = await passages_page(
+        node.store,
+        wanted(node.identity.did, places, named),
+        after=node.cursors.open(where, query.cursor),
+        limit=limit_told(node, call, query.limit),
+    )
+    shown: dict[tuple[NamespaceKey, str], PassageShown] = {}
+    for place in dict.fromkeys(one.namespace for one in page.passages):
+        there = [one.passage for one in page.passages if one.namespace == place]
+        each = await _shown_each(call, node, ferry_in(node, place), there)
+        shown |= {(place, one.full_name): one for one in each}
+    more = node.cursors.seal(where, page.next)
+    return Passages(tuple(shown.values()), next_told(node, call, more))
 
 
 async def get_passage(node: Node, call: Call[PassageQuery, None]) -> OnePassage:

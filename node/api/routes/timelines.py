@@ -8,7 +8,15 @@ from starlette.responses import Response
 
 from crdt.blob import BlobId
 from crdt.keys import COMMONS
-from node.api.bare_ids import id_told, is_theirs, meta_told, metas_told, updated_told
+from node.api.bare_ids import (
+    id_told,
+    is_theirs,
+    limit_told,
+    meta_told,
+    metas_told,
+    next_told,
+    updated_told,
+)
 from node.api.cleaned import cleaned_list
 from node.api.endpoint import Call, Endpoint, reads, writes
 from node.api.models import micros
@@ -43,7 +51,7 @@ from node.services.timelines import (
     entry_told,
     family_of,
     fork,
-    forks_of,
+    forks_page,
     open_at,
     published_of,
     timeline_of,
@@ -220,13 +228,24 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
 
 
 async def list_forks(node: Node, call: Call[ForksQuery, None]) -> dict[str, Any]:
-    """Universes that were forked from this one; with `tree`, the whole tree it stands in."""
+    """Universes that were forked from this one, a page at a time; with `tree`, its whole tree.
+
+    To clients without a token, which know of no pages, a thousand.
+    """
     row = await universe_called(node, call)
-    found = await metas_told(node, call, await forks_of(node.store, row))
+    where = f"forks {row.number}"
+    page = await forks_page(
+        node.store,
+        row,
+        after=node.cursors.open(where, call.query.cursor),
+        limit=limit_told(node, call, call.query.limit),
+    )
     answer: dict[str, Any] = {
         "sourceUniverseId": await id_told(node, call, row.listing.target),
-        "forks": found,
+        "forks": await metas_told(node, call, page.rows),
     }
+    if (more := next_told(node, call, node.cursors.seal(where, page.next))) is not msgspec.UNSET:
+        answer["next"] = more
     if call.query.tree:
         forks, _ = await family_of(node.store, row)
         places = await with_deleted(node.store, forks.whole_tree(row.listing.target))

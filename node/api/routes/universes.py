@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from crdt.keys import COMMONS, NamespaceKey
-from node.api.bare_ids import is_theirs, meta_told, told
+from node.api.bare_ids import is_theirs, limit_told, meta_told, told
 from node.api.cleaned import cleaned_list, one_line
 from node.api.endpoint import UNIVERSE_REF, Call, Endpoint, Opening, reads, writes
 from node.api.models import NoQuery, micros
@@ -56,8 +56,6 @@ from universe.retention import policy_words
 log = logging.getLogger(__name__)
 
 OPENED: Final[tuple[Opening, ...]] = ("compat",)
-THEIRS_MAX: Final = 1_000
-"""What a client of theirs gets in one list: it knows of no pages."""
 
 
 async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Response:
@@ -152,7 +150,7 @@ async def list_universes(node: Node, call: Call[UniversesQuery, None]) -> Respon
         author=author,
         tags=query.tag,
         sort=query.sort_by,
-        limit=_limit(node, call),
+        limit=limit_told(node, call, query.limit),
         cursor=node.cursors.open(where, query.cursor),
     )
     return _list(await told(node, call, page.rows), node.cursors.seal(where, page.next))
@@ -201,12 +199,6 @@ async def _places(node: Node, query: UniversesQuery) -> list[NamespaceKey]:
     if query.namespace is not None:
         return [await place_meant(node.store, query.namespace)]
     return await joined_places(node.store)
-
-
-def _limit(node: Node, call: Call[UniversesQuery, None]) -> int:
-    if is_theirs(node, call) and "limit" not in call.request.query_params:
-        return THEIRS_MAX
-    return call.query.limit
 
 
 def _list(rows: Sequence[bytes], more: str | None) -> Response:

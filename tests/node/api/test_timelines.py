@@ -8,10 +8,17 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from crdt.change import SignedEntry
+from crdt.keys import COMMONS
 from node.services import pruning, timelines
+from node.services.passages import document_of
+from registry.head import Words
 from tests.node.api.test_snapshots import AT, PLACE, SAVE, put
 from tests.node.parts import Alice
+from tests.storage.people import BOB, NOW_US
 from universe import record
+from universe.record import Facts, fork_universe
+from universe.snapshot import decode_signed
 
 pytestmark = pytest.mark.asyncio
 UNION = {"type": "union:formed", "title": "A union", "entities": ["ann", "bob"], "souls": ["s1"]}
@@ -438,3 +445,33 @@ async def test_forks_of_a_deleted_universe_are_still_drawn_beside_each_other(ali
         ]
         assert [place.get("isDeleted", False) for place in tree] == [True, False, False]
         assert answer.json()["lines"][0] == f"{gone}  (deleted)"
+
+
+async def test_forks_are_told_a_page_at_a_time_and_ones_own_are_first(alice: Alice) -> None:
+    await put(alice, b"the one world", "tick=100")
+    ids = sorted([(await forked(alice, name=f"Fork {n}"))["universe"]["id"] for n in range(5)])
+    parent = f"{alice.node.identity.did}/universe:main"
+    (row,) = await alice.node.store.called("universe", "universe:main", [COMMONS])
+    (taken,) = await alice.node.store.snapshots(row.number)
+    origin = await alice.node.store.signed_snapshot(row.number, taken.id)
+    assert origin is not None
+    bobs: list[SignedEntry] = []
+    for number in range(3):
+        document = document_of(f"{BOB.did}/universe:{number}", "uni", COMMONS)
+        words, signed = Words(f"Bob's {number}"), decode_signed(origin)
+        edit = fork_universe(words, Facts(visibility="public"), parent, signed, now_us=NOW_US)
+        bobs += BOB.writes(document, edit)
+    assert not (await alice.node.store.receive(bobs, source="sync")).refused
+    pages = [page := (await alice.client.get(f"{PLACE}/forks?limit=2")).json()]
+    while page["next"] is not None:
+        asked = {"limit": 2, "cursor": page["next"]}
+        page = (await alice.client.get(f"{PLACE}/forks", params=asked)).json()
+        pages.append(page)
+    assert [len(page["forks"]) for page in pages] == [2, 2, 2, 2]
+    found = [one["fullName"] for page in pages for one in page["forks"]]
+    own = [f"{alice.node.identity.did}/{id}" for id in ids]
+    assert found == [*own, *(f"{BOB.did}/universe:{number}" for number in range(3))]
+    of_another = await alice.client.get(
+        f"/api/universe/{ids[0]}/forks", params={"cursor": pages[0]["next"]}
+    )
+    assert of_another.status_code == 404

@@ -21,9 +21,10 @@ from node.services.passengers import Passenger
 from node.services.travel import Sent
 from registry.errors import CannotTravel, UniverseFull
 from registry.head import Words
+from tests.node.halves import flood
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_travel import Person, opened_people
-from tests.storage.people import NOW_US
+from tests.storage.people import CAROL, NOW_US
 from universe import room, shares
 from universe.event import Event, encode_event
 from universe.gate import Verdict
@@ -388,6 +389,26 @@ async def test_who_is_under_way_to_a_universe_from_anywhere_has_room_there_first
     await bob.gates.answer(reef)
     await alice.hears(bob)
     assert [await alice.sees(one) for one in there] == [In(reef)] * 3
+
+
+async def test_however_many_passages_others_make_who_is_under_way_counts(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    reef, void = bob.universe("universe:reef"), await bob.makes("universe:void")
+    alices = await joined(alice, bob, alice.universe("universe:meadow"), reef, 1)
+    said = Said(source=void, target=reef, type="bridge")
+    own = await create_passage(bob.ferry, "passage:2", Words("Of bob alone"), said)
+    await bob.gates.take_gate(void)
+    for number in (1, 2, 3):
+        await goes(bob, own, number, "universe:void")
+    await alice.hears(bob)
+    entries = flood(CAROL, f"{CAROL.did}/universe:a", f"{CAROL.did}/universe:b")
+    for at in range(0, len(entries), 250):
+        assert not (await alice.ferry.store.receive(entries[at : at + 250], source="sync")).refused
+    monkeypatch.setattr(room, "VALUES_MAX", ANSWERS + 3)
+    with pytest.raises(CannotTravel, match=r"reef is full: .* 3 more receipts, and 3 are"):
+        await goes(alice, alices, 4)
 
 
 async def test_what_a_cheat_says_to_be_under_way_keeps_nobody_at_home(

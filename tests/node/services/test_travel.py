@@ -16,6 +16,7 @@ from node.home import Home
 from node.identity import load_or_create
 from node.projection import project
 from node.services.gatebooks import Books
+from node.services.passage_lists import passages_agreed
 from node.services.passages import (
     Ferry,
     accept_passage,
@@ -24,7 +25,6 @@ from node.services.passages import (
     document_of,
     maintain_passage,
     passage_called,
-    passages_held,
 )
 from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_passenger
 from node.services.travel import Gatekeeper, Sent
@@ -148,7 +148,8 @@ async def test_a_traveller_leaves_one_universe_and_is_in_the_other(
 ) -> None:
     alice, bob = people
     passage = await opened(alice, bob)
-    assert [one.state for one in await passages_held(alice.ferry, "universe:reef")] == ["open"]
+    agreed = await passages_agreed(alice.ferry, bob.universe("universe:reef"))
+    assert [one.state for one in agreed] == ["open"]
     sent = await sends(alice, passage)
     assert isinstance(sent.story.place, InTransit)
     again = await sends(alice, passage)  # nobody heard the answer, and asked once more
