@@ -342,6 +342,20 @@ async def test_what_cannot_be_is_refused_in_words(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+async def test_requests_that_come_at_once_leave_one_gate_one_after_the_other(alice: Alice) -> None:
+    path = f"{PASSAGE}/{(await proposed(alice))['id']}"
+
+    async def leaves(number: int) -> httpx2.Response:
+        wish = {"soul": f"fox {number}", "data": FOX, "from": MAIN, "migration": f"{number:032x}"}
+        return await alice.client.post(f"{path}/travel", json=wish)
+
+    done = [ok(one) for one in await asyncio.gather(*map(leaves, range(4)))]
+    assert [one["traveller"]["soul"] for one in done] == [f"fox {number}" for number in range(4)]
+    found = ok(await alice.client.get(f"{path}/travellers"))
+    assert [one["state"] for one in found["travellers"]] == ["in-transit"] * 4
+    assert found["doubtful"] == []
+
+
 async def test_the_gate_is_taken_once(alice: Alice) -> None:
     done = ok(await alice.client.post("/api/gate", json={"universe": MAIN}))
     assert done["changed"]

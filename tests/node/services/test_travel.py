@@ -176,6 +176,26 @@ async def test_a_traveller_leaves_one_universe_and_is_in_the_other(
     assert await alice.sees(back) == In(alice.universe("universe:meadow"))
 
 
+async def test_those_who_leave_at_once_have_a_number_each(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    souls = ["fox", "hen", "owl", "eel"]
+    sent = await asyncio.gather(
+        *(
+            alice.gates.send(passage, meadow, bytes([n]) * 16, Passenger(b"{}", soul), 7)
+            for n, soul in enumerate(souls)
+        )
+    )
+    assert sorted(one.departure.receipt.seq for one in sent) == [1, 2, 3, 4]
+    assert [one.departure.receipt.traveller.who.soul for one in sent] == souls
+    for one in sent:
+        assert isinstance(await alice.sees(one), InTransit)
+    await bob.hears(alice)
+    await bob.gates.answer(reef)
+    assert [await bob.sees(one) for one in sent] == [In(reef)] * 4
+
+
 async def test_who_is_refused_comes_back(people: tuple[Person, Person]) -> None:
     alice, bob = people
     passage = await opened(alice, bob, arrivals="ask")
