@@ -34,7 +34,7 @@ class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event, a snapshot, or both."""
 
     tick: int
-    day: int | None = None
+    day: int | None
     """As of a `SnapshotEntry`."""
     timestamp: int
     type: str

@@ -156,8 +156,8 @@ class SnapshotEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     tick: int
     timestamp: int
-    day: int | None = None
-    """Of its world; nothing where none is said, for which a game without a token reads 0."""
+    day: int | None
+    """Of its world; null where none is said, for which a game without a token reads 0."""
     type: str
     kind: str = ""
     """As it was signed, where that says more than `type`: see `KindUploaded`."""

@@ -61,7 +61,7 @@ async def test_snapshots_and_events_are_one_line_by_tick(alice: Alice) -> None:
     harvest = await told(alice, tick=100, type="harvest", snapshot=early["id"])
     shown = await timeline(alice)
     keys = ("tick", "day", "type", "word", "title", "canFork", "hasSnapshot")
-    assert [tuple(one.get(key) for key in keys) for one in shown["entries"]] == [
+    assert [tuple(one[key] for key in keys) for one in shown["entries"]] == [
         (100, None, "harvest", "harvest", "harvest", True, True),
         (400, None, "union:formed", "a union", "A union", True, True),
         (500, 2, "birth", "born", "Cain", False, False),
