@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -15,8 +16,13 @@ from starlette.types import Message
 
 from crdt.blob import BlobId
 from crdt.chunking import content_manifest_of
+from crdt.keys import COMMONS
 from node.services import uploads
+from node.services.passages import document_of
+from registry.head import Words
 from tests.node.parts import Alice
+from tests.storage.people import BOB, NOW_US
+from universe.record import Facts, create_universe
 
 PLACE = "/api/universe/universe:main"
 AT = f"{PLACE}/snapshot"
@@ -456,3 +462,26 @@ async def test_an_event_in_any_language_fits_beside_its_state(alice: Alice) -> N
     query["event"] = json.dumps(event | {"description": "x" * 60_000})
     far = await alice.client.post(AT, params=query, content=WORLD)
     assert far.status_code == 400, far.text
+
+
+@pytest.mark.parametrize("media", ["application/octet-stream", "application/json"])
+async def test_of_who_may_not_write_not_a_byte_is_read(alice: Alice, media: str) -> None:
+    document = document_of(f"{BOB.did}/universe:reef", "uni", COMMONS)
+    edit = create_universe(Words("Reef"), Facts(visibility="public"), now_us=NOW_US)
+    received = await alice.node.store.receive(BOB.writes(document, edit), source="sync")
+    assert not received.refused
+    read: list[bytes] = []
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        async for piece in in_pieces(json.dumps(WRAPPED).encode(), 100):
+            read.append(piece)
+            yield piece
+
+    path = f"/api/universe/{quote(f'{BOB.did}/universe:reef', safe='')}/snapshot"
+    query = "" if media == "application/json" else "?tick=1"
+    answer = await alice.client.post(
+        path + query, content=pieces(), headers={"Content-Type": media}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (403, "no-capability"), answer.text
+    assert "is another player's: fork it" in answer.json()["error"]
+    assert read == []
