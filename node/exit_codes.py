@@ -42,6 +42,8 @@ BY_CODE: Final[Mapping[str, int]] = {
     "snapshot-damaged": UNVERIFIED,
     "blob-damaged": UNVERIFIED,
     "invalid-statement": UNVERIFIED,
+    "file-damaged": UNVERIFIED,
+    "checksum-mismatch": UNVERIFIED,
 }
 
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from node.commands.console import print_json, print_result, say, wants_json
 from node.commands.module_parts import say_left_alone
-from node.exit_codes import FAILED, INTERRUPTED, NETWORK, NOT_FOUND, NOT_RUNNING
+from node.exit_codes import (
+    FAILED,
+    INTERRUPTED,
+    NETWORK,
+    NOT_FOUND,
+    NOT_RUNNING,
+    exit_code,
+)
 from node.failure import Failure, Json, failure
 from node.text import printable
 
@@ -75,6 +82,7 @@ class Report:
         named = str(getattr(error, "file", ""))
         reason = error.detail.removeprefix(f"{named}: ") if named else error.detail
         self.refuse(file, place, {"code": error.code, "detail": f"{file}: {reason}"})
+        self.only_exit = exit_code(422, error.code)
 
     def refuse_unreadable(self, path: Path | str, error: OSError) -> None:
         self.refuse(path, "", {"code": "cannot-read", "detail": f"{path}: {error.strerror}"})

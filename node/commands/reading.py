@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from node.commands.blob import unreadable
 from node.commands.console import say
 from node.commands.files import read_file
-from node.failure import failed
+from node.exit_codes import exit_code
+from node.failure import failed, failure
 from node.text import printable
 
 if TYPE_CHECKING:
@@ -120,4 +121,4 @@ def shown_errors() -> Generator[None]:
         yield
     except RegistryError as error:
         title = (type(error).__doc__ or "").split("\n")[0].rstrip(".")
-        raise failed(error.code, title, error.detail) from error
+        raise failure(error.code, title, error.detail, exit_code(422, error.code)) from error

@@ -13,6 +13,10 @@ FILES: Final[Mapping[str, tuple[str, str]]] = {
         "The file is not what its format promises, or beyond the bounds of what is read.",
         "The detail says where in it, and why; mend it there, or export it anew.",
     ),
+    "file-damaged": (
+        "The file has a checksum of what it says, and says something else.",
+        "Get it anew where it was made: it was damaged on its way, or changed by hand.",
+    ),
     "unknown-format": (
         "There is no format of that name.", "`panspermia convert --list` shows those there are."
     ),

@@ -3,6 +3,7 @@
 ```
 FormatError (a RegistryError)
 ├── InvalidFile      not what its format promises, or beyond a limit: .file, .place, .reason
+│   └── WrongChecksum    damaged, or changed by hand: the checksum in it is of something else
 ├── NotComparable    two files of different kinds, or of one that nothing compares
 ├── UnknownFormat    no word of ours
 └── NoConversion     from this format nothing leads to that one, or it lacks something to say
@@ -58,6 +59,12 @@ class InvalidFile(FormatError):
         self.place = place
         self.reason_text = reason
         super().__init__(": ".join(part for part in (self.file, str(place), reason) if part))
+
+
+class WrongChecksum(InvalidFile):
+    """The file is not what its checksum is of."""
+
+    code = "file-damaged"
 
 
 class UnknownFormat(FormatError):

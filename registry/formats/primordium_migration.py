@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
-from registry.formats.errors import NoConversion
+from registry.formats.errors import NoConversion, WrongChecksum
 from registry.formats.found import Found, Scalar
 from registry.formats.json_text import Reader, parse, write
 from registry.formats.primordium import found_of, genotype_json
@@ -28,7 +28,10 @@ ENERGY = "100.0"  # where nobody says how much the traveller has
 
 
 def read_migration(data: bytes, file: str) -> tuple[Found, ...]:
-    """The traveller's genome: its bytes are the characters of `dna`. Raises `InvalidFile`."""
+    """The traveller's genome: its bytes are the characters of `dna`.
+
+    Raises `InvalidFile`; of these `WrongChecksum` where the checksum is of something else.
+    """
     message = Reader(parse(text_of(data, file), file), file)
     if message.text("type") != TYPE:
         raise message.wrong("type", f"must be {TYPE}")
@@ -42,7 +45,8 @@ def read_migration(data: bytes, file: str) -> tuple[Found, ...]:
     if not is_f32(energy):
         raise payload.wrong("energy", "must be a finite f32")
     if checksum(dna, energy, generation) != told.lower():
-        raise payload.wrong("checksum", "is not that of dna, energy and generation")
+        wrong = payload.wrong("checksum", "is not that of dna, energy and generation")
+        raise WrongChecksum(wrong.file, wrong.place, wrong.reason_text)
     try:
         genome = dna.encode("ascii")
     except UnicodeEncodeError as error:

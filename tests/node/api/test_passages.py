@@ -15,10 +15,13 @@ from blake3 import blake3
 from crdt.document import Editor
 from crdt.keys import COMMONS
 from node.config import ApiConfig, Config
+from node.exit_codes import UNVERIFIED
 from node.services.passages import document_of
 from node.wiring import clock_us
 from registry.head import Words, put_head, touch
+from tests.node.commands.test_convert import run
 from tests.node.parts import Alice, open_alice
+from tests.node.served import shown
 from tests.registry.formats.files import MIGRATION
 from tests.storage.people import BOB, NOW_US
 from tests.storage.test_folding import rows
@@ -340,6 +343,21 @@ async def test_what_cannot_be_is_refused_in_words(
 ) -> None:
     answer = await alice.client.post(path, json=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_a_message_that_was_damaged_moves_nobody(alice: Alice, tmp_path: Path) -> None:
+    one = await proposed(alice)
+    file = tmp_path / "fox.json"
+    file.write_bytes(MIGRATION.replace(b'"generation":', b'"generation": 1'))
+    wish = {"data": base64.b64encode(file.read_bytes()).decode(), "format": "primordium-migration"}
+    path = f"{PASSAGE}/{one['id']}"
+    answer = await alice.client.post(f"{path}/travel", json=wish | {"from": MAIN})
+    assert (answer.status_code, answer.json()["code"]) == (422, "file-damaged"), answer.text
+    async with shown(alice) as home:
+        command = ("--home", str(home), "passage", "send", one["id"], str(file), "--from", MAIN)
+        done = await asyncio.to_thread(run, *command)
+    assert (done.returncode, b"/payload/checksum" in done.stderr) == (UNVERIFIED, True), done
+    assert ok(await alice.client.get(f"{path}/travellers"))["travellers"] == []
 
 
 async def test_requests_that_come_at_once_leave_one_gate_one_after_the_other(alice: Alice) -> None:

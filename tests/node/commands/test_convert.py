@@ -94,3 +94,22 @@ def test_the_list_of_formats_and_ways() -> None:
     assert {"from": "rle", "to": "macrocell", "loses": "name, author and layout",
             "options": []} in told["conversions"]  # fmt: skip
     assert b"primordium-genotype" in run("convert", "--list").stdout
+
+
+@pytest.mark.parametrize("command", ["convert", "publish"])
+def test_a_message_whose_checksum_is_of_something_else_is_not_verified(
+    tmp_path: Path, command: str
+) -> None:
+    message = json.loads(files.MIGRATION)
+    message["payload"]["generation"] += 1
+    file = tmp_path / "fox.json"
+    file.write_text(json.dumps(message))
+    more = ("--to", "primordium-json", "-o", str(tmp_path / "out")) if command == "convert" else ()
+    done = run("--json", "--home", str(tmp_path / "none"), command, str(file), *more)
+    problem = json.loads(done.stdout)
+    assert (done.returncode, problem["code"]) == (7, "file-damaged"), problem
+    assert "fox.json: /payload/checksum: is not that of" in problem["detail"]
+    message["payload"]["checksum"] = 7  # that is none at all
+    file.write_text(json.dumps(message))
+    done = run("--json", "--home", str(tmp_path / "none"), command, str(file), *more)
+    assert (done.returncode, json.loads(done.stdout)["code"]) == (1, "invalid-file")
