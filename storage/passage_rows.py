@@ -29,10 +29,10 @@ class Halves:
         """SQL of their documents, and the values in it; None where the ends do not matter."""
         if self.end is None:
             return None
-        whose, _, id = self.end.rpartition("/")
+        _, slash, id = self.end.rpartition("/")
         each: list[str] = []
         for name in ("source", "target"):
-            full = f" AND {_END.format('p', name)} = ?" if whose else ""
+            full = f" AND {_END.format('p', name)} = ?" if slash else ""
             each.append(_BY_ID.format("p", name) + full)
-        values = (id, self.end) if whose else (id,)
+        values = (id, self.end) if slash else (id,)
         return " UNION ALL ".join(each), (*values, *values)

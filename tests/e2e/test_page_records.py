@@ -528,3 +528,26 @@ def test_a_picture_of_ten_thousand_saves_has_few_parts_and_shows_each(
         last = page.wait("the last", "document.querySelector('.timeline').ariaValueText")
         assert last == "tick 9,223,372,036,854,775,807, autosave"
         assert page.wait("both", "document.querySelectorAll('.timeline rect.save').length === 2")
+
+
+def test_a_person_comes_to_the_last_of_many_passages(alice: LocalNode, tmp_path: Path) -> None:
+    many = 102  # one page of them is 100
+    ends = [f"universe:{name}" for name in ("here", "there")]
+    for id in ends:
+        alice.client.post("/api/universe", {"id": id, "name": id, "visibility": "public"})
+    source, target = ends
+    for number in range(many):
+        wish = {"id": f"passage:{number}", "name": f"Way {number}"}
+        alice.client.post(
+            "/api/passage", wish | {"sourceUniverseId": source, "targetUniverseId": target}
+        )
+    with opened(str(alice.ready["api"]), tmp_path / "profile") as page:
+        page.wait("the list", "byId('passages').innerText.includes('Way 101')")
+        shown = "byId('passages').querySelectorAll('li').length"
+        assert page.value(shown) == 10
+        follow(page, "Show those after these", "#passages")
+        page.wait("the first that was made", "byId('passages').innerText.includes('Way 0')")
+        assert page.value(shown) >= 12
+        gone = "!byId('passages').innerText.includes('Show those after these')"
+        page.wait("no more", gone)
+        is_well_made(page)
