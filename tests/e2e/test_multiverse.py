@@ -123,7 +123,7 @@ def test_travellers_go_come_back_and_are_answered_by_commands(
     assert broken.read_bytes() != MIGRATION
     told(alice, "passage", "send", "p", str(fox), exit=2)
     told(alice, "passage", "send", "p", str(fox), "--soul", "fox", "--migration", "01", exit=2)
-    told(alice, "passage", "send", "p", str(broken), exit=1, code="invalid-file")
+    told(alice, "passage", "send", "p", str(broken), exit=7, code="file-damaged")
     far = ("--from", "universe:far")
     told(alice, "passage", "send", "p", str(fox), "--soul", "fox", *far, exit=1, code="not-an-end")
     theirs = f"{bob.did}/{MAIN}"
