@@ -29,6 +29,7 @@ from storage.materialise import (
     is_incremental,
     judge,
     load,
+    rotted,
 )
 from storage.part import Part, in_bounds
 from storage.saving import KEPT_BYTES_MAX, content_bytes
@@ -254,18 +255,23 @@ class Materialiser:
     async def build_loaded(
         self, judged: Sequence[tuple[Work, Validity]], project: Projector | None = None
     ) -> list[Built]:
-        """The same where every raw change is in memory: nothing is read for it."""
+        """The same where every raw change is in memory: nothing is read for it. Raises `Corrupt`:
+        each was checked as it came."""
         built, stuck = await self.workers.run(_build_each, judged, project or self._project)
-        assert not stuck, "with all raw changes every document loads"
+        if stuck:
+            raise rotted(stuck[0][0])
         return built
 
     async def open(self, view: Reading, work: Work, validity: Validity, actor: bytes) -> Loaded:
         """The document itself, to be edited by `actor`, and what the library refuses of it."""
         try:
             return await self.workers.run(load, work, validity, actor, is_read=False)
-        except CrdtError:  # the shortcut did not do; from all raw changes it always goes
+        except CrdtError:  # the shortcut did not do; from all raw changes it goes
             await load_raws(view, [work])
+        try:
             return await self.workers.run(load, work, validity, actor, is_read=False)
+        except CrdtError as error:
+            raise rotted(work) from error
 
 
 # Of a table `d`; with `epoch > 0` beside it, an index has just these.

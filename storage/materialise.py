@@ -19,6 +19,7 @@ from crdt.held import WAITING, Checkpoint, Held, Reason, Revocation, Validity
 from crdt.rollover import carried_heads
 from crdt.statement import is_statement_class
 from crdt.usable import UNTRIED, load_usable
+from storage.errors import Corrupt
 from storage.listing import AttestationRow, Listing, Projection, Projector
 from storage.saving import SAVED_BYTES_MAX, content_bytes, lengthened
 
@@ -297,6 +298,12 @@ def load(
     raws = [work.raws[entry] for entry in validity.valid]
     document, refused = load_usable(skeleton_for(id.cls, id.kind), raws, actor)
     return document, {entries[change]: error for change, error in refused.items()}
+
+
+def rotted(work: Work) -> Corrupt:
+    """What is to be said where all raw changes of a document make none: each was checked once."""
+    name = work.document.record.decode(errors="replace")
+    return Corrupt(f"Entries of {name!r} are damaged in the database. Restore it from a backup.")
 
 
 def projected(

@@ -9,17 +9,21 @@ passage has a share of its own in a look, and within it all travellers have thei
 """
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from node.errors import Rejected
 from node.services.ends import on_their_way
 from node.services.gatebooks import TOO_LONG, Books
+from storage.errors import Corrupt
 from universe.lines import Lines
 from universe.receipts import Checked, Who
+
+log = logging.getLogger(__name__)
 
 Q = TypeVar("Q")
 T = TypeVar("T")
@@ -29,6 +33,19 @@ with so many no other story is begun. These are eight that are too long; all tha
 under way, each through some twenty universes; or a thousand of whom nothing else is known."""
 
 
+@dataclass(frozen=True, slots=True)
+class Read(Generic[Q, T]):
+    """What came of asking one question after the other."""
+
+    found: list[T]
+    count: int
+    """Of how many it was looked for: of one at least."""
+    left_out: list[Sequence[Q]]
+    """Of these, those of whom nothing is said: it is too long, or damaged here."""
+    damage: str = ""
+    """The last of it."""
+
+
 @dataclass(slots=True)
 class StoryTurns:
     """Whose stories the next look reads. It begins anew with each start of the node."""
@@ -36,6 +53,7 @@ class StoryTurns:
     _last: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     """(universe, passage) that one's own agreed to → number of the departure of who was read last,
     where others were left."""
+    _warned: set[str] = field(default_factory=set[str])
 
     async def read(
         self, books: Books, universe: str, departures: Sequence[Checked]
@@ -48,21 +66,32 @@ class StoryTurns:
         found, is_all = dict[bytes, tuple[Checked, bool]](), True
         for passage, each in through.items():
             key = universe, passage
-            groups = _in_turn(each, self._last.pop(key, 0))
-            coming, count = await read_in_turn(books, groups, on_their_way)
-            found |= {one.id: (one, is_suspect) for one, is_suspect in coming}
-            if count < len(groups):
-                self._last[key] = groups[count - 1][0].receipt.seq
+            groups = _in_turn(each, self._last.get(key, 0))
+            read = await read_in_turn(books, groups, on_their_way)
+            found |= {one.id: (one, is_suspect) for one, is_suspect in read.found}
+            self._warn(universe, read.damage)
+            if read.count < len(groups):
+                self._last[key] = groups[read.count - 1][0].receipt.seq
                 is_all = False
+            else:
+                self._last.pop(key, None)
         return [found[one.id] for one in departures if one.id in found], is_all
+
+    def _warn(self, universe: str, damage: str) -> None:
+        """Once, however often it is looked at."""
+        if damage and damage not in self._warned:
+            self._warned.add(damage)
+            log.warning("the gate of %s: who passed there waits: %s", universe, damage)
 
 
 async def may_be_coming(books: Books, departures: Sequence[Checked]) -> set[bytes]:
     """Of these departures those that are on their way, and those of whom it was not read, as what
     was before them costs too much."""
     groups = _in_turn(departures, 0)
-    found, count = await read_in_turn(books, groups, on_their_way)
-    return {one.id for one, _ in found} | {one.id for each in groups[count:] for one in each}
+    read = await read_in_turn(books, groups, on_their_way)
+    return {one.id for one, _ in read.found} | {
+        one.id for each in groups[read.count :] for one in each
+    }
 
 
 def _in_turn(departures: Sequence[Checked], last: int) -> list[list[Checked]]:
@@ -81,17 +110,17 @@ async def read_in_turn(
     books: Books,
     groups: Sequence[Sequence[Q]],
     question: Callable[[Sequence[Q], Books, Lines], list[T]],
-) -> tuple[list[T], int]:
-    """What is to be said of each of these, and of how many it was looked for: of one at least.
-
-    Each is one question, in this order. Nothing is said of one that is too long.
-    """
-    found, reading = list[T](), _Reading(books)
+) -> Read[Q, T]:
+    """What is to be said of each of these: each is one question, in this order."""
+    found, left_out, reading = list[T](), list[Sequence[Q]](), _Reading(books)
     for count, one in enumerate(groups):
         if reading.cost >= READ_MAX:
-            return found, count
-        found += await reading.ask(partial(question, one))
-    return found, len(groups)
+            return Read(found, count, left_out, reading.damage)
+        said = await reading.ask(partial(question, one))
+        if said is None:
+            left_out.append(one)
+        found += said or []
+    return Read(found, len(groups), left_out, reading.damage)
 
 
 @dataclass(slots=True)
@@ -103,9 +132,10 @@ class _Reading:
     own: Books | None = None
     """With what was read for those before."""
     cost: int = 0
+    damage: str = ""
 
-    async def ask(self, question: Callable[[Books, Lines], list[T]]) -> list[T]:
-        """What it answers; nothing where that is too long."""
+    async def ask(self, question: Callable[[Books, Lines], list[T]]) -> list[T] | None:
+        """What it answers; None where that is too long, or what it says is damaged."""
         self.cost += 1
         found = None if self.own is None else await self._asked(self.own, question)
         if found is None:  # with all the room that there is
@@ -113,15 +143,18 @@ class _Reading:
             found = await self._asked(self.own, question)
         if found is None:
             self.own = None
-        return found or []
+        return found
 
     async def _asked(
         self, own: Books, question: Callable[[Books, Lines], list[T]]
     ) -> list[T] | None:
-        """None where more depends on it than there is room for."""
+        """None where more depends on it than there is room for, or than can be read."""
         before = own.looked_for
         try:
             return await own.ask(lambda lines: question(own, lines))
+        except Corrupt as error:
+            self.damage = str(error)
+            return None
         except Rejected as error:
             if error.reason != TOO_LONG:
                 raise

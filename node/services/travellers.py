@@ -19,6 +19,7 @@ from node.services.ends import epoch_of, missing_between
 from node.services.gatebooks import TOO_LONG, Books
 from node.services.passages import Ferry
 from node.services.passengers import say_which_origin, say_which_soul
+from storage.errors import Corrupt
 from universe.behind import believed
 from universe.lines import Lines
 from universe.names import parse_full_name
@@ -180,8 +181,11 @@ async def _read(books: Books, whom: Sequence[Who]) -> tuple[list[Story], int]:
     except Rejected as error:
         if error.reason != TOO_LONG:
             raise
+    except Corrupt:
+        pass  # of one of them: the others are told
     each = [[one] for one in whom]
-    return await read_in_turn(books, each, lambda one, _, lines: _stories(one, lines))
+    read = await read_in_turn(books, each, lambda one, _, lines: _stories(one, lines))
+    return read.found, read.count
 
 
 async def story_held(by: Ferry, who: Who) -> Story:

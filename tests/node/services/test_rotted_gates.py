@@ -1,0 +1,99 @@
+"""What rots of a universe on somebody's way keeps nobody else waiting, and stops no node."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crdt.keys import COMMONS
+from node.events import Events
+from node.gates import Gates
+from node.services.passengers import Passenger
+from node.services.travellers import travellers_through
+from tests.node.passing_time import PassingTime
+from tests.node.services.test_cheats import line_at
+from tests.node.services.test_many_travellers import left
+from tests.node.services.test_travel import Person, opened, opened_people
+from tests.storage.test_folding import rows
+from universe.passage import Passage
+from universe.receipts import Who
+
+
+@pytest.fixture
+async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
+    async with AsyncExitStack() as stack:
+        yield await opened_people(stack, tmp_path)
+
+
+def rots(home: Path, universe: str) -> None:
+    """The last byte of what was written there last."""
+    of = "WHERE document = (SELECT number FROM document WHERE record = ?)"
+    rows(
+        home,
+        "UPDATE entry SET payload = CAST(substr(payload, 1, length(payload) - 1) || x'00' AS BLOB)"
+        f" WHERE number = (SELECT max(number) FROM entry {of})",
+        (universe.encode(),),
+    )
+
+
+async def owl_and_hen(alice: Person, bob: Person) -> Passage:
+    """They are under way to the reef: the owl from far away, the hen from next door."""
+    passage = await opened(alice, bob)
+    meadow, far = alice.universe("universe:meadow"), await alice.makes("universe:far")
+    await alice.gates.take_gate(far)
+    goes = replace(left(alice, bob, passage, 0, Who(far, "owl")), universe=far, other=meadow)
+    await alice.signs(goes)
+    went = (await line_at(alice, far)).receipts[-1]
+    told = went.receipt.traveller.told
+    came = replace(went.receipt, kind="arrival", universe=meadow, other=far, answers=went.id)
+    await alice.signs(replace(came, traveller=told))
+    await alice.signs(left(alice, bob, passage, 1, Who(far, "owl")))
+    await alice.gates.send(passage, meadow, bytes([9]) * 16, Passenger(b"{}", "hen"), 1)
+    await bob.hears(alice)
+    return passage
+
+
+async def test_who_passed_a_universe_that_rotted_waits_and_the_others_are_answered(
+    people: tuple[Person, Person], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice, bob = people
+    passage = await owl_and_hen(alice, bob)
+    rots(tmp_path / "bob", "universe:far")
+    gates = Gates(lambda _: bob.ferry, bob.gates.lock, Events())
+    with caplog.at_level(logging.WARNING):
+        assert [await gates.answer(COMMONS) for _ in range(3)] == [1, 0, 0]
+    (told,) = [one.message for one in caplog.records]
+    assert "'universe:far' are damaged" in told
+    line = await line_at(bob, bob.universe("universe:reef"))
+    assert [one.receipt.traveller.who.soul for one in line.receipts] == ["hen"]
+    page = await travellers_through(bob.ferry, passage)
+    assert [one.who.soul for one in page.stories] == ["hen"]
+    assert not page.is_whole
+
+
+async def test_a_gate_whose_partner_rotted_is_looked_at_again_and_the_node_goes_on(
+    people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    alice, bob = people
+    await owl_and_hen(alice, bob)
+    rots(tmp_path / "bob", "universe:meadow")
+    passing = PassingTime()
+
+    async def rest(_: float) -> None:
+        await asyncio.sleep(0)
+
+    gates = Gates(lambda _: bob.ferry, bob.gates.lock, Events(), passing.clock_s)
+    task = asyncio.create_task(gates.run(rest, passing.wait))
+    try:
+        async with asyncio.timeout(60):
+            while len(passing.waits) < 3:
+                assert not task.done()
+                await asyncio.sleep(0)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert passing.waits[:3] == [10, 20, 40]
