@@ -77,7 +77,9 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "Send what makes it itself, and leave to the other game what that can make anew.",
     ),
     "story-too-long": (
-        "Where that traveller is depends on more universes than are read for one answer.",
-        "Let it begin anew as a traveller of the universe it is in.",
+        "Where that traveller is depends on more than is read for one answer, or on what is damaged"
+        " here.",
+        "Let it begin anew as a traveller of the universe it is in; what is damaged comes back with"
+        " a backup.",
     ),
 }

@@ -9,8 +9,8 @@ answer asks for all stories at once, and what is decided of one asks for the sto
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from node.errors import Conflict, NotFound, Rejected
@@ -66,6 +66,8 @@ class Page:
     """Whether each story was told: one through too many universes is left out."""
     next: str | None = None
     """Where the next page begins; None where this is the last one."""
+    untold: Sequence[Who] = ()
+    """Who was asked for and not told of: what they went through is too much to read, or damaged."""
     rests: Mapping[str, Rest] = field(default_factory=dict[str, Rest])
     """End → why its gate answers nobody who comes through the passage now."""
 
@@ -131,8 +133,10 @@ async def travellers_under(
         if under:
             stories.append(story)
             departures.append(under[-1])
-    is_whole = len(ends) == 2 and len(told) == len(whom)
-    return _page(stories, ends, is_whole=is_whole), departures
+    read = {story.who for story in told}
+    untold = [one for one in whom if one not in read]
+    page = _page(stories, ends, is_whole=len(ends) == 2 and not untold)
+    return replace(page, untold=untold), departures
 
 
 async def who_waits(
@@ -165,8 +169,9 @@ async def who_waits(
     if not found:
         detail = f"nobody waits under {migration.hex()} at a gate of this author's"
         raise NotFound(detail, code="unknown-migration")
-    if len({one.receipt.traveller.who for one, _ in found}) > 1:
-        raise ambiguous(migration, [one for one, _ in found])
+    whos = {one.receipt.traveller.who for one, _ in found}
+    if len(whos) > 1:
+        raise ambiguous(migration, whos)
     return next((each for each in found if each[1] is None), found[-1])
 
 
@@ -193,9 +198,8 @@ async def story_held(by: Ferry, who: Who) -> Story:
     return await Books(by).ask(lambda lines: story_of(who, lines))
 
 
-def ambiguous(migration: bytes, found: Sequence[Checked]) -> Conflict:
+def ambiguous(migration: bytes, whos: Set[Who]) -> Conflict:
     """Several left under it: by what one of them is named, in a request and in the shell."""
-    whos = {one.receipt.traveller.who for one in found}
     souls, origins = sorted({one.soul for one in whos}), sorted({one.origin for one in whos})
     which = say_which_soul(souls) if len(souls) > 1 else say_which_origin(origins)
     detail = f"{len(whos)} travellers left under {migration.hex()}: {which}"
@@ -247,7 +251,7 @@ def _page(
     doubtful = {name for end in ends for name in end.doubtful}
     behind = {name for end in ends for name in end.behind}
     rests: dict[str, Rest] = {name: rest for end in ends for name, rest in end.rests.items()}
-    return Page(stories, sorted(doubtful), sorted(behind), is_whole, more, rests)
+    return Page(stories, sorted(doubtful), sorted(behind), is_whole, more, rests=rests)
 
 
 def _end(name: str, passage: Passage, lines: Lines, behind: list[str], now_us: int) -> _End:

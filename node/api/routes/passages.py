@@ -223,7 +223,7 @@ async def list_travellers(node: Node, call: Call[TravellersQuery, None]) -> Trav
     migration = bytes.fromhex(query.migration)
     page, departures = await travellers_under(by, passage, migration, await _asked(node, query))
     if query.raw:
-        traveller = only_one(migration, departures)
+        traveller = only_one(migration, page, departures)
         data = await bytes_brought(node.store, node.network, traveller)
         checksum = {"X-Checksum": traveller.hash.hex()}
         return Response(data, 200, checksum, "application/octet-stream")

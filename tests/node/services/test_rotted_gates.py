@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from crdt.keys import COMMONS
+from node.errors import Conflict, Rejected
 from node.events import Events
 from node.gates import Gates
+from node.services import travellers
 from node.services.passengers import Passenger
-from node.services.travellers import travellers_through
+from node.services.taking import only_one
+from node.services.travellers import Asked, travellers_through, travellers_under
 from tests.node.passing_time import PassingTime
 from tests.node.services.test_cheats import line_at
 from tests.node.services.test_many_travellers import left
@@ -21,6 +24,8 @@ from tests.node.services.test_travel import Person, opened, opened_people
 from tests.storage.test_folding import rows
 from universe.passage import Passage
 from universe.receipts import Who
+
+OWLS, HENS = bytes([1]) * 16, bytes([9]) * 16
 
 
 @pytest.fixture
@@ -40,7 +45,7 @@ def rots(home: Path, universe: str) -> None:
     )
 
 
-async def owl_and_hen(alice: Person, bob: Person) -> Passage:
+async def owl_and_hen(alice: Person, bob: Person, owls: bytes = OWLS) -> Passage:
     """They are under way to the reef: the owl from far away, the hen from next door."""
     passage = await opened(alice, bob)
     meadow, far = alice.universe("universe:meadow"), await alice.makes("universe:far")
@@ -51,8 +56,9 @@ async def owl_and_hen(alice: Person, bob: Person) -> Passage:
     told = went.receipt.traveller.told
     came = replace(went.receipt, kind="arrival", universe=meadow, other=far, answers=went.id)
     await alice.signs(replace(came, traveller=told))
-    await alice.signs(left(alice, bob, passage, 1, Who(far, "owl")))
-    await alice.gates.send(passage, meadow, bytes([9]) * 16, Passenger(b"{}", "hen"), 1)
+    await alice.gates.send(passage, meadow, HENS, Passenger(b"{}", "hen"), 1)
+    leaves = left(alice, bob, passage, 0, Who(far, "owl"))
+    await alice.signs(replace(leaves, migration=owls))
     await bob.hears(alice)
     return passage
 
@@ -97,3 +103,34 @@ async def test_a_gate_whose_partner_rotted_is_looked_at_again_and_the_node_goes_
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert passing.waits[:3] == [10, 20, 40]
+
+
+async def test_bytes_of_nobody_are_taken_where_it_is_not_known_who_left(
+    people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    """The owl may be the one that is meant, or not: whoever asks says which one."""
+    alice, bob = people
+    passage = await owl_and_hen(alice, bob)
+    rots(tmp_path / "bob", "universe:far")
+    with pytest.raises(Rejected, match="how owl came here cannot be read"):
+        only_one(OWLS, *await travellers_under(bob.ferry, passage, OWLS, Asked()))
+    assert only_one(HENS, *await travellers_under(bob.ferry, passage, HENS, Asked())).inline
+
+
+@pytest.mark.parametrize("is_owl_too", [False, True])
+async def test_where_not_all_who_left_under_a_migration_were_read_the_one_meant_is_to_be_named(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch, is_owl_too: bool
+) -> None:
+    """Else the owl's bytes would be taken for the hen's, or nobody's be said to have left."""
+    monkeypatch.setattr(travellers, "PAGE_MAX", 3)
+    alice, bob = people
+    passage = await owl_and_hen(alice, bob, HENS if is_owl_too else OWLS)
+    ghosts = [Who(alice.universe(f"universe:ghost{number}"), "imp") for number in range(4)]
+    hens = [replace(left(alice, bob, passage, 0, one), migration=HENS) for one in ghosts]
+    await alice.signs(*hens)
+    await bob.hears(alice)
+    with pytest.raises(Conflict, match="travellers left under") as several:
+        only_one(HENS, *await travellers_under(bob.ferry, passage, HENS, Asked()))
+    assert "hen" in several.value.candidates
+    page, departures = await travellers_under(bob.ferry, passage, HENS, Asked("hen"))
+    assert only_one(HENS, page, departures).inline == b"{}"
