@@ -293,6 +293,15 @@ def gate_of(universe: str, key: bytes, lines: Lines) -> Line:
     return line
 
 
+def is_gate(universe: str, key: bytes, lines: Lines) -> bool:
+    """Whether `key` goes on with its line."""
+    try:
+        gate_of(universe, key, lines)
+    except CannotTravel:
+        return False
+    return True
+
+
 def where(place: Place) -> str:
     """In words."""
     match place:

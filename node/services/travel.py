@@ -26,7 +26,7 @@ from node.services.verdicts import Wanted, by_its_blob, has_share, is_agreed
 from registry.edits import Edit
 from registry.errors import CannotTravel
 from universe.behind import check_may_give_up, check_none_missing, given_up_with
-from universe.gate import Now, Verdict, Wish, decide, gate_of, hand_over, send
+from universe.gate import Now, Verdict, Wish, decide, gate_of, hand_over, is_gate, send
 from universe.gatebook import put_hand_over, put_recall, put_receipts
 from universe.gates import sign_hand_over
 from universe.names import parse_full_name
@@ -190,6 +190,8 @@ class Gatekeeper:
         """
         async with self.lock:
             books = await self._books(universe, even_deleted=True)
+            if not await books.ask(lambda lines: is_gate(universe, self.key, lines)):
+                return []
             open_ = await open_at(self.by, books, universe)
             passages = await passages_through(self.by, open_.coming)
             # What came through none of one's own waits, and its story is not even read.

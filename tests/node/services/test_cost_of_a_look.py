@@ -16,6 +16,8 @@ from node.errors import Conflict
 from node.events import Events
 from node.gates import Gates
 from node.services import coming, gatebooks
+from node.services.gatebooks import Books
+from node.services.passages import document_of
 from node.services.passengers import Passenger
 from node.services.travellers import Asked, travellers_through, who_waits
 from storage.documents import DocumentState
@@ -25,6 +27,10 @@ from tests.node.services.test_many_travellers import left
 from tests.node.services.test_room import joined
 from tests.node.services.test_travel import Person, opened, opened_people
 from tests.registry.attested import CAROL_DID
+from tests.storage.people import NOW_US
+from universe.gate import hand_over
+from universe.gatebook import put_hand_over
+from universe.gates import sign_hand_over
 from universe.receipts import Receipt, Traveller, Who
 
 
@@ -161,6 +167,29 @@ async def test_so_many_stories_are_read_in_a_look_and_the_others_in_the_next_one
         assert not await bob.gates.answer(bob.universe("universe:reef"))
         seen |= {name for name in reads if name.removeprefix("universe:").isdigit()}
     assert len(seen) == 35, "each of them has its turn again: it may be on its way by now"
+
+
+async def test_a_device_that_is_not_the_gate_reads_no_stories_and_looks_no_more(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coming, "READ_MAX", 20)
+    alice, bob = people
+    passage, reef = await opened(alice, bob), bob.universe("universe:reef")
+    ghosts = [Who(f"{CAROL_DID}/universe:{number}", "imp") for number in range(35)]
+    await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(ghosts)))
+    await bob.hears(alice)
+    device, another = bob.ferry.identity.device, bytes([7]) * 32
+    said = await Books(bob.ferry).ask(
+        lambda lines: hand_over(reef, another, device.public, lines, NOW_US)
+    )
+    edit = put_hand_over(sign_hand_over(said, device), now_us=NOW_US)
+    document = document_of(reef, "uni", COMMONS)
+    await bob.ferry.store.commit(document, edit, bob.ferry.identity.signer)
+    gates = Gates(lambda _: bob.ferry, bob.gates.lock, Events())
+    reads = reads_of(bob, monkeypatch)
+    assert await gates.answer(COMMONS) == 0
+    assert not [name for name in reads if name.removeprefix("universe:").isdigit()]
+    assert gates.put_off.first_s(now_s=gates.clock_s()) is None
 
 
 async def test_who_was_left_in_a_look_is_let_in_by_a_next_one_though_nothing_comes(
