@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, field
 
 from node.services.gatebooks import Books
-from node.services.passages import Ferry, passage_named
+from node.services.passages import Ferry, own_halves, passage_named
 from node.services.verdicts import judge_of, look_at
 from registry.errors import CannotTravel
 from universe.gate import ANSWERS_MAX, Found, Judge, Now, Verdict, due
@@ -106,6 +106,7 @@ class Look:
 
 
 async def passages_through(by: Ferry, departures: Iterable[Checked]) -> dict[str, Passage | None]:
-    """Those that these name, where they are held here."""
+    """Those that these name, of this author's: of what strangers name nothing is looked up."""
+    own = {one.proposal or one.full_name for one in await own_halves(by)}
     names = dict.fromkeys(one.receipt.passage for one in departures)
-    return {name: await passage_named(by, name) for name in names}
+    return {name: await passage_named(by, name) if name in own else None for name in names}

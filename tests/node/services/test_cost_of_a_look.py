@@ -192,6 +192,26 @@ async def test_a_device_that_is_not_the_gate_reads_no_stories_and_looks_no_more(
     assert gates.put_off.first_s(now_s=gates.clock_s()) is None
 
 
+async def test_of_passages_that_strangers_name_none_is_looked_up(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    passage, meadow = await opened(alice, bob), alice.universe("universe:meadow")
+    made_up = [
+        replace(
+            left(alice, bob, passage, number, Who(meadow, f"imp {number}")),
+            passage=f"{alice.ferry.did}/passage:made-up-{number}",
+        )
+        for number in range(40)
+    ]
+    await alice.signs(*made_up, left(alice, bob, passage, 99, Who(meadow, "hen")))
+    await bob.hears(alice)
+    reads = reads_of(bob, monkeypatch)
+    (signed,) = await bob.gates.answer(bob.universe("universe:reef"))
+    assert signed.receipt.traveller.who.soul == "hen"
+    assert not [name for name in reads if "made-up" in name]
+
+
 async def test_who_was_left_in_a_look_is_let_in_by_a_next_one_though_nothing_comes(
     people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
