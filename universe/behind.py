@@ -115,10 +115,11 @@ def check_may_give_up(
     if not missing or epoch < EPOCHS_GIVEN_UP_MAX:
         return
     by, souls = _told(missing)
+    close = _some([f"`panspermia passage close {one}`" for one in passages])
     detail = (
         f"the gate of {universe} was handed over {epoch} times, and gives up no more answers:"
         f" {by} answered {len(missing)} receipts that are not here, about {souls}."
-        f" `panspermia passage close {_some(passages)}` believes them no more, and costs nothing"
+        f" to believe them no more costs nothing: {close}"
     )
     raise CannotTravel(detail, "too-many-gates")
 

@@ -157,13 +157,13 @@ def list_(universe: str | None, namespace: str | None) -> None:
 @click.argument("passage")
 @click.option("--limit", type=click.IntRange(1, 1000), help="Of travellers; 1000, if not said.")
 @click.option("--cursor", help="Go on where the last page ended.")
+@click.option("--migration", type=MIGRATION, help="Only who left under it.")
 @IN_NAMESPACE
-def show(passage: str, limit: int | None, cursor: str | None, namespace: str | None) -> None:
+def show(passage: str, namespace: str | None, **page: int | str | None) -> None:
     """Show a passage, and where each of its travellers is: who is under way is first."""
     query = {"namespace": namespace}
     one = node().get(path_of(PATH, passage), query)["passage"]
-    page = {"limit": limit, "cursor": cursor, **query}
-    found = node().get(path_of(PATH, one["fullName"], "travellers"), page)
+    found = node().get(path_of(PATH, one["fullName"], "travellers"), {**page, **query})
     if wants_json():
         return print_json("passage", {"passage": one, **found})
     own = own_did()
@@ -181,7 +181,7 @@ def show(passage: str, limit: int | None, cursor: str | None, namespace: str | N
     for universe, why in found["rests"].items():
         say(rest_text(called.universe(universe), why), fg="yellow")
     if not found["whole"]:
-        say("Some are left out: they went through too many universes.", fg="yellow")
+        say("Some are left out: what they went through is too much to read.", fg="yellow")
     if found["next"]:
         say(f"More: --cursor {printable(found['next'])}", dim=True)
     return None

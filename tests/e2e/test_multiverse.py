@@ -202,6 +202,8 @@ def test_travellers_go_come_back_and_are_answered_by_commands(
     told.wait_for(bob, "p", "whale", "in-transit", bob.did)
     taken = tmp_path / "taken"  # who is to decide may look at it before
     take = ("passage", "take", "p", sent["migration"], "-o", str(taken))
+    under = told(bob, "passage", "show", "p", "--migration", sent["migration"])
+    assert [one["soul"] for one in under["travellers"]] == ["whale"]
     assert told(bob, *take)["traveller"]["soul"] == "whale"
     assert taken.read_bytes() == whale.read_bytes()
     yes = ("passage", "decide", "p", sent["migration"], "--accept", "--tick", "201")

@@ -101,3 +101,12 @@ def test_who_lies_about_answers_uses_up_no_gate_and_is_silenced_by_closing() -> 
     new = handed(MEADOW, key_of(77), lines)
     there = Checked(id_of(said), said)
     assert lines_of(left, *chain, there, gates=[*gates, new])[MEADOW].gate == new
+
+
+def test_of_several_passages_to_be_closed_each_has_its_command() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    names = [f"{PASSAGE}-{number}" for number in range(4)]
+    with pytest.raises(CannotTravel) as over:
+        check_may_give_up(MEADOW, EPOCHS_GIVEN_UP_MAX, [left], names)
+    commands = [f"`panspermia passage close {one}`" for one in names[:3]]
+    assert str(over.value).endswith(": " + ", ".join(commands) + " …")
