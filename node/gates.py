@@ -6,7 +6,7 @@ Nothing is queued: what is due is asked of the store each time, so what a kill i
 at the next start. Changes that come meanwhile are looked at together, a pause after the last look.
 Where nothing changes there is a look after 10 s, 20 s, … 10 min if a disk was full or busy; if
 somebody waits for the next day, each hour, and when it is time; after 30 s if more stories of
-travellers were left than one look reads.
+travellers were left than one look reads, until all were read since something changed.
 """
 
 import asyncio
@@ -121,6 +121,7 @@ class Gates:
 
         def note(event: AppendedEvent) -> None:
             if any(_is_ours(one) for one in event.documents):
+                self.stories.news += 1
                 changed.add(event.namespace)
                 wake.set()
 
@@ -205,6 +206,7 @@ class Gates:
         try:
             await self.fetch(blob, size)
             self.turns.came(blob)
+            self.stories.news += 1
         except FETCH_FAILURES as error:
             self.turns.failed(blob)
             log.info("the bytes of a traveller: %s", error)

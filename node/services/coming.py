@@ -17,11 +17,12 @@ from functools import partial
 from typing import Final, Generic, TypeVar
 
 from node.errors import Rejected
-from node.services.ends import on_their_way
+from node.services.ends import on_their_way, to_come_back
 from node.services.gatebooks import TOO_LONG, Books
 from storage.errors import Corrupt
+from universe.gate import ANSWERS_MAX
 from universe.lines import Lines
-from universe.receipts import Checked, Who
+from universe.receipts import Checked, Receipt, Who
 
 log = logging.getLogger(__name__)
 
@@ -47,41 +48,101 @@ class Read(Generic[Q, T]):
 
 
 @dataclass(slots=True)
+class _Turn:
+    """Of one passage where not all stories are read in one look."""
+
+    last: int = 0
+    """Number of the receipt of who was read last."""
+    found: list[tuple[bytes, int]] = field(default_factory=list[tuple[bytes, int]])
+    """Receipts by which somebody has come, of the last look; and the number that is their place."""
+    read: int = 0
+    """How many were, since something changed."""
+    news: int = 0
+
+
+@dataclass(slots=True)
 class StoryTurns:
     """Whose stories the next look reads. It begins anew with each start of the node."""
 
-    _last: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
-    """(universe, passage) that one's own agreed to → number of the departure of who was read last,
-    where others were left."""
+    news: int = 0
+    """How often something changed by which somebody may have come who had not."""
+    _turns: dict[tuple[str, str, str], _Turn] = field(
+        default_factory=dict[tuple[str, str, str], _Turn]
+    )
+    """(universe, passage that its owner agreed to, kind of receipt)."""
     _warned: set[str] = field(default_factory=set[str])
 
-    async def read(
+    async def coming(
         self, books: Books, universe: str, departures: Sequence[Checked]
     ) -> tuple[list[tuple[Checked, bool]], bool]:
         """Those of these departures to there that are on their way, in the same order, with whether
-        the gate that sent each is suspect; and whether all were read."""
-        through = defaultdict[str, list[Checked]](list)
-        for one in departures:
-            through[one.receipt.passage].append(one)
-        found, is_all = dict[bytes, tuple[Checked, bool]](), True
-        for passage, each in through.items():
-            key = universe, passage
-            groups = _in_turn(each, self._last.get(key, 0))
-            read = await read_in_turn(books, groups, on_their_way)
-            found |= {one.id: (one, is_suspect) for one, is_suspect in read.found}
+        the gate that sent each is suspect; and whether to go on though nothing changes."""
+        suspect, goes_on = await self._read(books, universe, departures, _come)
+        return [(one, suspect[one.id]) for one in departures if one.id in suspect], goes_on
+
+    async def refused(
+        self, books: Books, universe: str, refusals: Sequence[Checked]
+    ) -> tuple[list[Checked], bool]:
+        """Those of these refusals by which somebody is to come back, and the same."""
+        back, goes_on = await self._read(books, universe, refusals, _to_come_back)
+        return [one for one in refusals if one.id in back], goes_on
+
+    def answered(self, universe: str, said: Sequence[Receipt]) -> None:
+        """Whoever was found and left, as no more are answered at once, is the first to be read."""
+        self.news += bool(said)
+        answers = {one.answers for one in said}
+        if len(said) < ANSWERS_MAX:
+            return
+        for (where, _, _), turn in self._turns.items():
+            left = [place for id, place in turn.found if id not in answers]
+            if where == universe and left:
+                turn.last = left[0] - 1
+
+    async def _read(
+        self,
+        books: Books,
+        universe: str,
+        receipts: Sequence[Checked],
+        question: Callable[[Sequence[Checked], Books, Lines], list[tuple[bytes, bool]]],
+    ) -> tuple[dict[bytes, bool], bool]:
+        """What it says of each of these in turn; and whether to go on though nothing changes: until
+        all were read since something did."""
+        through = defaultdict[tuple[str, str, str], list[Checked]](list)
+        for one in receipts:
+            through[universe, one.receipt.passage, one.receipt.kind].append(one)
+        found, goes_on = dict[bytes, bool](), False
+        for key, each in through.items():
+            turn, news = self._turns.get(key, _Turn()), self.news
+            groups = _in_turn(each, turn.last)
+            read = await read_in_turn(books, groups, question)
+            found |= dict(read.found)
             self._warn(universe, read.damage)
-            if read.count < len(groups):
-                self._last[key] = groups[read.count - 1][0].receipt.seq
-                is_all = False
-            else:
-                self._last.pop(key, None)
-        return [found[one.id] for one in departures if one.id in found], is_all
+            if read.count == len(groups):
+                self._turns.pop(key, None)
+                continue
+            places = {one.id: whose[0].receipt.seq for whose in groups for one in whose}
+            count = read.count + (turn.read if turn.news == news else 0)
+            last = groups[read.count - 1][0].receipt.seq
+            come = [(id, places[id]) for id, _ in read.found]
+            self._turns[key] = _Turn(last, come, count, news)
+            goes_on = goes_on or count < len(groups) or self.news != news
+        return found, goes_on
 
     def _warn(self, universe: str, damage: str) -> None:
         """Once, however often it is looked at."""
         if damage and damage not in self._warned:
             self._warned.add(damage)
             log.warning("the gate of %s: who passed there waits: %s", universe, damage)
+
+
+def _come(departures: Sequence[Checked], books: Books, lines: Lines) -> list[tuple[bytes, bool]]:
+    return [(one.id, is_suspect) for one, is_suspect in on_their_way(departures, books, lines)]
+
+
+def _to_come_back(
+    refusals: Sequence[Checked], books: Books, lines: Lines
+) -> list[tuple[bytes, bool]]:
+    return [(one.id, True) for one in to_come_back(refusals, books, lines)]
 
 
 async def may_be_coming(books: Books, departures: Sequence[Checked]) -> set[bytes]:

@@ -16,7 +16,7 @@ from crdt.blob import BlobId
 from node.errors import Conflict, NotFound, Rejected
 from node.services.coming import StoryTurns
 from node.services.deleting import refuse_deleted, was_deleted
-from node.services.ends import departure_to, missing_at, open_at, to_come_back
+from node.services.ends import departure_to, missing_at, open_at
 from node.services.gatebooks import KIND, Books
 from node.services.looking import Came, Gate, Look, passages_through
 from node.services.passages import Ferry, check_carries, document_of, other_end, read_value
@@ -203,8 +203,8 @@ class Gatekeeper:
             now_us = self.by.clock_us()
             shares = await books.ask(lambda lines: Shares(lines[universe].receipts, now_us))
             free = [one for one in own if has_share(passages[one.receipt.passage], shares)]
-            coming, is_all = await self.stories.read(books, universe, free)
-            refused = await books.ask_each(open_.refused, to_come_back)
+            coming, goes_on = await self.stories.coming(books, universe, free)
+            refused, are_more = await self.stories.refused(books, universe, open_.refused)
             now = await self._now(books, universe, tick)
             is_gone = await self._is_deleted(universe)
             came = Came(coming, refused, open_.recalled, passages, is_gone)
@@ -216,11 +216,13 @@ class Gatekeeper:
                 await self._check_none_missing(books, universe)
             elif places.for_others < 1 and (waiting := await look.wanted(ENDLESS)):
                 raise full(books, universe, places, len(waiting))
-            if not is_all:
-                self._look_again(now_us + LOOK_AGAIN_US)
+            if goes_on or are_more:
+                self._look_again(self.by.clock_us() + LOOK_AGAIN_US)
             if (until_us := shares.put_off_until(own, said)) is not None:
                 self._look_again(until_us)
-            return await self._sign(books, universe, said, _returned(said, refused))
+            signed = await self._sign(books, universe, said, _returned(said, refused))
+            self.stories.answered(universe, said)
+            return signed
 
     def _look_again(self, at_us: int) -> None:
         self.put_off_until_us = min(at_us, self.put_off_until_us or at_us)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -31,7 +32,7 @@ from tests.storage.people import NOW_US
 from universe.gate import hand_over
 from universe.gatebook import put_hand_over
 from universe.gates import sign_hand_over
-from universe.receipts import Receipt, Traveller, Who
+from universe.receipts import Checked, Receipt, Traveller, Who
 
 
 @pytest.fixture
@@ -210,6 +211,119 @@ async def test_of_passages_that_strangers_name_none_is_looked_up(
     (signed,) = await bob.gates.answer(bob.universe("universe:reef"))
     assert signed.receipt.traveller.who.soul == "hen"
     assert not [name for name in reads if "made-up" in name]
+
+
+async def test_who_was_found_and_left_is_answered_before_others_are_read(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many others a partner makes up, who come after them."""
+    monkeypatch.setattr(coming, "READ_MAX", 40)
+    alice, bob = people
+    passage, meadow = await opened(alice, bob), alice.universe("universe:meadow")
+    hens = [Who(meadow, f"hen {number}") for number in range(39)]
+    ghosts = [Who(f"{CAROL_DID}/universe:{number}", "imp") for number in range(90)]
+    whos = [*hens, *ghosts]
+    await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(whos)))
+    await bob.hears(alice)
+    answered = [len(await bob.gates.answer(bob.universe("universe:reef"))) for _ in range(4)]
+    assert answered == [16, 16, 7, 0]
+
+
+async def test_where_nothing_changes_all_are_read_once_and_nobody_is_looked_for_any_more(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person is asked, and says nothing."""
+    monkeypatch.setattr(coming, "READ_MAX", 20)
+    alice, bob = people
+    passage, meadow = await opened(alice, bob, arrivals="ask"), alice.universe("universe:meadow")
+    whos = [Who(f"{CAROL_DID}/universe:{number}", "imp") for number in range(35)]
+    await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(whos)))
+    await bob.hears(alice)
+    passing, quiet = PassingTime(), asyncio.Event()
+
+    async def rest(_: float) -> None:
+        await asyncio.sleep(0)
+
+    async def wait(wake: asyncio.Event, wait_s: float | None) -> None:
+        if wait_s is None and not wake.is_set():
+            quiet.set()
+        await passing.wait(wake, wait_s)
+
+    gates = Gates(lambda _: bob.ferry, bob.gates.lock, Events(), passing.clock_s)
+    task = asyncio.create_task(gates.run(rest, wait))
+    try:
+        async with asyncio.timeout(60):
+            await quiet.wait()
+            assert passing.waits == [30, 30, 30], "ten in each, and the last five"
+            quiet.clear()
+            await alice.signs(left(alice, bob, passage, 99, Who(meadow, "hen")))
+            await bob.hears(alice)
+            await quiet.wait()
+            assert passing.waits == [30] * 6
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_refusals_have_their_turns_too(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever came by a long way left here again, and is sent back by a partner: so many of them
+    that one look cannot read how they came."""
+    most, imps = 6, 12
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    said = left(alice, bob, passage, 0, Who(meadow, "hen"))
+    said = replace(said, gate=alice.ferry.identity.device.public)
+    origin = await alice.makes("universe:start")
+    whos = [Who(origin, f"imp {number}") for number in range(imps)]
+    await wander(alice, bob, said, whos, most + 2)
+    whos.append(Who(meadow, "hen"))
+    came = await goes_on(alice, [left(alice, bob, passage, n, who) for n, who in enumerate(whos)])
+    await bob.hears(alice)
+    await replies(bob, "arrival", came)
+    back = [
+        replace(one.receipt, universe=reef, other=meadow, migration=(900 + n).to_bytes(16))
+        for n, one in enumerate(came)
+    ]
+    went = await goes_on(bob, back)
+    await alice.hears(bob)
+    await replies(alice, "refusal", went)
+    await bob.hears(alice)
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", most)
+    monkeypatch.setattr(coming, "READ_MAX", 4 * most)
+    reads, looks = reads_of(bob, monkeypatch), 0
+    while True:
+        looks += 1
+        reads.clear()
+        signed = await bob.gates.answer(reef)
+        assert reads.total() <= 12 * most
+        if signed:
+            break
+        assert bob.gates.put_off_until_us is not None, "there is a next look"
+    (one,) = signed
+    assert (one.receipt.kind, one.receipt.traveller.who.soul) == ("return", "hen")
+    assert 1 < looks <= imps
+
+
+async def goes_on(by: Person, departures: list[Receipt]) -> list[Checked]:
+    before = len((await line_at(by, departures[0].universe)).receipts)
+    await by.signs(*departures)
+    return list((await line_at(by, departures[0].universe)).receipts[before:])
+
+
+async def replies(by: Person, kind: Literal["arrival", "refusal"], to: list[Checked]) -> None:
+    await by.signs(
+        *(
+            replace(
+                one.receipt, kind=kind, universe=one.receipt.other, other=one.receipt.universe,
+                answers=one.id, traveller=one.receipt.traveller.told,
+                reason="no room" if kind == "refusal" else "",
+            )
+            for one in to
+        )
+    )  # fmt: skip
 
 
 async def test_who_was_left_in_a_look_is_let_in_by_a_next_one_though_nothing_comes(
