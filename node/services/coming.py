@@ -33,6 +33,11 @@ READ_MAX: Final = 2_048
 with so many no other story is begun. These are eight that are too long; all that an honest gate has
 under way, each through some twenty universes; or a thousand of whom nothing else is known."""
 
+RECEIPTS_MAX: Final = 20_000
+"""The same of the receipts that were read because of them: 70 µs each."""
+BYTES_MAX: Final = 64 << 20
+"""The same of the bytes of travellers in these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Read(Generic[Q, T]):
@@ -175,7 +180,7 @@ async def read_in_turn(
     """What is to be said of each of these: each is one question, in this order."""
     found, left_out, reading = list[T](), list[Sequence[Q]](), _Reading(books)
     for count, one in enumerate(groups):
-        if reading.cost >= READ_MAX:
+        if reading.is_much:
             return Read(found, count, left_out, reading.damage)
         said = await reading.ask(partial(question, one))
         if said is None:
@@ -193,7 +198,15 @@ class _Reading:
     own: Books | None = None
     """With what was read for those before."""
     cost: int = 0
+    receipts: int = 0
+    bytes_inline: int = 0
     damage: str = ""
+
+    @property
+    def is_much(self) -> bool:
+        """Whether no other story is begun."""
+        is_large = self.receipts >= RECEIPTS_MAX or self.bytes_inline >= BYTES_MAX
+        return is_large or self.cost >= READ_MAX
 
     async def ask(self, question: Callable[[Books, Lines], list[T]]) -> list[T] | None:
         """What it answers; None where that is too long, or what it says is damaged."""
@@ -210,7 +223,7 @@ class _Reading:
         self, own: Books, question: Callable[[Books, Lines], list[T]]
     ) -> list[T] | None:
         """None where more depends on it than there is room for, or than can be read."""
-        before = own.looked_for
+        before, receipts, bytes_inline = own.looked_for, own.receipts, own.bytes_inline
         try:
             return await own.ask(lambda lines: question(own, lines))
         except Corrupt as error:
@@ -222,3 +235,5 @@ class _Reading:
             return None
         finally:
             self.cost += own.looked_for - before
+            self.receipts += own.receipts - receipts
+            self.bytes_inline += own.bytes_inline - bytes_inline

@@ -19,9 +19,17 @@ Q = TypeVar("Q")
 TOO_LONG: Final = "story-too-long"
 UNIVERSES_MAX: Final = 256
 """Read whole for one act: those whose gates a traveller passed, and those they speak of."""
+RECEIPTS_MAX: Final = 131_072
+"""With so many read no other universe is, for one act: sixteen whose gates sent as many as they
+can. To verify them takes nine seconds, and most for one story."""
+BYTES_MAX: Final = 256 << 20
+"""The same of the bytes of travellers in them: eight universes whose gates sent as many as they
+can. All of it is in memory."""
+ASKED_MAX: Final = 18_800
+"""Who has a vote, for one act: as many as two documents name, of gates that are proven cheats."""
 VOTES_MAX: Final = 16_384
-"""Of who has a vote, and of what they answered, as much is remembered until the end of a look: two
-gates that are proven cheats and name as many as they can. Some 40 MB."""
+"""Of who has a vote, and of what they answered, as much is remembered from one story to the next of
+a look: some 40 MB."""
 KIND: Final = "uni"
 
 
@@ -61,6 +69,9 @@ class Books:
     """Of these, those of a universe whose document is here: any name may stand in a receipt."""
     looked_for: int = 0
     """Documents that were, here or not."""
+    receipts: int = 0
+    bytes_inline: int = 0
+    """Of travellers, in these."""
     _voted: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """(other, universe): of whom was read what they answered to that universe."""
     _lines: Lines = field(default_factory=Lines)
@@ -101,6 +112,9 @@ class Books:
                     raise Rejected(detail, code=TOO_LONG)
                 self.held += 1
                 book = await asyncio.to_thread(gatebook_of, document_of(*self._at(name)), state)
+                inline = (one.receipt.traveller.inline or b"" for one in book.receipts)
+                self.receipts += len(book.receipts)
+                self.bytes_inline += sum(map(len, inline))
             self.read[name] = book
             self._fresh.append(book)
 
@@ -111,8 +125,10 @@ class Books:
         self._fresh.append(GateBook(tuple(receipts)))
 
     async def ask(self, question: Callable[[Lines], T]) -> T:
-        """The answer, once every universe that it depends on was read."""
+        """The answer, once every universe that it depends on was read.
 
+        Raises `Rejected` where that is too much.
+        """
         while True:
             answer, refused, asked, votes = await asyncio.to_thread(self._asked, question)
             missing, votes = asked - self.read.keys(), votes - self._voted
@@ -120,8 +136,22 @@ class Books:
                 if refused is not None:
                     raise refused
                 return answer  # type: ignore[return-value]  # it answered, as it refused nothing
-            await self.load(missing)
+            for name in sorted(missing):
+                self._check_room()
+                await self.load([name])
+            if len(self._voted) + len(votes) > ASKED_MAX:
+                detail = f"where it is depends on what more than {ASKED_MAX:,} universes answered"
+                raise Rejected(detail, code=TOO_LONG)
             await self._load_votes(votes)
+
+    def _check_room(self) -> None:
+        """For one more universe. Raises `Rejected`."""
+        if self.receipts >= RECEIPTS_MAX or self.bytes_inline >= BYTES_MAX:
+            detail = (
+                f"the universes that its story goes through have {self.receipts:,} receipts with"
+                f" {self.bytes_inline:,} bytes of travellers: more are not read for it"
+            )
+            raise Rejected(detail, code=TOO_LONG)
 
     async def ask_read(
         self, question: Callable[[Lines], T], most: int, first: Callable[[str], bool]
@@ -219,5 +249,6 @@ class Books:
         lines = self.lines.copied()
         return Books(
             self.by, dict(self.read), self.held,
+            receipts=self.receipts, bytes_inline=self.bytes_inline,
             _voted=set(self._voted), _lines=lines, _votes=self._votes,
         )  # fmt: skip

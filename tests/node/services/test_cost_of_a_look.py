@@ -13,14 +13,14 @@ import pytest
 
 from crdt.change import DocumentId
 from crdt.keys import COMMONS
-from node.errors import Conflict
+from node.errors import Conflict, Rejected
 from node.events import Events
 from node.gates import Gates
 from node.services import coming, gatebooks
 from node.services.gatebooks import Books
 from node.services.passages import document_of
 from node.services.passengers import Passenger
-from node.services.travellers import Asked, travellers_through, who_waits
+from node.services.travellers import Asked, story_held, travellers_through, who_waits
 from storage.documents import DocumentState
 from tests.node.passing_time import PassingTime
 from tests.node.services.test_cheats import equivocates, line_at
@@ -324,6 +324,75 @@ async def replies(by: Person, kind: Literal["arrival", "refusal"], to: list[Chec
             for one in to
         )
     )  # fmt: skip
+
+
+async def comes_through(by: Person, said: Receipt, way: list[str], busy: int = 0) -> None:
+    """Its traveller comes to the meadow, through universes of which so much else is told too."""
+    for here, there in pairwise([*way, said.universe]):
+        for end in (here, there):
+            await by.gates.take_gate(end, only_first=True)
+        others = [
+            replace(
+                said, universe=here, migration=(100 + number).to_bytes(16),
+                traveller=Traveller.of(Who(here, f"other {number}"), bytes(100), "json"),
+            )
+            for number in range(busy)
+        ]  # fmt: skip
+        (went, *_) = await goes_on(by, [replace(said, universe=here, other=there), *others])
+        await replies(by, "arrival", [went])
+
+
+@pytest.mark.parametrize(("bound", "most"), [("RECEIPTS_MAX", 30), ("BYTES_MAX", 2_000)])
+async def test_no_other_story_is_begun_once_so_much_was_read(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    """The meadow's twelve among it, and eleven or twelve of each home."""
+    monkeypatch.setattr(coming, bound, most)
+    alice, bob = people
+    passage = await opened(alice, bob)
+    for number in range(6):
+        home = await alice.makes(f"universe:{number}")
+        leaves = left(alice, bob, passage, number, Who(home, "fox"))
+        await comes_through(alice, leaves, [home], busy=11)
+        await alice.signs(leaves)
+    await bob.hears(alice)
+    reads = reads_of(bob, monkeypatch)
+    for _ in range(3):
+        reads.clear()
+        assert len(await bob.gates.answer(bob.universe("universe:reef"))) == 2
+        assert len([name for name in reads if name.removeprefix("universe:").isdigit()]) == 2
+
+
+@pytest.mark.parametrize(
+    ("bound", "most"), [("RECEIPTS_MAX", 48), ("BYTES_MAX", 4_000), ("ASKED_MAX", 5)]
+)
+async def test_a_story_on_which_too_much_depends_is_too_long_and_no_other_one_waits(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    """However few the universes are that it goes through."""
+    alice, bob = people
+    passage, meadow = await opened(alice, bob), alice.universe("universe:meadow")
+    way = [await alice.makes(f"universe:{number}") for number in range(8)]
+    leaves = left(alice, bob, passage, 1, Who(way[0], "imp"))
+    await comes_through(alice, leaves, way, busy=0 if bound == "ASKED_MAX" else 11)
+    await alice.signs(leaves, left(alice, bob, passage, 2, Who(meadow, "hen")))
+    for here in way if bound == "ASKED_MAX" else []:
+        named = [
+            replace(leaves, universe=here, other=f"{CAROL_DID}/{here[-1]}{number}")
+            for number in range(3)
+        ]
+        await equivocates(
+            alice, [replace(one, migration=(700 + n).to_bytes(16)) for n, one in enumerate(named)]
+        )
+    await bob.hears(alice)
+    monkeypatch.setattr(gatebooks, bound, most)
+    reads = reads_of(bob, monkeypatch)
+    (signed,) = await bob.gates.answer(bob.universe("universe:reef"))
+    assert signed.receipt.traveller.who.soul == "hen"
+    assert len([name for name in reads if name.removeprefix("universe:").isdigit()]) < len(way)
+    with pytest.raises(Rejected) as over:
+        await story_held(bob.ferry, Who(way[0], "imp"))
+    assert over.value.reason == gatebooks.TOO_LONG
 
 
 async def test_who_was_left_in_a_look_is_let_in_by_a_next_one_though_nothing_comes(
