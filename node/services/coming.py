@@ -11,7 +11,7 @@ passage has a share of its own in a look, and within it all travellers have thei
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Generic, TypeVar
@@ -37,6 +37,12 @@ RECEIPTS_MAX: Final = 20_000
 """The same of the receipts that were read because of them: 70 µs each."""
 BYTES_MAX: Final = 64 << 20
 """The same of the bytes of travellers in these."""
+
+AGAIN_US: Final = 3_600_000_000
+"""Who was left out, as too much depends on it, is read of again after an hour: a story grows, and
+is shorter only where other receipts come to count."""
+LEFT_OUT_MAX: Final = 4_096
+"""Of these as many are remembered, by all gates: eight days' answers of a passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ class StoryTurns:
         default_factory=dict[tuple[str, str, str], _Turn]
     )
     """(universe, passage that its owner agreed to, kind of receipt)."""
+    _left_out: dict[tuple[str, Who], int] = field(default_factory=dict[tuple[str, Who], int])
+    """(universe, who was left out there) → when."""
     _warned: set[str] = field(default_factory=set[str])
 
     async def coming(
@@ -115,23 +123,42 @@ class StoryTurns:
         through = defaultdict[tuple[str, str, str], list[Checked]](list)
         for one in receipts:
             through[universe, one.receipt.passage, one.receipt.kind].append(one)
-        found, goes_on = dict[bytes, bool](), False
+        found, goes_on, now_us = dict[bytes, bool](), False, books.by.clock_us()
         for key, each in through.items():
             turn, news = self._turns.get(key, _Turn()), self.news
-            groups = _in_turn(each, turn.last)
+            groups = self._not_left_out(universe, _in_turn(each, turn.last), now_us)
             read = await read_in_turn(books, groups, question)
             found |= dict(read.found)
             self._warn(universe, read.damage)
+            self._leave_out(universe, read.left_out, now_us)
             if read.count == len(groups):
                 self._turns.pop(key, None)
                 continue
             places = {one.id: whose[0].receipt.seq for whose in groups for one in whose}
-            count = read.count + (turn.read if turn.news == news else 0)
+            out = len(read.left_out)  # they are none of the next look
+            count = read.count - out + (turn.read if turn.news == news else 0)
             last = groups[read.count - 1][0].receipt.seq
             come = [(id, places[id]) for id, _ in read.found]
             self._turns[key] = _Turn(last, come, count, news)
-            goes_on = goes_on or count < len(groups) or self.news != news
+            goes_on = goes_on or count < len(groups) - out or self.news != news
         return found, goes_on
+
+    def _not_left_out(
+        self, universe: str, groups: Iterable[list[Checked]], now_us: int
+    ) -> list[list[Checked]]:
+        def is_out(who: Who) -> bool:
+            at_us = self._left_out.get((universe, who))
+            return at_us is not None and 0 <= now_us - at_us < AGAIN_US
+
+        return [one for one in groups if not is_out(one[0].receipt.traveller.who)]
+
+    def _leave_out(self, universe: str, groups: Iterable[Sequence[Checked]], now_us: int) -> None:
+        for one in groups:
+            key = universe, one[0].receipt.traveller.who
+            self._left_out.pop(key, None)
+            self._left_out[key] = now_us
+        while len(self._left_out) > LEFT_OUT_MAX:
+            del self._left_out[next(iter(self._left_out))]
 
     def _warn(self, universe: str, damage: str) -> None:
         """Once, however often it is looked at."""

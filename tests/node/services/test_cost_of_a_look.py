@@ -395,6 +395,29 @@ async def test_a_story_on_which_too_much_depends_is_too_long_and_no_other_one_wa
     assert over.value.reason == gatebooks.TOO_LONG
 
 
+async def test_a_story_that_is_too_long_is_not_read_at_each_look(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    passage, reef = await opened(alice, bob), bob.universe("universe:reef")
+    way = [await alice.makes(f"universe:{number}") for number in range(8)]
+    leaves = left(alice, bob, passage, 1, Who(way[0], "imp"))
+    await comes_through(alice, leaves, way)
+    await alice.signs(leaves)
+    await bob.hears(alice)
+    now_us = NOW_US
+    bob.gates.by = replace(bob.ferry, clock_us=lambda: now_us)
+    reads, looks = reads_of(bob, monkeypatch), list[bool]()
+    for most, after_us in ((4, 0), (4, 1), (256, 3_599_999_999), (256, 3_600_000_000)):
+        monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", most)
+        now_us = NOW_US + after_us
+        reads.clear()
+        signed = await bob.gates.answer(reef)
+        looks.append(any(name.removeprefix("universe:").isdigit() for name in reads))
+        assert bool(signed) == (len(looks) == 4)
+    assert looks == [True, False, False, True], "an hour after the first one"
+
+
 async def test_who_was_left_in_a_look_is_let_in_by_a_next_one_though_nothing_comes(
     people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
