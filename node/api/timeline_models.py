@@ -72,6 +72,9 @@ class TimelineShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     canonicalEvents: tuple[SnapshotEntry, ...] | None = None
     """With `canonicalOnly`: the canonical snapshots among them."""
     next: str | None
+    whole: bool = True
+    """Whether all were asked who have a vote in which receipts of its gate count, where it signed
+    two with one number."""
 
 
 class NearestQuery(UniverseQuery, frozen=True):

@@ -54,6 +54,12 @@ def timeline(
         return say("Nothing yet. Keep a state: panspermia universe snapshot UNIVERSE FILE --tick N")
     for line, style in draw_timeline(found["entries"], petnames(own_did()), is_whole=all_):
         say(line, **style)
+    if not found.get("whole", True):
+        text = (
+            "Its gate signed two receipts with one number, and not all were asked which one counts."
+        )
+        say(text, fg="yellow")
+    return None
 
 
 @click.command("event")

@@ -56,6 +56,8 @@ class Said(msgspec.Struct, frozen=True):
 _SAID: Final = msgspec.json.Decoder(Said)
 AT_ONCE: Final = 64
 """Snapshots that are looked at together: of one tick there are few."""
+VOTING_MAX: Final = 1_024
+"""Of others whose word decides which of two receipts of a gate stands, one's own first."""
 FAMILY_MAX: Final = 1_000
 """Universes in one tree of forks: as many as a list has."""
 
@@ -74,6 +76,8 @@ class Line:
     snapshots: dict[bytes, SnapshotRow]
     events: dict[bytes, bytes]
     entries: tuple[Entry, ...]
+    is_whole: bool = True
+    """Whether all were asked who have a vote in which receipts of its gate count."""
 
 
 async def timeline_of(by: Ferry, row: ListedRow, *, is_as_sent: bool = False) -> Line:
@@ -86,10 +90,17 @@ async def timeline_of(by: Ferry, row: ListedRow, *, is_as_sent: bool = False) ->
     snapshots = await store.snapshots(row.number, limit=PAGE_MAX, is_newest_first=False)
     events = await store.events_of(row.number, limit=PAGE_MAX)
     travelled: Sequence[Checked] = ()
+    is_whole = True
     if has_gate(said_of(row)):
-        travelled = (await Books(by).ask(lambda lines: lines[name])).receipts
+        books = Books(by)
+        await books.load([name])
+        told, is_whole = await books.ask_read(
+            lambda lines: lines[name], VOTING_MAX, lambda other: parse_full_name(other)[0] == by.did
+        )
+        travelled = told.receipts
     # Thousands take a while to read.
-    return await asyncio.to_thread(_line, snapshots, events, travelled, is_as_sent=is_as_sent)
+    line = await asyncio.to_thread(_line, snapshots, events, travelled, is_as_sent=is_as_sent)
+    return replace(line, is_whole=is_whole)
 
 
 async def open_at(store: Store, row: ListedRow, tick: int) -> SnapshotRow:

@@ -113,6 +113,7 @@ async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> Timeline
         snapshots=() if query.bare else shown,
         canonicalEvents=canonical if query.canonicalOnly else None,
         next=node.cursors.seal(where, more),
+        whole=line.is_whole,
     )
 
 

@@ -9,12 +9,13 @@ import pytest
 
 from crdt.document import Editor
 from crdt.keys import COMMONS
-from node.services import journeys
+from node.services import journeys, timelines
 from node.services.journeys import journeys_of
 from node.services.passages import document_of
 from node.services.timelines import timeline_of
 from storage.listings import ListedRow
 from tests.node.services.test_cheats import equivocates, home_passage, line_at, writes
+from tests.node.services.test_cost_of_a_look import reads_of
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_travel import Person, opened, opened_people
 from tests.registry.attested import CAROL_DID
@@ -62,6 +63,32 @@ async def test_a_timeline_has_the_receipt_that_others_built_on(
     await bob.signs(lets_in(hen, second.id))
     acted_on = [one.id for one in (await line_at(bob, meadow)).receipts]
     assert await receipts_shown(bob, meadow) == acted_on == [second.id]
+
+
+async def test_a_timeline_asks_so_many_of_whom_a_gate_names_ones_own_first(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And says that it did not ask all of them."""
+    alice, bob = people
+    passage = await opened(alice, bob)
+    await home_passage(bob)
+    meadow, lagoon = alice.universe("universe:meadow"), bob.universe("universe:lagoon")
+    hen = replace(left(alice, bob, passage, 0, Who(meadow, "hen")), other=lagoon)
+    named = [
+        replace(hen, other=f"{CAROL_DID}/universe:{number}", migration=number.to_bytes(16))
+        for number in range(1, 31)
+    ]
+    _, second, *_ = await equivocates(alice, [hen, *named])
+    await bob.hears(alice)
+    await bob.signs(lets_in(hen, second.id))
+    row = await row_of(bob, meadow)
+    assert (await timeline_of(bob.ferry, row)).is_whole
+    monkeypatch.setattr(timelines, "VOTING_MAX", 4)
+    reads = reads_of(bob, monkeypatch)
+    line = await timeline_of(bob.ferry, row)
+    assert reads.total() == 5
+    assert second.id in {one.receipt for one in line.entries}
+    assert not line.is_whole
 
 
 async def answered(by: Person, author: str) -> list[tuple[str, str]]:
