@@ -43,7 +43,8 @@ ALTER TABLE lost ADD COLUMN is_in_doubt INTEGER NOT NULL DEFAULT 0;
 {DOUBT.format("lost")};
 """
 STEPS: tuple[str, ...] = (_LOST, _IN_DOUBT)
-"""What brings the file from version 1, which is `SCHEMA`, on to the next ones, in their order."""
+"""What brings the file from version 1, which is `SCHEMA`, on to the next ones, in their order. Each
+makes a table or a column, by which the version of a file is known whose header has rotted."""
 ADVICE = (
     "Move it away, with what is called the same and ends in -wal or -shm: what it held is fetched"
     " again from whoever has it."
@@ -73,7 +74,11 @@ def make_vault(path: Path, steps: tuple[str, ...] = STEPS) -> bool:
             _migrate(vault, path, steps, is_new=is_new)
     except sqlite3.DatabaseError as error:
         ours = as_ours(error)
-        if isinstance(ours, Corrupt):
+        # A file that says that it is of another version than it is has what a step is to make.
+        if (
+            isinstance(ours, Corrupt)
+            or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR
+        ):
             raise Corrupt(f"{path} is damaged: {error}. {ADVICE}") from error
         raise ours or error from error
     if is_new:

@@ -11,26 +11,22 @@ to others may hide what is good, and perhaps nobody else has that.
 
 import errno
 import os
-import re
-import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
-from storage.disk_room import DiskRoom
 from storage.errors import Corrupt, StorageError
 from storage.sqlite_errors import as_ours
 from storage.vault.leaves import Leaves
+from storage.vault.old_files import all_kept, check_room, end_log, keep, log_of, part_of, remove
 from storage.vault.opening import DOUBT, show_as_newest, sync_folder
 from storage.vault.salvage import Salvage
 
 BUSY_S: Final = 1.0
 """For another process that is just leaving it."""
-SPARE_BYTES: Final = 1 << 20
-"""Beside its own size, for what the new one has more of."""
 ADVICE: Final = (
     "Start the node again: where the disk has room for it once more, it is written anew with all"
     " that can be read. Then panspermia scrub fetches the rest from peers."
@@ -83,7 +79,7 @@ def rescue_before_opening(path: Path, make: Callable[[Path], object]) -> Rescue:
         note_damage(path)
     done = rescue(path, make)
     if done or "name" not in faults:
-        return replace(done, kept=", ".join(map(str, _all_kept(path))))
+        return replace(done, kept=", ".join(map(str, all_kept(path))))
     raise not_written_anew(f"{path.name} is damaged: {faults['name']}.", done)
 
 
@@ -109,13 +105,13 @@ def rescue(path: Path, make: Callable[[Path], object], *, is_sure: bool = False)
     try:
         kept = _write_anew(place, make, is_sure)
     except Exception as error:  # whatever rot can make of a copy: the old file is there, untouched
-        return Rescue(why_not=_said(error))
+        return Rescue(why_not=said(error))
     try:
         sync_folder(place.parent)  # else what is stored next is gone where the power goes
     except OSError as error:
         raise StorageError(
             f"{path.name} was looked through or written anew, and the disk does not say that it"
-            f" has it in its place: {_said(error)}. Nothing is lost: start the node again."
+            f" has it in its place: {said(error)}. Nothing is lost: start the node again."
         ) from error
     with suppress(OSError):  # else the next start finds that it is sound
         _note(path).unlink(missing_ok=True)
@@ -144,27 +140,27 @@ def _write_anew(path: Path, make: Callable[[Path], object], is_sure: bool) -> Pa
         _write_log_into(old, content.fileno(), path)
         if not is_sure and _is_sound(old):
             return None
-        _remove(new)
-        _part(path).unlink(missing_ok=True)
+        remove(new)
+        part_of(path).unlink(missing_ok=True)
         try:
-            _check_room(path)
+            check_room(path)
             _copy(old, content.fileno(), new, make)
             for one in (path, new):
-                _end_log(one)
+                end_log(one)
             sync_folder(path.parent)  # the new one is there, before the old one has another name
-            kept = _keep(path, content)
-            _end_log(path)  # a copy takes its time, and a log would be read as the new one's
+            kept = keep(path, content)
+            end_log(path)  # a copy takes its time, and a log would be read as the new one's
             os.replace(new, path)
         except Exception:
             with suppress(OSError):
-                _remove(new)
+                remove(new)
             raise
     return kept
 
 
 def _write_log_into(old: sqlite3.Connection, file: int, path: Path) -> None:
     """`file`: descriptor of the one at `path`, which `old` has alone."""
-    log = _log(path)
+    log = log_of(path)
     if log.exists() and log.stat().st_size:
         # Where the file was cut, and the log with it does not make it as long as that says that it
         # is, SQLite calls it malformed, time after time. As zeros those pages are only damaged.
@@ -186,17 +182,6 @@ def _faults_at_first(path: Path) -> dict[str, str]:
                 if isinstance(as_ours(error), Corrupt):
                     found[table] = str(error)
     return found
-
-
-def _check_room(path: Path) -> None:
-    """Raises `StorageError` where the disk has none for the new file beside the old one."""
-    copies = 1 if _can_have_two_names(path) else 2
-    size = copies * path.stat().st_size + SPARE_BYTES
-    free = DiskRoom(path.parent).available_bytes()
-    if free < size:
-        raise StorageError(
-            f"{-(-size >> 20):,} MiB of the disk are needed, {free >> 20:,} MiB are free: make room"
-        )
 
 
 def _copy(old: sqlite3.Connection, file: int, new: Path, make: Callable[[Path], object]) -> None:
@@ -229,69 +214,7 @@ def _is_sound(old: sqlite3.Connection) -> bool:
         raise
 
 
-def _keep(path: Path, content: BinaryIO) -> Path:
-    """The same file under a second name, on the disk when this returns. It always has one.
-
-    Nobody but `content` reads it: who closes a file gives away all locks of its process on it.
-    """
-    number, kept = 1, path.with_name(f"{path.name}.old")
-    while os.path.lexists(kept):
-        if not kept.is_symlink() and kept.samefile(path):  # a start that was killed came so far
-            return kept
-        number += 1
-        kept = path.with_name(f"{path.name}.old-{number}")
-    try:
-        os.link(path, kept)
-    except OSError:  # a file system that has one name for each
-        part = _part(path)
-        try:
-            content.seek(0)
-            with part.open("wb") as file:
-                part.chmod(0o600)
-                shutil.copyfileobj(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.rename(kept)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
-    sync_folder(path.parent)
-    return kept
-
-
-def _all_kept(path: Path) -> list[Path]:
-    """Those that `_keep` named and nobody deleted; mere names where they lie beside it."""
-    place = path.resolve()
-    whole = re.compile(re.escape(f"{place.name}.old") + r"(-\d+)?")
-    found = sorted(
-        one
-        for one in place.parent.glob("*.old*")
-        if whole.fullmatch(one.name) and not one.is_symlink()
-    )
-    is_beside = place.parent == path.parent.resolve()
-    return [Path(one.name) if is_beside else one for one in found]
-
-
-def _can_have_two_names(path: Path) -> bool:
-    try:
-        os.link(path, _part(path))
-    except OSError:
-        return False
-    _part(path).unlink()
-    return True
-
-
-def _end_log(path: Path) -> None:
-    """Raises `StorageError` where the last one to write it left a log that could not be written
-    into it: it would be read as that of the new file."""
-    log = _log(path)
-    if log.exists() and log.stat().st_size:
-        raise StorageError(f"{path.name} has a log that could not be written into it")
-    for one in (log, path.with_name(f"{path.name}-shm")):
-        one.unlink(missing_ok=True)
-
-
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -304,19 +227,5 @@ def _said(error: Exception) -> str:
     return said if isinstance(error, StorageError) else f"{type(error).__name__}: {said}"
 
 
-def _part(path: Path) -> Path:
-    """Of a second file that is not all there yet, or of a second name that is tried."""
-    return path.with_name(f"{path.name}.old.part")
-
-
-def _log(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
-
-
 def _note(path: Path) -> Path:
     return path.with_name(f"{path.name}.damaged")
-
-
-def _remove(new: Path) -> None:
-    for rest in ("", "-wal", "-shm", "-journal"):
-        new.with_name(new.name + rest).unlink(missing_ok=True)

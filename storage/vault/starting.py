@@ -1,12 +1,15 @@
 """The vault as a start finds it: brought to the newest schema, or written anew where it is damaged.
 
 of another program, or its first page is lost ─▸ refused, with what to do
+its header is none of ours, and its tables are ─▸ a copy with the right one in its place
 its end is lost, or a page on the way to the newest schema ─▸ written anew as one of that
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from storage.errors import Corrupt
+from storage.vault.header import mend_header
 from storage.vault.opening import ADVICE, is_vault, make_vault
 from storage.vault.rescue import (
     Rescue,
@@ -23,6 +26,12 @@ def start_vault(path: Path) -> Rescue:
     Raises `NewerSchema` (nothing was changed), `Corrupt` (it stays as it is) and `StorageError`:
     the disk does not say that it has what was written.
     """
+    is_mended = mend_header(path)
+    done = _start(path)
+    return replace(done, is_done=done.is_done or is_mended)
+
+
+def _start(path: Path) -> Rescue:
     try:
         make_vault(path)
     except Corrupt as error:

@@ -66,7 +66,7 @@ def test_one_step_after_the_other_brings_it_on(path: Path) -> None:
 
 def test_a_step_that_fails_changes_nothing(path: Path) -> None:
     make_vault(path)
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(Corrupt, match="syntax error"):
         make_vault(path, (*STEPS, f"{LATER}; SELECT nothing FROM nowhere"))
     with closing(sqlite3.connect(path)) as opened:
         assert opened.execute("PRAGMA user_version").fetchone() == (NEWEST,)

@@ -1,0 +1,177 @@
+"""The first 100 bytes of the file of snapshots, of which nearly all are the same in each.
+
+    others than in any of ours ─▸ a copy that has the right ones ─our tables─▸ in its place
+                                                                 └─no tables of ours─▸ thrown away
+
+One bit there makes SQLite refuse all of the file, or take it for one of another program, of a
+newer version, or that nobody may write to, though every row is there. What tells a file of ours is
+its tables. Source: https://www.sqlite.org/fileformat2.html, section 1.3.
+"""
+
+import fcntl
+import os
+import shutil
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from storage.errors import StorageError
+from storage.migration import HEADER_BYTES, MAGIC
+from storage.vault.old_files import check_room, end_log, keep, log_of, remove
+from storage.vault.opening import (
+    APPLICATION_ID,
+    PAGE_BYTES,
+    SCHEMA,
+    STEPS,
+    sync_folder,
+)
+from storage.vault.rescue import Rescue, not_written_anew, note_damage, said
+
+_SIZES: Final = [size.to_bytes(2, "big") for size in (PAGE_BYTES, 8_192)]
+"""Of pages; the first ones that were made had the second."""
+_SAME: Final = {
+    0: MAGIC,
+    18: b"\2\2",  # it has a log
+    20: b"\0\x40\x20\x20",
+    44: b"\0\0\0\4",
+    56: b"\0\0\0\1",
+    68: APPLICATION_ID.to_bytes(4, "big"),
+}
+"""What each has, by where it begins."""
+_HAS_NO_LOG: Final = b"\1\1"  # somebody may have told SQLite so
+_VERSION: Final = slice(60, 64)
+_SHARED: Final = (510, 0x4000_0002)  # bytes on which whoever has it open holds a lock
+_Tables = dict[str, list[str]]
+
+
+def mend_header(path: Path) -> bool:
+    """Whether the file at `path` had a header that no vault has, and now has the right one, in a
+    file that was noted as damaged; the one as it was stays beside it.
+
+    Raises `Corrupt` where that fails: it stays as it is.
+    """
+    place = path.resolve()
+    if not place.exists():
+        return False
+    with place.open("r+b") as content:
+        header = content.read(HEADER_BYTES)
+        if len(header) < HEADER_BYTES or not _is_wrong(place, header):
+            return False
+        try:
+            return _mend(path, place, content, header)
+        except (OSError, StorageError, sqlite3.Error) as error:
+            with suppress(OSError):
+                remove(_new(place))
+            fault = f"{path.name} has a header that no file of snapshots has."
+            raise not_written_anew(fault, Rescue(why_not=said(error))) from error
+
+
+def _mend(path: Path, place: Path, content: BinaryIO, header: bytes) -> bool:
+    new = _new(place)
+    try:
+        fcntl.lockf(content, fcntl.LOCK_EX | fcntl.LOCK_NB, *_SHARED)
+    except OSError as error:
+        raise StorageError("another program has it open: close that") from error
+    check_room(place)
+    remove(new)
+    _copy(content, new)
+    log = log_of(place)
+    if log.exists():
+        shutil.copyfile(log, log_of(new))
+    _write(new, _right(header, 1))
+    version = _version_of(new)
+    if not version:
+        remove(new)
+        return False
+    end_log(new)
+    with new.open("rb") as file:
+        _write(new, _right(file.read(HEADER_BYTES), version))
+    note_damage(path)
+    sync_folder(place.parent)
+    keep(place, content)
+    os.replace(new, place)
+    log.unlink(missing_ok=True)  # the new one has it
+    place.with_name(f"{place.name}-shm").unlink(missing_ok=True)
+    sync_folder(place.parent)
+    return True
+
+
+def _is_wrong(path: Path, header: bytes) -> bool:
+    """Also where nobody can tell what has it."""
+    version = int.from_bytes(header[_VERSION], "big")
+    right = _right(header, version)
+    if header[18:20] == _HAS_NO_LOG:
+        right = right[:18] + _HAS_NO_LOG + right[20:]
+    # Where more than what only we read is wrong, SQLite would not find what is there.
+    tables = _tables(path) if header[:60] == right[:60] else None
+    known = _known()
+    if header != right or not 0 < version <= len(known):
+        return tables is None or tables in known
+    # Some of version 1 have what the next one has.
+    return tables in known and tables not in known[version - 1 : max(version, 2)]
+
+
+def _right(header: bytes, version: int) -> bytes:
+    right = bytearray(header)
+    for at, value in _SAME.items():
+        right[at : at + len(value)] = value
+    if header[16:18] not in _SIZES:
+        right[16:18] = _SIZES[0]
+    right[_VERSION] = version.to_bytes(4, "big")
+    return bytes(right)
+
+
+def _version_of(path: Path) -> int:
+    """0 where it has others than our tables; a version that it can be brought on from."""
+    tables = _tables(path)
+    return next((version for version, one in enumerate(_known(), 1) if one == tables), 0)
+
+
+def _known() -> list[_Tables]:
+    """Those of each version."""
+    found: list[_Tables] = []
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as vault:
+        for sql in (SCHEMA.read_text(encoding="utf-8"), *STEPS):
+            vault.executescript(sql)
+            found.append(_columns(vault))
+    return found
+
+
+def _tables(path: Path) -> _Tables | None:
+    """With their columns; None where nobody can tell."""
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as vault:
+            vault.execute("PRAGMA writable_schema = ON")  # else one that was cut cannot be opened
+            return _columns(vault)
+    except sqlite3.Error:
+        return None
+
+
+def _columns(vault: sqlite3.Connection) -> _Tables:
+    found: _Tables = {}
+    for table, column in vault.execute(
+        "SELECT s.name, c.name FROM sqlite_schema s, pragma_table_info(s.name) c"
+        " WHERE s.type = 'table' AND s.name NOT GLOB 'sqlite_*' ORDER BY c.cid"
+    ):
+        found.setdefault(table, []).append(column)
+    return found
+
+
+def _copy(content: BinaryIO, new: Path) -> None:
+    content.seek(0)
+    with new.open("wb") as file:
+        new.chmod(0o600)
+        shutil.copyfileobj(content, file)
+
+
+def _write(path: Path, header: bytes) -> None:
+    """It is on the disk when this returns."""
+    with path.open("r+b") as file:
+        file.write(header)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")

@@ -1,0 +1,106 @@
+"""The file of snapshots as it was, beside the one that took its place, and the log of each.
+
+snapshots.db    ─▸ snapshots.db.old, or .old-2, … where that is taken
+snapshots.db-wal ─▸ snapshots.db.old-wal, where it could not be written into its file
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from storage.disk_room import DiskRoom
+from storage.errors import StorageError
+from storage.vault.opening import sync_folder
+
+SPARE_BYTES: Final = 1 << 20
+"""Beside its own size, for what the new one has more of."""
+
+
+def check_room(path: Path) -> None:
+    """Raises `StorageError` where the disk has none for the new file beside the old one."""
+    copies = 1 if _can_have_two_names(path) else 2
+    size = copies * path.stat().st_size + SPARE_BYTES
+    free = DiskRoom(path.parent).available_bytes()
+    if free < size:
+        raise StorageError(
+            f"{-(-size >> 20):,} MiB of the disk are needed, {free >> 20:,} MiB are free: make room"
+        )
+
+
+def keep(path: Path, content: BinaryIO) -> Path:
+    """The same file under a second name, on the disk when this returns. It always has one.
+
+    Nobody but `content` reads it: who closes a file gives away all locks of its process on it.
+    """
+    number, kept = 1, path.with_name(f"{path.name}.old")
+    while os.path.lexists(kept):
+        if not kept.is_symlink() and kept.samefile(path):  # a start that was killed came so far
+            return kept
+        number += 1
+        kept = path.with_name(f"{path.name}.old-{number}")
+    try:
+        os.link(path, kept)
+    except OSError:  # a file system that has one name for each
+        part = part_of(path)
+        try:
+            content.seek(0)
+            with part.open("wb") as file:
+                part.chmod(0o600)
+                shutil.copyfileobj(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(kept)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+    sync_folder(path.parent)
+    return kept
+
+
+def all_kept(path: Path) -> list[Path]:
+    """Those that `keep` named and nobody deleted; mere names where they lie beside it."""
+    place = path.resolve()
+    whole = re.compile(re.escape(f"{place.name}.old") + r"(-\d+)?")
+    found = sorted(
+        one
+        for one in place.parent.glob("*.old*")
+        if whole.fullmatch(one.name) and not one.is_symlink()
+    )
+    is_beside = place.parent == path.parent.resolve()
+    return [Path(one.name) if is_beside else one for one in found]
+
+
+def end_log(path: Path) -> None:
+    """Raises `StorageError` where the last one to write it left a log that could not be written
+    into it: it would be read as that of the new file."""
+    log = log_of(path)
+    if log.exists() and log.stat().st_size:
+        raise StorageError(f"{path.name} has a log that could not be written into it")
+    for one in (log, path.with_name(f"{path.name}-shm")):
+        one.unlink(missing_ok=True)
+
+
+def remove(new: Path) -> None:
+    """It and all that SQLite lays beside it."""
+    for rest in ("", "-wal", "-shm", "-journal"):
+        new.with_name(new.name + rest).unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    """Of a second file that is not all there yet, or of a second name that is tried."""
+    return path.with_name(f"{path.name}.old.part")
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _can_have_two_names(path: Path) -> bool:
+    try:
+        os.link(path, part_of(path))
+    except OSError:
+        return False
+    part_of(path).unlink()
+    return True

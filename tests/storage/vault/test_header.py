@@ -1,0 +1,161 @@
+"""One bit of the header: all of the file is there, and a start makes it one that can be used."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from storage.errors import Corrupt, NewerSchema
+from storage.vault.opening import PAGE_BYTES, STEPS, make_vault
+from storage.vault.starting import start_vault
+from tests.storage.test_rescued import files
+from tests.storage.vault.test_starting import (
+    KEYS,
+    OBJECTS,
+    filled,
+    readable,
+    rows,
+    write_and_die,
+)
+
+LOST = "SELECT number, key, id, height, below, is_back FROM lost"
+ALL_STEPS = [STEPS[:number] for number in range(1 + len(STEPS))]
+
+
+def spoil(path: Path, at: int, bit: int) -> bytes:
+    """Gives what the file is then."""
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1 << bit
+    path.write_bytes(content)
+    return bytes(content)
+
+
+def is_written_to(path: Path) -> bool:
+    with closing(sqlite3.connect(path)) as vault, vault:
+        vault.execute("INSERT INTO whole VALUES (5000, x'00')")
+    return True
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("base") / "snapshots.db"
+    filled(path, STEPS)
+    return path
+
+
+BITS = (0, 0), (16, 3), (17, 3), (18, 0), (19, 0), (20, 5), (22, 0), (29, 4), (47, 0), (59, 1)
+OUR_BITS = (60, 7), (61, 0), (63, 0), (63, 1), (63, 2), (67, 0), (68, 7), (71, 0)
+
+
+@pytest.mark.parametrize(("at", "bit"), [*BITS, *OUR_BITS])
+def test_whatever_one_bit_of_it_becomes_nothing_is_lost(
+    base: Path, tmp_path: Path, at: int, bit: int
+) -> None:
+    path = tmp_path / "snapshots.db"
+    shutil.copy(base, path)
+    before = spoil(path, at, bit)
+    done = start_vault(path)
+    if done:
+        assert done.kept == "snapshots.db.old"
+        assert (tmp_path / "snapshots.db.old").read_bytes() == before
+    assert readable(path) == len(KEYS)
+    assert rows(path, LOST) == rows(base, LOST)
+    assert rows(path, "PRAGMA user_version") == [(1 + len(STEPS),)]
+    assert is_written_to(path)
+    assert not start_vault(path)
+    assert files(tmp_path) <= {"snapshots.db", "snapshots.db.old"}
+
+
+@pytest.mark.parametrize("steps", ALL_STEPS)
+def test_an_older_one_that_says_that_it_is_of_no_version_is_brought_on(
+    tmp_path: Path, steps: tuple[str, ...]
+) -> None:
+    path = tmp_path / "snapshots.db"
+    filled(path, steps)
+    content = bytearray(path.read_bytes())
+    content[60:64] = bytes(4)
+    path.write_bytes(content)
+    assert start_vault(path)
+    assert rows(path, "PRAGMA user_version") == [(1 + len(STEPS),)]
+    assert readable(path) == len(KEYS)
+
+
+def test_each_version_is_known_by_its_tables(tmp_path: Path) -> None:
+    told: list[object] = []
+    for number, steps in enumerate(ALL_STEPS):
+        path = tmp_path / str(number)
+        make_vault(path, steps)
+        told.append(rows(path, "SELECT sql FROM sqlite_schema WHERE type = 'table' ORDER BY 1"))
+    assert all(told.count(one) == 1 for one in told)
+
+
+def test_what_is_in_the_log_alone_is_not_lost_with_it(base: Path, tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    shutil.copy(base, path)
+    write_and_die(path)
+    spoil(path, 70, 3)
+    assert start_vault(path)
+    assert rows(path, "SELECT id FROM whole WHERE id > 200") == [(1_000,)]
+    assert readable(path) == len(OBJECTS)
+
+
+def test_one_of_a_newer_version_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    make_vault(path, (*STEPS, "CREATE TABLE later (a INTEGER) STRICT"))
+    before = path.read_bytes()
+    with pytest.raises(NewerSchema):
+        start_vault(path)
+    assert path.read_bytes() == before
+    assert files(tmp_path) == {"snapshots.db"}
+
+
+def test_one_of_another_program_whose_header_rotted_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript(
+            f"PRAGMA page_size = {PAGE_BYTES}; CREATE TABLE theirs (a); PRAGMA user_version = 1;"
+        )
+    before = spoil(path, 3, 1)
+    with pytest.raises(Corrupt, match="Move it away"):
+        start_vault(path)
+    assert path.read_bytes() == before
+    assert files(tmp_path) == {"snapshots.db"}
+
+
+def test_where_it_cannot_be_mended_nobody_is_told_to_throw_it_away(
+    base: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "snapshots.db"
+    shutil.copy(base, path)
+    before = spoil(path, 70, 3)
+    (tmp_path / "snapshots.db.new").mkdir()  # as a full disk: nothing can be made there
+    with pytest.raises(Corrupt, match="could not be written anew") as raised:
+        start_vault(path)
+    assert "Move it away" not in str(raised.value)
+    assert path.read_bytes() == before
+    (tmp_path / "snapshots.db.new").rmdir()
+    assert start_vault(path)
+
+
+def test_while_another_has_it_open_it_stays_as_it_is(base: Path, tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    shutil.copy(base, path)
+    code = (
+        "import sqlite3, sys; vault = sqlite3.connect(sys.argv[1])\n"
+        "vault.execute('SELECT count(*) FROM name').fetchall(); print(flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout
+        other.stdout.readline()
+        before = spoil(path, 70, 3)
+        with pytest.raises(Corrupt, match="another program has it open"):
+            start_vault(path)
+        assert path.read_bytes() == before
+        other.communicate(b"\n")
+    assert start_vault(path)
