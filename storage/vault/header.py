@@ -8,7 +8,6 @@ newer version, or that nobody may write to, though every row is there. What tell
 its tables. Source: https://www.sqlite.org/fileformat2.html, section 1.3.
 """
 
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -18,13 +17,12 @@ from typing import BinaryIO, Final
 
 from storage.errors import StorageError
 from storage.migration import HEADER_BYTES, MAGIC
-from storage.vault.old_files import check_room, end_log, keep, log_of, remove
+from storage.vault.old_files import alone, check_room, end_log, keep, log_of, remove, sync_folder
 from storage.vault.opening import (
     APPLICATION_ID,
     PAGE_BYTES,
     SCHEMA,
     STEPS,
-    sync_folder,
 )
 from storage.vault.rescue import Rescue, not_written_anew, note_damage, said
 
@@ -41,7 +39,6 @@ _SAME: Final = {
 """What each has, by where it begins."""
 _HAS_NO_LOG: Final = b"\1\1"  # somebody may have told SQLite so
 _VERSION: Final = slice(60, 64)
-_SHARED: Final = (510, 0x4000_0002)  # bytes on which whoever has it open holds a lock
 _Tables = dict[str, list[str]]
 
 
@@ -69,10 +66,7 @@ def mend_header(path: Path) -> bool:
 
 def _mend(path: Path, place: Path, content: BinaryIO, header: bytes) -> bool:
     new = _new(place)
-    try:
-        fcntl.lockf(content, fcntl.LOCK_EX | fcntl.LOCK_NB, *_SHARED)
-    except OSError as error:
-        raise StorageError("another program has it open: close that") from error
+    alone(content)
     check_room(place)
     remove(new)
     _copy(content, new)

@@ -1,9 +1,10 @@
 """The file of snapshots as it was, beside the one that took its place, and the log of each.
 
 snapshots.db    ─▸ snapshots.db.old, or .old-2, … where that is taken
-snapshots.db-wal ─▸ snapshots.db.old-wal, where it could not be written into its file
+snapshots.db-wal ─▸ snapshots.db.old-wal, where it is that of no file
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -12,10 +13,10 @@ from typing import BinaryIO, Final
 
 from storage.disk_room import DiskRoom
 from storage.errors import StorageError
-from storage.vault.opening import sync_folder
 
 SPARE_BYTES: Final = 1 << 20
 """Beside its own size, for what the new one has more of."""
+_SHARED: Final = (510, 0x4000_0002)  # bytes on which whoever has it open holds a lock
 
 
 def check_room(path: Path) -> None:
@@ -34,35 +35,52 @@ def keep(path: Path, content: BinaryIO) -> Path:
 
     Nobody but `content` reads it: who closes a file gives away all locks of its process on it.
     """
-    number, kept = 1, path.with_name(f"{path.name}.old")
-    while os.path.lexists(kept):
-        if not kept.is_symlink() and kept.samefile(path):  # a start that was killed came so far
-            return kept
-        number += 1
-        kept = path.with_name(f"{path.name}.old-{number}")
+    for kept in all_kept(path):
+        at = path.with_name(kept.name)
+        if at.samefile(path):  # a start that was killed came so far
+            return at
+    kept = _free_name(path)
     try:
         os.link(path, kept)
     except OSError:  # a file system that has one name for each
-        part = part_of(path)
-        try:
-            content.seek(0)
-            with part.open("wb") as file:
-                part.chmod(0o600)
-                shutil.copyfileobj(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.rename(kept)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        _copy(content, kept, part_of(path))
     sync_folder(path.parent)
     return kept
+
+
+def keep_copies(path: Path, content: BinaryIO, log: BinaryIO) -> None:
+    """Of the file at `path` and its log, on the disk when this returns."""
+    name = _free_name(path)
+    _copy(log, log_of(name), part_of(path))
+    _copy(content, name, part_of(path))
+    sync_folder(path.parent)
+
+
+def alone(content: BinaryIO) -> None:
+    """Nobody else has the file of `content` open with SQLite until that is closed.
+
+    Raises `StorageError` where somebody has.
+    """
+    try:
+        fcntl.lockf(content, fcntl.LOCK_EX | fcntl.LOCK_NB, *_SHARED)
+    except OSError as error:
+        raise StorageError("another program has it open: close that") from error
+
+
+def set_log_aside(path: Path) -> None:
+    """What lies there as the log of `path` is that of no file: it may have what nobody else has."""
+    log = log_of(path)
+    if log.exists() and log.stat().st_size:
+        log.rename(log_of(_free_name(path)))
+        sync_folder(path.parent)
+    log.unlink(missing_ok=True)
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
 
 
 def all_kept(path: Path) -> list[Path]:
     """Those that `keep` named and nobody deleted; mere names where they lie beside it."""
     place = path.resolve()
-    whole = re.compile(re.escape(f"{place.name}.old") + r"(-\d+)?")
+    whole = re.compile(re.escape(f"{place.name}.old") + r"(-\d+)?(-wal)?")
     found = sorted(
         one
         for one in place.parent.glob("*.old*")
@@ -88,6 +106,15 @@ def remove(new: Path) -> None:
         new.with_name(new.name + rest).unlink(missing_ok=True)
 
 
+def sync_folder(folder: Path) -> None:
+    """What was made, renamed or deleted in it is so on the disk."""
+    file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
 def part_of(path: Path) -> Path:
     """Of a second file that is not all there yet, or of a second name that is tried."""
     return path.with_name(f"{path.name}.old.part")
@@ -95,6 +122,29 @@ def part_of(path: Path) -> Path:
 
 def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
+
+
+def _free_name(path: Path) -> Path:
+    """Under which no old file lies, and no log of one."""
+    number, name = 1, path.with_name(f"{path.name}.old")
+    while os.path.lexists(name) or os.path.lexists(log_of(name)):
+        number += 1
+        name = path.with_name(f"{path.name}.old-{number}")
+    return name
+
+
+def _copy(content: BinaryIO, name: Path, part: Path) -> None:
+    try:
+        content.seek(0)
+        with part.open("wb") as file:
+            part.chmod(0o600)
+            shutil.copyfileobj(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(name)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _can_have_two_names(path: Path) -> bool:

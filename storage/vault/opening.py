@@ -15,6 +15,7 @@ from pathlib import Path
 from storage.errors import Corrupt, NewerSchema
 from storage.migration import check_header
 from storage.sqlite_errors import as_ours
+from storage.vault.old_files import set_log_aside, sync_folder
 
 HOMES = "panspermia.db"  # the database of a home, whose vault needs no name of its own
 APPLICATION_ID = 0x50414E56  # "PANV"
@@ -64,8 +65,7 @@ def make_vault(path: Path, steps: tuple[str, ...] = STEPS) -> bool:
     """
     is_new = not path.exists() or path.stat().st_size == 0
     if is_new:
-        for rest in ("-wal", "-shm"):  # of a file that somebody took away: it is part of no other
-            path.with_name(path.name + rest).unlink(missing_ok=True)
+        set_log_aside(path)  # of a file that somebody took away: it is part of no other
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     else:
         check_header(path, ADVICE)
@@ -141,12 +141,3 @@ def show_as_newest(vault: sqlite3.Connection) -> None:
         )
     elif not is_newest:
         vault.execute("CREATE TEMP VIEW lost AS SELECT *, 0 AS is_in_doubt FROM main.lost")
-
-
-def sync_folder(folder: Path) -> None:
-    """What was made, renamed or deleted in it is so on the disk."""
-    file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

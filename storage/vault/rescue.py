@@ -21,8 +21,17 @@ from typing import Final
 from storage.errors import Corrupt, StorageError
 from storage.sqlite_errors import as_ours
 from storage.vault.leaves import Leaves
-from storage.vault.old_files import all_kept, check_room, end_log, keep, log_of, part_of, remove
-from storage.vault.opening import DOUBT, show_as_newest, sync_folder
+from storage.vault.old_files import (
+    all_kept,
+    check_room,
+    end_log,
+    keep,
+    log_of,
+    part_of,
+    remove,
+    sync_folder,
+)
+from storage.vault.opening import DOUBT, show_as_newest
 from storage.vault.salvage import Salvage
 
 BUSY_S: Final = 1.0

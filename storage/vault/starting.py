@@ -1,16 +1,20 @@
 """The vault as a start finds it: brought to the newest schema, or written anew where it is damaged.
 
 of another program, or its first page is lost ─▸ refused, with what to do
+its log has rotted, and goes on behind that ─▸ both are kept, and it is read to its end
 its header is none of ours, and its tables are ─▸ a copy with the right one in its place
+all of it is lost, and its log is there ─▸ one page of zeros, and so cut
 its end is lost, or a page on the way to the newest schema ─▸ written anew as one of that
 """
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from storage.errors import Corrupt
 from storage.vault.header import mend_header
-from storage.vault.opening import ADVICE, is_vault, make_vault
+from storage.vault.log import has_first_page, mend_log
+from storage.vault.opening import ADVICE, PAGE_BYTES, is_vault, make_vault
 from storage.vault.rescue import (
     Rescue,
     not_written_anew,
@@ -26,9 +30,17 @@ def start_vault(path: Path) -> Rescue:
     Raises `NewerSchema` (nothing was changed), `Corrupt` (it stays as it is) and `StorageError`:
     the disk does not say that it has what was written.
     """
-    is_mended = mend_header(path)
+    is_mended = mend_log(path)
+    is_mended |= mend_header(path)
+    _lay_first_page(path)
     done = _start(path)
     return replace(done, is_done=done.is_done or is_mended)
+
+
+def _lay_first_page(path: Path) -> None:
+    """Beside an empty file SQLite throws the log away, which may have all that was here."""
+    if path.exists() and not path.stat().st_size and has_first_page(path):
+        os.truncate(path, PAGE_BYTES)
 
 
 def _start(path: Path) -> Rescue:

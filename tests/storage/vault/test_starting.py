@@ -1,5 +1,6 @@
 """What a start does with a file that cannot be brought to the newest schema, or that was cut."""
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -25,6 +26,7 @@ from tests.storage.test_whole_again import readable as readable_blobs
 OBJECTS = [Random(seed).randbytes(3_000) for seed in range(200)]
 KEYS = [payload_digest(data) for data in OBJECTS]
 LOST = "SELECT number, key, id, height, below, is_back, is_in_doubt FROM lost"
+ROOT = Path(__file__).parents[3]
 POINTERS = 2  # the page that says which page leads to which
 
 
@@ -221,3 +223,39 @@ def test_a_header_that_calls_a_part_of_each_page_reserved_is_not_believed(tmp_pa
     note_damage(path)
     assert start_vault(path)
     assert readable(path) == len(KEYS)
+
+
+@pytest.mark.parametrize("left", [0, 50])
+def test_what_is_in_the_log_is_read_though_nothing_of_its_file_is_left(
+    tmp_path: Path, left: int
+) -> None:
+    path = tmp_path / "snapshots.db"
+    write_all_and_die(path)
+    os.truncate(path, left)
+    assert start_vault(path)
+    assert readable(path) == len(KEYS)
+    assert not start_vault(path)
+
+
+def write_all_and_die(path: Path) -> None:
+    """What it wrote is in the log alone, with the pages that were there before."""
+    code = (
+        "import os, sys; from pathlib import Path; from storage.vault.rows import encode, put\n"
+        "from tests.storage.vault.worlds import open_vault\n"
+        "from tests.storage.vault.test_starting import KEYS, OBJECTS\n"
+        "with open_vault(Path(sys.argv[1])) as vault:\n"
+        "    vault.execute('PRAGMA vault.wal_autocheckpoint = 0')\n"
+        "    for one in encode(zip(KEYS, OBJECTS)): put(vault, [one])\n"
+        "    os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, cwd=ROOT)
+
+
+def test_a_log_beside_an_empty_file_that_tells_of_no_vault_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    path.touch()
+    (tmp_path / "snapshots.db-wal").write_bytes(b"a letter" * 100)
+    assert not start_vault(path)
+    assert (tmp_path / "snapshots.db.old-wal").read_bytes() == b"a letter" * 100
+    assert readable(path) == 0
+    assert start_vault(path).kept == "snapshots.db.old-wal"
