@@ -38,6 +38,7 @@ MARGIN: Final = 1 << 20
 _AFTER_KEYS: Final = b"\xff" * 33
 _OBJECTS: Final = {"whole": "id, data", "delta": "id, bases, data"}
 _LOST: Final = "number, key, id, height, below, is_back, is_in_doubt"
+_NAME: Final = "key, id, size, height"
 _Row = Sequence[Any]
 
 
@@ -57,11 +58,12 @@ class Salvage:
         # Else a row that flows over to a page that leads to itself takes as much as the file.
         self.old.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX)
         given, readable = self._given()
-        self._put("name", "key, id, size, height", self._names())
+        self._put("name", _NAME, self._by_keys("name", _NAME))
         todo = self._rows("todo", "number, older, newer", self._highest("todo", "number"))
         self._put("todo", "number, older, newer", todo)
         losses = max(given.get(b"lost", 0), self._highest("lost", "number"))
         self._put("lost", _LOST, map(_careful, self._rows("lost", _LOST, losses)))
+        self._put("lost", _LOST, map(_careful, self._losses()))
         last = self._last_id(given.get(b"whole", 0))
         for table, columns in _OBJECTS.items():
             self._put(table, columns, filter(_is_object, self._rows(table, columns, last)))
@@ -148,8 +150,17 @@ class Salvage:
                 middle = (low + high) // 2
                 waiting += [(middle + 1, high), (low, middle)]
 
-    def _names(self) -> Iterator[_Row]:
-        columns = "SELECT key, id, size, height FROM name WHERE key >= ? AND key < ?"
+    def _losses(self) -> Iterator[_Row]:
+        """Those that only the index of keys has yet, and those that its numbers lead to."""
+        here = "SELECT 1 FROM vault.lost WHERE number = ? AND key = ?"
+        for key, number in self._by_keys("lost", "key, number"):
+            if _is_id(number) and not self.fresh.execute(here, (number, key)).fetchone():
+                found = self._read(f"SELECT {_LOST} FROM lost WHERE number = ?", (number,))
+                is_there = found and found[0][1] == key
+                yield found[0] if found and is_there else (number, key, *[None] * 5)
+
+    def _by_keys(self, table: str, those: str) -> Iterator[_Row]:
+        columns = f"SELECT {those} FROM {table} WHERE key >= ? AND key < ?"
         low = b""
         while low < _AFTER_KEYS:
             values = (low, _AFTER_KEYS, TOGETHER)

@@ -178,13 +178,38 @@ def test_of_what_was_lost_one_page_is_not_all(tmp_path: Path) -> None:
     for _ in ("lost", "todo"):
         content = zeros(content, leaf_with(content, (250).to_bytes(32, "big")))
     assert rescued(content, path)
-    for table in ("lost", "todo"):
-        numbers = {
-            number
-            for (number,) in asked(path.read_bytes(), f"SELECT number FROM {table}", tmp_path)
-        }
+    said = {
+        table: asked(path.read_bytes(), f"SELECT number FROM {table} WHERE {told}", tmp_path)
+        for table, told in (("lost", "below = 900"), ("todo", "1"))
+    }
+    for numbers in said.values():
         assert count - 80 < len(numbers) < count - 1
-        assert {1, count - 1} <= numbers
+        assert {(1,), (count - 1,)} <= {*numbers}
+
+
+@pytest.mark.parametrize("has_gap", [False, True], ids=["at once", "behind a gap"])
+def test_of_what_was_lost_the_index_tells_too(tmp_path: Path, *, has_gap: bool) -> None:
+    """Else the next collection took what a page named that was lost."""
+    path = tmp_path / "snapshots.db"
+    objects = [(payload_digest(data), data) for data in noise(200, 1, 200).values()]
+    keys = [key for key, _ in objects]
+    page = keys[100]
+    with open_vault(path) as vault:
+        put(vault, encode(objects))
+        if has_gap:  # nothing told how far numbers were given, and a start made room for more
+            vault.execute("INSERT INTO vault.sqlite_sequence VALUES ('lost', ?)", (1 << 20,))
+            vault.execute("INSERT INTO vault.lost VALUES (1, zeroblob(32), NULL, 0, 1, 0, 0)")
+        for key in keys[50:150]:
+            lose(vault, [key])
+        vault.execute("PRAGMA vault.wal_checkpoint(TRUNCATE)").fetchall()
+    content = path.read_bytes()
+    first = keys[50] if has_gap else page
+    assert rescued(zeros(content, leaf_with(content, first)), path)
+    with open_vault(path) as vault:
+        assert {*keys[50:150]} <= all_lost(vault).keys()
+        assert sum(one.id is not None for one in all_lost(vault).values()) > 60
+        collect_without(vault, page)
+        assert readable(path, keys) >= {*keys[:50], *keys[150:]}
 
 
 def test_a_page_that_leads_to_others_hides_what_the_old_file_has_yet(
