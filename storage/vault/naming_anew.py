@@ -10,7 +10,7 @@ comes; what comes out right goes on leaning on the bytes that are there, under t
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from crdt.digest import payload_digest
@@ -109,20 +109,20 @@ def _copied(vault: sqlite3.Connection, id: int) -> int:
     return new
 
 
-def _lean_on_copies(vault: sqlite3.Connection, copies: Mapping[int, int]) -> None:
-    """All that comes out right, with what it leans on."""
-    cache, after = PlainCache(), b""
+def _lean_on_copies(vault: sqlite3.Connection, copies: dict[int, int]) -> None:
+    """All that comes out right, with what it leans on. Of that what has no name that is right, as
+    it is lost or has rotted, stays as it is, for when its bases come: it gets a copy, too."""
+    vault.execute("CREATE TEMP TABLE come_right (id INTEGER PRIMARY KEY)")
+    for _, right in _right(vault):
+        vault.executemany("INSERT OR IGNORE INTO come_right VALUES (?)", [(id,) for id in right])
     moved: dict[int, tuple[int, ...]] = {}
-    while some := vault.execute(
-        "SELECT key FROM vault.name WHERE key > ? ORDER BY key LIMIT ?", (after, TOGETHER)
-    ).fetchall():
-        after = some[-1][0]
-        for gathered in gather(vault, [key for (key,) in some]):
-            leaning = {id for id, row in gathered.rows.items() if copies.keys() & row.bases}
-            if leaning:
-                right = gathered.plain(cache).objects
-                used = _used(gathered.rows, [gathered.names[key].id for key in right], copies)
-                moved |= {id: gathered.rows[id].bases for id in leaning & used}
+    for rows, right in _right(vault):
+        used = _used(rows, right, copies)
+        for id in _to_copy(vault, rows, used, copies):
+            moved[copies[id]] = rows[id].bases
+        moved |= {
+            id: rows[id].bases for id in used - copies.keys() if copies.keys() & rows[id].bases
+        }
     vault.executemany(
         "UPDATE vault.delta SET bases = ? WHERE id = ?",
         [
@@ -130,6 +130,32 @@ def _lean_on_copies(vault: sqlite3.Connection, copies: Mapping[int, int]) -> Non
             for id, bases in moved.items()
         ],
     )
+    vault.execute("DROP TABLE come_right")
+
+
+def _right(vault: sqlite3.Connection) -> Iterator[tuple[Mapping[int, Row], list[int]]]:
+    """Some rows at a time, and the ids of what comes out as its name says."""
+    cache, after = PlainCache(), b""
+    while some := vault.execute(
+        "SELECT key FROM vault.name WHERE key > ? ORDER BY key LIMIT ?", (after, TOGETHER)
+    ).fetchall():
+        after = some[-1][0]
+        for gathered in gather(vault, [key for (key,) in some]):
+            found = gathered.plain(cache).objects
+            yield gathered.rows, [gathered.names[key].id for key in found]
+
+
+def _to_copy(
+    vault: sqlite3.Connection, rows: Mapping[int, Row], used: set[int], copies: dict[int, int]
+) -> list[int]:
+    """Those that have got a copy, and so have others that lean on them."""
+    asked = "SELECT 1 FROM come_right WHERE id = ?"
+    is_right = {id for id in used if vault.execute(asked, (id,)).fetchone()}
+    found: list[int] = []
+    while some := [id for id in used - is_right - copies.keys() if copies.keys() & rows[id].bases]:
+        copies |= {id: _copied(vault, id) for id in some}
+        found += some
+    return found
 
 
 def _used(rows: Mapping[int, Row], ids: Iterable[int], copies: Mapping[int, int]) -> set[int]:

@@ -93,6 +93,32 @@ def test_what_could_be_read_can_be_read_though_another_was_said_to_lie_there(
         assert found(vault) == OBJECTS
 
 
+def test_what_is_lost_and_leans_on_a_copy_is_read_again_when_its_base_is_back(
+    tmp_path: Path,
+) -> None:
+    """Who read that older state dropped it, and nobody has read its base yet. What leans on both
+    has nothing of what rotted, and can be read all the time."""
+    far = NEAR[:2_000] + b"and further"
+    far_key = payload_digest(far)
+
+    def rot(vault: sqlite3.Connection) -> None:
+        put(vault, encode([(far_key, far)]))
+        leans(vault, 6, far, 3, NEAR)
+        base_rots(vault)
+        lose(vault, [NEAR_KEY, FAR_KEY])
+
+    path = tmp_path / "snapshots.db"
+    filled(path, rot)
+    with open_vault(path) as vault:
+        assert far_key in read(vault, [far_key], PlainCache()).objects
+        assert BASE_KEY in drop_all_damaged(vault)
+        put(vault, encode([(BASE_KEY, BASE)]))
+        assert note_back(vault)
+        look(vault)
+        assert found(vault) == OBJECTS
+        assert far_key in read(vault, [far_key], PlainCache()).objects
+
+
 def test_a_copy_that_a_lost_page_may_name_is_not_collected(tmp_path: Path) -> None:
     page = bytes(32)
 
