@@ -8,6 +8,7 @@ Of a page that is lost nobody knows what it names, so nothing is collected that 
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from crdt.digest import payload_digest
@@ -58,12 +59,7 @@ def lose(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> None:
         ],
     )
     vault.executemany("DELETE FROM vault.name WHERE key = ?", [(hash,) for hash in names])
-    for ids in parts([*{id for id, _ in names.values()}]):
-        vault.execute(
-            "UPDATE vault.lost SET is_in_doubt = 1 WHERE id IN (SELECT id FROM vault.lost"
-            f" WHERE id IN ({marks(ids)}) GROUP BY id HAVING count(*) > 1) AND {_IS_SOUND}",
-            ids,
-        )
+    _doubt(vault, {id for id, _ in names.values()})
 
 
 def lost_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> dict[bytes, Lost]:
@@ -104,6 +100,9 @@ def put_back(vault: sqlite3.Connection, objects: Sequence[tuple[bytes, int, byte
     lost = lost_of(vault, [hash for hash, _, _ in objects])
     if not lost:
         return set()
+    # What says the id of one that is lost may have rotted, and then it is that of another.
+    if _doubt(vault, {one.id for one in lost.values() if one.id is not None}):
+        lost = lost_of(vault, [*lost])
     first = next_id(vault)
     back: set[bytes] = set()
     for hash, size, data in objects:
@@ -148,6 +147,19 @@ def name_again(vault: sqlite3.Connection, after: int = 0) -> tuple[int | None, i
 def note_back(vault: sqlite3.Connection) -> bool:
     """Whether something came back since the last time: now who leans on it is looked for."""
     return vault.execute("DELETE FROM vault.lost WHERE is_back").rowcount > 0
+
+
+def _doubt(vault: sqlite3.Connection, ids: AbstractSet[int]) -> bool:
+    """Whether two were lost under one of these, of which that is noted now."""
+    count = 0
+    for some in parts([*ids]):
+        count += vault.execute(
+            "UPDATE vault.lost SET is_in_doubt = 1 WHERE id IN (SELECT id FROM vault.lost"
+            f" WHERE id IN ({marks(some)}) GROUP BY id HAVING count(*) > 1)"
+            f" AND NOT is_in_doubt AND {_IS_SOUND}",
+            some,
+        ).rowcount
+    return count > 0
 
 
 def _lost(row: Sequence[int]) -> Lost:

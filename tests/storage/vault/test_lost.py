@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from itertools import permutations
+from random import Random
 
 import pytest
 
@@ -261,3 +262,28 @@ def test_what_was_lost_under_the_id_of_one_that_nobody_wants_any_more_stays_else
     look(vault)
     wanted = {hash: data for hash, data in objects.items() if hash != near}
     assert read(vault, [*wanted], PlainCache()).objects == wanted
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_where_the_id_of_one_has_rotted_it_is_not_written_over_another(
+    vault: sqlite3.Connection, *, is_first: bool
+) -> None:
+    """That is lost itself, and can be read again when what it leans on is back."""
+    rng = Random(7)
+    base, other = rng.randbytes(4_000), rng.randbytes(3_000)
+    near = base[:3_000] + b"near"
+    far = near[1_500:] + b"far"
+    objects = {payload_digest(data): data for data in (base, near, far, other)}
+    put(vault, encode(objects.items()))
+    leans(vault, 2, near, 1, base)
+    leans(vault, 3, far, 2, near)
+    vault.execute("UPDATE vault.whole SET data = x'01ff' WHERE id IN (1, 4)")
+    lose(vault, [*objects])
+    base_key, _, _, other_key = objects
+    vault.execute("UPDATE vault.lost SET id = 2 WHERE key = ?", (other_key,))
+    keys = [other_key, base_key] if is_first else [base_key, other_key]
+    for key in keys:
+        put(vault, encode([(key, objects[key])]))
+    note_back(vault)
+    look(vault)
+    assert read(vault, [*objects], PlainCache()).objects == objects
