@@ -69,7 +69,8 @@ class Salvage:
             self._put(table, columns, filter(_is_object, self._rows(table, columns, last)))
         self._copy_named()
         self._copy_hidden(leaves)
-        self._keep_given("whole", given.get(b"whole", 0), self._last_id(0), is_sure=readable)
+        last = self._last_id(given.get(b"whole", 0))
+        self._keep_given("whole", given.get(b"whole", 0), last, is_sure=readable)
         # What a lost page may name was given before; no more is kept for it.
         self.fresh.execute("UPDATE vault.lost SET below = min(below, ?)", (next_id(self.fresh),))
         name_anew(self.fresh)
@@ -102,11 +103,13 @@ class Salvage:
         return int(found)
 
     def _last_id(self, given: int) -> int:
-        """That anything knows of: what was given last may be rotten, or not there."""
+        """That anything knows of: what was given last may be rotten, or not there. What only names
+        or what is lost say may be rotten, too; ids begin no more than so far behind the others."""
+        rows = max(given, *(self._seen(table, "id") for table in _OBJECTS))
+        rows = max(rows, *(self._highest(table, "id") for table in _OBJECTS))
         below = self._seen("lost", "below") - 1
-        seen = (self._seen(table, "id") for table in ("name", "lost", "whole", "delta"))
-        told = (self._highest(table, "id") for table in _OBJECTS)
-        return max(given, below, *seen, *told)
+        said = max(below, *(self._seen(table, "id") for table in ("name", "lost")))
+        return max(rows, min(said, rows + MARGIN))
 
     def _keep_given(self, table: str, given: int, seen: int, is_sure: bool) -> None:
         last = given if seen <= given and is_sure else max(seen, given) + MARGIN

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from crdt.digest import payload_digest
+from storage.vault.ids import next_id
 from storage.vault.leaves import Leaves
 from storage.vault.lost import all_lost, lose, name_again, note_back
 from storage.vault.opening import PAGE_BYTES, make_vault
@@ -314,6 +315,25 @@ def test_ids_are_not_given_again_though_what_had_the_last_is_lost_too(tmp_path: 
     )
     assert isinstance(seq, int)
     assert seq >= 60
+
+
+@pytest.mark.parametrize("bit", [40, 51, 52])
+def test_a_name_that_leads_where_nothing_lies_does_not_move_ids_out_of_reach(
+    tmp_path: Path, bit: int
+) -> None:
+    path = tmp_path / "snapshots.db"
+    objects = noise(40, 1, 700)
+    rotten = f"UPDATE name SET id = id | {1 << bit} WHERE id = 20;"
+    content, keys = vault_of(path, objects, rotten)
+    assert rescued(without(content, tmp_path, "todo"), path)
+    with open_vault(path) as vault:
+        assert 40 < next_id(vault) < 1 << 30
+        later = [(payload_digest(data), data) for data in noise(40, 100, 700).values()]
+        put(vault, encode(later))
+        vault.execute("PRAGMA vault.wal_checkpoint(TRUNCATE)").fetchall()
+    assert rescued(without(path.read_bytes(), tmp_path, "whole"), path)
+    keys += [key for key, _ in later]
+    assert readable(path, keys) == {*keys}
 
 
 def test_what_is_of_any_size_is_found_on_its_pages(tmp_path: Path) -> None:
