@@ -47,16 +47,16 @@ class Log:
         self._sums: _Sums = struct.unpack(">2I", header[24:])
         self.is_right = magic in (_MAGIC, _MAGIC + 1) and self._sum(header[:24]) == self._sums
         if self.is_right:
-            self._page_bytes, self._salts = page_bytes, header[16:24]
+            self.page_bytes, self._salts = page_bytes, header[16:24]
         else:  # as SQLite begins one here
-            self._page_bytes, self._salts = PAGE_BYTES, file.read(_FRAME_HEADER)[8:16]
+            self.page_bytes, self._salts = PAGE_BYTES, file.read(_FRAME_HEADER)[8:16]
             self._order = ">" if sys.byteorder == "big" else "<"
 
     def frames(self) -> Iterator[Frame]:
         """Those that were written since it was begun anew the last time, or have rotted."""
         at, sums = _HEADER, self._sums
         self._file.seek(at)
-        while len(data := self._file.read(_FRAME_HEADER + self._page_bytes)) > _FRAME_HEADER:
+        while len(data := self._file.read(_FRAME_HEADER + self.page_bytes)) > _FRAME_HEADER:
             page, count = struct.unpack(">2I", data[:8])
             told = struct.unpack(">2I", data[16:24])
             is_summed = self._sum(data[:8] + data[24:], sums) == told
@@ -67,14 +67,14 @@ class Log:
     def write(self, frames: list[Frame], to: BinaryIO) -> None:
         """These, of which one after the other is summed anew."""
         header = struct.pack(
-            ">4I", _MAGIC | (self._order == ">"), _FORMAT, self._page_bytes, self._number
+            ">4I", _MAGIC | (self._order == ">"), _FORMAT, self.page_bytes, self._number
         )
         header += self._salts
         sums = self._sum(header)
         to.write(header + struct.pack(">2I", *sums))
         for frame in frames:
             self._file.seek(frame.at + _FRAME_HEADER)
-            page = self._file.read(self._page_bytes)
+            page = self._file.read(self.page_bytes)
             told = struct.pack(">2I", frame.page, frame.pages)
             sums = self._sum(told + page, sums)
             to.write(told + self._salts + struct.pack(">2I", *sums) + page)
@@ -99,7 +99,8 @@ def has_first_page(path: Path) -> bool:
 
 def mend_log(path: Path) -> bool:
     """Whether the log of the file at `path` had rotted, and is now one that SQLite reads to its
-    end; the file was noted as damaged, and both lie beside it as they were.
+    end; the file was noted as damaged, and both lie beside it as they were. It is also noted where
+    it is shorter than it was, as pages that are neither there nor in the log become zeros.
 
     Raises `Corrupt` where that fails: they stay as they are.
     """
@@ -109,7 +110,10 @@ def mend_log(path: Path) -> bool:
         return False
     with log.open("rb") as file:
         whole = Log(file)
-        frames = _mended([*whole.frames()], whole.is_right)
+        found = [*whole.frames()]
+        if _lacks_pages(place, found, whole.page_bytes):
+            note_damage(path)
+        frames = _mended(found, whole.is_right)
         if not frames:
             return False
         try:
@@ -129,6 +133,16 @@ def mend_log(path: Path) -> bool:
                 f"{log.name} is damaged.", Rescue(why_not=said(error))
             ) from error
     return True
+
+
+def _lacks_pages(path: Path, frames: list[Frame], page_bytes: int) -> bool:
+    """Also where some were given back before anything was in them: who looks finds that sound."""
+    ends = [at for at, one in enumerate(frames) if one.is_right and one.pages]
+    if not ends:
+        return False
+    written = {one.page for one in frames[: ends[-1] + 1]}
+    there = path.stat().st_size // page_bytes
+    return any(page not in written for page in range(there + 1, frames[ends[-1]].pages + 1))
 
 
 def _mended(frames: list[Frame], is_right: bool) -> list[Frame]:

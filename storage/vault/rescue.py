@@ -96,7 +96,7 @@ def not_written_anew(fault: str, done: Rescue) -> Corrupt:
     """To raise, of what cannot be opened else."""
     return Corrupt(
         f"{fault} It could not be written anew with all that can be read:"
-        f" {done.why_not or 'no note can be written beside it'}. Nothing was changed; then start"
+        f" {done.why_not or 'no note can be written beside it'}. Nothing is lost; then start"
         " the node again."
     )
 
@@ -105,7 +105,8 @@ def rescue(path: Path, make: Callable[[Path], object], *, is_sure: bool = False)
     """Writes it anew where that was noted and is so; `make` makes an empty vault.
 
     `is_sure`: it cannot be opened else, so nobody need look whether it is so. Where another process
-    has it, the disk has no room, or whatever else fails, it stays as it is until the next start.
+    has it, the disk has no room, or whatever else fails, it stays where it is until the next start;
+    its log may be in it then, behind zeros for what was cut.
     Raises `StorageError` where the disk does not say that it has the file in its place.
     """
     if not is_noted(path):
@@ -113,7 +114,7 @@ def rescue(path: Path, make: Callable[[Path], object], *, is_sure: bool = False)
     place = path.resolve()  # where a home has it on another disk, all is written there
     try:
         kept = _write_anew(place, make, is_sure)
-    except Exception as error:  # whatever rot can make of a copy: the old file is there, untouched
+    except Exception as error:  # whatever rot can make of a copy: the old file is there
         return Rescue(why_not=said(error))
     try:
         sync_folder(place.parent)  # else what is stored next is gone where the power goes

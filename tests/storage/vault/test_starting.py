@@ -138,11 +138,29 @@ def test_of_a_file_that_was_cut_beside_its_log_that_is_read_too(
     assert files(tmp_path) == {"snapshots.db", "snapshots.db.old"}
 
 
-def write_and_die(path: Path) -> None:
+def test_a_file_whose_log_makes_it_as_long_as_it_was_is_written_anew_at_once(
+    tmp_path: Path,
+) -> None:
+    """SQLite takes it for sound, as long as nobody asks for what was between them."""
+    path = tmp_path / "snapshots.db"
+    filled(path, STEPS)
+    with closing(sqlite3.connect(path)) as vault, vault:
+        vault.executemany(
+            "INSERT INTO whole VALUES (?, zeroblob(9000))", [(id,) for id in range(300, 340)]
+        )
+    write_and_die(path, 9_000)
+    path.write_bytes(path.read_bytes()[: -40 * PAGE_BYTES])
+    assert start_vault(path)
+    here = {id for (id,) in rows(path, "SELECT id FROM whole WHERE id > 200")}
+    assert {300, 1_000} < here < {*range(300, 340), 1_000}
+    assert not start_vault(path)
+
+
+def write_and_die(path: Path, size: int = 1) -> None:
     """What it wrote is in the log alone."""
     code = (
         "import os, sqlite3, sys; vault = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-        "vault.execute(\"INSERT INTO whole VALUES (1000, x'00')\"); os._exit(0)"
+        f"vault.execute('INSERT INTO whole VALUES (1000, zeroblob({size}))'); os._exit(0)"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
     assert path.with_name(f"{path.name}-wal").stat().st_size
