@@ -48,14 +48,6 @@ def keep(path: Path, content: BinaryIO) -> Path:
     return kept
 
 
-def keep_copies(path: Path, content: BinaryIO, log: BinaryIO) -> None:
-    """Of the file at `path` and its log, on the disk when this returns."""
-    name = _free_name(path)
-    _copy(log, log_of(name), part_of(path))
-    _copy(content, name, part_of(path))
-    sync_folder(path.parent)
-
-
 def alone(content: BinaryIO) -> None:
     """Nobody else has the file of `content` open with SQLite until that is closed.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from storage.errors import Corrupt
 from storage.vault.header import mend_header
-from storage.vault.log import has_first_page, mend_log
+from storage.vault.log import lays_first_page, note_lacking
 from storage.vault.opening import ADVICE, PAGE_BYTES, is_vault, make_vault
 from storage.vault.rescue import (
     Rescue,
@@ -30,8 +30,8 @@ def start_vault(path: Path) -> Rescue:
     Raises `NewerSchema` (nothing was changed), `Corrupt` (it stays as it is) and `StorageError`:
     the disk does not say that it has what was written.
     """
-    is_mended = mend_log(path)
-    is_mended |= mend_header(path)
+    note_lacking(path)
+    is_mended = mend_header(path)
     _lay_first_page(path)
     done = _start(path)
     return replace(done, is_done=done.is_done or is_mended)
@@ -39,7 +39,7 @@ def start_vault(path: Path) -> Rescue:
 
 def _lay_first_page(path: Path) -> None:
     """Beside an empty file SQLite throws the log away, which may have all that was here."""
-    if path.exists() and not path.stat().st_size and has_first_page(path):
+    if path.exists() and not path.stat().st_size and lays_first_page(path):
         os.truncate(path, PAGE_BYTES)
 
 
