@@ -8,6 +8,10 @@ nothing that was private. So what counts is who had named a blob when its bytes 
                                      names it: old or new, so its own author can make it public
     this node's own author, ever     it is also for those who may read that record
 
+What does not count, as its device was revoked, is nobody's word: it keeps bytes here (see
+`storage.unshown`), and opens none. In private it still closes: it may be of a record that was
+deleted.
+
 It is noted when the last piece of a fetch comes, and with an act of this node that names it. Of
 what was not noted (a part, a frontier, what nothing named then) all are asked who name it now.
 """
@@ -26,17 +30,20 @@ from storage.part import Part
 USES_MAX = 1_000  # records looked at that name one blob; those of a few versions do in practice
 NAMERS_MAX = 64  # authors who named one blob in private; of more, nobody is let in
 EVERYBODY = b""  # noted of what was public
+UNCOUNTED = -1  # for the time at which a name was given: what gave it does not count
 
 # The documents of namespace ?2 that name blob ?1: records, and logs whose statements have it for a
 # frontier. The author's own by their documents, since anybody can make many that name it.
 _NAMING = (
-    "SELECT document FROM blob_use WHERE blob = ?1 AND namespace = ?2 UNION ALL"
+    "SELECT document FROM blob_use WHERE blob = ?1 AND namespace = ?2"
+    f" AND at_us <> {UNCOUNTED} UNION ALL"
     " SELECT e.document FROM statement s JOIN entry e ON e.number = s.entry"
     " WHERE s.frontier = ?1 AND s.namespace = ?2"
 )
 _RECORDS_OF_AUTHOR = (
     "SELECT d.number FROM document d WHERE d.author = ?3 AND d.namespace = ?2 AND EXISTS"
-    " (SELECT 1 FROM blob_use u WHERE u.document = d.number AND u.blob = ?1)"
+    " (SELECT 1 FROM blob_use u WHERE u.document = d.number AND u.blob = ?1"
+    f" AND u.at_us <> {UNCOUNTED})"
 )
 _STATEMENTS_OF_AUTHOR = (
     " UNION ALL SELECT e.document FROM statement s JOIN entry e ON e.number = s.entry"
@@ -71,12 +78,13 @@ _NAMED_IN_PRIVATE = (
     " SELECT issuer FROM statement WHERE frontier = ?1 AND namespace <> ?2 LIMIT ?3"
 )
 _IS_NAMED = (
-    "SELECT 1 FROM blob_use WHERE blob = ?1 UNION ALL SELECT 1 FROM statement WHERE frontier = ?1"
+    f"SELECT 1 FROM blob_use WHERE blob = ?1 AND at_us <> {UNCOUNTED}"
+    " UNION ALL SELECT 1 FROM statement WHERE frontier = ?1"
 )
 _TO_NOTE = (
     "SELECT b.number, b.id FROM blob b WHERE b.is_complete AND b.id IN (*)"
     " AND NOT EXISTS (SELECT 1 FROM blob_namer n WHERE n.blob = b.number)"
-    " AND EXISTS (SELECT 1 FROM blob_use u WHERE u.blob = b.id)"
+    f" AND EXISTS (SELECT 1 FROM blob_use u WHERE u.blob = b.id AND u.at_us <> {UNCOUNTED})"
     # A node fetches frontiers unasked: that it has one says nothing of whose hands it came from.
     " AND NOT EXISTS (SELECT 1 FROM statement s WHERE s.frontier = b.id)"
 )

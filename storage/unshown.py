@@ -37,13 +37,14 @@ from storage.materialise import (
     judge,
     projected,
 )
+from storage.namers import UNCOUNTED
 from storage.said import said_by, said_in
 
 PAYLOADS: Final = f"SELECT payload FROM entry WHERE substr(id, 1, {ITEM_ID_BYTES}) IN (*)"
 READ_AT_ONCE: Final = 256  # changes in memory that are looked through: 16 MiB
 _NAME: Final = (
-    "INSERT OR IGNORE INTO blob_use (document, blob, namespace)"
-    " SELECT number, ?2, namespace FROM document WHERE number = ?1"
+    "INSERT OR IGNORE INTO blob_use (document, blob, namespace, at_us)"
+    f" SELECT number, ?2, namespace, {UNCOUNTED} FROM document WHERE number = ?1"
 )
 
 

@@ -21,6 +21,7 @@ BEFORE_LIFE = (
     "CREATE VIEW derived_size AS SELECT number document, 0 size FROM document;"
     "DROP TABLE snapshot; DROP TABLE happened; DROP TABLE universe_count;"
     "DROP INDEX universe_by_owner; DROP INDEX universe_by_parent;"
+    "DROP INDEX passage_by_source; DROP INDEX passage_by_target;"
     "DROP TABLE challenge_entry; DROP TABLE accepted_risk;"
     "DROP TABLE attestation; DROP TABLE not_attested; DROP INDEX listing_about;"
     "DROP INDEX genome_by_lineage; DROP INDEX lineage_by_parent;"
