@@ -253,7 +253,7 @@ class Travellers(Struct, frozen=True):
     behind: tuple[str, ...] = ()
     """Universes of this author's of which the other end answered what is not here."""
     whole: bool = True
-    """Whether all of this page were told: a story through too many universes is left out."""
+    """Whether all of this page were told: a story that is too much to read is left out."""
     next: str | None = None
     """For `cursor`: there are more."""
     rests: Mapping[str, Rest] = {}

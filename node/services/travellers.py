@@ -63,7 +63,7 @@ class Page:
     behind: list[str]
     """Ends of this author's of which the other end answered what is not here, and is believed."""
     is_whole: bool = True
-    """Whether each story was told: one through too many universes is left out."""
+    """Whether each story was told: one that is too much to read, or damaged, is left out."""
     next: str | None = None
     """Where the next page begins; None where this is the last one."""
     untold: Sequence[Who] = ()

@@ -230,7 +230,7 @@ function travellersList(found, of) {
   const draw = (page) => {
     const [list, more] = inPortions(page.travellers, (each) => travellerItem(each, of));
     place.append(list, more);
-    if (!page.whole) place.append(element("p", "Some are left out: they went through too many universes.", "soft"));
+    if (!page.whole) place.append(element("p", "Some are left out: what they went through is too much to read, or damaged.", "soft"));
     if (!page.next) return;
     const row = element("p");
     row.append(button("Show those after these", "", async () => {

@@ -28,7 +28,7 @@ function universeFacts(one) {
 
 // All of it, up to so many that a page still goes on; ticks that JavaScript cannot hold stay text.
 async function timelineOf(path, namespace) {
-  const found = { entries: [], isWhole: true, lastUpdated: 0 };
+  const found = { entries: [], isWhole: true, isSure: true, lastUpdated: 0 };
   for (let cursor = null; ;) {
     const query = inNamespace(namespace, { limit: TIMELINE_PAGE, bare: true, ...(cursor ? { cursor } : {}) });
     const text = await (await ask("GET", `${path}/timeline${query}`)).text();
@@ -37,6 +37,7 @@ async function timelineOf(path, namespace) {
     for (const one of page.entries) found.entries.push(one);
     cursor = page.next ?? null;
     found.isWhole = cursor === null;
+    found.isSure &&= page.whole !== false;
     if (cursor === null || found.entries.length >= TIMELINE_MAX) return found;
   }
 }
@@ -320,6 +321,7 @@ function drawTimeline(of, found) {
   of.picture.replaceChildren(
     ...(found.entries.length ? [of.timeline.place] : [element("p", "Nothing was saved here yet.", "soft")]),
     ...(found.isWhole ? [] : [element("p", `These are the first ${numberText(found.entries.length)}; panspermia universe timeline has them all.`, "bad")]),
+    ...(found.isSure ? [] : [element("p", "Its gate signed two receipts with one number, and not all were asked which one counts.", "bad")]),
   );
   of.card.hidden = of.list.place.hidden = !found.entries.length;
   if (found.entries.length) of.timeline.choose(of.timeline.index);

@@ -154,9 +154,10 @@ async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages
     for place in dict.fromkeys(one.namespace for one in page.passages):
         there = [one.passage for one in page.passages if one.namespace == place]
         each = await _shown_each(call, node, ferry_in(node, place), there)
-        shown |= {(place, one.full_name): one for one in each}
+        shown |= {(place, one.name): told for one, told in zip(there, each, strict=True)}
+    listed = tuple(shown[one.namespace, one.passage.name] for one in page.passages)
     more = node.cursors.seal(where, page.next)
-    return Passages(tuple(shown.values()), next_told(node, call, more))
+    return Passages(listed, next_told(node, call, more))
 
 
 async def get_passage(node: Node, call: Call[PassageQuery, None]) -> OnePassage:

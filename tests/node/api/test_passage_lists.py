@@ -52,6 +52,24 @@ async def alice(tmp_path: Path) -> AsyncGenerator[Alice]:
         yield alice
 
 
+async def test_ones_own_come_first_in_whichever_namespace_they_lie(alice: Alice) -> None:
+    """Commons, where others propose, is told of before a group only where that is newer."""
+    ok(await alice.client.post("/api/namespaces", json={"name": "guild"}), 201)
+    for id in ("universe:x", "universe:y"):
+        made = {"id": id, "name": id, "namespace": "guild"}
+        ok(await alice.client.post("/api/universe", json=made), 201)
+    for id, ends in (("guild", ("universe:x", "universe:y")), ("own", (MAIN, FAR))):
+        way = {"id": id, "sourceUniverseId": ends[0], "targetUniverseId": ends[1]}
+        ok(await alice.client.post("/api/passage", json=way), 201)
+    a, c = (f"{BOB.did}/universe:{name}" for name in "ac")
+    await hears(alice, flood(BOB, a, c, count=3))
+    mine = [f"{alice.node.identity.did}/{id}" for id in ("own", "guild")]
+    theirs = [f"{BOB.did}/passage:{number}" for number in (2, 1, 0)]
+    (page,) = await all_pages(alice)
+    assert (sorted(page[:2]), page[2:]) == (sorted(mine), theirs)
+    assert [*chain(*await all_pages(alice, limit=1))] == page
+
+
 async def test_who_makes_a_thousand_passages_hides_no_other(alice: Alice) -> None:
     a, b, c = (f"{BOB.did}/universe:{name}" for name in "abc")
     old = said_by(BOB, "old", a, b)
