@@ -6,7 +6,8 @@ Nothing is queued: what is due is asked of the store each time, so what a kill i
 at the next start. Changes that come meanwhile are looked at together, a pause after the last look.
 Where nothing changes there is a look after 10 s, 20 s, … 10 min if a disk was full or busy; if
 somebody waits for the next day, each hour, and when it is time; after 30 s if more stories of
-travellers were left than one look reads, until all were read since something changed.
+travellers were left than one look reads, until all were read since something changed; an hour after
+one was left out that is too long, or damaged here.
 """
 
 import asyncio
@@ -110,7 +111,7 @@ class Gates:
     """Universe → what was logged of its gate last: not at every look again."""
     put_off: Retries[NamespaceKey] = field(default_factory=Retries[NamespaceKey])
     """Where something is due that the disk did not take, or that waits for the next day, or where
-    not all stories were read."""
+    not all stories were read, or one was left out."""
 
     async def run(self, rest: Rest = asyncio.sleep, wait: Wait = woken) -> None:
         """Until cancelled. What is put off is looked at when it is due, busy or not."""

@@ -38,6 +38,8 @@ RECEIPTS_MAX: Final = 20_000
 BYTES_MAX: Final = 64 << 20
 """The same of the bytes of travellers in these."""
 
+LOOK_AGAIN_US: Final = 30_000_000
+"""After a look that did not read all stories: as after bytes of a traveller that nobody gave."""
 AGAIN_US: Final = 3_600_000_000
 """Who was left out, as too much depends on it, is read of again after an hour: a story grows, and
 is shorter only where other receipts come to count."""
@@ -82,23 +84,24 @@ class StoryTurns:
     )
     """(universe, passage that its owner agreed to, kind of receipt)."""
     _left_out: dict[tuple[str, Who], int] = field(default_factory=dict[tuple[str, Who], int])
-    """(universe, who was left out there) → when."""
+    """(universe, who was left out there, and was not read of since) → when."""
     _warned: set[str] = field(default_factory=set[str])
 
     async def coming(
         self, books: Books, universe: str, departures: Sequence[Checked]
-    ) -> tuple[list[tuple[Checked, bool]], bool]:
+    ) -> tuple[list[tuple[Checked, bool]], int | None]:
         """Those of these departures to there that are on their way, in the same order, with whether
-        the gate that sent each is suspect; and whether to go on though nothing changes."""
-        suspect, goes_on = await self._read(books, universe, departures, _come)
-        return [(one, suspect[one.id]) for one in departures if one.id in suspect], goes_on
+        the gate that sent each is suspect; and when to look again though nothing changes, in µs
+        since 1970."""
+        suspect, again_us = await self._read(books, universe, departures, _come)
+        return [(one, suspect[one.id]) for one in departures if one.id in suspect], again_us
 
     async def refused(
         self, books: Books, universe: str, refusals: Sequence[Checked]
-    ) -> tuple[list[Checked], bool]:
+    ) -> tuple[list[Checked], int | None]:
         """Those of these refusals by which somebody is to come back, and the same."""
-        back, goes_on = await self._read(books, universe, refusals, _to_come_back)
-        return [one for one in refusals if one.id in back], goes_on
+        back, again_us = await self._read(books, universe, refusals, _to_come_back)
+        return [one for one in refusals if one.id in back], again_us
 
     def answered(self, universe: str, said: Sequence[Receipt]) -> None:
         """Whoever was found and left, as no more are answered at once, is the first to be read."""
@@ -117,20 +120,23 @@ class StoryTurns:
         universe: str,
         receipts: Sequence[Checked],
         question: Callable[[Sequence[Checked], Books, Lines], list[tuple[bytes, bool]]],
-    ) -> tuple[dict[bytes, bool], bool]:
-        """What it says of each of these in turn; and whether to go on though nothing changes: until
-        all were read since something did."""
+    ) -> tuple[dict[bytes, bool], int | None]:
+        """What it says of each of these in turn; and when to go on though nothing changes: soon,
+        until all were read since something did, or for the first of those who are left out."""
         through = defaultdict[tuple[str, str, str], list[Checked]](list)
         for one in receipts:
             through[universe, one.receipt.passage, one.receipt.kind].append(one)
-        found, goes_on, now_us = dict[bytes, bool](), False, books.by.clock_us()
+        found, again_us, now_us = dict[bytes, bool](), list[int](), books.by.clock_us()
         for key, each in through.items():
             turn, news = self._turns.get(key, _Turn()), self.news
-            groups = self._not_left_out(universe, _in_turn(each, turn.last), now_us)
+            all_ = _in_turn(each, turn.last)
+            groups = [one for one in all_ if not self._is_out(universe, one, now_us)]
             read = await read_in_turn(books, groups, question)
             found |= dict(read.found)
             self._warn(universe, read.damage)
-            self._leave_out(universe, read.left_out, now_us)
+            self._leave_out(universe, groups[: read.count], read.left_out, now_us)
+            soon_us = books.by.clock_us() + LOOK_AGAIN_US
+            again_us += self._due_us(universe, all_, now_us, soon_us)
             if read.count == len(groups):
                 self._turns.pop(key, None)
                 continue
@@ -140,23 +146,36 @@ class StoryTurns:
             last = groups[read.count - 1][0].receipt.seq
             come = [(id, places[id]) for id, _ in read.found]
             self._turns[key] = _Turn(last, come, count, news)
-            goes_on = goes_on or count < len(groups) - out or self.news != news
-        return found, goes_on
+            if count < len(groups) - out or self.news != news:
+                again_us.append(soon_us)
+        return found, min(again_us, default=None)
 
-    def _not_left_out(
-        self, universe: str, groups: Iterable[list[Checked]], now_us: int
-    ) -> list[list[Checked]]:
-        def is_out(who: Who) -> bool:
-            at_us = self._left_out.get((universe, who))
-            return at_us is not None and 0 <= now_us - at_us < AGAIN_US
+    def _is_out(self, universe: str, whose: Sequence[Checked], now_us: int) -> bool:
+        at_us = self._left_out.get((universe, _who(whose)))
+        return at_us is not None and 0 <= now_us - at_us < AGAIN_US
 
-        return [one for one in groups if not is_out(one[0].receipt.traveller.who)]
+    def _due_us(
+        self, universe: str, groups: Iterable[Sequence[Checked]], now_us: int, soon_us: int
+    ) -> list[int]:
+        """When those of these who are left out are read of again: soon, where their hour is over
+        and others had their turn before them."""
+        return [
+            at_us + AGAIN_US if self._is_out(universe, one, now_us) else soon_us
+            for one in groups
+            if (at_us := self._left_out.get((universe, _who(one)))) is not None
+        ]
 
-    def _leave_out(self, universe: str, groups: Iterable[Sequence[Checked]], now_us: int) -> None:
-        for one in groups:
-            key = universe, one[0].receipt.traveller.who
-            self._left_out.pop(key, None)
-            self._left_out[key] = now_us
+    def _leave_out(
+        self,
+        universe: str,
+        read: Iterable[Sequence[Checked]],
+        left_out: Iterable[Sequence[Checked]],
+        now_us: int,
+    ) -> None:
+        """Of these that were read now."""
+        for one in read:
+            self._left_out.pop((universe, _who(one)), None)
+        self._left_out.update(((universe, _who(one)), now_us) for one in left_out)
         while len(self._left_out) > LEFT_OUT_MAX:
             del self._left_out[next(iter(self._left_out))]
 
@@ -165,6 +184,10 @@ class StoryTurns:
         if damage and damage not in self._warned:
             self._warned.add(damage)
             log.warning("the gate of %s: who passed there waits: %s", universe, damage)
+
+
+def _who(whose: Sequence[Checked]) -> Who:
+    return whose[0].receipt.traveller.who
 
 
 def _come(departures: Sequence[Checked], books: Books, lines: Lines) -> list[tuple[bytes, bool]]:

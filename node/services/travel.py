@@ -10,7 +10,6 @@ nothing twice. One lock keeps two acts of this node from going on from the same 
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from crdt.blob import BlobId
 from node.errors import Conflict, NotFound, Rejected
@@ -45,9 +44,6 @@ from universe.record import WORD
 from universe.room import ENDLESS
 from universe.shares import Shares
 from universe.travel import Story, migration_of, story_of
-
-LOOK_AGAIN_US: Final = 30_000_000
-"""After a look that did not read all stories: as after bytes of a traveller that nobody gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +87,8 @@ class Gatekeeper:
     stories: StoryTurns = field(default_factory=StoryTurns)
     put_off_until_us: int | None = None
     """When there is a next look though nothing changes, as the first who waits for the next day may
-    be answered, or not all stories were read; None: nobody waits so."""
+    be answered, or not all stories were read, or some are left out for an hour; None: nobody waits
+    so."""
 
     @property
     def key(self) -> bytes:
@@ -203,8 +200,8 @@ class Gatekeeper:
             now_us = self.by.clock_us()
             shares = await books.ask(lambda lines: Shares(lines[universe].receipts, now_us))
             free = [one for one in own if has_share(passages[one.receipt.passage], shares)]
-            coming, goes_on = await self.stories.coming(books, universe, free)
-            refused, are_more = await self.stories.refused(books, universe, open_.refused)
+            coming, coming_us = await self.stories.coming(books, universe, free)
+            refused, refused_us = await self.stories.refused(books, universe, open_.refused)
             now = await self._now(books, universe, tick)
             is_gone = await self._is_deleted(universe)
             came = Came(coming, refused, open_.recalled, passages, is_gone)
@@ -216,16 +213,14 @@ class Gatekeeper:
                 await self._check_none_missing(books, universe)
             elif places.for_others < 1 and (waiting := await look.wanted(ENDLESS)):
                 raise full(books, universe, places, len(waiting))
-            if goes_on or are_more:
-                self._look_again(self.by.clock_us() + LOOK_AGAIN_US)
-            if (until_us := shares.put_off_until(own, said)) is not None:
-                self._look_again(until_us)
+            self._look_again(coming_us, refused_us, shares.put_off_until(own, said))
             signed = await self._sign(books, universe, said, _returned(said, refused))
             self.stories.answered(universe, said)
             return signed
 
-    def _look_again(self, at_us: int) -> None:
-        self.put_off_until_us = min(at_us, self.put_off_until_us or at_us)
+    def _look_again(self, *times_us: int | None) -> None:
+        times = [one for one in (*times_us, self.put_off_until_us) if one is not None]
+        self.put_off_until_us = min(times, default=None)
 
     async def decide(
         self, universe: str, departure: bytes, verdict: Verdict, tick: int | None

@@ -418,6 +418,80 @@ async def test_a_story_that_is_too_long_is_not_read_at_each_look(
     assert looks == [True, False, False, True], "an hour after the first one"
 
 
+@pytest.mark.parametrize("changes_s", [None, 60.0])
+async def test_who_was_left_out_is_read_of_again_after_an_hour_though_nothing_comes(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch, changes_s: float | None
+) -> None:
+    """Also where something else came meanwhile: that look does not read of them."""
+    alice, bob = people
+    passage = await opened(alice, bob)
+    way = [await alice.makes(f"universe:{number}") for number in range(8)]
+    leaves = left(alice, bob, passage, 1, Who(way[0], "hen"))
+    await comes_through(alice, leaves, way)
+    await alice.signs(leaves)
+    await bob.hears(alice)
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 4)
+    passing, told = PassingTime(), (events := Events()).follow(0, ("traveller",))
+    planned = list[float]()
+    by = replace(bob.ferry, clock_us=lambda: NOW_US + round(passing.now_s * 1_000_000))
+
+    async def rest(_: float) -> None:
+        await asyncio.sleep(0)
+
+    async def wait(wake: asyncio.Event, wait_s: float | None) -> None:
+        if wait_s is not None and not wake.is_set():
+            planned.append(wait_s)
+            if len(planned) == 1 and changes_s is not None:
+                passing.now_s += changes_s
+                await alice.signs(left(alice, bob, passage, 2, Who(way[1], "nobody")))
+                await bob.hears(alice)
+                return
+            monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 256)
+        await passing.wait(wake, wait_s)
+
+    gates = Gates(lambda _: by, bob.gates.lock, events, passing.clock_s)
+    task = asyncio.create_task(gates.run(rest, wait))
+    try:
+        async with asyncio.timeout(60):
+            assert b'"soul":"hen"' in (await anext(told)).data
+    finally:
+        await told.aclose()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert planned[:2] == ([3600] if changes_s is None else [3600, 3600 - changes_s])
+    assert passing.now_s == 3600
+
+
+async def test_whose_hour_is_over_while_others_have_their_turn_is_one_of_the_next_look(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    passage, reef = await opened(alice, bob), bob.universe("universe:reef")
+    way = [await alice.makes(f"universe:{number}") for number in range(8)]
+    leaves = left(alice, bob, passage, 99, Who(way[0], "hen"))
+    await comes_through(alice, leaves, way)
+    ghosts = [Who(f"{CAROL_DID}/universe:{number}", "imp") for number in range(15)]
+    await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(ghosts)), leaves)
+    await bob.hears(alice)
+    now_us = NOW_US
+    by = replace(bob.ferry, clock_us=lambda: now_us)
+    gates = Gates(lambda _: by, bob.gates.lock, Events(), lambda: now_us / 1_000_000)
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 4)
+    assert await gates.answer(COMMONS) == 0, "she is left out"
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 256)
+    monkeypatch.setattr(coming, "READ_MAX", 20)
+    signed, looks = 0, 0
+    while not signed:
+        wait_s = gates.put_off.first_s(now_s=now_us / 1_000_000)
+        assert wait_s is not None, "there is a next look"
+        now_us += round(wait_s * 1_000_000)
+        looks += 1
+        signed = await gates.answer(COMMONS)
+    assert looks == 2, "ten of them, and the others"
+    assert now_us == NOW_US + 3_600_000_000 + 30_000_000
+    assert await bob.gates.answer(reef) == []
+
+
 async def test_who_was_left_in_a_look_is_let_in_by_a_next_one_though_nothing_comes(
     people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
