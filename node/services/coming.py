@@ -2,6 +2,7 @@
 
     departures through one passage ─▸ by traveller, from where the last look ended
                                    ─▸ read one after the other, until so much was looked into
+                                   ─▸ those for whom nothing else is to be read, as they come
                                    ─▸ the others have the next look
 
 A partner's gate makes up travellers at no cost, each with a story as long as it likes. So each
@@ -30,11 +31,13 @@ Q = TypeVar("Q")
 T = TypeVar("T")
 READ_MAX: Final = 2_048
 """Stories, and documents looked for because of them, of one passage in one look or for one answer:
-with so many no other story is begun. These are eight that are too long; all that an honest gate has
-under way, each through some twenty universes; or a thousand of whom nothing else is known."""
+with so many no other story is begun, whatever it needs. These are eight that are too long; all that
+an honest gate has under way, each through some twenty universes; or a thousand of whom nothing else
+is known."""
 
 RECEIPTS_MAX: Final = 20_000
-"""The same of the receipts that were read because of them: 70 µs each."""
+"""The same of the receipts that were read because of them, 70 µs each: until a story needs what was
+not read for others. Whoever came the same way as they did costs next to nothing."""
 BYTES_MAX: Final = 64 << 20
 """The same of the bytes of travellers in these."""
 
@@ -227,11 +230,18 @@ async def read_in_turn(
     groups: Sequence[Sequence[Q]],
     question: Callable[[Sequence[Q], Books, Lines], list[T]],
 ) -> Read[Q, T]:
-    """What is to be said of each of these: each is one question, in this order."""
+    """What is to be said of each of these: each is one question, in this order. Once much was read
+    it ends with the first for which something else would have to be."""
     found, left_out, reading = list[T](), list[Sequence[Q]](), _Reading(books)
     for count, one in enumerate(groups):
-        if reading.is_much:
+        if reading.is_over:
             return Read(found, count, left_out, reading.damage)
+        if reading.is_much:
+            told = await reading.ask_no_more(partial(question, one))
+            if told is None:
+                return Read(found, count, left_out, reading.damage)
+            found += told
+            continue
         said = await reading.ask(partial(question, one))
         if said is None:
             left_out.append(one)
@@ -253,10 +263,23 @@ class _Reading:
     damage: str = ""
 
     @property
-    def is_much(self) -> bool:
+    def is_over(self) -> bool:
         """Whether no other story is begun."""
-        is_large = self.receipts >= RECEIPTS_MAX or self.bytes_inline >= BYTES_MAX
-        return is_large or self.cost >= READ_MAX
+        return self.cost >= READ_MAX
+
+    @property
+    def is_much(self) -> bool:
+        """Whether nothing else is read for another one."""
+        return self.receipts >= RECEIPTS_MAX or self.bytes_inline >= BYTES_MAX
+
+    async def ask_no_more(self, question: Callable[[Books, Lines], list[T]]) -> list[T] | None:
+        """What it answers by what was read for those before; None where that is not all."""
+        own = self.own
+        if own is None:
+            return None
+        self.cost += 1
+        told = await own.ask_no_more(lambda lines: question(own, lines))
+        return None if told is None else told[0]
 
     async def ask(self, question: Callable[[Books, Lines], list[T]]) -> list[T] | None:
         """What it answers; None where that is too long, or what it says is damaged."""

@@ -153,6 +153,15 @@ class Books:
             )
             raise Rejected(detail, code=TOO_LONG)
 
+    async def ask_no_more(self, question: Callable[[Lines], T]) -> tuple[T] | None:
+        """The answer; None where something else would be read for it. Raises as the question."""
+        answer, refused, asked, votes = await asyncio.to_thread(self._asked, question)
+        if asked - self.read.keys() or votes - self._voted:
+            return None
+        if refused is not None:
+            raise refused
+        return (answer,)  # type: ignore[return-value]  # it answered, as it refused nothing
+
     async def ask_read(
         self, question: Callable[[Lines], T], most: int, first: Callable[[str], bool]
     ) -> tuple[T, bool]:

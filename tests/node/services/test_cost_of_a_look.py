@@ -492,6 +492,40 @@ async def test_whose_hour_is_over_while_others_have_their_turn_is_one_of_the_nex
     assert await bob.gates.answer(reef) == []
 
 
+@pytest.mark.parametrize(
+    ("bound", "most", "read_max", "answered"),
+    [
+        ("RECEIPTS_MAX", 35, coming.READ_MAX, [8, 0]),
+        ("BYTES_MAX", 20, coming.READ_MAX, [8, 0]),
+        ("RECEIPTS_MAX", 35, 7, [4, 4, 0]),
+    ],
+)
+async def test_who_came_the_same_way_is_answered_in_the_same_look(
+    people: tuple[Person, Person],
+    monkeypatch: pytest.MonkeyPatch,
+    bound: str,
+    most: int,
+    read_max: int,
+    answered: list[int],
+) -> None:
+    """However much is told of the universes behind them: they were read for the first of them. As
+    many stories as are read in a look are no more for that."""
+    monkeypatch.setattr(coming, bound, most)
+    monkeypatch.setattr(coming, "READ_MAX", read_max)
+    alice, bob = people
+    passage, home = await opened(alice, bob), await alice.makes("universe:home")
+    whos = [Who(home, f"hen {number}") for number in range(8)]
+    said = replace(left(alice, bob, passage, 0, whos[0]), gate=alice.ferry.identity.device.public)
+    await wander(alice, bob, said, whos, 1)
+    await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(whos)))
+    await bob.hears(alice)
+    reads, reef = reads_of(bob, monkeypatch), bob.universe("universe:reef")
+    for count in answered:
+        reads.clear()
+        assert len(await bob.gates.answer(reef)) == count
+        assert reads["universe:u0"] == bool(count), "once for all of them"
+
+
 async def test_who_was_left_in_a_look_is_let_in_by_a_next_one_though_nothing_comes(
     people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
