@@ -492,6 +492,28 @@ async def test_whose_hour_is_over_while_others_have_their_turn_is_one_of_the_nex
     assert await bob.gates.answer(reef) == []
 
 
+async def test_who_was_read_of_after_an_hour_and_waits_for_a_person_is_looked_for_no_more(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob, arrivals="ask")
+    way = [await alice.makes(f"universe:{number}") for number in range(8)]
+    leaves = left(alice, bob, passage, 1, Who(way[0], "hen"))
+    await comes_through(alice, leaves, way)
+    await alice.signs(leaves)
+    await bob.hears(alice)
+    now_us = NOW_US
+    by = replace(bob.ferry, clock_us=lambda: now_us)
+    gates = Gates(lambda _: by, bob.gates.lock, Events(), lambda: now_us / 1_000_000)
+    planned = list[float | None]()
+    for most in (4, 4, 256):
+        monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", most)
+        assert await gates.answer(COMMONS) == 0
+        planned.append(gates.put_off.first_s(now_s=now_us / 1_000_000))
+        now_us += 3_600_000_000
+    assert planned == [3600, 3600, None]
+
+
 @pytest.mark.parametrize(
     ("bound", "most", "read_max", "answered"),
     [
