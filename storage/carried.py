@@ -23,7 +23,17 @@ from crdt.change import DocumentId
 from crdt.held import Validity
 from storage.database import Database, Writing
 from storage.documents import OPEN_EPOCH, Documents, Materialiser, load_raws, same_record
-from storage.epoch_says import Epoch, Keys, cost_of, epoch_of, is_cut, keys_of, named_by, unrevoked
+from storage.epoch_says import (
+    Epoch,
+    Keys,
+    cost_of,
+    epoch_of,
+    is_cut,
+    keys_of,
+    mentioned,
+    named_by,
+    unrevoked,
+)
 from storage.listing import Listing
 from storage.materialise import Built, Work
 from storage.old_epochs import (
@@ -169,7 +179,8 @@ class Carried(Documents):
         if isinstance(built.projection, Listing):  # what was let go too late, came over
             says.append(built.projection)
         walk.names = await run(named_by, says, walk.names)
-        return await run(_without_need, epoch, needless, walk.names, named)
+        over_it = await run(_without_need, epoch, needless, walk.names, named)
+        return over_it | await run(_gone_within, epoch, says, walk.names, named)
 
     async def _began_with(self, walk: Walk, epoch: Epoch) -> Keys:
         """As far as that is known."""
@@ -228,6 +239,20 @@ def _without_need(
     may_return = epoch.mentioned({*names, *names.values()})
     kept = {blob for key, blob in names.items() if key not in needless or key in may_return}
     return named & {*names.values()} - kept - may_return
+
+
+def _gone_within(
+    epoch: Epoch, says: Sequence[Listing], names: Mapping[bytes, bytes], named: frozenset[bytes]
+) -> frozenset[bytes]:
+    """Of what it names, what it kept and let go before anything came over.
+
+    `says`: what it says, may say, and said then. What looks like a name keeps: to name, nothing is
+    verified.
+    """
+    if any(one.parts is None for one in says):  # of what such say it is not known how it stands
+        return frozenset()
+    rest = named.difference(names.values(), *map(said_by, says))
+    return rest - mentioned(epoch.uncounted, rest) if rest else rest
 
 
 async def name_hidden(

@@ -52,11 +52,14 @@ class Epoch:
 
     def mentioned(self, keys: AbstractSet[bytes]) -> Keys:
         """Those of `keys` that may come back with what does not count."""
-        found = set[bytes]()
-        for raw in self.fallen:
-            found |= keys & {bytes.fromhex(key.decode()) for key in _KEY.findall(raw)}
-            found |= keys & {*_BYTES.findall(raw)}
-        return frozenset(found)
+        return mentioned(self.fallen, keys)
+
+    @property
+    def uncounted(self) -> list[bytes]:
+        """Raw changes that do not count now, whether or not they would if nothing were revoked."""
+        counts = {self.work.held[entry].change for entry in self.counted.valid}
+        held = self.work.held.items()
+        return [self.work.raws[entry] for entry, one in held if one.change not in counts]
 
     def says_of(self, keys: Keys) -> Keys:
         """Which of `keys` it says or may say: all of them where that cannot be told."""
@@ -64,6 +67,15 @@ class Epoch:
             return keys
         said = (keys_of(listing) for listing in self.says)
         return keys.intersection(frozenset[bytes]().union(*said)) | self.mentioned(keys)
+
+
+def mentioned(raws: Iterable[bytes], keys: AbstractSet[bytes]) -> Keys:
+    """Those of `keys` that stand in one of these changes."""
+    found = set[bytes]()
+    for raw in raws:
+        found |= keys & {bytes.fromhex(key.decode()) for key in _KEY.findall(raw)}
+        found |= keys & {*_BYTES.findall(raw)}
+    return frozenset(found)
 
 
 def unrevoked(work: Work) -> tuple[Work, Validity]:

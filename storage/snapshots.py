@@ -14,9 +14,12 @@ import msgspec
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from storage.database import Reading, Row, Writing
+from storage.epoch_says import mentioned
 from storage.listing import EventRow, Listing, Parts, SnapshotRow
 from storage.materialise import Built
 from storage.part import Part, in_bounds
+from storage.said import said_by
+from storage.unshown import READ_AT_ONCE, raws_of
 from storage.workers import Workers
 
 PAGE_MAX: Final = 10_000
@@ -240,9 +243,7 @@ async def write_parts(
         assert number is not None, "documents are written before their rows"
         if await _write_snapshots(write, number, listing.parts, workers):
             await _name_blobs(write, number)
-        also = [blob.id for blob in listing.blobs]
-        is_all = not (one.left_out or listing.parts.beyond)
-        await _unname_blobs(write, number, also, is_all=is_all)
+        await _unname_blobs(write, number, one, listing, workers)
         await _write_events(write, number, listing.parts, workers)
         await write.run(_COUNT, (number, ROW_BYTES))
 
@@ -299,20 +300,43 @@ async def _name_blobs(write: Writing, number: int) -> None:
     )
 
 
-async def _unname_blobs(write: Writing, number: int, also: Sequence[str], *, is_all: bool) -> None:
-    """What neither its snapshots name nor `also`, ids in hex of what its listing names beside them.
+async def _unname_blobs(
+    write: Writing, number: int, one: Built, listing: Listing, workers: Workers
+) -> None:
+    """What neither its rows name nor its listing beside them, nor anything that may yet count or be
+    listed. Where too much does not count to look at with each act, what went has no size."""
+    also = [blob.id for blob in listing.blobs]
+    if one.left_out or (listing.parts is not None and listing.parts.beyond):
+        gone = f"{_GONE} AND size IS NOT NULL"
+        if not await write.row(f"SELECT 1 FROM blob_use {gone} LIMIT 1", (number, _listed(also))):
+            return
+        await write.run(
+            f"UPDATE blob_use SET size = NULL {gone}",
+            (number, _listed(also)),
+        )
+        if len(one.left_out) > READ_AT_ONCE:
+            return
+        rows = await write.rows(f"SELECT blob FROM blob_use {_GONE}", (number, _listed(also)))
+        raws = await raws_of(write, one.work, [*one.left_out])
+        may_return = await workers.run(_may_return, raws, listing, {blob for (blob,) in rows})
+        also += [blob.hex() for blob in may_return]
+    await write.run(f"DELETE FROM blob_use {_GONE}", (number, _listed(also)))
 
-    `is_all`: all that the document holds counts and is listed, so what it names no more cannot come
-    back.
-    """
-    named = "(SELECT blob FROM snapshot WHERE document = ?1 AND blob IS NOT NULL)"
-    drop = "DELETE FROM blob_use" if is_all else "UPDATE blob_use SET size = NULL"
-    shown = "" if is_all else " AND size IS NOT NULL"
-    listed = "lower(hex(blob)) NOT IN (SELECT value FROM json_each(?2))"
-    await write.run(
-        f"{drop} WHERE document = ?1{shown} AND blob NOT IN {named} AND {listed}",
-        (number, msgspec.json.encode(also).decode()),
-    )
+
+_GONE: Final = (
+    "WHERE document = ?1"
+    " AND blob NOT IN (SELECT blob FROM snapshot WHERE document = ?1 AND blob IS NOT NULL)"
+    " AND lower(hex(blob)) NOT IN (SELECT value FROM json_each(?2))"
+)
+
+
+def _listed(also: Sequence[str]) -> str:
+    return msgspec.json.encode(also).decode()
+
+
+def _may_return(raws: Sequence[bytes], listing: Listing, blobs: set[bytes]) -> frozenset[bytes]:
+    """Those of `blobs` that stand in what does not count, or in what has no place in the lists."""
+    return mentioned(raws, blobs) | (said_by(listing) & blobs)
 
 
 _COUNT: Final = """

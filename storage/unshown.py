@@ -24,7 +24,7 @@ from typing import Final
 from crdt.marks import DELETED
 from crdt.order import ITEM_ID_BYTES
 from crdt.statement import is_statement_class
-from storage.database import Writing
+from storage.database import Reading, Writing
 from storage.documents import Materialiser, load_raws, raw_of
 from storage.listing import Listing, Projection
 from storage.materialise import (
@@ -94,11 +94,15 @@ async def _name_said(
 ) -> None:
     """What these put, read from the database where it is not in memory."""
     for at in range(0, len(entries), READ_AT_ONCE):
-        some = entries[at : at + READ_AT_ONCE]
-        raws = [work.raws[id] for id in some if id in work.raws]
-        missing = [id[:ITEM_ID_BYTES] for id in some if id not in work.raws]
-        raws += [raw_of(payload) for (payload,) in await write.rows_in(PAYLOADS, missing)]
+        raws = await raws_of(write, work, entries[at : at + READ_AT_ONCE])
         await _name(write, work, await materialiser.workers.run(said_in, raws))
+
+
+async def raws_of(view: Reading, work: Work, entries: Sequence[bytes]) -> list[bytes]:
+    """Their raw changes, in no order. For at most `READ_AT_ONCE`."""
+    missing = [id[:ITEM_ID_BYTES] for id in entries if id not in work.raws]
+    found = [raw_of(payload) for (payload,) in await view.rows_in(PAYLOADS, missing)]
+    return [*found, *(work.raws[id] for id in entries if id in work.raws)]
 
 
 async def _name(write: Writing, work: Work, blobs: Iterable[bytes]) -> None:

@@ -1,0 +1,168 @@
+"""What is let go gives its room back, though something beside it does not count or is not listed.
+
+One entry of a device that was lost, or of a copy of a home, kept all that was ever let go.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from crdt import rollover
+from crdt.blob import BlobId
+from crdt.capability import CapabilityCache
+from crdt.change import SignedEntry, check_entry
+from crdt.statement import Revoke
+from storage import snapshots
+from storage.store import Store
+from tests.storage.people import ALICE
+from tests.storage.test_apart import let_go
+from tests.storage.test_authority import LOG, ROOT
+from tests.storage.test_carried import PHONE, all_of, begun, epoch, here, kept, synced
+from tests.storage.test_carried import phone as phone
+from tests.storage.test_lost_states import copied
+from tests.storage.test_snapshots import store as store
+from tests.storage.test_unshown import late as late
+from tests.storage.test_unshown import new as new
+from tests.storage.test_unshown import opened, restored, ticks
+from universe import parts, record
+
+FELL = 20
+"""The tick of what the phone kept."""
+
+
+async def revoked(new: Store, phone: Store, *, lets_go: bool = False) -> list[BlobId]:
+    """Four states, and one of a phone that was lost then; or that kept it and let it go since."""
+    blobs = await begun(new)
+    await synced(new, phone)
+    blobs.append(await new.put_blob(os.urandom(2_000)))
+    await kept(phone, FELL, blobs[-1], PHONE)
+    if not lets_go:
+        await synced(new, phone)
+    await new.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
+    if lets_go:
+        await let_go(phone, FELL, PHONE)
+        await synced(phone, new)
+    return blobs
+
+
+async def went_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Into a new epoch."""
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 2)
+    await kept(store, 99, await store.put_blob(os.urandom(2_000)))
+    assert await epoch(store) > 0
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+
+
+async def of_the_phone(phone: Store, old: set[bytes]) -> list[SignedEntry]:
+    """What it wrote since, the last one first."""
+    fresh = [one for one in await all_of(phone) if one.id not in old]
+    return sorted(fresh, key=lambda one: -check_entry(one, CapabilityCache()).seq)
+
+
+async def test_what_is_let_go_beside_what_fell_goes(new: Store, phone: Store) -> None:
+    blobs = await revoked(new, phone)
+    await let_go(new, 0)
+    assert await here(new, blobs) == [False, True, True, True, True]
+    await let_go(new, 1)
+    assert await here(new, blobs) == [False, False, True, True, True]
+
+
+async def test_what_is_let_go_beside_a_branch_that_lost_goes(new: Store) -> None:
+    blobs = await begun(new)
+    stands, lost = await copied(new)
+    await new.receive([*lost.entries, *stands.entries], source="alice")
+    await let_go(new, 0)
+    await let_go(new, 100 if 100 in await ticks(new) else 200)
+    assert await here(new, blobs) == [False, True, True, True]
+    assert await here(new, stands.blobs) == [False, True]
+    assert await here(new, lost.blobs) == [True, True]
+
+
+async def test_what_is_let_go_beside_what_waits_goes(new: Store, phone: Store) -> None:
+    blobs = await begun(new)
+    await synced(new, phone)
+    old = {one.id for one in await all_of(phone)}
+    late = [await new.put_blob(os.urandom(2_000)) for _ in range(2)]
+    for tick, blob in enumerate(late, FELL):
+        await kept(phone, tick, blob, PHONE)
+    last, first = await of_the_phone(phone, old)
+    await new.receive([last], source="alice")
+    await let_go(new, 0)
+    assert await new.has_blob(blobs[1])
+    await new.receive([first], source="alice")
+    assert await here(new, [*blobs, *late]) == [False, *[True] * 5]
+
+
+async def test_what_is_let_go_beside_what_has_no_place_goes(
+    new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = await begun(new)
+    await synced(new, phone)
+    for tick, (one, who) in enumerate([(new, ALICE), (phone, PHONE)], FELL):
+        blobs.append(await one.put_blob(b"state %d" % tick * 300))
+        await new.put_blob(b"state %d" % tick * 300)
+        await kept(one, tick, blobs[-1], who)
+    for module in (parts, record):
+        monkeypatch.setattr(module, "SNAPSHOTS_MAX", 4)
+    await synced(new, phone)
+    listed = await ticks(new)
+    assert len(listed) == 4
+    await let_go(new, listed[0])
+    assert (await here(new, blobs)).count(False) == 1
+    assert len(await ticks(new)) == 4
+
+
+async def test_where_too_much_fell_to_look_at_it_goes_with_the_epoch(
+    new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "READ_AT_ONCE", 0)
+    blobs = await revoked(new, phone)
+    await let_go(new, 0)
+    assert await here(new, blobs) == [True] * 5
+    await went_on(new, monkeypatch)
+    assert await here(new, blobs) == [False, True, True, True, True]
+
+
+async def test_what_waited_until_the_next_epoch_kept_nothing_but_its_own(
+    new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "READ_AT_ONCE", 0)
+    blobs = await begun(new)
+    await synced(new, phone)
+    old = {one.id for one in await all_of(phone)}
+    late = [await new.put_blob(os.urandom(2_000)) for _ in range(2)]
+    for tick, blob in enumerate(late, FELL):
+        await kept(phone, tick, blob, PHONE)
+    last, first = await of_the_phone(phone, old)
+    await new.receive([last], source="alice")
+    await let_go(new, 0)
+    await went_on(new, monkeypatch)
+    await new.receive([first], source="alice")
+    assert await here(new, [*blobs, *late]) == [False, *[True] * 5]
+
+
+async def test_what_fell_with_what_let_it_go_stays_in_an_old_epoch(
+    new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the two the first may count some day without the other."""
+    blobs = await revoked(new, phone, lets_go=True)
+    await let_go(new, 0)
+    assert await here(new, blobs) == [False, True, True, True, True]
+    await went_on(new, monkeypatch)
+    assert await here(new, blobs) == [False, True, True, True, True]
+
+
+async def test_a_home_that_was_never_restored_names_no_more_than_one_that_was(
+    new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    blobs = await revoked(new, phone)
+    await let_go(new, 0)
+    await went_on(new, monkeypatch)
+    await let_go(new, 1)
+    assert await here(new, blobs) == [False, False, True, True, True]
+    async with opened(tmp_path / "restored.db") as home:
+        await restored(new, home)
+        assert await here(home, blobs) == [False, False, True, True, True]
+        author = ALICE.signer.author
+        assert {*await home.blobs_named(author)} == {*await new.blobs_named(author)}
