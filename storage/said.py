@@ -5,17 +5,19 @@ too many keeps bytes that nobody wants, where one too few loses some that were w
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import Final
 
-from crdt.puts import byte_strings
 from storage.listing import Listing
 
 # In CBOR the name of the field, and 32 bytes: in a snapshot, what a fork began with, a departure.
-# No text of free words stands before it in any of these, so the first one is the one.
-_BLOB: Final = re.compile(rb"\x64blob\x58\x20(.{32})", re.DOTALL)
-SIGNED_BYTES_MIN: Final = 200
-"""A statement with a blob, a hash and a full name, and its signature: 300 bytes mostly."""
+# No text of free words stands before it in any of these, so the first one is the one. The bytes are
+# looked ahead at: in a whole change a text before it may end as if it were one.
+_BLOB: Final = re.compile(rb"\x64blob\x58\x20(?=(.{32}))", re.DOTALL)
+APART_BYTES_MIN: Final = 84
+"""From one to the next in a change: behind the blob a snapshot has its kind, size, tick and type, a
+traveller a hash and a size, and only then words of somebody. So a change names 760 at most."""
 
 
 def blob_said(signed: bytes) -> bytes | None:
@@ -25,9 +27,19 @@ def blob_said(signed: bytes) -> bytes | None:
 
 
 def said_in(raws: Iterable[bytes]) -> frozenset[bytes]:
-    """By what these raw changes put, whether they count or not."""
-    puts = (data for raw in raws for data in byte_strings(raw, SIGNED_BYTES_MIN))
-    return frozenset(blob for blob in map(blob_said, puts) if blob is not None)
+    """By what these raw changes put, whether they count or not, and what else looks like it.
+
+    Values stand in a change as they are (`crdt.preflight` lets nothing deflated in). To find where
+    each begins would take a step for each run of them, and one change may have 20,000.
+    """
+    return frozenset(blob for raw in raws for blob in _said_apart(raw))
+
+
+def _said_apart(raw: bytes) -> Iterator[bytes]:
+    found = [*_BLOB.finditer(raw)]
+    for one, after in zip_longest(found, found[1:]):
+        if after is None or after.start() - one.start() >= APART_BYTES_MIN:
+            yield one[1]
 
 
 def said_by(listing: Listing) -> frozenset[bytes]:

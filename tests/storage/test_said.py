@@ -1,5 +1,6 @@
 """What a record says that it has is told from bytes, whether or not it is signed well."""
 
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,12 +15,15 @@ from crdt.blob import BlobId
 from crdt.change import DocumentId
 from crdt.document import Document, Editor
 from crdt.keys import AuthorKey
+from crdt.leb128 import uleb
+from crdt.preflight import CHUNK_ROWS_MAX
 from node.projection import project
 from registry.deletion import delete
 from storage.listing import Listing, Projection, SnapshotRow
 from storage.quota import Quota
-from storage.said import SIGNED_BYTES_MIN, blob_said, said_in
+from storage.said import APART_BYTES_MIN, blob_said, said_in
 from storage.store import Store, open_store
+from tests.crdt import bombs
 from tests.storage.people import ALICE, NOW_US
 from tests.storage.test_carried import PHONE, all_of, begun, epoch, here, kept, kept_late, synced
 from tests.storage.test_carried import phone as phone
@@ -30,7 +34,7 @@ from tests.storage.test_snapshots import store as store
 from universe.parts import encode_origin, read_snapshot
 from universe.receipts import DEPARTURE, NO_RECEIPT, Receipt, Traveller, Who, sign_receipt
 from universe.receipts import encode_signed as encode_receipt
-from universe.snapshot import Snapshot, encode_signed, sign_snapshot
+from universe.snapshot import Decay, Snapshot, encode_signed, sign_snapshot
 
 LATE = 6
 
@@ -160,21 +164,57 @@ SNAPSHOT = encode_signed(sign_snapshot(PLAIN, ALICE.signer.device))
         encode_receipt(sign_receipt(LEAVING, ALICE.signer.device)),
     ],
 )
-def test_the_shortest_statement_of_a_blob_is_long_enough_to_be_looked_at(said: bytes) -> None:
-    assert len(said) > SIGNED_BYTES_MIN
+def test_each_statement_says_its_blob_and_none_hides_another(said: bytes) -> None:
+    """Nor does a text before it that ends as if it were one."""
     assert blob_said(said) == b"b" * 32
+    other = said.replace(b"b" * 32, b"c" * 32)
+    raw = put({"a": "dblobX ", "b": said, "c": "dblobX " * 3, "d": other, "e": said})
+    assert said_in([raw]) >= {b"b" * 32, b"c" * 32}
+    assert len(said) - said.index(b"\x64blob") > APART_BYTES_MIN
 
 
-def test_one_blob_is_said_by_one_value() -> None:
-    """So a change names no more than it has room for statements."""
+def put(values: Mapping[str, str | bytes]) -> bytes:
     draft = Document.open(MAIN.cls, MAIN.kind, ALICE.signer.device.public)
-    many = b"".join(b"\x64blob\x58\x20" + bytes([n]) * 32 for n in range(200))
 
     def edit(editor: Editor) -> None:
-        editor.put(("gate", "many"), many)
-        editor.put(("gate", "short"), b"\x64blob\x58\x20" + b"s" * 32)
-        editor.put(("gate", "leaves"), encode_receipt(sign_receipt(LEAVING, ALICE.signer.device)))
+        for key, value in values.items():
+            editor.put(("gate", key), value)
 
     raw = draft.change(edit)
     assert raw is not None
-    assert said_in([raw]) == {bytes(32), b"b" * 32}
+    return raw
+
+
+def test_words_of_somebody_stand_far_enough_behind_a_blob() -> None:
+    """Whoever may write into a statement of another takes its blob no name."""
+    words = "dblobX " * 9
+    who = Traveller.in_blob(Who(NAME, words), b"x", "j", BlobId(b"b" * 32))
+    said = sign_receipt(replace(LEAVING, traveller=who), ALICE.signer.device)
+    leaving = encode_receipt(said)
+    decay = replace(PLAIN, decay=Decay(is_never=True, reason=words))
+    kept_for_ever = encode_signed(sign_snapshot(decay, ALICE.signer.device))
+    for one in (leaving, kept_for_ever):
+        assert one.count(b"\x64blob\x58\x20") == 10
+        assert b"b" * 32 in said_in([put({"a": one})])
+
+
+def test_what_one_change_names_is_bounded() -> None:
+    many = b"".join(b"\x64blob\x58\x20" + bytes([n]) * 32 for n in range(200))
+    raw = put({"many": many, "leaves": SNAPSHOT})
+    assert said_in([raw]) == {b"b" * 32}
+    assert said_in([put({"none": b"\x64blob"})]) == set()
+
+
+def test_a_change_of_many_runs_is_no_more_work() -> None:
+    """40 KB took 16 ms, and hundreds may fall at once, in one transaction."""
+    rows = CHUNK_ROWS_MAX
+    values = [(0x15, bombs.sleb(rows) + uleb(1) + b"a"), (0x42, bombs.sleb(rows) + uleb(1))]
+    raw = bombs.chunk(bombs.body([*values, (0x56, b"\x01\x06" * rows), (0x57, SNAPSHOT)]))
+    calls = list[str]()
+    sys.setprofile(lambda frame, event, arg: calls.append(event))
+    try:
+        found = said_in([raw])
+    finally:
+        sys.setprofile(None)
+    assert found == {b"b" * 32}
+    assert len(calls) < 200
