@@ -13,8 +13,10 @@ of others nothing is wanted before it is shown.
 
 Each change is looked at once: as it falls, or as it comes to a document of which no row can be
 made. So what fell or counted before is named, and by its bytes alone (`storage.said`): what else is
-here, or is revoked, has no bearing on it. Records other than universes say otherwise which blobs
-they need: of these a row is made as if nothing had been revoked.
+here, or is revoked, has no bearing on it. But for what was let go, where that falls: it is back. So
+a row is made again as soon as other changes count, and where none can be, all that count are looked
+at. Records other than universes say otherwise which blobs they need: of these a row is made as if
+nothing had been revoked.
 """
 
 from collections.abc import Iterable, Sequence
@@ -65,7 +67,8 @@ async def name_unshown(
     `is_anew`: nothing is taken to be named already.
     """
     maybe = [one for one in built if _has_unshown(one)]
-    news = [(one, new) for one in maybe if (new := _settled(one, is_anew=is_anew))]
+    settled = [(one, _settled(one, is_anew=is_anew)) for one in maybe]
+    news = [(one, new) for one, new in settled if new or _counts(one) != one.work.counted]
     if not news:
         return
     own = {author for (author,) in await write.rows("SELECT author FROM followed WHERE is_own")}
@@ -82,7 +85,10 @@ async def _name_one(
     row = await _row_of(one, materialiser)
     if row.listing is not None and (_is_deleted(one) or _is_crowded(one)):
         await _name(write, work, await run(said_by, row.listing))
-    await _name_said(write, work, sorted(new if row.is_unread else new & fell), materialiser)
+    said = new if row.is_unread else new & fell
+    if row.is_unread and work.counted - _counts(one):  # what that had let go is back
+        said |= _counts(one)
+    await _name_said(write, work, sorted(said), materialiser)
     if (row.listing is None or row.listing.parts is None) and _would_say_more(one, new):
         would_be = await _unrevoked(write, one, materialiser)
         if isinstance(would_be, Listing):
@@ -129,8 +135,11 @@ def _settled(one: Built, *, is_anew: bool) -> frozenset[bytes]:
     """What counts or fell, and did neither before: not what waits, or is said by others."""
     work = one.work
     known = frozenset[bytes]() if is_anew else work.counted | work.fell
-    counts = frozenset(work.held.keys() - one.left_out.keys())
-    return (counts | fallen(one.left_out)) - known
+    return (_counts(one) | fallen(one.left_out)) - known
+
+
+def _counts(one: Built) -> frozenset[bytes]:
+    return frozenset(one.work.held.keys() - one.left_out.keys())
 
 
 def _would_say_more(one: Built, new: frozenset[bytes]) -> bool:
