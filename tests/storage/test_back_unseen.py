@@ -9,7 +9,7 @@ from crdt.statement import Revoke
 from registry.deletion import delete, undelete
 from storage.store import Store
 from tests.storage.people import ALICE, NOW_US
-from tests.storage.test_apart import TABLET, let_go
+from tests.storage.test_apart import TABLET, let_go, snapshots
 from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_carried import PHONE, begun, here, kept, synced
 from tests.storage.test_carried import phone as phone
@@ -65,16 +65,17 @@ async def test_a_universe_that_cannot_be_read_keeps_what_a_thief_let_go(
 async def test_what_has_no_place_is_kept_as_what_let_it_go_falls(
     new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blobs = await begun(new)
-    await synced(new, phone)
+    by_tick = dict(enumerate(await begun(new)))
     for tick in (20, 21):
-        blobs.append(await new.put_blob(os.urandom(2_000)))
-        await kept(new, tick, blobs[-1])
-    await let_go(phone, 0, PHONE)
+        by_tick[tick] = await new.put_blob(os.urandom(2_000))
+        await kept(new, tick, by_tick[tick])
+    await synced(new, phone)
+    gone = max(await snapshots(new), key=lambda one: one.id).tick  # those of smaller ids are listed
+    await let_go(phone, gone, PHONE)
     for module in (parts, record):
         monkeypatch.setattr(module, "SNAPSHOTS_MAX", 4)
     await synced(phone, new)
-    assert blobs[0] not in await new.blobs_named(AUTHOR)
+    assert by_tick[gone] not in await new.blobs_named(AUTHOR)
     await new.declare(STOLEN, LOG, ROOT)
-    assert 0 not in await ticks(new)
-    assert await here(new, blobs) == [True] * 6
+    assert gone not in await ticks(new)
+    assert await here(new, [*by_tick.values()]) == [True] * 6
