@@ -6,11 +6,12 @@ that: whatever a device kept, and nobody has let go, is there, and in a backup o
 """
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 import pytest
 
@@ -21,21 +22,23 @@ from crdt.errors import CrdtError
 from crdt.keys import COMMONS
 from crdt.order import Bounds
 from crdt.statement import Revoke, Unrevoke
-from node.projection import project
 from registry.deletion import delete, undelete
 from storage.errors import StorageError
 from storage.listing import SnapshotRow
-from storage.store import Store, open_store
-from tests.storage.people import ALICE, NOW_US, person
+from storage.store import Store
+from tests.storage.people import ALICE, NOW_US, Person, person
 from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_snapshots import MAIN, created, keeps, taken
+from tests.storage.test_unshown import opened
 from universe.record import drop_snapshots
 
-PEOPLE = [person(1), person(1, device=7), person(1, device=8)]
+PEOPLE = (person(1), person(1, device=7), person(1, device=8))
 STEPS, ROUND, APART = 60, 20, 10
 SELDOM, OFTEN = 1, 6  # by weight
 SOON, LATE = 5, 100  # changes after which a record goes on: nearly at once, and not yet
 SEEDS = [15, 16, 17, 18]  # with 15 a state was lost while equal heads were believed
+
+Act: TypeAlias = tuple[Callable[[], Awaitable[None]], int]
 
 
 @dataclass(slots=True)
@@ -60,6 +63,8 @@ class Devices:
     revoked: dict[int, bytes] = field(default_factory=dict[int, bytes])
     """Devices, with the digest of what says so."""
     told: list[str] = field(default_factory=list[str])
+    people: Sequence[Person] = PEOPLE
+    """By device."""
     liked: defaultdict[str, int] = field(init=False)
     """How often each act is done in this story: in each other ones are seldom or often."""
 
@@ -71,7 +76,7 @@ class Devices:
 
     async def begin(self) -> None:
         await self.stores[0].commit(MAIN, created(), PEOPLE[0].signer)
-        for other in (1, 2):
+        for other in range(1, len(self.stores)):
             await self.tell(0, other, 1.0)
 
     async def keep(self) -> None:
@@ -95,8 +100,8 @@ class Devices:
             data = self.random.choice(self.bytes_kept)
         self.bytes_kept.append(data)
         blob = await store.put_blob(data)
-        signed = taken(tick, blob, who=PEOPLE[one])
-        await store.commit(MAIN, keeps(signed), PEOPLE[one].signer)
+        signed = taken(tick, blob, who=self.people[one])
+        await store.commit(MAIN, keeps(signed), self.people[one].signer)
         self.kept.append(Kept(one, signed.id, blob, tick))
         self.told.append(f"{one} keeps {tick} in epoch {await epoch(store)}")
 
@@ -109,7 +114,9 @@ class Devices:
         going = self.random.sample(listed, self.random.randint(1, len(listed)))
         ids = tuple(row.id for row in going)
         self.let_go |= {*ids}  # first: who is told that it failed may have heard of some
-        await self.stores[one].commit(MAIN, drop_snapshots(ids, now_us=NOW_US), PEOPLE[one].signer)
+        await self.stores[one].commit(
+            MAIN, drop_snapshots(ids, now_us=NOW_US), self.people[one].signer
+        )
         self.told.append(f"{one} lets go {sorted(row.tick for row in going)}")
 
     async def delete_or_undo(self) -> None:
@@ -117,15 +124,15 @@ class Devices:
         one = self.any()
         is_there = await self.stores[one].listing("universe", ALICE.did, "universe:main")
         edit = delete(now_us=NOW_US) if is_there else undelete()
-        await self.stores[one].commit(MAIN, edit, PEOPLE[one].signer)
+        await self.stores[one].commit(MAIN, edit, self.people[one].signer)
         self.told.append(f"{one} {'deletes' if is_there else 'undeletes'} it")
 
     async def tell_all(self) -> None:
-        one, other = self.random.sample(range(3), 2)
+        one, other = self.random.sample(range(len(self.stores)), 2)
         await self.tell(one, other, 1.0)
 
     async def tell_some(self) -> None:
-        one, other = self.random.sample(range(3), 2)
+        one, other = self.random.sample(range(len(self.stores)), 2)
         await self.tell(one, other, self.random.choice([0.3, 0.7, 0.9]))
 
     async def tell(self, one: int, other: int, share: float) -> None:
@@ -143,7 +150,7 @@ class Devices:
             said: Revoke | Unrevoke = Unrevoke(self.revoked.pop(one))
             await self.stores[0].declare(said, LOG, ROOT)
         else:
-            said = Revoke(PEOPLE[one].signer.device.public)
+            said = Revoke(self.people[one].signer.device.public)
             told = await self.stores[0].declare(said, LOG, ROOT)
             self.revoked[one] = told.signed.entry.payload_digest
         self.told.append(f"0 says {type(said).__name__} of {one}")
@@ -168,10 +175,9 @@ class Devices:
             ]
             assert not lost, f"{one} lost {lost}:\n" + "\n".join(self.told)
 
-    async def step(self, at: int) -> None:
-        """For a while each is alone, then they meet."""
-        alone, together = (OFTEN, SELDOM) if at % ROUND < APART else (SELDOM, OFTEN)
-        acts: list[tuple[Callable[[], Awaitable[None]], int]] = [
+    def acts(self, alone: int, together: int) -> list[Act]:
+        """Each with its weight."""
+        return [
             (self.keep, alone),
             (self.keep_late, alone),
             (self.tell_all, together),
@@ -182,6 +188,11 @@ class Devices:
             (self.revoke_or_undo, SELDOM),
             (self.make_anew, SELDOM),
         ]
+
+    async def step(self, at: int) -> None:
+        """For a while each is alone, then they meet."""
+        alone, together = (OFTEN, SELDOM) if at % ROUND < APART else (SELDOM, OFTEN)
+        acts = self.acts(alone, together)
         weights = [weight * self.liked[act.__name__] for act, weight in acts]
         (act,) = self.random.choices([act for act, _ in acts], weights)
         try:
@@ -205,10 +216,7 @@ async def snapshots(store: Store) -> list[SnapshotRow]:
 async def devices(folder: Path, seed: int) -> AsyncGenerator[Devices]:
     async with AsyncExitStack() as stack:
         stores = [
-            await stack.enter_async_context(
-                open_store(folder / f"{n}.db", project=project, clock_us=lambda: NOW_US)
-            )
-            for n in range(len(PEOPLE))
+            await stack.enter_async_context(opened(folder / f"{n}.db")) for n in range(len(PEOPLE))
         ]
         yield Devices(Random(seed), stores)
 
