@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from node.client import path_of
@@ -171,7 +172,8 @@ def _passages(name: str) -> Iterator[tuple[ImportedPassage, set[str]]]:
     """Each with the full names of its ends."""
     from universe.formats.imported import ImportedPassage
 
-    for one in passages_known({"universeId": name}):
+    known = passages_known({"universeId": name})
+    for one in sorted(known, key=itemgetter("createdAt", "id")):  # the same files each time
         passage = ImportedPassage(
             id=one["id"],
             source=_id_in(one["source"]),
