@@ -249,7 +249,8 @@ def _gone_within(
     `says`: what it says, may say, and said then. What looks like a name keeps: to name, nothing is
     verified.
     """
-    if any(one.parts is None for one in says):  # of what such say it is not known how it stands
+    # Of what has no parts it is not known how it stands; of two branches which one will.
+    if epoch.is_contested or any(one.parts is None for one in says):
         return frozenset()
     rest = named.difference(names.values(), *map(said_by, says))
     return rest - mentioned(epoch.uncounted, rest) if rest else rest

@@ -55,6 +55,11 @@ class Epoch:
         return mentioned(self.fallen, keys)
 
     @property
+    def is_contested(self) -> bool:
+        """See `is_contested`."""
+        return is_contested(self.counted.excluded.values())
+
+    @property
     def uncounted(self) -> list[bytes]:
         """Raw changes that do not count now, whether or not they would if nothing were revoked."""
         counts = {self.work.held[entry].change for entry in self.counted.valid}
@@ -138,6 +143,12 @@ def _taken(work: Work, validity: Validity, built: Built) -> Validity:
 
 def _refused(validity: Validity, built: Built) -> AbstractSet[bytes]:
     return built.left_out.keys() - validity.excluded.keys()
+
+
+def is_contested(verdicts: Iterable[str]) -> bool:
+    """Whether one device signed two branches: which of them counts, and so what was let go, may
+    turn with what others sign or who of them is heard of later."""
+    return Reason.LOST_BRANCH in verdicts
 
 
 def keys_of(listing: Listing) -> Keys:

@@ -14,7 +14,7 @@ import msgspec
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from storage.database import Reading, Row, Writing
-from storage.epoch_says import mentioned
+from storage.epoch_says import is_contested, mentioned
 from storage.listing import EventRow, Listing, Parts, SnapshotRow
 from storage.materialise import Built
 from storage.part import Part, in_bounds
@@ -304,7 +304,8 @@ async def _unname_blobs(
     write: Writing, number: int, one: Built, listing: Listing, workers: Workers
 ) -> None:
     """What neither its rows name nor its listing beside them, nor anything that may yet count or be
-    listed. Where too much does not count to look at with each act, what went has no size."""
+    listed. Where too much does not count to look at with each act, and where another branch may win
+    yet, what went has no size."""
     also = [blob.id for blob in listing.blobs]
     if one.left_out or (listing.parts is not None and listing.parts.beyond):
         gone = f"{_GONE} AND size IS NOT NULL"
@@ -314,7 +315,7 @@ async def _unname_blobs(
             f"UPDATE blob_use SET size = NULL {gone}",
             (number, _listed(also)),
         )
-        if len(one.left_out) > READ_AT_ONCE:
+        if len(one.left_out) > READ_AT_ONCE or is_contested(one.left_out.values()):
             return
         rows = await write.rows(f"SELECT blob FROM blob_use {_GONE}", (number, _listed(also)))
         raws = await raws_of(write, one.work, [*one.left_out])

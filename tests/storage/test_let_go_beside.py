@@ -15,8 +15,9 @@ from crdt.change import SignedEntry, check_entry
 from crdt.statement import Revoke
 from storage import snapshots
 from storage.store import Store
-from tests.storage.people import ALICE
-from tests.storage.test_apart import let_go
+from tests.storage.people import ALICE, person
+from tests.storage.test_apart import TABLET, let_go
+from tests.storage.test_apart import tablet as tablet
 from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_carried import PHONE, all_of, begun, epoch, here, kept, synced
 from tests.storage.test_carried import phone as phone
@@ -68,15 +69,26 @@ async def test_what_is_let_go_beside_what_fell_goes(new: Store, phone: Store) ->
     assert await here(new, blobs) == [False, False, True, True, True]
 
 
-async def test_what_is_let_go_beside_a_branch_that_lost_goes(new: Store) -> None:
-    blobs = await begun(new)
-    stands, lost = await copied(new)
+@pytest.mark.parametrize("is_old", [False, True])
+async def test_what_is_let_go_while_another_branch_may_win_stays(
+    new: Store, tablet: Store, monkeypatch: pytest.MonkeyPatch, is_old: bool
+) -> None:
+    """Two devices that are away went on with the branch that loses, so it wins as they come."""
+    blobs, base = await begun(new), await all_of(new)
+    stands, lost = await copied(new, 1)
     await new.receive([*lost.entries, *stands.entries], source="alice")
+    await tablet.receive([*base, *lost.entries], source="alice")
+    for tick, who in ((300, TABLET), (301, person(1, device=9))):
+        await kept(tablet, tick, await new.put_blob(os.urandom(2_000)), who)
+    away = await all_of(tablet)
     await let_go(new, 0)
-    await let_go(new, 100 if 100 in await ticks(new) else 200)
-    assert await here(new, blobs) == [False, True, True, True]
-    assert await here(new, stands.blobs) == [False, True]
-    assert await here(new, lost.blobs) == [True, True]
+    if is_old:
+        await went_on(new, monkeypatch)
+    assert await here(new, blobs) == [True] * 4
+    await new.receive(away, source="alice")
+    assert await here(new, blobs) == [True] * 4
+    if not is_old:
+        assert {0, 300, 301} <= {*await ticks(new)}
 
 
 async def test_what_is_let_go_beside_what_waits_goes(new: Store, phone: Store) -> None:
