@@ -174,12 +174,14 @@ def test_files_that_cannot_be_opened_for_a_moment_are_sent_later(
     const unlock = (name) => fs.rename(path.join(beside, name), path.join(folder, name));
     for (const name of locked) await lock(name);
 
-    const few = await open(0, { store: new FolderStore(folder), ...nobody, waitingMax: 14 });
+    const long = { backoffMs: [600_000, 600_000] };
+    const asleep = { ...nobody, ...long, waitingMax: 14 };
+    const few = await open(0, { store: new FolderStore(folder), ...asleep });
+    await until(() => few.status().problem.includes("nobody"));  // what is being sent stays
     await few.save("state 15", { tick: 15 });  // in the place of those that can be read
     const dropped = few.status().dropped;
     await few.close();
 
-    const long = { backoffMs: [600_000, 600_000] };
     const saves = await open(0, { store: new FolderStore(folder), ...long });
     await until(() => saves.status().sent === 1);
     await until(() => saves.status().problem.includes("cannot be read now"));
