@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from crdt.keys import NamespaceKey
 from node.errors import Rejected
@@ -31,6 +31,20 @@ VOTES_MAX: Final = 16_384
 """Of who has a vote, and of what they answered, as much is remembered from one story to the next of
 a look: some 40 MB."""
 KIND: Final = "uni"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer(Generic[T]):
+    """Of a question that refused nothing."""
+
+    value: T
+
+
+def _given(answer: _Answer[T] | Exception) -> T:
+    """Raises what the question refused."""
+    if isinstance(answer, Exception):
+        raise answer
+    return answer.value
 
 
 @dataclass(slots=True)
@@ -130,12 +144,10 @@ class Books:
         Raises `Rejected` where that is too much.
         """
         while True:
-            answer, refused, asked, votes = await asyncio.to_thread(self._asked, question)
+            answer, asked, votes = await asyncio.to_thread(self._asked, question)
             missing, votes = asked - self.read.keys(), votes - self._voted
             if not missing and not votes:
-                if refused is not None:
-                    raise refused
-                return answer  # type: ignore[return-value]  # it answered, as it refused nothing
+                return _given(answer)
             for name in sorted(missing):
                 self._check_room()
                 await self.load([name])
@@ -155,12 +167,10 @@ class Books:
 
     async def ask_no_more(self, question: Callable[[Lines], T]) -> tuple[T] | None:
         """The answer; None where something else would be read for it. Raises as the question."""
-        answer, refused, asked, votes = await asyncio.to_thread(self._asked, question)
+        answer, asked, votes = await asyncio.to_thread(self._asked, question)
         if asked - self.read.keys() or votes - self._voted:
             return None
-        if refused is not None:
-            raise refused
-        return (answer,)  # type: ignore[return-value]  # it answered, as it refused nothing
+        return (_given(answer),)
 
     async def ask_read(
         self, question: Callable[[Lines], T], most: int, first: Callable[[str], bool]
@@ -175,27 +185,26 @@ class Books:
             return not first(vote[0]), *vote
 
         while True:
-            answer, refused, _, votes = await asyncio.to_thread(self._asked, question)
+            answer, _, votes = await asyncio.to_thread(self._asked, question)
             left = [one for one in votes - self._voted if one[1] in self.read]
             if not left or most == 0:
-                if refused is not None:
-                    raise refused
-                return answer, not left  # type: ignore[return-value]  # as it refused nothing
+                return _given(answer), not left
             looked_into = sorted(left, key=place)[:most]
             await self._load_votes(looked_into)
             most -= len(looked_into)
 
     def _asked(
         self, question: Callable[[Lines], T]
-    ) -> tuple[T | None, Exception | None, set[str], frozenset[tuple[str, str]]]:
+    ) -> tuple[_Answer[T] | Exception, set[str], frozenset[tuple[str, str]]]:
         """What it answers by now, or refuses; on which universes that depends, and which votes."""
-        lines, answer, refused = self.lines, None, None
+        lines = self.lines
         lines.asked = set()
+        answer: _Answer[T] | Exception
         try:
-            answer = question(lines)
+            answer = _Answer(question(lines))
         except (CannotTravel, Rejected) as error:  # perhaps for want of what is missing
-            refused = error
-        return answer, refused, lines.asked, lines.votes_asked
+            answer = error
+        return answer, lines.asked, lines.votes_asked
 
     async def ask_each(
         self, items: Sequence[Q], question: Callable[[Sequence[Q], "Books", Lines], list[T]]

@@ -209,11 +209,12 @@ class Gatekeeper:
             look = Look(books, gate, came, self._by_blob, self._by_whole_blob)
             places = places_at(books, universe, open_.away)
             said = await look.due(places)
+            # Also where nothing can be signed now: else nobody would look at these again.
+            self._look_again(coming_us, refused_us, shares.put_off_until(own, said))
             if said:
                 await self._check_none_missing(books, universe)
             elif places.for_others < 1 and (waiting := await look.wanted(ENDLESS)):
                 raise full(books, universe, places, len(waiting))
-            self._look_again(coming_us, refused_us, shares.put_off_until(own, said))
             signed = await self._sign(books, universe, said, _returned(said, refused))
             self.stories.answered(universe, said)
             return signed
