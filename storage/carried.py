@@ -225,6 +225,8 @@ class Carried(Documents):
 def _needless_before(epoch: Epoch, began: Keys, above: Keys | None) -> Keys:
     """What those need not name that go on in this epoch. `above`: those in which this one does;
     None: it is shown, and names what it says but for what it has no place for in its lists."""
+    if epoch.is_contested:  # what it let go may be back
+        return frozenset()
     if above is not None:
         return began - (epoch.says_of(began) - above)
     if epoch.now is None:

@@ -57,7 +57,7 @@ class Epoch:
     @property
     def is_contested(self) -> bool:
         """See `is_contested`."""
-        return is_contested(self.counted.excluded.values())
+        return is_contested(self.work, self.counted.excluded)
 
     @property
     def uncounted(self) -> list[bytes]:
@@ -145,10 +145,18 @@ def _refused(validity: Validity, built: Built) -> AbstractSet[bytes]:
     return built.left_out.keys() - validity.excluded.keys()
 
 
-def is_contested(verdicts: Iterable[str]) -> bool:
-    """Whether one device signed two branches: which of them counts, and so what was let go, may
-    turn with what others sign or who of them is heard of later."""
-    return Reason.LOST_BRANCH in verdicts
+def is_contested(work: Work, left_out: Mapping[bytes, str]) -> bool:
+    """Whether one device signed two branches, of which one may wait for its rest: which of them
+    counts, and so what was let go, may turn with what others sign or who of them is heard of later.
+    """
+    if Reason.LOST_BRANCH in left_out.values():
+        return True
+    waits = [work.held[entry] for entry, reason in left_out.items() if reason in WAITING]
+    changes: dict[tuple[bytes, int], set[bytes]] = {(one.device, one.seq): set() for one in waits}
+    for one in work.held.values() if waits else ():
+        if (there := changes.get((one.device, one.seq))) is not None:
+            there.add(one.change)
+    return any(len(there) > 1 for there in changes.values())
 
 
 def keys_of(listing: Listing) -> Keys:

@@ -315,7 +315,7 @@ async def _unname_blobs(
             f"UPDATE blob_use SET size = NULL {gone}",
             (number, _listed(also)),
         )
-        if len(one.left_out) > READ_AT_ONCE or is_contested(one.left_out.values()):
+        if len(one.left_out) > READ_AT_ONCE or is_contested(one.work, one.left_out):
             return
         rows = await write.rows(f"SELECT blob FROM blob_use {_GONE}", (number, _listed(also)))
         raws = await raws_of(write, one.work, [*one.left_out])

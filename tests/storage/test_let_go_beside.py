@@ -70,13 +70,16 @@ async def test_what_is_let_go_beside_what_fell_goes(new: Store, phone: Store) ->
 
 
 @pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize("is_whole", [False, True])
 async def test_what_is_let_go_while_another_branch_may_win_stays(
-    new: Store, tablet: Store, monkeypatch: pytest.MonkeyPatch, is_old: bool
+    new: Store, tablet: Store, monkeypatch: pytest.MonkeyPatch, is_old: bool, is_whole: bool
 ) -> None:
-    """Two devices that are away went on with the branch that loses, so it wins as they come."""
+    """Two devices that are away went on with the branch that loses, so it wins as they come; or of
+    that only the end was here, which waits."""
     blobs, base = await begun(new), await all_of(new)
-    stands, lost = await copied(new, 1)
-    await new.receive([*lost.entries, *stands.entries], source="alice")
+    stands, lost = await copied(new, 2)
+    known = lost.entries if is_whole else lost.entries[1:]
+    await new.receive([*known, *stands.entries], source="alice")
     await tablet.receive([*base, *lost.entries], source="alice")
     for tick, who in ((300, TABLET), (301, person(1, device=9))):
         await kept(tablet, tick, await new.put_blob(os.urandom(2_000)), who)
