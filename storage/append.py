@@ -21,6 +21,7 @@ from storage.documents import Materialiser
 from storage.epochs import Chosen, choose_epochs, late_refusals
 from storage.listing import Listing, RatingRow
 from storage.materialise import Built, Work, unjudged
+from storage.namers import UNCOUNTED
 from storage.quarantine import Refusal, add_refusals
 from storage.rows import number_namespaces, write_documents, write_left_out
 from storage.snapshots import forget_parts, write_parts
@@ -254,6 +255,11 @@ async def _write_rows(
             if not one.left_out and one.work.document not in is_new and listing.parts is None
         ),
     )
+    # What counted before may have fallen since: then it opens nothing (`storage.namers`).
+    await write.run_many(
+        f"UPDATE blob_use SET at_us = {UNCOUNTED} WHERE document = ?",
+        ((n,) for n in {*old} & {one.work.number for one in built if _is_said_no_more(one)}),
+    )
     ratings = [(one, one.projection) for one in built if isinstance(one.projection, RatingRow)]
     await _write_listings(write, listings)
     await forget_parts(write, old)
@@ -274,6 +280,11 @@ async def _write_rows(
         "INSERT OR REPLACE INTO outbox (document) VALUES (?)",
         [*((one.work.number,) for one in built), *((number,) for number in chosen.hidden)],
     )
+
+
+def _is_said_no_more(one: Built) -> bool:
+    """Whether it may have named what neither it nor its row says now; not where that is hidden."""
+    return bool(one.left_out) and (one.changes == 0 or isinstance(one.projection, Listing))
 
 
 async def _write_ratings(write: Writing, ratings: Sequence[tuple[Built, RatingRow]]) -> None:

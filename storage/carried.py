@@ -32,6 +32,7 @@ from storage.epoch_says import (
     keys_of,
     mentioned,
     named_by,
+    uncontested,
     unrevoked,
 )
 from storage.listing import Listing
@@ -195,6 +196,9 @@ class Carried(Documents):
                 listings += [built.projection] if isinstance(built.projection, Listing) else []
         if not await run(first_openings, epoch.work, epoch.counted, opened):
             return frozenset()
+        entries = {entry for one in opened for entry in one.valid}
+        if not epoch.contested.isdisjoint(epoch.work.held[one].change for one in entries):
+            return frozenset()  # it may have begun otherwise, or not at all
         return frozenset[bytes]().union(*map(keys_of, listings))
 
     async def _built(self, walk: Walk, work: Work, validity: Validity) -> Built:
@@ -215,8 +219,10 @@ class Carried(Documents):
         work.saved = work.live = None  # other states of it are made than what was saved
         if is_cut(work, validity):
             judged.append(await self._materialiser.workers.run(unrevoked, work))
-        built = [(await self._materialiser.build_loaded([one]))[0] for one in judged]
-        epoch = await self._materialiser.workers.run(epoch_of, judged, built)
+        beside = await self._materialiser.workers.run(uncontested, judged)
+        built = [(await self._materialiser.build_loaded([one]))[0] for one in (*judged, *beside)]
+        count = len(judged)
+        epoch = await self._materialiser.workers.run(epoch_of, judged, built[:count], built[count:])
         walk.ops_left -= epoch.cost
         walk.read = epoch
         return epoch
@@ -225,13 +231,14 @@ class Carried(Documents):
 def _needless_before(epoch: Epoch, began: Keys, above: Keys | None) -> Keys:
     """What those need not name that go on in this epoch. `above`: those in which this one does;
     None: it is shown, and names what it says but for what it has no place for in its lists."""
-    if epoch.is_contested:  # what it let go may be back
-        return frozenset()
     if above is not None:
         return began - (epoch.says_of(began) - above)
     if epoch.now is None:
         return frozenset()
-    return began - (epoch.now.parts.beyond.keys() if epoch.now.parts is not None else set())
+    beyond = epoch.now.parts.beyond.keys() if epoch.now.parts is not None else set[bytes]()
+    if epoch.contested:  # what it let go may be back
+        return began - (epoch.says_of(began) - (keys_of(epoch.now) - beyond))
+    return began - beyond
 
 
 def _without_need(
@@ -251,8 +258,8 @@ def _gone_within(
     `says`: what it says, may say, and said then. What looks like a name keeps: to name, nothing is
     verified.
     """
-    # Of what has no parts it is not known how it stands; of two branches which one will.
-    if epoch.is_contested or any(one.parts is None for one in says):
+    # Of what has no parts it is not known how it stands.
+    if any(one.parts is None for one in says):
         return frozenset()
     rest = named.difference(names.values(), *map(said_by, says))
     return rest - mentioned(epoch.uncounted, rest) if rest else rest

@@ -2,8 +2,13 @@
 
     changes ─┬─ count ───────────────────────────────────▸ it says so
              ├─ would, if nothing had been revoked ──────▸ that too
-             ├─ do not, nor then ────────────────────────▸ what they mention may come back
+             ├─ do, unless another branch of the same
+             │  device wins yet ─────────────────────────▸ that without them, too
+             ├─ do not, in none of these ────────────────▸ what they mention may come back
              └─ repeat what counts
+
+Whichever branch of a device wins, what is on none of them counts, so what that let go is gone: what
+else may be there, a branch put there, which mentions it.
 
 A snapshot is known by its id and any other blob by its own: both are hashes, and what says one has
 it in its bytes.
@@ -17,6 +22,7 @@ from typing import Final, TypeAlias
 
 from crdt.held import WAITING, Reason, Validity
 from crdt.usable import REFUSED_MAX
+from storage.contested import contested_in, without
 from storage.listing import Listing, Parts
 from storage.materialise import Built, Work, judge
 
@@ -44,9 +50,13 @@ class Epoch:
     now: Listing | None
     """None: it is deleted, or cannot be read here."""
     says: Sequence[Listing] | None
-    """`now`, and as it would be if nothing were revoked; None: that cannot be told."""
+    """`now`, as it would be if nothing were revoked, and both without what is contested; None: that
+    cannot be told."""
     fallen: tuple[bytes, ...]
-    """Raw changes that count in none of these, and might some day."""
+    """Raw changes that count in none of these, and might some day; and those that may fall in part,
+    as more than one branch is contested."""
+    contested: frozenset[bytes]
+    """Changes that count, and fall if another branch of the same device wins."""
     cost: int
     """In operations."""
 
@@ -55,16 +65,13 @@ class Epoch:
         return mentioned(self.fallen, keys)
 
     @property
-    def is_contested(self) -> bool:
-        """See `is_contested`."""
-        return is_contested(self.work, self.counted.excluded)
-
-    @property
     def uncounted(self) -> list[bytes]:
-        """Raw changes that do not count now, whether or not they would if nothing were revoked."""
+        """Raw changes that do not count now, whether or not they would if nothing were revoked; and
+        those of `fallen`."""
         counts = {self.work.held[entry].change for entry in self.counted.valid}
         held = self.work.held.items()
-        return [self.work.raws[entry] for entry, one in held if one.change not in counts]
+        raws = (self.work.raws[entry] for entry, one in held if one.change not in counts)
+        return [*dict.fromkeys((*raws, *self.fallen))]
 
     def says_of(self, keys: Keys) -> Keys:
         """Which of `keys` it says or may say: all of them where that cannot be told."""
@@ -89,6 +96,12 @@ def unrevoked(work: Work) -> tuple[Work, Validity]:
     return free, judge(free)
 
 
+def uncontested(judged: Sequence[tuple[Work, Validity]]) -> list[tuple[Work, Validity]]:
+    """Those of these in which something is contested, without that."""
+    each = [(work, validity, contested_in(work, validity).changes) for work, validity in judged]
+    return [(work, without(work, validity, those)) for work, validity, those in each if those]
+
+
 def is_cut(work: Work, validity: Validity) -> bool:
     """Whether `unrevoked` it may say something else."""
     has_any = bool(work.authority.revocations or work.authority.checkpoints)
@@ -100,28 +113,35 @@ def _has_fallen(validity: Validity) -> bool:
     return not {*validity.excluded.values()} <= {*WAITING, Reason.REPEATED}
 
 
-def epoch_of(judged: Sequence[tuple[Work, Validity]], built: Sequence[Built]) -> Epoch:
-    """`judged`: as it is, and where that `is_cut`, `unrevoked`; `built` of both."""
+def epoch_of(
+    judged: Sequence[tuple[Work, Validity]], built: Sequence[Built], beside: Sequence[Built] = ()
+) -> Epoch:
+    """`judged`: as it is, and where that `is_cut`, `unrevoked`; `built` of both. `beside`: of those
+    of both in which something is contested, without that."""
     taken = [_taken(*one, its) for one, its in zip(judged, built, strict=True)]
     work = judged[0][0]
+    now, *free = (contested_in(*one) for one in judged)
     counts = {work.held[entry].change for validity in taken for entry in validity.valid}
+    counts -= frozenset[bytes]().union(*(one.changes for one in (now, *free) if one.is_in_part))
     fallen = tuple(work.raws[entry] for entry, one in work.held.items() if one.change not in counts)
-    listings = [one.projection for one in built if isinstance(one.projection, Listing)]
+    states = [*built, *beside]
+    listings = [one.projection for one in states if isinstance(one.projection, Listing)]
     refused = sum(
         len(_refused(validity, its)) for (_, validity), its in zip(judged, built, strict=True)
     )
     is_whole = not refused and not _has_fallen(judged[-1][1])
     # Only of what universes say is it known how that stands in their changes.
-    is_told = len(listings) == len(built) and (
+    is_told = len(listings) == len(states) and (
         is_whole or all(one.parts is not None for one in listings)
     )
-    now = built[0].projection
+    shown = built[0].projection
     return Epoch(
         work,
         taken[0],
-        now if isinstance(now, Listing) else None,
+        shown if isinstance(shown, Listing) else None,
         listings if is_told else None,
         fallen,
+        now.changes,
         (1 + min(refused, REFUSED_MAX)) * sum(cost_of(validity) for _, validity in judged)
         + sum(map(len, fallen)) // _SEARCHED_PER_OP
         + len(work.held) * _HELD_OPS,
@@ -143,20 +163,6 @@ def _taken(work: Work, validity: Validity, built: Built) -> Validity:
 
 def _refused(validity: Validity, built: Built) -> AbstractSet[bytes]:
     return built.left_out.keys() - validity.excluded.keys()
-
-
-def is_contested(work: Work, left_out: Mapping[bytes, str]) -> bool:
-    """Whether one device signed two branches, of which one may wait for its rest: which of them
-    counts, and so what was let go, may turn with what others sign or who of them is heard of later.
-    """
-    if Reason.LOST_BRANCH in left_out.values():
-        return True
-    waits = [work.held[entry] for entry, reason in left_out.items() if reason in WAITING]
-    changes: dict[tuple[bytes, int], set[bytes]] = {(one.device, one.seq): set() for one in waits}
-    for one in work.held.values() if waits else ():
-        if (there := changes.get((one.device, one.seq))) is not None:
-            there.add(one.change)
-    return any(len(there) > 1 for there in changes.values())
 
 
 def keys_of(listing: Listing) -> Keys:

@@ -8,9 +8,9 @@ nothing that was private. So what counts is who had named a blob when its bytes 
                                      names it: old or new, so its own author can make it public
     this node's own author, ever     it is also for those who may read that record
 
-What does not count, as its device was revoked, is nobody's word: it keeps bytes here (see
-`storage.unshown`), and opens none. In private it still closes: it may be of a record that was
-deleted.
+What does not count, as its device was revoked, is nobody's word, also where it did before: it keeps
+bytes here (see `storage.unshown`), and opens none. In private it still closes: it may be of a
+record that was deleted.
 
 It is noted when the last piece of a fetch comes, and with an act of this node that names it. Of
 what was not noted (a part, a frontier, what nothing named then) all are asked who name it now.

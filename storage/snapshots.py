@@ -13,13 +13,15 @@ import msgspec
 
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
+from storage.contested import is_contested
 from storage.database import Reading, Row, Writing
-from storage.epoch_says import is_contested, mentioned
+from storage.epoch_says import mentioned
 from storage.listing import EventRow, Listing, Parts, SnapshotRow
 from storage.materialise import Built
+from storage.namers import UNCOUNTED
 from storage.part import Part, in_bounds
 from storage.said import said_by
-from storage.unshown import READ_AT_ONCE, raws_of
+from storage.unshown import READ_AT_ONCE, raws_of, uncounted_of
 from storage.workers import Workers
 
 PAGE_MAX: Final = 10_000
@@ -311,16 +313,16 @@ async def _unname_blobs(
         gone = f"{_GONE} AND size IS NOT NULL"
         if not await write.row(f"SELECT 1 FROM blob_use {gone} LIMIT 1", (number, _listed(also))):
             return
-        await write.run(
-            f"UPDATE blob_use SET size = NULL {gone}",
-            (number, _listed(also)),
-        )
-        if len(one.left_out) > READ_AT_ONCE or is_contested(one.work, one.left_out):
+        said = [blob.hex() for blob in await workers.run(said_by, listing)]
+        await write.run(f"UPDATE blob_use SET size = NULL {gone}", (number, _listed(also)))
+        await write.run(f"UPDATE blob_use SET at_us = {UNCOUNTED} {_GONE}", (number, _listed(said)))
+        uncounted = uncounted_of(one)
+        if len(uncounted) > READ_AT_ONCE or is_contested(one.work, one.left_out):
             return
-        rows = await write.rows(f"SELECT blob FROM blob_use {_GONE}", (number, _listed(also)))
-        raws = await raws_of(write, one.work, [*one.left_out])
-        may_return = await workers.run(_may_return, raws, listing, {blob for (blob,) in rows})
-        also += [blob.hex() for blob in may_return]
+        rows = await write.rows(f"SELECT blob FROM blob_use {_GONE}", (number, _listed(said)))
+        raws = await raws_of(write, one.work, uncounted)
+        may_return = await workers.run(mentioned, raws, {blob for (blob,) in rows})
+        also = [*said, *(blob.hex() for blob in may_return)]
     await write.run(f"DELETE FROM blob_use {_GONE}", (number, _listed(also)))
 
 
@@ -333,11 +335,6 @@ _GONE: Final = (
 
 def _listed(also: Sequence[str]) -> str:
     return msgspec.json.encode(also).decode()
-
-
-def _may_return(raws: Sequence[bytes], listing: Listing, blobs: set[bytes]) -> frozenset[bytes]:
-    """Those of `blobs` that stand in what does not count, or in what has no place in the lists."""
-    return mentioned(raws, blobs) | (said_by(listing) & blobs)
 
 
 _COUNT: Final = """

@@ -142,6 +142,13 @@ def _counts(one: Built) -> frozenset[bytes]:
     return frozenset(one.work.held.keys() - one.left_out.keys())
 
 
+def uncounted_of(one: Built) -> list[bytes]:
+    """Entries that do not count, whose changes no others carry that do."""
+    held = one.work.held
+    counts = {held[entry].change for entry in _counts(one)}
+    return [entry for entry in one.left_out if held[entry].change not in counts]
+
+
 def _would_say_more(one: Built, new: frozenset[bytes]) -> bool:
     """Whether what fell might not have if nothing were revoked, and it is new that it fell, or what
     it was built on comes."""

@@ -4,6 +4,7 @@ One entry of a device that was lost, or of a copy of a home, kept all that was e
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,17 +12,21 @@ import pytest
 from crdt import rollover
 from crdt.blob import BlobId
 from crdt.capability import CapabilityCache
-from crdt.change import SignedEntry, check_entry
+from crdt.change import SignedEntry, check_entry, sign_change
+from crdt.held import Reason
 from crdt.statement import Revoke
 from storage import snapshots
+from storage.documents import raw_of
 from storage.store import Store
 from tests.storage.people import ALICE, person
-from tests.storage.test_apart import TABLET, let_go
+from tests.storage.test_apart import TABLET, kept_in_old, let_go
 from tests.storage.test_apart import tablet as tablet
 from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_carried import PHONE, all_of, begun, epoch, here, kept, synced
 from tests.storage.test_carried import phone as phone
+from tests.storage.test_doubts_of_epochs import all_signed, opened_with
 from tests.storage.test_lost_states import copied
+from tests.storage.test_snapshots import MAIN, created
 from tests.storage.test_snapshots import store as store
 from tests.storage.test_unshown import late as late
 from tests.storage.test_unshown import new as new
@@ -94,6 +99,66 @@ async def test_what_is_let_go_while_another_branch_may_win_stays(
         assert {0, 300, 301} <= {*await ticks(new)}
 
 
+async def test_what_was_let_go_beside_both_branches_goes_with_the_epoch(
+    new: Store, tablet: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a device that had heard of neither. Also what came and went on the one that counts."""
+    blobs = await begun(new)
+    await synced(new, tablet)
+    await let_go(tablet, 0, TABLET)
+    stands, lost = await copied(new, 2)
+    await new.receive([*stands.entries, *lost.entries], source="alice")
+    passing = await new.put_blob(os.urandom(2_000))
+    await kept(new, 300, passing)
+    await let_go(new, 300)
+    await synced(tablet, new)
+    every = [*blobs, passing, *stands.blobs, *lost.blobs]
+    assert await here(new, every) == [True] * 9, "no act looks for what that costs"
+    await went_on(new, monkeypatch)
+    assert await here(new, every) == [False, True, True, True, False, *[True] * 4]
+
+
+async def test_what_a_branch_let_go_of_what_came_over_stays_in_a_restored_home(
+    new: Store, tablet: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The old epoch alone names it there; and no more what was let go beside both."""
+    blobs = await begun(new)
+    await went_on(new, monkeypatch)
+    await synced(new, tablet)
+    await let_go(tablet, 1, TABLET)
+    stands, lost = await copied(new, 1, replace(MAIN, epoch=1))
+    await new.receive([*stands.entries, *lost.entries], source="alice")
+    await let_go(new, 0)
+    await synced(tablet, new)
+    async with opened(tmp_path / "restored.db") as home:
+        await restored(new, home)
+        assert 0 not in await ticks(home)
+        assert await here(home, blobs) == [True, False, True, True]
+
+
+async def test_what_came_over_by_a_branch_that_may_lose_stays_in_the_old_epoch(
+    new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two went on apart, one with a state that it alone had; of that one a copy was put back."""
+    await begun(new)
+    await synced(new, phone)
+    alone = await kept_in_old(phone, FELL, PHONE)
+    await new.put_blob(await phone.read_blob(alone))
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 5)
+    for one, tick, who in ((new, 30, ALICE), (phone, 31, PHONE)):
+        await kept(one, tick, await one.put_blob(os.urandom(2_000)), who)
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    await synced(new, phone)
+    await let_go(new, FELL)
+    copy = opened_with(replace(MAIN, epoch=1), PHONE, [])
+    await new.receive(
+        all_signed([copy.change(created())], replace(MAIN, epoch=1), PHONE), source="alice"
+    )
+    assert FELL not in await ticks(new)
+    assert 31 in await ticks(new)
+    assert await here(new, [alone]) == [True]
+
+
 async def test_what_is_let_go_beside_what_waits_goes(new: Store, phone: Store) -> None:
     blobs = await begun(new)
     await synced(new, phone)
@@ -107,6 +172,22 @@ async def test_what_is_let_go_beside_what_waits_goes(new: Store, phone: Store) -
     assert await new.has_blob(blobs[1])
     await new.receive([first], source="alice")
     assert await here(new, [*blobs, *late]) == [False, *[True] * 5]
+
+
+async def test_what_was_signed_again_does_not_keep_what_is_let_go(new: Store) -> None:
+    """The same change in two entries, of which one counts."""
+    blobs = await begun(new)
+    first, *_ = [one for one in await all_of(new) if bytes(blobs[0]) in bytes(one.payload)]
+    said = check_entry(first, CapabilityCache())
+    again = sign_change(
+        raw_of(first.payload), MAIN, signer=ALICE.signer, prev=said.prev, timestamp=3_000
+    )
+    await new.receive([again], source="alice")
+    state = await new.read(MAIN)
+    assert state is not None
+    assert {*state.left_out.values()} == {Reason.REPEATED}
+    await let_go(new, 0)
+    assert await here(new, blobs) == [False, True, True, True]
 
 
 async def test_what_is_let_go_beside_what_has_no_place_goes(

@@ -7,7 +7,7 @@ import pytest
 
 from crdt import authority, rollover
 from crdt.blob import BlobId
-from crdt.change import SignedEntry
+from crdt.change import DocumentId, SignedEntry
 from crdt.held import Reason
 from crdt.statement import Revoke
 from registry.deletion import delete
@@ -34,16 +34,16 @@ class Side:
     blobs: list[BlobId]
 
 
-async def copied(store: Store, states: int = 2) -> tuple[Side, Side]:
+async def copied(store: Store, states: int = 2, document: DocumentId = MAIN) -> tuple[Side, Side]:
     """(what stands, what lost): so many states of each; their bytes are in `store`."""
-    raws, sides = await raws_of(store), list[Side]()
+    raws, sides = await raws_of(store, document), list[Side]()
     for first in (100, 200):
-        home, side = opened_with(MAIN, PHONE, raws), Side([], [])
+        home, side = opened_with(document, PHONE, raws), Side([], [])
         changes: list[bytes | None] = []
         for tick in range(first, first + states):
             side.blobs.append(await store.put_blob(b"state %d" % tick * 300))
             changes.append(home.change(keeps(taken(tick, side.blobs[-1], who=PHONE))))
-        side.entries = all_signed(changes, MAIN, PHONE)
+        side.entries = all_signed(changes, document, PHONE)
         sides.append(side)
     # Of equal votes the smaller one wins.
     sides.sort(key=lambda one: one.entries[0].entry.payload_digest)

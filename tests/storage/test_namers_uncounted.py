@@ -6,18 +6,22 @@ import pytest
 
 from crdt.area import Area
 from crdt.blob import BlobId
-from crdt.change import DocumentId, Signer, device_capabilities
+from crdt.change import DocumentId
 from crdt.document import Editor
-from crdt.keys import COMMONS, DeviceKey, NamespaceKey
+from crdt.keys import COMMONS
 from crdt.statement import Revoke
 from storage.store import Store
-from tests.storage.people import ALICE
+from tests.storage.people import ALICE, named, person
 from tests.storage.test_authority import LOG, ROOT
-from tests.storage.test_carried import PHONE, begun
+from tests.storage.test_carried import PHONE, begun, here
+from tests.storage.test_namers import BLOB, DATA, MEADOW, given, in_communal
+from tests.storage.test_namers import alices as alices
 from tests.storage.test_snapshots import MAIN, created, keeps, taken
 from tests.storage.test_unshown import new as new
+from tests.storage.test_unshown import ticks
+from universe import parts
 
-MEADOW = NamespaceKey(bytes([2]) * 32)
+FELL = 20
 SECRET = replace(MAIN, namespace=MEADOW, record=b"universe:secret")
 STATE = bytes(range(256)) * 12
 STRANGER = [(COMMONS, Area())]
@@ -36,15 +40,71 @@ async def test_what_does_not_count_opens_no_blob(
     blob = await new.put_blob(STATE)
     if is_first:
         await tells(new, where, blob)
-    rights = device_capabilities(ALICE.root, DeviceKey(ALICE.signer.device.public), MEADOW)
-    hand = Signer(ALICE.signer.device, ALICE.signer.author, rights)
-    await new.commit(SECRET, created(), hand)
-    await new.commit(SECRET, keeps(taken(1, blob)), hand)
+    await kept_in_private(new, blob)
     if not is_first:
         await tells(new, where, blob)
     assert not await new.may_read_blob(blob, STRANGER)
     assert not await new.may_know_blob(blob, STRANGER)
     assert await new.may_read_blob(blob, OF_MEADOW)
+
+
+@pytest.mark.parametrize(
+    "where", [MAIN, replace(MAIN, record=b"universe:none-of-hers")], ids=["hers", "new"]
+)
+async def test_nor_does_what_counted_until_its_device_was_revoked(
+    new: Store, where: DocumentId
+) -> None:
+    await begun(new)
+    blob = await new.put_blob(STATE)
+    await kept_in_private(new, blob)
+    if where != MAIN:
+        await new.commit(where, created(), PHONE.signer)
+    await new.commit(where, keeps(taken(FELL, blob, who=PHONE)), PHONE.signer)
+    assert await new.may_read_blob(blob, STRANGER)
+    await new.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
+    assert not await new.may_read_blob(blob, STRANGER)
+    assert not await new.may_know_blob(blob, STRANGER)
+    assert await new.may_read_blob(blob, OF_MEADOW)
+    assert await here(new, [blob]) == [True]
+    await new.commit(MAIN, keeps(taken(FELL, blob)), ALICE.signer)
+    assert await new.may_read_blob(blob, STRANGER), "she says so herself"
+
+
+async def test_nor_does_a_version_of_a_revoked_device(alices: Store) -> None:
+    other = person(1, device=8)
+    module = ALICE.document("io.x.clock")
+    await alices.put_blob(DATA)
+    private = ALICE.document("io.x.clock", namespace=MEADOW)
+    await alices.commit(private, named("it", blob=BLOB.hex()), in_communal(ALICE, MEADOW))
+    await alices.commit(module, named("it"), ALICE.signer)
+    await alices.commit(module, named("it", blob=BLOB.hex()), other.signer)
+    assert await given(alices) == (True, True, True)
+    await alices.declare(Revoke(other.signer.device.public), LOG, ROOT)
+    assert await given(alices) == (False, True, False)
+
+
+async def test_what_has_no_place_in_the_lists_opens_what_it_did(
+    new: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside what does not count: it counts, and is shown once others go."""
+    blobs = [await new.put_blob(b"%d" % tick + STATE) for tick in range(4)]
+    await kept_in_private(new, *blobs)
+    await new.commit(MAIN, created(), ALICE.signer)
+    for tick, blob in enumerate(blobs):
+        await new.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
+    await new.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
+    await tells(new, MAIN, blobs[0])
+    monkeypatch.setattr(parts, "SNAPSHOTS_MAX", 3)
+    await new.commit(MAIN, created("Another name"), ALICE.signer)
+    assert len(await ticks(new)) == 3
+    assert all([await new.may_read_blob(blob, STRANGER) for blob in blobs])
+
+
+async def kept_in_private(store: Store, *blobs: BlobId) -> None:
+    hand = in_communal(ALICE, MEADOW)
+    await store.commit(SECRET, created(), hand)
+    for tick, blob in enumerate(blobs):
+        await store.commit(SECRET, keeps(taken(tick, blob)), hand)
 
 
 async def tells(store: Store, where: DocumentId, blob: BlobId) -> None:
