@@ -4,10 +4,11 @@
 
 Nothing is queued: what is due is asked of the store each time, so what a kill interrupted is found
 at the next start. Changes that come meanwhile are looked at together, a pause after the last look.
-Where nothing changes there is a look after 10 s, 20 s, … 10 min if a disk was full or busy; if
-somebody waits for the next day, each hour, and when it is time; after 30 s if more stories of
-travellers were left than one look reads, until all were read since something changed; an hour after
-one was left out that is too long, or damaged here.
+Where nothing changes there is a look after 10 s, 20 s, … 10 min if a disk was full or busy, or what
+another end says is damaged here: who comes from there waits, and nobody else; if somebody waits for
+the next day, each hour, and when it is time; after 30 s if more stories of travellers were left
+than one look reads, until all were read since something changed; an hour after one was left out
+that is too long, or damaged here.
 """
 
 import asyncio
@@ -166,8 +167,8 @@ class Gates:
         for universe in sorted(end for end in ends if parse_full_name(end)[0] == by.did):
             for _ in range(ROUNDS_MAX):
                 signed = await self._answer_one(keeper, universe)
+                is_failed = is_failed or signed is None or keeper.damage != ""
                 if signed is None:
-                    is_failed = True
                     break
                 for one in signed:
                     self.events.publish("traveller", _news(one))
@@ -219,12 +220,18 @@ class Gates:
         try:
             signed = await keeper.answer(universe)
         except FAILURES as error:
-            if self.warned.get(universe) != str(error):
-                log.warning("the gate of %s: %s", universe, error)
-            self.warned[universe] = str(error)
+            self._warn(universe, str(error))
             return None if type(error) in PASSING else []
-        self.warned.pop(universe, None)
+        if keeper.damage:
+            self._warn(universe, f"who comes from there waits: {keeper.damage}")
+        else:
+            self.warned.pop(universe, None)
         return signed
+
+    def _warn(self, universe: str, why: str) -> None:
+        if self.warned.get(universe) != why:
+            log.warning("the gate of %s: %s", universe, why)
+        self.warned[universe] = why
 
 
 def _is_ours(document: DocumentId) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from node.services.gatebooks import Books
 from node.services.passages import Ferry, own_halves, passage_named
+from storage.errors import Corrupt
 from universe.behind import believed, missing_of
 from universe.gate import is_coming, is_refused, unanswered, unreturned, were_back
 from universe.lines import Line, Lines
@@ -26,6 +27,8 @@ class Open:
     """As `away_from`."""
     recalled: set[bytes]
     """By who sent them, or they `were_back`."""
+    damage: str = ""
+    """Of an end of which nothing is said here, as it cannot be read; '' where all were read."""
 
 
 async def other_ends(by: Ferry, universe: str) -> set[str]:
@@ -35,7 +38,10 @@ async def other_ends(by: Ferry, universe: str) -> set[str]:
 
 
 async def open_at(by: Ferry, books: Books, universe: str) -> Open:
-    """What the other ends say that its gate has not answered."""
+    """What the other ends say that its gate has not answered.
+
+    One that is damaged here keeps those of no other one waiting.
+    """
     ends = sorted(await other_ends(by, universe))
     recalled: set[bytes] = set()
 
@@ -46,11 +52,14 @@ async def open_at(by: Ferry, books: Books, universe: str) -> Open:
         recalled.update(books.recalled)
         return found
 
-    found = await books.ask_each(ends, question)
+    damaged = list[tuple[str, Corrupt]]()
+    found = await books.ask_each(ends, question, damaged)
     coming = [one for word, one in found if word == "coming"]
     refused = [one for word, one in found if word == "refused"]
     recalled |= {one.id for word, one in found if word == "back"}
-    return Open(coming, refused, await away_from(books, universe), recalled)
+    away = await away_from(books, universe)
+    damage = str(damaged[0][1]) if damaged else ""
+    return Open(coming, refused, away, recalled, damage)
 
 
 async def departure_to(by: Ferry, books: Books, universe: str, id: bytes) -> Checked | None:
@@ -65,14 +74,22 @@ async def departure_to(by: Ferry, books: Books, universe: str, id: bytes) -> Che
 
 
 async def away_from(books: Books, universe: str) -> list[Checked]:
-    """Who left it, which was read, and may still come back, wherever they went."""
+    """Who left it, which was read, and may still come back, wherever they went.
+
+    So may all who ever left for where what is held is damaged: how they were answered there is not
+    known.
+    """
     line = await books.ask(lambda lines: lines[universe])
-    targets = {one.receipt.other for one in line.receipts if one.receipt.kind == DEPARTURE}
+    departures = [one for one in line.receipts if one.receipt.kind == DEPARTURE]
+    targets = {one.receipt.other for one in departures}
 
     def question(ends: Sequence[str], _: Books, lines: Lines) -> list[Checked]:
         return [one for end in ends for one in may_come_back(lines[universe], end, lines)]
 
-    return await books.ask_each(sorted(targets), question)
+    damaged = list[tuple[str, Corrupt]]()
+    away = await books.ask_each(sorted(targets), question, damaged)
+    unread = {end for end, _ in damaged}
+    return away + [one for one in departures if one.receipt.other in unread]
 
 
 async def open_between(books: Books, universe: str, ends: Sequence[str]) -> list[Checked]:
@@ -98,6 +115,7 @@ async def missing_at(by: Ferry, books: Books, universe: str, *others: str) -> Mi
     """What ends say that are `believed`, and these `others`: answers to what is not here.
 
     Nobody ever left for where a passage was only proposed: what is signed there proves nothing.
+    Raises `Corrupt` where one of them is damaged here: what it answered is not known.
     """
     line = await books.ask(lambda lines: lines[universe])
     told = await _believed(by, universe, epoch_of(line))

@@ -10,6 +10,7 @@ from node.errors import Rejected
 from node.services.passages import Ferry, document_of
 from registry.errors import CannotTravel
 from registry.fields import Plain
+from storage.errors import Corrupt
 from universe.gatebook import GateBook, gatebook_of, votes_of
 from universe.lines import Lines
 from universe.receipts import Checked
@@ -207,12 +208,16 @@ class Books:
         return answer, lines.asked, lines.votes_asked
 
     async def ask_each(
-        self, items: Sequence[Q], question: Callable[[Sequence[Q], "Books", Lines], list[T]]
+        self,
+        items: Sequence[Q],
+        question: Callable[[Sequence[Q], "Books", Lines], list[T]],
+        damaged: list[tuple[Q, Corrupt]] | None = None,
     ) -> list[T]:
         """What it says of all of these, of as many at once as can be read for.
 
         One that depends on more universes than that is left out, and keeps no other one from being
-        answered. What is read for it is forgotten after.
+        answered. What is read for it is forgotten after. So it is with one that depends on what is
+        damaged here, where `damaged` is given: it comes to stand there. Else raises `Corrupt`.
         """
         if not items:
             return []
@@ -222,11 +227,16 @@ class Books:
         except Rejected as error:
             if error.reason != TOO_LONG:
                 raise
+        except Corrupt as error:
+            if damaged is None:
+                raise
+            if len(items) == 1:
+                damaged.append((items[0], error))
         if len(items) == 1:
             return []
         half = len(items) // 2
-        first = await self.ask_each(items[:half], question)
-        return first + await self.ask_each(items[half:], question)
+        first = await self.ask_each(items[:half], question, damaged)
+        return first + await self.ask_each(items[half:], question, damaged)
 
     async def _load_votes(self, votes: Iterable[tuple[str, str]]) -> None:
         """What others answered to a universe that was read, and no more of theirs.

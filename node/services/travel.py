@@ -89,6 +89,8 @@ class Gatekeeper:
     """When there is a next look though nothing changes, as the first who waits for the next day may
     be answered, or not all stories were read, or some are left out for an hour; None: nobody waits
     so."""
+    damage: str = ""
+    """Of an end of which the last look could not read what it says; '' where it could."""
 
     @property
     def key(self) -> bytes:
@@ -183,13 +185,16 @@ class Gatekeeper:
 
         Nothing where this device is not the gate. Into a universe that was deleted nobody is let.
         Raises `NotFound`, `Rejected`; `CannotTravel` (`gate-behind`) where there is something to
-        sign, and others answered what is not here.
+        sign, and others answered what is not here; `Corrupt` the same, where what others answered
+        cannot be read.
         """
+        self.damage = ""
         async with self.lock:
             books = await self._books(universe, even_deleted=True)
             if not await books.ask(lambda lines: is_gate(universe, self.key, lines)):
                 return []
             open_ = await open_at(self.by, books, universe)
+            self.damage = open_.damage
             passages = await passages_through(self.by, open_.coming)
             # What came through none of one's own waits, and its story is not even read.
             own = [

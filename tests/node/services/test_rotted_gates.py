@@ -14,16 +14,24 @@ from node.errors import Conflict, Rejected
 from node.events import Events
 from node.gates import Gates
 from node.services import travellers
+from node.services.ends import away_from
+from node.services.gatebooks import Books
+from node.services.passages import create_passage
 from node.services.passengers import Passenger
 from node.services.taking import only_one
 from node.services.travellers import Asked, travellers_through, travellers_under
+from registry.head import Words
+from storage.errors import Corrupt
 from tests.node.passing_time import PassingTime
 from tests.node.services.test_cheats import line_at
 from tests.node.services.test_many_travellers import left
+from tests.node.services.test_room import joined
 from tests.node.services.test_travel import Person, opened, opened_people
+from tests.storage.people import NOW_US
 from tests.storage.test_folding import rows
-from universe.passage import Passage
-from universe.receipts import Who
+from universe.passage import Passage, Said
+from universe.receipts import Checked, Who
+from universe.travel import In
 
 OWLS, HENS = bytes([1]) * 16, bytes([9]) * 16
 
@@ -37,12 +45,14 @@ async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
 def rots(home: Path, universe: str) -> None:
     """The last byte of what was written there last."""
     of = "WHERE document = (SELECT number FROM document WHERE record = ?)"
-    rows(
+    ((number, payload),) = rows(
         home,
-        "UPDATE entry SET payload = CAST(substr(payload, 1, length(payload) - 1) || x'00' AS BLOB)"
-        f" WHERE number = (SELECT max(number) FROM entry {of})",
+        f"SELECT number, payload FROM entry {of} ORDER BY number DESC LIMIT 1",
         (universe.encode(),),
     )
+    assert isinstance(payload, bytes)
+    rotted = payload[:-1] + bytes([payload[-1] ^ 0xFF])
+    rows(home, "UPDATE entry SET payload = ? WHERE number = ?", (rotted, number))
 
 
 async def owl_and_hen(alice: Person, bob: Person, owls: bytes = OWLS) -> Passage:
@@ -103,6 +113,62 @@ async def test_a_gate_whose_partner_rotted_is_looked_at_again_and_the_node_goes_
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert passing.waits[:3] == [10, 20, 40]
+
+
+async def test_an_end_that_rotted_keeps_those_of_no_other_one_waiting(
+    people: tuple[Person, Person], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is one to which a passage was only proposed: what it answered stops no gate."""
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    far = await alice.makes("universe:far")
+    await bob.hears(alice)
+    said = Said(
+        source=reef, target=far, type="bridge", stability=100, maintained_us=NOW_US,
+        arrivals="accept",
+    )  # fmt: skip
+    await create_passage(bob.ferry, "passage:2", Words("To nowhere yet"), said)
+    hen = await alice.gates.send(passage, meadow, HENS, Passenger(b"{}", "hen"), 1)
+    await bob.hears(alice)
+    rots(tmp_path / "bob", "universe:far")
+    passing = PassingTime()
+    gates = Gates(lambda _: bob.ferry, bob.gates.lock, Events(), passing.clock_s)
+    with caplog.at_level(logging.WARNING):
+        assert [await gates.answer(COMMONS) for _ in range(3)] == [1, 0, 0]
+    assert await bob.sees(hen) == In(reef)
+    (told,) = [one.message for one in caplog.records]
+    assert "who comes from there waits" in told
+    assert "'universe:far' are damaged" in told
+    assert gates.put_off.first_s(now_s=passing.clock_s()) == 10, "it is looked at again"
+
+
+async def test_a_gate_signs_nothing_over_what_it_cannot_read_and_forgets_nobody_who_left_for_it(
+    people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    alice, bob = people
+    passage, reef = await opened(alice, bob), bob.universe("universe:reef")
+    far = await alice.makes("universe:far")
+    beyond = await joined(bob, alice, reef, far, 2)
+    owl = await bob.gates.send(beyond, reef, OWLS, Passenger(b"{}", "owl"), 1)
+    await alice.hears(bob)
+    assert len(await alice.gates.answer(far)) == 1
+    await alice.gates.send(
+        passage, alice.universe("universe:meadow"), HENS, Passenger(b"{}", "hen"), 1
+    )
+    await bob.hears(alice)
+    assert await away(bob, reef) == [], "it arrived"
+    rots(tmp_path / "bob", "universe:far")
+    with pytest.raises(Corrupt, match="universe:far"):
+        await bob.gates.answer(reef)
+    assert [one.id for one in (await line_at(bob, reef)).receipts] == [owl.departure.id]
+    assert await away(bob, reef) == [owl.departure], "what is not known is as not answered"
+
+
+async def away(by: Person, universe: str) -> list[Checked]:
+    books = Books(by.ferry)
+    await books.load([universe])
+    return await away_from(books, universe)
 
 
 async def test_bytes_of_nobody_are_taken_where_it_is_not_known_who_left(
