@@ -16,7 +16,7 @@ from node.gates import Gates
 from node.services import travellers
 from node.services.ends import away_from
 from node.services.gatebooks import Books
-from node.services.passages import create_passage
+from node.services.passages import create_passage, passage_called
 from node.services.passengers import Passenger
 from node.services.taking import only_one
 from node.services.travellers import Asked, travellers_through, travellers_under
@@ -43,7 +43,7 @@ async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
 
 
 def rots(home: Path, universe: str) -> None:
-    """The last byte of what was written there last."""
+    """The last byte of what was written there last; a second time it is as it was."""
     of = "WHERE document = (SELECT number FROM document WHERE record = ?)"
     ((number, payload),) = rows(
         home,
@@ -143,26 +143,67 @@ async def test_an_end_that_rotted_keeps_those_of_no_other_one_waiting(
     assert gates.put_off.first_s(now_s=passing.clock_s()) == 10, "it is looked at again"
 
 
-async def test_a_gate_signs_nothing_over_what_it_cannot_read_and_forgets_nobody_who_left_for_it(
-    people: tuple[Person, Person], tmp_path: Path
-) -> None:
-    alice, bob = people
+async def two_partners(alice: Person, bob: Person) -> tuple[Passage, Checked]:
+    """An owl went from bob's reef to alice's far, and an eel left that for the reef."""
     passage, reef = await opened(alice, bob), bob.universe("universe:reef")
     far = await alice.makes("universe:far")
     beyond = await joined(bob, alice, reef, far, 2)
     owl = await bob.gates.send(beyond, reef, OWLS, Passenger(b"{}", "owl"), 1)
     await alice.hears(bob)
     assert len(await alice.gates.answer(far)) == 1
-    await alice.gates.send(
-        passage, alice.universe("universe:meadow"), HENS, Passenger(b"{}", "hen"), 1
-    )
+    await alice.gates.send(beyond, far, bytes([3]) * 16, Passenger(b"{}", "eel"), 1)
     await bob.hears(alice)
     assert await away(bob, reef) == [], "it arrived"
+    return passage, owl.departure
+
+
+async def test_a_gate_that_is_not_known_to_have_all_signs_nothing_over_what_it_cannot_read(
+    people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    alice, bob = people
+    passage, owl = await two_partners(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    await alice.gates.send(passage, meadow, HENS, Passenger(b"{}", "hen"), 1)
+    await bob.hears(alice)
     rots(tmp_path / "bob", "universe:far")
+    started = Person(bob.ferry).gates
     with pytest.raises(Corrupt, match="universe:far"):
-        await bob.gates.answer(reef)
-    assert [one.id for one in (await line_at(bob, reef)).receipts] == [owl.departure.id]
-    assert await away(bob, reef) == [owl.departure], "what is not known is as not answered"
+        await started.answer(reef)
+    with pytest.raises(Corrupt, match="universe:far"):
+        await started.take_gate(reef, anyway=True)
+    assert [one.id for one in (await line_at(bob, reef)).receipts] == [owl.id]
+
+
+async def test_who_comes_from_a_partner_is_let_in_while_another_partner_is_damaged(
+    people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    """Far was read before it rotted: nothing that bob's gate signed was missing."""
+    alice, bob = people
+    passage, owl = await two_partners(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    passing = PassingTime()
+    gates = Gates(
+        lambda _: bob.ferry, bob.gates.lock, Events(), passing.clock_s, heard=bob.gates.heard
+    )
+    assert await gates.answer(COMMONS) == 1, "the eel"
+    hen = await alice.gates.send(passage, meadow, HENS, Passenger(b"{}", "hen"), 1)
+    await alice.gates.send(
+        await passage_called(alice.ferry, "passage:2"), alice.universe("universe:far"),
+        bytes([4]) * 16, Passenger(b"{}", "ant"), 1,
+    )  # fmt: skip
+    await bob.hears(alice)
+    rots(tmp_path / "bob", "universe:far")
+    assert [await gates.answer(COMMONS) for _ in range(3)] == [1, 0, 0], "and not the ant"
+    assert gates.put_off.first_s(now_s=passing.clock_s()) == 10
+    assert await away(bob, reef) == [owl], "what is not known is as not answered"
+    assert await bob.sees(hen) == In(reef)
+    # Who leaves is not kept here either.
+    back = await bob.gates.send(passage, reef, bytes([5]) * 16, Passenger(b"{}", "hen"), 2)
+    assert back.is_new
+    rots(tmp_path / "bob", "universe:far")  # which makes it whole again
+    assert await gates.answer(COMMONS) == 1, "the ant"
+    assert await away(bob, reef) == [back.departure]
+    assert gates.put_off.first_s(now_s=passing.clock_s()) is None
 
 
 async def away(by: Person, universe: str) -> list[Checked]:
