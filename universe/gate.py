@@ -132,8 +132,9 @@ def due(
     recalled: Collection[bytes] = (),
     found: Found | None = None,
     places: Places = ENDLESS,
+    most: int = ANSWERS_MAX,
 ) -> list[Receipt]:
-    """What the gate has to sign now, in this order; at most `ANSWERS_MAX`.
+    """What the gate has to sign now, in this order; so many `most`.
 
     Its own come back first, as `places` are held for them: who comes has the rest.
 
@@ -144,12 +145,12 @@ def due(
     """
     line = gate_of(universe, key, lines)
     found = found or Found(coming(universe, lines), refused_of(universe, lines))
-    back, for_others = returning(found.refused, recalled, places, ANSWERS_MAX)
+    back, for_others = returning(found.refused, recalled, places, most)
     signed = [_reply(one, RETURN, key, now) for one in back]
     shares = Shares(line.receipts, now.at_us)
     for said in signed:
         shares.count(said)
-    most = min(ANSWERS_MAX, len(signed) + for_others)
+    most = min(most, len(signed) + for_others)
     for one in found.coming:
         if len(signed) >= most:
             break

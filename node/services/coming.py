@@ -12,7 +12,7 @@ passage has a share of its own in a look, and within it all travellers have thei
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Generic, TypeVar
@@ -70,7 +70,8 @@ class _Turn:
     last: int = 0
     """Number of the receipt of who was read last."""
     found: list[tuple[bytes, int]] = field(default_factory=list[tuple[bytes, int]])
-    """Receipts by which somebody has come, of the last look; and the number that is their place."""
+    """Receipts by which somebody has come, of the last look; and the number that is their place.
+    Of these, those hold it that could be answered."""
     read: int = 0
     """How many were, since something changed."""
     news: int = 0
@@ -106,14 +107,20 @@ class StoryTurns:
         back, again_us = await self._read(books, universe, refusals, _to_come_back)
         return [one for one in refusals if one.id in back], again_us
 
-    def answered(self, universe: str, said: Sequence[Receipt]) -> None:
-        """Whoever was found and left, as no more are answered at once, is the first to be read."""
+    def answered(
+        self, universe: str, said: Sequence[Receipt], could: Collection[bytes] = ()
+    ) -> None:
+        """Whoever was found and left, as no more are answered at once, is the first to be read.
+
+        `could`: what else could be answered, where as many were. Who waits for bytes, or a person,
+        holds the place of nobody.
+        """
         self.news += bool(said)
         answers = {one.answers for one in said}
         if len(said) < ANSWERS_MAX:
             return
         for (where, _, _), turn in self._turns.items():
-            left = [place for id, place in turn.found if id not in answers]
+            left = [place for id, place in turn.found if id in could and id not in answers]
             if where == universe and left:
                 turn.last = left[0] - 1
 

@@ -76,13 +76,22 @@ class Look:
             most = 0 if len(said) == ANSWERS_MAX else 2 * most
         return said
 
+    async def could(self, places: Places) -> set[bytes]:
+        """What can be answered with these places by what was looked into, however much is before
+        it."""
+        judge, most = self._judge(), len(self.came.coming) + len(self.came.refused)
+        said = await self.books.ask(lambda lines: self._asked(lines, judge, places, most))
+        return {one.answers or b"" for one in said}
+
     def _judge(self) -> Judge:
         suspect = {one.id for one, is_suspect in self.came.coming if is_suspect}
         return judge_of(
             self.came.passages, suspect, self.large, self.unseen, is_gone=self.came.is_gone
         )
 
-    def _asked(self, lines: Lines, judge: Judge, places: Places) -> list[Receipt]:
+    def _asked(
+        self, lines: Lines, judge: Judge, places: Places, most: int = ANSWERS_MAX
+    ) -> list[Receipt]:
         self.unseen.clear()
         gate, came = self.gate, self.came
         found = Found([one for one, _ in came.coming], came.refused)
@@ -90,6 +99,7 @@ class Look:
             return due(
                 gate.universe, gate.key, lines, gate.now,
                 judge=judge, recalled=came.recalled, found=found, places=places,
+                most=most,
             )  # fmt: skip
         except CannotTravel:
             return []

@@ -25,7 +25,7 @@ from node.services.verdicts import Wanted, by_its_blob, has_share, is_agreed
 from registry.edits import Edit
 from registry.errors import CannotTravel
 from universe.behind import check_may_give_up, check_none_missing, given_up_with
-from universe.gate import Now, Verdict, Wish, decide, gate_of, hand_over, is_gate, send
+from universe.gate import ANSWERS_MAX, Now, Verdict, Wish, decide, gate_of, hand_over, is_gate, send
 from universe.gatebook import put_hand_over, put_recall, put_receipts
 from universe.gates import sign_hand_over
 from universe.names import parse_full_name
@@ -215,6 +215,7 @@ class Gatekeeper:
             look = Look(books, gate, came, self._by_blob, self._by_whole_blob)
             places = places_at(books, universe, open_.away)
             said = await look.due(places)
+            could = await look.could(places) if len(said) == ANSWERS_MAX else ()
             # Also where nothing can be signed now: else nobody would look at these again.
             self._look_again(coming_us, refused_us, shares.put_off_until(own, said))
             if said:
@@ -222,7 +223,7 @@ class Gatekeeper:
             elif places.for_others < 1 and (waiting := await look.wanted(ENDLESS)):
                 raise full(books, universe, places, len(waiting))
             signed = await self._sign(books, universe, said, _returned(said, refused))
-            self.stories.answered(universe, said)
+            self.stories.answered(universe, said, could)
             return signed
 
     def _look_again(self, *times_us: int | None) -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import pytest
 
+from crdt.blob import BlobId
 from crdt.change import DocumentId
 from crdt.keys import COMMONS
 from node.errors import Conflict, Rejected
@@ -227,6 +228,32 @@ async def test_who_was_found_and_left_is_answered_before_others_are_read(
     await bob.hears(alice)
     answered = [len(await bob.gates.answer(bob.universe("universe:reef"))) for _ in range(4)]
     assert answered == [16, 16, 7, 0]
+
+
+async def test_who_was_found_and_waits_for_bytes_holds_the_place_of_no_other_one(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are answered meanwhile who came by another passage."""
+    monkeypatch.setattr(coming, "READ_MAX", 20)
+    alice, bob = people
+    passage, meadow = await opened(alice, bob), alice.universe("universe:meadow")
+    reef, near = bob.universe("universe:reef"), await alice.makes("universe:near")
+    busy = await joined(alice, bob, near, reef, 2)
+    ghosts = [Who(f"{CAROL_DID}/universe:{number}", "imp") for number in range(15)]
+    waits = left(alice, bob, passage, 50, Who(meadow, "whale"))
+    told = Traveller.in_blob(Who(meadow, "whale"), bytes(40_000), "json", BlobId(bytes(32)))
+    await alice.signs(
+        replace(waits, traveller=told),
+        *(left(alice, bob, passage, n, who) for n, who in enumerate(ghosts)),
+        left(alice, bob, passage, 60, Who(meadow, "hen")),
+    )
+    for number in range(64):
+        goes = left(alice, bob, busy, number, Who(near, f"eel {number}"))
+        await alice.signs(replace(goes, universe=near))
+    await bob.hears(alice)
+    looks = [await bob.gates.answer(reef) for _ in range(3)]
+    assert [len(one) for one in looks] == [16, 16, 16]
+    assert "hen" in [one.receipt.traveller.who.soul for one in looks[1]], "it is her turn"
 
 
 async def test_where_nothing_changes_all_are_read_once_and_nobody_is_looked_for_any_more(
