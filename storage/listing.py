@@ -73,7 +73,8 @@ class Parts:
 
     `snapshots`: signed statements by their ids; of `inherited` each was taken elsewhere. What the
     readers give None for is held and not shown. `beyond`: as `snapshots`, those for which no place
-    is left: they are shown once others are let go.
+    is left: they are shown once others are let go; and of other signed statements those whose blobs
+    the listing has no place for, by the ids of these.
     """
 
     snapshots: Mapping[bytes, bytes]

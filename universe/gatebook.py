@@ -120,22 +120,33 @@ def votes_of(document: DocumentId, value: Plain, about: Collection[bytes]) -> Ga
     )
 
 
-def travelling_blobs(document: DocumentId, value: Plain) -> tuple[NamedBlob, ...]:
-    """Blobs that are travellers in departures of that universe: its record needs them."""
+def travelling_blobs(
+    document: DocumentId, value: Plain
+) -> tuple[tuple[NamedBlob, ...], dict[bytes, bytes]]:
+    """Blobs that are travellers in departures of that universe: its record needs them.
+
+    And those for which its list has no place, with what says each: a gate sends no more, but
+    devices that were apart may have, or signed two receipts with one number.
+    """
     name, fields = name_of(document), as_map(value.get(ROOT)) or {}
-    found: list[Receipt] = []
+    found: list[tuple[Receipt, bytes]] = []
     for key, data in fields.items():
         if type(data) is bytes and _HAS_BLOB in data and not key.startswith(EPOCH):
             said = _read(data, is_hand_over=False)
             if isinstance(said, Checked) and said.receipt.universe == name:
-                found.append(said.receipt)
-    found.sort(key=lambda one: (one.epoch, one.seq))
+                found.append((said.receipt, data))
+    found.sort(key=lambda one: (one[0].epoch, one[0].seq))
     named = {
-        one.traveller.blob: NamedBlob(one.traveller.blob.hex(), one.traveller.size, one.at_us)
-        for one in found
+        one.traveller.blob: (
+            NamedBlob(one.traveller.blob.hex(), one.traveller.size, one.at_us),
+            data,
+        )
+        for one, data in found
         if one.traveller.blob is not None
     }
-    return tuple(named.values())[:LARGE_MAX]
+    listed = tuple(one for one, _ in named.values())[:LARGE_MAX]
+    beyond = dict[bytes, bytes]((blob, data) for blob, (_, data) in [*named.items()][LARGE_MAX:])
+    return listed, beyond
 
 
 def put_receipts(

@@ -13,7 +13,7 @@ snapshot or an event that cannot be read is as if it were not there.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -290,6 +290,7 @@ def universe_of(document: DocumentId, value: Plain) -> Universe:
 def universe_listing(document: DocumentId, value: Plain) -> Listing:
     """Its row in lists and search, and its parts. Raises `MalformedRecord`."""
     universe, head_words, parts, created_us, updated_us = _read(document, value)
+    travellers, beyond = travelling_blobs(document, value)
     return Listing(
         kind=WORD,
         author=universe.author,
@@ -302,8 +303,8 @@ def universe_listing(document: DocumentId, value: Plain) -> Listing:
         updated_us=updated_us,
         fields=msgspec.json.encode(universe),
         score=float(len(parts.snapshots)),
-        parts=parts,
-        blobs=travelling_blobs(document, value),
+        parts=replace(parts, beyond={**parts.beyond, **beyond}),
+        blobs=travellers,
     )
 
 

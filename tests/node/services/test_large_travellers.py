@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from crdt import rollover
 from crdt.blob import BlobId
 from crdt.keys import COMMONS
 from node.errors import Unreachable
@@ -18,15 +19,18 @@ from node.events import Events
 from node.gates import Gates
 from node.services import looking
 from node.services.gatebooks import Books
+from node.services.passages import document_of
 from node.services.passengers import Passenger
 from node.services.travel import Sent
 from node.services.verdicts import FALSE_BYTES, Wanted, bytes_told
+from registry.deletion import undelete
 from registry.errors import CannotTravel
 from storage.store import Store
 from tests.node.services.test_many_travellers import left as says_of
 from tests.node.services.test_travel import Person, opened, opened_people, sends
 from tests.storage.test_folding import rows
-from universe import shares
+from tests.storage.test_unshown import opened as opened_own
+from universe import gatebook, shares
 from universe.gate import Verdict, due
 from universe.passage import Passage
 from universe.receipts import TRAVELLER_BYTES_MAX, Receipt, Traveller, Who
@@ -336,3 +340,49 @@ async def test_what_cannot_be_answered_keeps_no_blob_from_being_looked_at(
     answers = await keeper.answer(bob.universe("universe:reef"))
     assert [one.receipt.kind for one in answers] == ["refusal"] * 4 + ["arrival"]
     assert len(judged) <= 4, "not once for each few of them"
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_the_bytes_of_all_who_left_stay_though_the_record_has_no_place_to_list_them(
+    people: tuple[Person, Person],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_deleted: bool,
+) -> None:
+    """A gate sends no more than are listed: what devices signed that were apart may be more."""
+    monkeypatch.setattr(gatebook, "LARGE_MAX", 3)
+    alice, bob = people
+    passage, meadow = await opened(alice, bob), alice.universe("universe:meadow")
+    document, signer = document_of(meadow, "uni", COMMONS), alice.ferry.identity.signer
+    blobs = list[BlobId]()
+    async with opened_own(tmp_path / "own.db", alice.ferry.identity.author) as store:
+        home = Person(replace(alice.ferry, store=store))
+        await home.hears(alice)
+        await home.hears(bob)
+
+        async def goes(number: int) -> None:
+            whale = Passenger(Random(number).randbytes(50_000), f"whale {number}", "bin")
+            migration = bytes([number]) * 16
+            blobs.append(blob_of(await home.gates.send(passage, meadow, migration, whale, 1)))
+
+        async def are_here() -> list[bool]:
+            await store.gc(grace_us=-1)
+            return [await store.has_blob(one) for one in blobs]
+
+        for number in range(5):
+            await goes(number)
+        if is_deleted:
+            await home.deletes(meadow)
+        assert await are_here() == [True] * 5
+        if is_deleted:
+            await store.commit(document, undelete(), signer)
+        # And so where it goes on in a new epoch.
+        monkeypatch.setattr(rollover, "CHANGES_FULL", 5)
+        await goes(5)
+        state = await store.read(document)
+        assert state is not None
+        assert state.id.epoch == 1
+        assert await are_here() == [True] * 6
+        book = gatebook.gatebook_of(document, state.value)
+        assert len(book.receipts) == 6
