@@ -229,16 +229,22 @@ def _too_many(
     """
     ruled = [one for one in held if one.kind == kind and one.decay is None]
     room = min(ROOM_MAX, ROOM_VALUES_MAX - beside)
-    over = max(len(ruled) - most, len(held) - room)
-    if over <= 0:
+    ahead = sum(one.at_us > now_us for one in ruled)  # they come first, and go by themselves
+    over = [max(len(some) - most, 0) for some in (ruled[:ahead], ruled[ahead:])]
+    if not any(over) and len(held) <= room:
         return {}
     thinned = _thinned(ruled, now_us)
-    why = f"the oldest of more than {most if len(ruled) > most else max(room, 0):,}"
-    if len(ruled) <= most and room < ROOM_MAX:
+    why = f"the oldest of more than {most if any(over) else max(room, 0):,}"
+    if not any(over) and room < ROOM_MAX:
         why += f", which have room beside {beside:,} events and receipts"
-    free = [one.id for one in ruled if one.id not in kept]
-    order = sorted(free, key=lambda one: one not in thinned)  # stable: both parts oldest first
-    return {one: thinned.get(one, why) for one in order[:over]}
+    free = [one for one in ruled if one.id not in kept]
+    free.sort(key=lambda one: one.id not in thinned)  # stable: both parts oldest first
+    gone = [one for one in free if one.at_us > now_us][: over[0]]
+    gone += [one for one in free if one.at_us <= now_us][: over[1]]
+    picked = {one.id for one in gone}
+    no_room = max(len(held) - room - len(gone), 0)
+    gone += [one for one in free if one.id not in picked][:no_room]
+    return {one.id: thinned.get(one.id, why) for one in gone}
 
 
 def _place(at_us: int, span: str) -> int:

@@ -172,20 +172,24 @@ def test_kinds_have_their_own_rules_and_canonical_ones_none() -> None:
     ]
 
 
+@pytest.mark.parametrize("rule", [Rule(newest=3), Rule(thin_over=3)], ids=["newest", "thin_over"])
 @pytest.mark.parametrize("first", [5_004, 100, 0], ids=["went on", "set back", "begun anew"])
-def test_of_what_comes_after_a_clock_was_ahead_the_newest_stay(first: int) -> None:
+def test_of_what_comes_after_a_clock_was_ahead_the_newest_stay(first: int, rule: Rule) -> None:
     """Its hours come yet: taken for the newest, it would let each new one go as the next is
     saved."""
     ahead = [ago(-2 * HOUR_US - place, tick=5_000 + place) for place in range(4)]
     line = list(ahead)
     for place in range(6):
         line.append(ago(HOUR_US - place * MINUTE_US, tick=first + place))
-        dropped = gone(line, Policy(auto=Rule(newest=3)), line[-1].at_us)
+        dropped = gone(line, Policy(auto=rule), line[-1].at_us)
         line = [one for one in line if one not in dropped]
         assert [one.tick for one in line if one not in ahead] == [
             first + each for each in range(max(0, place - 2), place + 1)
         ]
     assert [one for one in line if one in ahead] == ahead[1:], "of these the newest stay too"
+    assert not gone(
+        [*(ago(DAY_US * day, tick=1) for day in range(9, 6, -1)), *ahead[1:]], Policy(auto=rule)
+    ), "nor do those go for what is old, which are the newest of the world"
     away = [ago(-DAY_US, tick=1), ago(9, tick=2), ago(8, tick=3)]
     assert not gone(away, THIN), "it is thinned by the hour that it says, when that is over"
 
@@ -351,7 +355,7 @@ def test_what_is_dropped_now_would_be_dropped_later_too(
     assert now <= later
 
 
-@given(LINES, POLICIES)
+@given(LINES, ALL_POLICIES)
 def test_what_is_dated_ahead_changes_nothing_for_the_others(
     line: list[Taken], policy: Policy
 ) -> None:
