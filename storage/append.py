@@ -21,7 +21,7 @@ from storage.documents import Materialiser
 from storage.epochs import Chosen, choose_epochs, late_refusals
 from storage.listing import Listing, RatingRow
 from storage.materialise import Built, Work, unjudged
-from storage.namers import UNCOUNTED
+from storage.namers import UNCOUNTED, note_private
 from storage.quarantine import Refusal, add_refusals
 from storage.rows import number_namespaces, write_documents, write_left_out
 from storage.snapshots import forget_parts, write_parts
@@ -247,14 +247,14 @@ async def _write_rows(
     old = [number for number in old if number not in in_parts]
     # What a document named before stays while it could come back; without a size: it is not shown.
     await write.run_many("UPDATE blob_use SET size = NULL WHERE document = ?", ((n,) for n in old))
-    await write.run_many(
-        "DELETE FROM blob_use WHERE document = ?",
-        (
-            (one.work.number,)
-            for one, listing in listings
-            if not one.left_out and one.work.document not in is_new and listing.parts is None
-        ),
-    )
+    anew = [
+        one.work.number
+        for one, listing in listings
+        if not one.left_out and one.work.document not in is_new and listing.parts is None
+    ]
+    named = await write.rows_in("SELECT blob FROM blob_use WHERE document IN (*)", anew)
+    await note_private(write, (blob for (blob,) in named))
+    await write.run_many("DELETE FROM blob_use WHERE document = ?", ((n,) for n in anew))
     # What counted before may have fallen since: then it opens nothing (`storage.namers`).
     await write.run_many(
         f"UPDATE blob_use SET at_us = {UNCOUNTED} WHERE document = ?",

@@ -35,6 +35,7 @@ from storage.epoch_says import (
     uncontested,
     unrevoked,
 )
+from storage.errors import Rotted
 from storage.listing import Listing
 from storage.materialise import Built, Work
 from storage.old_epochs import (
@@ -68,13 +69,17 @@ class Carried(Documents):
     ) -> None:
         super().__init__(database, clock_us, materialiser)
         self._carried_over = Known()
+        self._rotted: list[str] = []
 
-    async def forget_carried(self) -> None:
+    async def forget_carried(self) -> tuple[str, ...]:
         """What old epochs name, and was let go since or is named by what is shown, they name no
-        more. Where that takes long, the next one goes on with it."""
+        more. Where that takes long, the next one goes on with it. What is damaged of the records
+        that were looked at: of these all stays."""
+        self._rotted = []
         for _ in range(GOES_MAX):
             if not await self._forget_some():
-                return
+                break
+        return tuple(dict.fromkeys(self._rotted))
 
     async def _forget_some(self) -> bool:
         """Whether it was worth it, and there is more."""
@@ -92,6 +97,8 @@ class Carried(Documents):
                 await self._follow(walk)
             except StoppedError:
                 known.keep(walk)
+            except Rotted as error:  # of this record all stays, and the others have their turn
+                self._rotted.append(str(error))
             await self._forget_found(walk)
             forgotten, left = forgotten + walk.forgotten, walk.ops_left
             if left <= 0:

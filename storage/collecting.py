@@ -61,6 +61,8 @@ class Collected:
     bytes: int
     young: int
     """Blobs that stay although nothing names them: they came within the time of grace."""
+    damaged: tuple[str, ...] = ()
+    """What is to be said of records that cannot be read: of them all stays."""
 
 
 class Collecting(VaultCollecting):

@@ -3,6 +3,7 @@
 StorageError
 ├── NewerSchema   the file was written by a newer version; nothing in it was changed
 ├── Corrupt       the file is no whole database of ours
+│   └── Rotted    entries of one record in it are damaged
 ├── OverQuota     a declared bound would be passed
 ├── RecordFull    a record holds as much as one can: only what makes it smaller is written
 ├── NotHeld       what was asked for is not here
@@ -29,6 +30,10 @@ class NewerSchema(StorageError):
 
 class Corrupt(StorageError):
     """The database is damaged."""
+
+
+class Rotted(Corrupt):
+    """Entries of one record are damaged in the database."""
 
 
 class OverQuota(StorageError):

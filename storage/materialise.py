@@ -19,7 +19,7 @@ from crdt.held import WAITING, Checkpoint, Held, Reason, Revocation, Validity
 from crdt.rollover import carried_heads
 from crdt.statement import is_statement_class
 from crdt.usable import UNTRIED, load_usable
-from storage.errors import Corrupt
+from storage.errors import Rotted
 from storage.listing import AttestationRow, Listing, Projection, Projector
 from storage.saving import SAVED_BYTES_MAX, content_bytes, lengthened
 
@@ -300,10 +300,10 @@ def load(
     return document, {entries[change]: error for change, error in refused.items()}
 
 
-def rotted(work: Work) -> Corrupt:
+def rotted(work: Work) -> Rotted:
     """What is to be said where all raw changes of a document make none: each was checked once."""
     name = work.document.record.decode(errors="replace")
-    return Corrupt(f"Entries of {name!r} are damaged in the database. Restore it from a backup.")
+    return Rotted(f"Entries of {name!r} are damaged in the database. Restore it from a backup.")
 
 
 def projected(

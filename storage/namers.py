@@ -12,8 +12,9 @@ What does not count, as its device was revoked, is nobody's word, also where it 
 bytes here (see `storage.unshown`), and opens none. In private it still closes: it may be of a
 record that was deleted.
 
-It is noted when the last piece of a fetch comes, and with an act of this node that names it. Of
-what was not noted (a part, a frontier, what nothing named then) all are asked who name it now.
+It is noted when the last piece of a fetch comes, and with an act of this node that names it; in
+private also as it is named no more. Of what was not noted (a part, a frontier, what nothing named
+then) all are asked who name it now.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,11 +33,11 @@ NAMERS_MAX = 64  # authors who named one blob in private; of more, nobody is let
 EVERYBODY = b""  # noted of what was public
 UNCOUNTED = -1  # for the time at which a name was given: what gave it does not count
 
-# The documents of namespace ?2 that name blob ?1: records, and logs whose statements have it for a
-# frontier. The author's own by their documents, since anybody can make many that name it.
+# The documents of namespace ?2 that name blob ?1, also where that does not count: records, and logs
+# whose statements have it for a frontier. The author's own by their documents, since anybody can
+# make many that name it.
 _NAMING = (
-    "SELECT document FROM blob_use WHERE blob = ?1 AND namespace = ?2"
-    f" AND at_us <> {UNCOUNTED} UNION ALL"
+    "SELECT document FROM blob_use WHERE blob = ?1 AND namespace = ?2 UNION ALL"
     " SELECT e.document FROM statement s JOIN entry e ON e.number = s.entry"
     " WHERE s.frontier = ?1 AND s.namespace = ?2"
 )
@@ -78,8 +79,7 @@ _NAMED_IN_PRIVATE = (
     " SELECT issuer FROM statement WHERE frontier = ?1 AND namespace <> ?2 LIMIT ?3"
 )
 _IS_NAMED = (
-    f"SELECT 1 FROM blob_use WHERE blob = ?1 AND at_us <> {UNCOUNTED}"
-    " UNION ALL SELECT 1 FROM statement WHERE frontier = ?1"
+    "SELECT 1 FROM blob_use WHERE blob = ?1 UNION ALL SELECT 1 FROM statement WHERE frontier = ?1"
 )
 _TO_NOTE = (
     "SELECT b.number, b.id FROM blob b WHERE b.is_complete AND b.id IN (*)"
@@ -108,8 +108,9 @@ class Namers(Part):
             return any([await _shows(view, blob, claims, author) for (author,) in own])
 
     async def may_know_blob(self, blob: BlobId, claims: Claims) -> bool:
-        """Whether one who may read `claims` may read *any* record that names the blob: who is asked
-        for it then learns no id. True also where nothing here names it.
+        """Whether one who may read `claims` may read *any* record that names the blob, also one
+        that does not count: who is asked for it then learns no id. True also where nothing here
+        names it.
         """
         async with self._database.reading() as view:
             if not await view.rows(f"{_IS_NAMED} LIMIT 1", (blob,)):
@@ -129,6 +130,16 @@ async def note_namers(write: Writing, blobs: Iterable[bytes]) -> None:
         namers = await _in_private(write, blob) or [EVERYBODY]
         await write.run_many(
             "INSERT INTO blob_namer VALUES (?, ?)", ((number, author) for author in namers)
+        )
+
+
+async def note_private(write: Writing, blobs: Iterable[bytes]) -> None:
+    """Of these blobs, which some record is about to name no more: who has named in private those of
+    which nothing was noted, as of a restored home. Until `gc` nothing else would say it."""
+    for number, blob in await write.rows_in(_TO_NOTE, list(dict.fromkeys(blobs))):
+        await write.run_many(
+            "INSERT INTO blob_namer VALUES (?, ?)",
+            ((number, author) for author in await _in_private(write, blob)),
         )
 
 

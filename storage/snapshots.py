@@ -15,16 +15,18 @@ from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from storage.contested import is_contested
 from storage.database import Reading, Row, Writing
-from storage.epoch_says import mentioned
 from storage.listing import EventRow, Listing, Parts, SnapshotRow
 from storage.materialise import Built
-from storage.namers import UNCOUNTED
+from storage.namers import UNCOUNTED, note_private
 from storage.part import Part, in_bounds
-from storage.said import said_by
-from storage.unshown import READ_AT_ONCE, raws_of, uncounted_of
+from storage.said import said_by, said_in
+from storage.unshown import raws_within, uncounted_of
 from storage.workers import Workers
 
 PAGE_MAX: Final = 10_000
+LOOKED_AT_BYTES_MAX: Final = 256 << 10
+"""Of changes that do not count, with each act beside them: some 15 ms at most, and the changes of a
+device that kept hundreds of states before it was revoked."""
 """Of one universe: all that a document has room for."""
 ROW_BYTES: Final = 512
 """What a row takes beside what its document has of it: columns and two indexes."""
@@ -316,14 +318,17 @@ async def _unname_blobs(
         said = [blob.hex() for blob in await workers.run(said_by, listing)]
         await write.run(f"UPDATE blob_use SET size = NULL {gone}", (number, _listed(also)))
         await write.run(f"UPDATE blob_use SET at_us = {UNCOUNTED} {_GONE}", (number, _listed(said)))
-        uncounted = uncounted_of(one)
-        if len(uncounted) > READ_AT_ONCE or is_contested(one.work, one.left_out):
+        if is_contested(one.work, one.left_out):
             return
-        rows = await write.rows(f"SELECT blob FROM blob_use {_GONE}", (number, _listed(said)))
-        raws = await raws_of(write, one.work, uncounted)
-        may_return = await workers.run(mentioned, raws, {blob for (blob,) in rows})
+        raws = await raws_within(write, one.work, uncounted_of(one), LOOKED_AT_BYTES_MAX)
+        if raws is None:
+            return
+        may_return = await workers.run(said_in, raws)
         also = [*said, *(blob.hex() for blob in may_return)]
-    await write.run(f"DELETE FROM blob_use {_GONE}", (number, _listed(also)))
+    rows = await write.rows(f"SELECT blob FROM blob_use {_GONE}", (number, _listed(also)))
+    if rows:
+        await note_private(write, (blob for (blob,) in rows))
+        await write.run(f"DELETE FROM blob_use {_GONE}", (number, _listed(also)))
 
 
 _GONE: Final = (

@@ -83,7 +83,7 @@ from storage.workers import WORKERS, open_workers
 __all__ = ["SELF", "Committed", "Counts", "Received", "Rehearsed", "Store", "open_store"]
 # Raise it with every change of what is derived from entries: validity, projection, columns. What an
 # older version wrote is then made again from its entries when it is opened.
-DERIVED = 11
+DERIVED = 12
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
 DEFAULT = Quota()
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
@@ -308,8 +308,8 @@ class Store(
 
     async def gc(self, grace_us: int = GRACE_US) -> Collected:
         """The same, and what old epochs named that another is the record of now."""
-        await self.forget_carried()
-        return await super().gc(grace_us)
+        damaged = await self.forget_carried()
+        return replace(await super().gc(grace_us), damaged=damaged)
 
     @property
     def mended(self) -> Mended:

@@ -43,6 +43,7 @@ from storage.namers import UNCOUNTED
 from storage.said import said_by, said_in
 
 PAYLOADS: Final = f"SELECT payload FROM entry WHERE substr(id, 1, {ITEM_ID_BYTES}) IN (*)"
+_SIZES: Final = f"SELECT length(payload) FROM entry WHERE substr(id, 1, {ITEM_ID_BYTES}) IN (*)"
 READ_AT_ONCE: Final = 256  # changes in memory that are looked through: 16 MiB
 _NAME: Final = (
     "INSERT OR IGNORE INTO blob_use (document, blob, namespace, at_us)"
@@ -109,6 +110,18 @@ async def raws_of(view: Reading, work: Work, entries: Sequence[bytes]) -> list[b
     missing = [id[:ITEM_ID_BYTES] for id in entries if id not in work.raws]
     found = [raw_of(payload) for (payload,) in await view.rows_in(PAYLOADS, missing)]
     return [*found, *(work.raws[id] for id in entries if id in work.raws)]
+
+
+async def raws_within(
+    view: Reading, work: Work, entries: Sequence[bytes], bytes_max: int
+) -> list[bytes] | None:
+    """The same; None where these are more than `READ_AT_ONCE`, or say more than so many bytes."""
+    if len(entries) > READ_AT_ONCE:
+        return None
+    missing = [id[:ITEM_ID_BYTES] for id in entries if id not in work.raws]
+    sizes = [size for (size,) in await view.rows_in(_SIZES, missing)]
+    sizes += [len(work.raws[id]) for id in entries if id in work.raws]
+    return await raws_of(view, work, entries) if sum(sizes) <= bytes_max else None
 
 
 async def _name(write: Writing, work: Work, blobs: Iterable[bytes]) -> None:

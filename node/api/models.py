@@ -131,6 +131,8 @@ class Collected(Struct, frozen=True):
     bytes: int
     young: int
     """Blobs that nothing refers to and that came within the last hour: they stay until then."""
+    damaged: tuple[str, ...] = ()
+    """What is to be said of records that cannot be read: of them all stays."""
 
 
 class Stopping(Struct, frozen=True):

@@ -40,6 +40,8 @@ def gc_command() -> None:
     say(f"collected {answer['blobs']:,} blobs, {size_text(answer['bytes'])}")
     if answer["young"]:
         say(f"{answer['young']:,} more came within the last hour, and go after it", dim=True)
+    for one in answer["damaged"]:
+        say(f"left as it is: {one}")
 
 
 @click.command("scrub")

@@ -6,6 +6,7 @@ One entry of a device that was lost, or of a copy of a home, kept all that was e
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,7 +16,7 @@ from crdt.capability import CapabilityCache
 from crdt.change import SignedEntry, check_entry, sign_change
 from crdt.held import Reason
 from crdt.statement import Revoke
-from storage import snapshots
+from storage import snapshots, unshown
 from storage.documents import raw_of
 from storage.store import Store
 from tests.storage.people import ALICE, person
@@ -209,11 +210,15 @@ async def test_what_is_let_go_beside_what_has_no_place_goes(
     assert len(await ticks(new)) == 4
 
 
+@pytest.mark.parametrize(
+    ("module", "bound"), [(unshown, "READ_AT_ONCE"), (snapshots, "LOOKED_AT_BYTES_MAX")]
+)
 async def test_where_too_much_fell_to_look_at_it_goes_with_the_epoch(
-    new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
+    new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch, module: ModuleType, bound: str
 ) -> None:
-    monkeypatch.setattr(snapshots, "READ_AT_ONCE", 0)
-    blobs = await revoked(new, phone)
+    """Of two changes there is room for one: one of them, or some bytes."""
+    monkeypatch.setattr(module, bound, 1)
+    blobs = await revoked(new, phone, lets_go=True)
     await let_go(new, 0)
     assert await here(new, blobs) == [True] * 5
     await went_on(new, monkeypatch)
@@ -223,7 +228,7 @@ async def test_where_too_much_fell_to_look_at_it_goes_with_the_epoch(
 async def test_what_waited_until_the_next_epoch_kept_nothing_but_its_own(
     new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshots, "READ_AT_ONCE", 0)
+    monkeypatch.setattr(snapshots, "LOOKED_AT_BYTES_MAX", 0)
     blobs = await begun(new)
     await synced(new, phone)
     old = {one.id for one in await all_of(phone)}

@@ -4,22 +4,26 @@ from dataclasses import replace
 
 import pytest
 
+from crdt import rollover
 from crdt.area import Area
 from crdt.blob import BlobId
 from crdt.change import DocumentId
 from crdt.document import Editor
 from crdt.keys import COMMONS
 from crdt.statement import Revoke
+from registry.deletion import delete
 from storage.store import Store
-from tests.storage.people import ALICE, named, person
+from tests.storage.people import ALICE, NOW_US, named, person
 from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_carried import PHONE, begun, here
 from tests.storage.test_namers import BLOB, DATA, MEADOW, given, in_communal
 from tests.storage.test_namers import alices as alices
 from tests.storage.test_snapshots import MAIN, created, keeps, taken
+from tests.storage.test_snapshots import store as store
 from tests.storage.test_unshown import new as new
-from tests.storage.test_unshown import ticks
+from tests.storage.test_unshown import restored, ticks
 from universe import parts
+from universe.record import drop_snapshots
 
 FELL = 20
 SECRET = replace(MAIN, namespace=MEADOW, record=b"universe:secret")
@@ -44,7 +48,6 @@ async def test_what_does_not_count_opens_no_blob(
     if not is_first:
         await tells(new, where, blob)
     assert not await new.may_read_blob(blob, STRANGER)
-    assert not await new.may_know_blob(blob, STRANGER)
     assert await new.may_read_blob(blob, OF_MEADOW)
 
 
@@ -63,7 +66,6 @@ async def test_nor_does_what_counted_until_its_device_was_revoked(
     assert await new.may_read_blob(blob, STRANGER)
     await new.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
     assert not await new.may_read_blob(blob, STRANGER)
-    assert not await new.may_know_blob(blob, STRANGER)
     assert await new.may_read_blob(blob, OF_MEADOW)
     assert await here(new, [blob]) == [True]
     await new.commit(MAIN, keeps(taken(FELL, blob)), ALICE.signer)
@@ -98,6 +100,45 @@ async def test_what_has_no_place_in_the_lists_opens_what_it_did(
     await new.commit(MAIN, created("Another name"), ALICE.signer)
     assert len(await ticks(new)) == 3
     assert all([await new.may_read_blob(blob, STRANGER) for blob in blobs])
+
+
+@pytest.mark.parametrize("is_restored", [True, False])
+async def test_what_is_let_go_in_private_opens_to_nobody_until_it_is_collected(
+    store: Store, new: Store, monkeypatch: pytest.MonkeyPatch, is_restored: bool
+) -> None:
+    """Also in an old epoch, and where nothing was noted of it."""
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 3)
+    home = new if is_restored else store
+    blobs = [await store.put_blob(b"%d" % tick + STATE) for tick in range(6)]
+    await kept_in_private(store, *blobs)
+    if is_restored:
+        await restored(store, new)
+        await new.forget_namers()
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    row = await home.listing("universe", ALICE.did, "universe:secret", MEADOW)
+    assert row is not None
+    every = tuple(one.id for one in await home.snapshots(row.number))
+    hand = in_communal(ALICE, MEADOW)
+    await home.commit(SECRET, drop_snapshots(every[:-1], now_us=NOW_US), hand)
+    await home.forget_carried()
+    for blob in blobs:
+        assert await home.has_blob(blob)
+        assert not await home.may_read_blob(blob, STRANGER)
+
+
+async def test_nor_does_what_is_deleted_in_private_in_a_restored_home(
+    store: Store, new: Store
+) -> None:
+    """Nobody is asked for it who might not know its id."""
+    blob = await store.put_blob(STATE)
+    await kept_in_private(store, blob)
+    await store.commit(SECRET, delete(now_us=NOW_US), in_communal(ALICE, MEADOW))
+    await restored(store, new)
+    await new.forget_namers()
+    for home in (store, new):
+        assert not await home.may_read_blob(blob, STRANGER)
+        assert not await home.may_know_blob(blob, STRANGER)
+        assert await home.may_know_blob(blob, OF_MEADOW)
 
 
 async def kept_in_private(store: Store, *blobs: BlobId) -> None:

@@ -35,7 +35,7 @@ async def collect_blobs(node: Node, call: Call[NoQuery, Nothing]) -> Collected:
     await node.store.drop()
     await node.keeping.look()
     collected = await node.store.gc()
-    return Collected(collected.blobs, collected.bytes, collected.young)
+    return Collected(collected.blobs, collected.bytes, collected.young, collected.damaged)
 
 
 async def scrub_blobs(node: Node, call: Call[NoQuery, ScrubBody]) -> Response:

@@ -276,6 +276,7 @@ async def test_upkeep(alice: Alice) -> None:
         "blobs": 0,
         "bytes": 0,
         "young": 0,
+        "damaged": [],
     }
 
 
