@@ -29,6 +29,7 @@ from tests.node.services.test_room import joined
 from tests.node.services.test_travel import Person, opened, opened_people
 from tests.storage.people import NOW_US
 from tests.storage.test_folding import rows
+from universe.gate import Verdict
 from universe.passage import Passage, Said
 from universe.receipts import Checked, Who
 from universe.travel import In
@@ -204,6 +205,40 @@ async def test_who_comes_from_a_partner_is_let_in_while_another_partner_is_damag
     assert await gates.answer(COMMONS) == 1, "the ant"
     assert await away(bob, reef) == [back.departure]
     assert gates.put_off.first_s(now_s=passing.clock_s()) is None
+
+
+async def test_a_person_decides_of_who_comes_from_a_partner_while_another_one_is_damaged(
+    people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    alice, bob = people
+    passage, _ = await two_partners(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    assert len(await bob.gates.answer(reef)) == 1, "the eel, by which all was read"
+    hen = await alice.gates.send(passage, meadow, HENS, Passenger(b"{}", "hen"), 1)
+    ant = await alice.gates.send(
+        await passage_called(alice.ferry, "passage:2"), alice.universe("universe:far"),
+        bytes([4]) * 16, Passenger(b"{}", "ant"), 1,
+    )  # fmt: skip
+    await bob.hears(alice)
+    rots(tmp_path / "bob", "universe:far")
+    no = Verdict("refuse", "no room")
+    decided = await bob.gates.decide(reef, hen.departure.id, no, 1)
+    assert decided.answer.receipt.answers == hen.departure.id
+    with pytest.raises(Corrupt, match="universe:far"):
+        await bob.gates.decide(reef, ant.departure.id, no, 1)
+
+
+async def test_what_was_heard_counts_as_long_as_all_is_here_that_was_signed_by_then(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    _, owl = await two_partners(alice, bob)
+    far, reef = alice.universe("universe:far"), bob.universe("universe:reef")
+    assert not bob.gates.heard.knows(bob.ferry, reef, far, [owl])
+    await bob.gates.answer(reef)
+    assert bob.gates.heard.knows(bob.ferry, reef, far, [owl])
+    assert not bob.gates.heard.knows(bob.ferry, reef, far, [])
+    assert not bob.gates.heard.knows(bob.ferry, far, reef, [owl])
 
 
 async def away(by: Person, universe: str) -> list[Checked]:
