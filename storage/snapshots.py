@@ -308,8 +308,8 @@ async def _unname_blobs(
     write: Writing, number: int, one: Built, listing: Listing, workers: Workers
 ) -> None:
     """What neither its rows name nor its listing beside them, nor anything that may yet count or be
-    listed. Where too much does not count to look at with each act, and where another branch may win
-    yet, what went has no size."""
+    listed. Where too much does not count to look at with each act, where another branch may win
+    yet, and in what others wrote, what went has no size."""
     also = [blob.id for blob in listing.blobs]
     if one.left_out or (listing.parts is not None and listing.parts.beyond):
         gone = f"{_GONE} AND size IS NOT NULL"
@@ -318,7 +318,7 @@ async def _unname_blobs(
         said = [blob.hex() for blob in await workers.run(said_by, listing)]
         await write.run(f"UPDATE blob_use SET size = NULL {gone}", (number, _listed(also)))
         await write.run(f"UPDATE blob_use SET at_us = {UNCOUNTED} {_GONE}", (number, _listed(said)))
-        if is_contested(one.work, one.left_out):
+        if not await _is_own(write, one) or is_contested(one.work, one.left_out):
             return
         raws = await raws_within(write, one.work, uncounted_of(one), LOOKED_AT_BYTES_MAX)
         if raws is None:
@@ -329,6 +329,11 @@ async def _unname_blobs(
     if rows:
         await note_private(write, (blob for (blob,) in rows))
         await write.run(f"DELETE FROM blob_use {_GONE}", (number, _listed(also)))
+
+
+async def _is_own(view: Reading, one: Built) -> bool:
+    sql = "SELECT 1 FROM followed WHERE author = ? AND is_own"
+    return await view.row(sql, (one.work.document.subspace,)) is not None
 
 
 _GONE: Final = (

@@ -225,6 +225,17 @@ async def test_where_too_much_fell_to_look_at_it_goes_with_the_epoch(
     assert await here(new, blobs) == [False, True, True, True, True]
 
 
+async def test_nobody_else_has_what_they_wrote_looked_through(
+    store: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a moment with each of their acts; here alice is somebody else."""
+    blobs = await revoked(store, phone)
+    await let_go(store, 0)
+    assert await here(store, blobs) == [True] * 5
+    await went_on(store, monkeypatch)
+    assert await here(store, blobs) == [False, True, True, True, True]
+
+
 async def test_what_waited_until_the_next_epoch_kept_nothing_but_its_own(
     new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

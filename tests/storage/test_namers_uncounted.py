@@ -16,7 +16,7 @@ from storage.store import Store
 from tests.storage.people import ALICE, NOW_US, named, person
 from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_carried import PHONE, begun, here
-from tests.storage.test_namers import BLOB, DATA, MEADOW, given, in_communal
+from tests.storage.test_namers import BLOB, DATA, MEADOW, fetch, given, in_communal
 from tests.storage.test_namers import alices as alices
 from tests.storage.test_snapshots import MAIN, created, keeps, taken
 from tests.storage.test_snapshots import store as store
@@ -83,6 +83,18 @@ async def test_nor_does_a_version_of_a_revoked_device(alices: Store) -> None:
     assert await given(alices) == (True, True, True)
     await alices.declare(Revoke(other.signer.device.public), LOG, ROOT)
     assert await given(alices) == (False, True, False)
+
+
+async def test_what_was_fetched_while_only_that_named_it_is_private_once_it_is_said_to_be(
+    new: Store,
+) -> None:
+    await begun(new)
+    await new.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
+    await tells(new, MAIN, BLOB)
+    await fetch(new)
+    await kept_in_private(new, BLOB)
+    assert not await new.may_read_blob(BLOB, STRANGER)
+    assert await new.may_read_blob(BLOB, OF_MEADOW)
 
 
 async def test_what_has_no_place_in_the_lists_opens_what_it_did(
