@@ -1,11 +1,12 @@
 """The first 100 bytes of the file of snapshots, of which nearly all are the same in each.
 
     others than in any of ours ─▸ a copy that has the right ones ─our tables─▸ in its place
-                                                                 └─no tables of ours─▸ thrown away
+    fewer pages than are used ──┘                                └─no tables of ours─▸ thrown away
 
 One bit there makes SQLite refuse all of the file, or take it for one of another program, of a
 newer version, or that nobody may write to, though every row is there. What tells a file of ours is
-its tables. Source: https://www.sqlite.org/fileformat2.html, section 1.3.
+its tables. Of how many pages there are SQLite believes a number that is less, and gives those
+behind it to whoever needs a new one. Source: https://www.sqlite.org/fileformat2.html, section 1.3.
 """
 
 import os
@@ -38,6 +39,10 @@ _SAME: Final = {
 }
 """What each has, by where it begins."""
 _HAS_NO_LOG: Final = b"\1\1"  # somebody may have told SQLite so
+_COUNT: Final = slice(28, 32)
+"""How many pages there are, which is believed where the next two say the same."""
+_CHANGES: Final = slice(24, 28)
+_COUNTED_AT: Final = slice(92, 96)
 _VERSION: Final = slice(60, 64)
 _Tables = dict[str, list[str]]
 
@@ -52,11 +57,13 @@ def mend_header(path: Path) -> bool:
     if not place.exists():
         return False
     with place.open("r+b") as content:
-        header = content.read(HEADER_BYTES)
-        if len(header) < HEADER_BYTES or not _is_wrong(place, header):
+        header = _header(content)
+        if len(header) < HEADER_BYTES:
+            return False
+        if not _is_wrong(place, header) and not _counts_less(place, content):
             return False
         try:
-            return _mend(path, place, content, header)
+            return _mend(path, place, content)
         except (OSError, StorageError, sqlite3.Error) as error:
             with suppress(OSError):
                 remove(_new(place))
@@ -64,23 +71,25 @@ def mend_header(path: Path) -> bool:
             raise not_written_anew(fault, Rescue(why_not=said(error))) from error
 
 
-def _mend(path: Path, place: Path, content: BinaryIO, header: bytes) -> bool:
+def _mend(path: Path, place: Path, content: BinaryIO) -> bool:
     new = _new(place)
     alone(content)
+    header = _header(content)  # who looked may have written a log into it
     check_room(place)
     remove(new)
     _copy(content, new)
     log = log_of(place)
     if log.exists():
         shutil.copyfile(log, log_of(new))
-    _write(new, _right(header, 1))
+    _write(new, _counted(new, _right(header, 1)))
     version = _version_of(new)
     if not version:
         remove(new)
         return False
     end_log(new)
     with new.open("rb") as file:
-        _write(new, _right(file.read(HEADER_BYTES), version))
+        header = _header(file)
+    _write(new, _counted(new, _right(header, version)))
     note_damage(path)
     sync_folder(place.parent)
     keep(place, content)
@@ -104,6 +113,32 @@ def _is_wrong(path: Path, header: bytes) -> bool:
         return tables is None or tables in known
     # Some of version 1 have what the next one has.
     return tables in known and tables not in known[version - 1 : max(version, 2)]
+
+
+def _counts_less(path: Path, content: BinaryIO) -> bool:
+    """Whether pages are used that it does not count; nobody has it open, so its log is in it."""
+    header = _header(content)
+    if _counted(path, header) == header:
+        return False
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as vault:
+            # Where nothing leads to what lies behind the end, that may be written over.
+            return vault.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]
+    except sqlite3.Error:
+        return True
+
+
+def _counted(path: Path, header: bytes) -> bytes:
+    """It counts all pages of the file at `path`. As it is where it says more, as that of one that
+    was cut does, where nobody believes it, and where the file has a log, which may count others."""
+    log = log_of(path)
+    if header[_CHANGES] != header[_COUNTED_AT] or (log.exists() and log.stat().st_size):
+        return header
+    page_bytes = int.from_bytes(header[16:18], "big")
+    pages = path.stat().st_size // page_bytes if header[16:18] in _SIZES else 0
+    if not 0 < int.from_bytes(header[_COUNT], "big") < pages:
+        return header
+    return header[: _COUNT.start] + pages.to_bytes(4, "big") + header[_COUNT.stop :]
 
 
 def _right(header: bytes, version: int) -> bytes:
@@ -150,6 +185,11 @@ def _columns(vault: sqlite3.Connection) -> _Tables:
     ):
         found.setdefault(table, []).append(column)
     return found
+
+
+def _header(content: BinaryIO) -> bytes:
+    """As it is now, and nothing of it is held for who reads the file next."""
+    return os.pread(content.fileno(), HEADER_BYTES, 0)
 
 
 def _copy(content: BinaryIO, new: Path) -> None:

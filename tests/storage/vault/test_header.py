@@ -34,6 +34,27 @@ def spoil(path: Path, at: int, bit: int) -> bytes:
     return bytes(content)
 
 
+def count_less(path: Path, bit: int) -> bytes:
+    """One bit of how many pages it has is gone; gives what the file is then."""
+    assert path.read_bytes()[31 - bit // 8] >> bit % 8 & 1
+    return spoil(path, 31 - bit // 8, bit % 8)
+
+
+def is_sound(path: Path) -> bool:
+    with closing(sqlite3.connect(path)) as vault:
+        return vault.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def store_more(path: Path) -> None:
+    """What needs new pages is written, and what is empty is given back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as vault:
+        vault.executemany(
+            "INSERT INTO whole VALUES (?, zeroblob(9000))", [(id,) for id in range(6_000, 6_020)]
+        )
+        vault.execute("DELETE FROM whole WHERE id = 6000")
+        vault.executescript("PRAGMA incremental_vacuum(9); PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def is_written_to(path: Path) -> bool:
     with closing(sqlite3.connect(path)) as vault, vault:
         vault.execute("INSERT INTO whole VALUES (5000, x'00')")
@@ -159,3 +180,67 @@ def test_while_another_has_it_open_it_stays_as_it_is(base: Path, tmp_path: Path)
         assert path.read_bytes() == before
         other.communicate(b"\n")
     assert start_vault(path)
+
+
+@pytest.mark.parametrize(
+    ("steps", "bit"), [(STEPS, 6), (STEPS, 8), (STEPS[:1], 8), ((), 0), ((), 3), ((), 8)]
+)
+def test_pages_that_it_does_not_count_are_not_given_to_what_is_new(
+    tmp_path: Path, steps: tuple[str, ...], bit: int
+) -> None:
+    """SQLite takes a file that is longer than it says, and writes over what is behind its end."""
+    path = tmp_path / "snapshots.db"
+    filled(path, steps)
+    lost = rows(path, LOST) if steps else []
+    before = count_less(path, bit)
+    assert start_vault(path).kept == "snapshots.db.old"
+    assert (tmp_path / "snapshots.db.old").read_bytes() == before
+    assert rows(path, "PRAGMA user_version") == [(1 + len(STEPS),)]
+    store_more(path)
+    assert readable(path) == len(KEYS)
+    assert rows(path, LOST) == lost
+    assert is_sound(path)
+    assert not start_vault(path)
+    assert files(tmp_path) == {"snapshots.db", "snapshots.db.old"}
+
+
+def test_so_it_is_where_the_log_was_not_yet_in_it(base: Path, tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    shutil.copy(base, path)
+    write_and_die(path, 9_000)
+    count_less(path, 6)
+    start_vault(path)
+    store_more(path)
+    assert readable(path) == len(KEYS)
+    assert is_sound(path)
+
+
+def test_one_that_only_has_more_behind_its_end_stays_as_it_is(base: Path, tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.db"
+    content = base.read_bytes() + bytes(5 * PAGE_BYTES)
+    path.write_bytes(content)
+    for _ in range(2):
+        assert not start_vault(path)
+        assert path.read_bytes() == content
+    assert files(tmp_path) == {"snapshots.db"}
+    store_more(path)
+    assert not start_vault(path)
+    assert readable(path) == len(KEYS)
+
+
+def test_what_the_log_had_of_the_first_pages_is_in_the_one_whose_header_is_mended(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "snapshots.db"
+    filled(path, STEPS)
+    code = (
+        "import os, sqlite3, sys; vault = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "vault.execute('DELETE FROM name'); vault.execute('DELETE FROM lost'); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    spoil(path, 70, 3)
+    start_vault(path)
+    assert rows(path, "SELECT count(*) FROM name") == [(0,)]
+    assert rows(path, "SELECT count(*) FROM lost") == [(0,)]
+    assert is_sound(path)
+    assert readable(path) == 0
