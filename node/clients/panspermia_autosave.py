@@ -105,10 +105,14 @@ class Status:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Of one try: None and "" where the node has it."""
+    """Of one try."""
 
     problem: str = ""
+    """What is in the way. "" does not say that the node has it: `is_sent` does."""
+    is_sent: bool = False
+    """The node said that it has it."""
     is_final: bool = False
+    """It will never take it."""
     after_s: float | None = None
     is_unread: bool = False
     """It cannot be opened just now: the others go first."""
@@ -273,7 +277,7 @@ class Autosave:
                 self._problem = outcome.problem
             if outcome.is_unread and self._ready():
                 continue
-            tries = 0 if outcome.is_final or not outcome.problem else tries + 1
+            tries = 0 if outcome.is_sent or outcome.is_final else tries + 1
             if tries:
                 self._pause(outcome, tries)
 
@@ -298,17 +302,17 @@ class Autosave:
             self._sending, self._problem = -1, outcome.problem
             if outcome.is_unread:
                 self._unread.add(number)
-            if outcome.problem and not outcome.is_final:
+            if not (outcome.is_sent or outcome.is_final):
                 return
-            ending = "refused" if outcome.is_final else "sent"
+            ending = "sent" if outcome.is_sent else "refused"
             _moved(path, self._path(number, ending))
             self._forget(number)
-            self._refused += outcome.is_final
-            self._sent += not outcome.is_final
+            self._refused += not outcome.is_sent
+            self._sent += outcome.is_sent
             if outcome.left_out is not None:
                 self._left_out = outcome.left_out
             self._changed.notify_all()
-            self._keep(ending, REFUSED_MAX if outcome.is_final else 1)
+            self._keep(ending, 1 if outcome.is_sent else REFUSED_MAX)
 
     def _forget(self, number: int) -> None:
         for known in (self._waiting, self._kinds, self._mismatches):
@@ -343,7 +347,7 @@ class Autosave:
         try:
             url, token = self._address()
         except (OSError, ValueError) as error:
-            return _Outcome(str(error))
+            return _Outcome(str(error) or type(error).__name__)
         try:
             outcome = self._try(number, save, url, token)
             if save.event is None or not (outcome.is_final or outcome.is_of_event):
@@ -356,9 +360,9 @@ class Autosave:
         except (OSError, http.client.HTTPException) as error:
             said = str(error) or type(error).__name__
             return _Outcome(f"the node at {url} does not answer: {said}")
-        if without.problem:
+        if not without.is_sent:
             return without
-        return _Outcome(left_out=_left_out(save.tick, outcome.problem))
+        return replace(without, left_out=_left_out(save.tick, outcome.problem))
 
     def _try(self, number: int, save: Save, url: str, token: str) -> _Outcome:
         """Raises `_Unread`, and of the network `OSError` or `HTTPException`."""
@@ -366,7 +370,7 @@ class Autosave:
         said = str(answer.get("detail") or answer.get("error") or f"status {status}")
         code = str(answer.get("code", ""))
         if 200 <= status < 300 and answer.get("success") is True:
-            return _Outcome(left_out=None if save.event is None else "")
+            return _Outcome(is_sent=True, left_out=None if save.event is None else "")
         if status < 300:  # what says yes to everything has kept nothing
             return _Outcome(f"what answers at {url} is no node: {said}", after_s=self._blocked_s)
         if code == UNKNOWN and save.at_ms >= 0:  # an older node

@@ -116,7 +116,11 @@ export interface SaveOptions {
 }
 
 interface Outcome {
+  /** What is in the way. "" does not say that the node has it: `isSent` does. */
   problem: string;
+  /** The node said that it has it. */
+  isSent?: boolean;
+  /** It will never take it. */
   isFinal?: boolean;
   /** Another tab sent it, or let it go. */
   isGone?: boolean;
@@ -277,7 +281,7 @@ export class Autosave {
       }
       this.#sending = -1;
       if (outcome.isUnread && this.#ready().length) continue;
-      tries = outcome.isFinal || !outcome.problem ? 0 : tries + 1;
+      tries = isDone(outcome) ? 0 : tries + 1;
       if (tries) await this.#pause(outcome, tries);
     }
   }
@@ -295,19 +299,19 @@ export class Autosave {
   async #note(number: number, outcome: Outcome): Promise<void> {
     this.#problem = outcome.problem;
     if (outcome.isUnread) this.#unread.add(number);
-    if (outcome.problem && !outcome.isFinal) return;
+    if (!isDone(outcome)) return;
     if (outcome.isGone) {
       this.#forget(number);
       this.#tell();
       return;
     }
-    const ending = outcome.isFinal ? "refused" : "sent";
+    const ending = outcome.isSent ? "sent" : "refused";
     await this.#options.store.move(number, "save", ending);
     this.#forget(number);
-    if (outcome.isFinal) this.#refused += 1;
-    else this.#sent += 1;
+    if (outcome.isSent) this.#sent += 1;
+    else this.#refused += 1;
     if (outcome.leftOut !== undefined) this.#leftOut = outcome.leftOut;
-    await this.#keep(ending, outcome.isFinal ? REFUSED_MAX : 1);
+    await this.#keep(ending, outcome.isSent ? 1 : REFUSED_MAX);
     this.#tell();
   }
 
@@ -343,8 +347,8 @@ export class Autosave {
     if (save.event === null || !(outcome.isFinal || outcome.isOfEvent)) return outcome;
     // The state is worth more than what is told of it.
     const without = await this.#try(number, { ...save, event: null, key: `${save.key}-bare` }, place);
-    if (without.problem) return without;
-    return { problem: "", leftOut: leftOut(save.tick, outcome.problem) };
+    if (!without.isSent) return without;
+    return { ...without, leftOut: leftOut(save.tick, outcome.problem) };
   }
 
   async #try(number: number, save: Save, place: Place): Promise<Outcome> {
@@ -356,9 +360,10 @@ export class Autosave {
     } catch (error) {
       return { problem: `the node at ${place.url} does not answer: ${textOf(error)}${hintFor(place)}` };
     }
-    const text = String(said.detail ?? said.error ?? `status ${answer.status}`);
+    const text = String(said.detail ?? "") || String(said.error ?? "") || `status ${answer.status}`;
     if (answer.ok && said.success === true) {
-      return save.event === null ? { problem: "" } : { problem: "", leftOut: "" };
+      const outcome = { problem: "", isSent: true };
+      return save.event === null ? outcome : { ...outcome, leftOut: "" };
     }
     if (answer.ok) { // what says yes to everything has kept nothing
       return { problem: `what answers at ${place.url} is no node: ${text}`, afterMs: this.#options.blockedMs };
@@ -814,9 +819,23 @@ function objectIn(said: string, status: number): Record<string, unknown> {
   }
 }
 
+/** Nothing more is done about it. */
+function isDone(outcome: Outcome): boolean {
+  return outcome.isSent === true || outcome.isFinal === true || outcome.isGone === true;
+}
+
+/** Never "": of an error without a message its name. */
 function textOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+  const cause = error instanceof Error ? error.cause : null;
+  return cause instanceof Error ? `${wordsOf(error)}: ${wordsOf(cause)}` : wordsOf(error);
+}
+
+/** An `AggregateError` has none of its own where each address of `localhost` refuses, say. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error) || "an error without a word";
+  if (error.message) return error.message;
+  const inside: unknown[] = error instanceof AggregateError ? error.errors : [];
+  return inside.map(wordsOf).join("; ") || error.name || "Error";
 }
 
 /** A page of elsewhere is not told whether no node is there or the node does not let it in. */

@@ -83,6 +83,48 @@ def test_what_becomes_of_a_save_by_what_the_node_answers(game: Path, tmp_path: P
             assert said["problem"] == f"the node will not take a save: {why}"
 
 
+def test_a_try_that_fails_without_a_word_is_no_save_that_was_sent(
+    game: Path, tmp_path: Path
+) -> None:
+    """As of a game that looks whether its node runs: where each address of `localhost` refuses,
+    Node.js rejects with an AggregateError whose message is empty."""
+    script = """
+    const refused = [new Error("connect ECONNREFUSED ::1:1"), new Error("")];
+    const wrongs = [
+      new AggregateError(refused), new AggregateError([]), new Error(),
+      new TypeError("", { cause: new Error() }), "",
+    ];
+    const problems = [];
+    for (const [at, wrong] of wrongs.entries()) {
+      const store = new FolderStore(`${folder}/${at}`);
+      let isThere = false, tries = 0;
+      const node = async () => {
+        tries += 1;
+        if (isThere) return { url: `${url}/${at}`, token: "t" };
+        throw wrong;
+      };
+      const saves = await open(at, { store, node });
+      for (let tick = 1; tick <= 5; tick += 1) await saves.save(`state ${tick}`, { tick });
+      await until(() => tries > 5 || saves.status().sent);
+      const { waiting, sent, problem } = saves.status();
+      problems.push([waiting, sent, problem, (await fs.readdir(`${folder}/${at}`)).length]);
+      isThere = true;
+      await saves.flush(60_000);
+      await saves.close();
+    }
+    tell({ problems });
+    """
+    with answering() as told:
+        said = play(game, script, told.url, tmp_path)
+    assert said["problems"] == [
+        [5, 0, "connect ECONNREFUSED ::1:1; Error", 5], [5, 0, "AggregateError", 5],
+        [5, 0, "Error", 5], [5, 0, "TypeError: Error", 5], [5, 0, "an error without a word", 5],
+    ]  # fmt: skip
+    for at in range(5):
+        bodies = [one.body for one in told.heard if one.start == str(at)]
+        assert bodies == [b"state %d" % tick for tick in range(1, 6)]
+
+
 def test_bytes_that_never_arrive_as_they_are_are_given_up(game: Path, tmp_path: Path) -> None:
     script = """
     const saves = await open(0);

@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 SENT, WAITS, REFUSED = "sent", "waits", "refused"
 MISMATCHES_MAX = 5
+WORDLESS = "wordless"
+"""The code of an answer that says nothing else: its `detail` is there, and empty."""
 ANSWERS: list[tuple[int, str, str]] = [
     (200, "", SENT),
     (201, "", SENT),
@@ -24,6 +26,7 @@ ANSWERS: list[tuple[int, str, str]] = [
     (403, "no-capability", WAITS),
     (404, "", WAITS),
     (404, "unknown-record", WAITS),
+    (404, WORDLESS, WAITS),
     (408, "cut-off", WAITS),
     (409, "in-progress", WAITS),
     (409, "snapshot-not-kept", WAITS),
@@ -71,6 +74,12 @@ def problem(status: int, code: str, detail: str = "it is so") -> tuple[int, obje
     return status, {"code": code, "detail": detail} if code else "no JSON"
 
 
+def row_answer(row: int) -> tuple[int, object]:
+    """What `ANSWERS` says there."""
+    status, code, _ = ANSWERS[row]
+    return problem(status, code, "" if code == WORDLESS else "it is so")
+
+
 @contextmanager
 def answering() -> Generator[Answering]:
     told, turn = Answering(), threading.Lock()
@@ -110,9 +119,8 @@ def by_row(told: Answering, *, times: int = 2) -> Callable[[Heard], tuple[int, o
     """The answer of `ANSWERS` that the address names, so many times; then it is taken."""
 
     def answer(heard: Heard) -> tuple[int, object]:
-        status, code, _ = ANSWERS[int(heard.start)]
         if sum(one.start == heard.start for one in told.heard) > times:
             return 201, {"success": True}
-        return problem(status, code)
+        return row_answer(int(heard.start))
 
     return answer
