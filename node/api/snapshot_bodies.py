@@ -49,6 +49,8 @@ class Upload:
     checksum: bytes | None
     size_bytes: int | None = None
     offered: Offered | None = None
+    media: str | None = None
+    """Of a body that is the snapshot itself: its Content-Type, where one is said."""
 
     def told(self) -> Offered:
         assert self.offered is not None, "it is told with the last piece"
@@ -60,10 +62,10 @@ def upload_of(
 ) -> Upload:
     """Of a body that is the snapshot itself. Raises `BadRequest`, `Rejected`."""
     tick, encoding = parse_tick(query.tick), _encoding(request)
-    media = request.headers.get("content-type", "").strip() or OCTETS
+    media = request.headers.get("content-type", "").strip() or None
     if media == FORM:
-        media = OCTETS
-    if wrong := media_problem(media):
+        media = None
+    if media and (wrong := media_problem(media)):
         raise BadRequest(f"Content-Type: {wrong}", code="bad-media-type")
     at_us = _taken_us(query, now_us)
     event = _said(query.event, GivenEvent, "event") if query.event else None
@@ -71,14 +73,15 @@ def upload_of(
     offered = Offered(
         tick=tick,
         kind=query.type,
-        media=media,
+        media=media or OCTETS,
         day=query.day,
         event=_event(event, tick, query.day, now_us if at_us is None else at_us),
         decay=_decay(decay),
         at_us=at_us,
     )
     size = size_bytes if encoding == "identity" else None
-    return Upload(pieces_arriving(request), encoding, _checksum(request, query), size, offered)
+    checksum = _checksum(request, query)
+    return Upload(pieces_arriving(request), encoding, checksum, size, offered, media)
 
 
 def wrapped_upload(

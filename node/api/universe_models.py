@@ -83,7 +83,8 @@ class SnapshotUpload(UniverseQuery, frozen=True):
     before 2020, is of a clock that is wrong: it is now then."""
     bytes_of: Annotated[str, Meta(max_length=64)] = ""
     """Id of a snapshot of this universe, in hex: its bytes are those of this one, and the body is
-    empty. It goes back as that one does, inside of JSON or not."""
+    empty. It goes back as that one does, inside of JSON or not, and with its own `Content-Type`
+    where it is sent with one."""
 
 
 class NewUniverse(Struct, frozen=True, kw_only=True):

@@ -88,13 +88,15 @@ async def keep_same(
     offered: Offered,
     source: SnapshotRow,
     *,
+    media: str | None = None,
     checksum: bytes | None = None,
     dropping: Dropping | None = None,
 ) -> Kept:
     """As `keep_snapshot`, of the bytes of `source`, a snapshot of this universe that is here.
 
     None of them is read: their checksum is what that one says, which is checked whenever one of the
-    two is read. Raises `NotHeld` where they are not here, `NotFound` where `source` is let go
+    two is read. `media`: of this state, which may be another; None: as that one's. What goes back
+    inside of JSON is JSON, whatever is said. Raises `NotHeld` where they are not here, `NotFound` where `source` is let go
     meanwhile.
     """
     now_us = by.clock_us()
@@ -106,7 +108,8 @@ async def keep_same(
     if not await by.store.has_blob(blob):
         raise NotHeld(f"The bytes of snapshot {source.id.hex()} are not here: send them.")
     await by.store.adopt_blob(blob)
-    of = replace(offered, wrapped=source.wrapped, media=source.media)
+    media = source.media if source.wrapped or media is None else media
+    of = replace(offered, wrapped=source.wrapped, media=media)
     state = Bytes(blob, source.size, source.checksum)
     said = partial(_statement, row.listing.target, state, now_us)
     return await _named(by, row, Came(said, of, state, dropping, source))

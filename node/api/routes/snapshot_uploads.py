@@ -105,6 +105,7 @@ async def _kept(
             row,
             meant(upload.told()),
             await snapshot_meant(node.store, row, LATEST, call.query.bytes_of),
+            media=upload.media,
             checksum=upload.checksum,
             dropping=dropping,
         )

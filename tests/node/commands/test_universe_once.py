@@ -119,6 +119,60 @@ async def test_each_is_what_it_would_be_alone(alice: Alice, tmp_path: Path) -> N
     assert len(apart["told"]) == len(there["told"])
 
 
+async def test_each_keeps_its_own_media_type(alice: Alice, tmp_path: Path) -> None:
+    """Also where the first of them is there already, as something else."""
+    hers, said = Playing(alice), {"media": "text/x-world", "kind": "manual"}
+    await hers.make(MAIN)
+    await hers.keep(MAIN, 1, BINARY, "application/octet-stream", type="manual")
+    counting = Counting(alice.app)
+    async with shown(replace(alice, app=counting)) as home:
+        report = await done(home, "import", str(folder(tmp_path / "out", BINARY, [said] * 3)))
+    assert (report["universes"][0]["new"], report["universes"][0]["known"]) == (2, 1)
+    assert counting.came < 2 * len(BINARY), "and they go once all the same"
+    listed = (await alice.client.get(f"/api/universe/{MAIN}/snapshots")).json()["snapshots"]
+    assert [(one["tick"], one["media"]) for one in listed] == [
+        (1, "application/octet-stream"), (2, "text/x-world"), (3, "text/x-world"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("text/x-world", "text/x-world"),
+        (None, "image/png"),
+        ("application/x-www-form-urlencoded", "image/png"),  # as curl says of nothing
+    ],
+)
+async def test_bytes_of_another_have_the_media_type_that_is_said(
+    alice: Alice, said: str | None, kept: str
+) -> None:
+    hers = Playing(alice)
+    await hers.make(MAIN)
+    first = await hers.keep(MAIN, 1, BINARY, "image/png")
+    entry = await entry_like(alice, first, said)
+    assert (entry["media"], entry.get("wrapped", False)) == (kept, False)
+
+
+async def test_what_goes_back_inside_of_json_is_json(alice: Alice) -> None:
+    hers = Playing(alice)
+    await hers.make(MAIN)
+    await hers.keep_in_json(MAIN, 1, saved(1, "Ada"), DECAY)
+    (first,) = (await alice.client.get(f"/api/universe/{MAIN}/snapshots")).json()["snapshots"]
+    entry = await entry_like(alice, first["id"], "text/x-world")
+    assert (entry["media"], entry["wrapped"]) == ("application/json", True)
+
+
+async def entry_like(alice: Alice, first: str, media: str | None) -> dict[str, Any]:
+    """Of a state at tick 2 with the bytes of `first`."""
+    query = {"tick": "2", "type": "auto", "bytes_of": first}
+    headers = {} if media is None else {"content-type": media}
+    path = f"/api/universe/{MAIN}/snapshot"
+    answer = await alice.client.post(path, params=query, headers=headers)
+    assert answer.status_code == 201, answer.text
+    entry: dict[str, Any] = answer.json()["entry"]
+    return entry
+
+
 @pytest.mark.parametrize(("data", "left"), [(b'{"whole": 1}', 0), (b'{"cut": "off', 5)])
 def test_a_plan_looks_through_the_same_bytes_once(tmp_path: Path, data: bytes, left: int) -> None:
     """To tell whether they are JSON, which they have to be to obey ticks of their own."""
