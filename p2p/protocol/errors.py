@@ -9,6 +9,11 @@ SyncError                 code: a short reason for programs; sentence: one for p
     └── PeerTimeout       nothing was heard from the peer for too long
 """
 
+from typing import Final
+
+DUPLICATE: Final = "duplicate"
+"""The code of a session that makes way for another one with the same peer."""
+
 
 class SyncError(Exception):
     """The conversation with a peer went wrong."""

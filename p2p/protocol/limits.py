@@ -109,6 +109,9 @@ RUN_LONGEST_S = 30.0  # for one run, whatever else the peer gives: so long it ta
 # With nothing coming of a blob that is asked for, its fetch ends: a peer could else hold it up as
 # long as its session lives. The slowest line for which one run is enough has 4.4 KB/s.
 NOTHING_CAME_S = 120.0
+# A session that made way for another one with the same peer: until then nothing that it could have
+# given is given up. Two that call each other need a handshake for it, slow ones some round trips.
+REPLACED_S = 5.0
 LATE_S = 0.5  # the last runs, where somebody else would be quicker
 POLL_FIRST_S = 1.0  # until a peer that holds a part is asked for the rest again; doubled each time
 POLLS_MAX = 6  # about a minute in which it got nothing more

@@ -13,6 +13,7 @@ What a peer does not give goes back, and others are asked.
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from math import inf
 from random import Random
 from typing import TypeAlias
 
@@ -53,7 +54,7 @@ class Swarm:
         self._outbox = Outbox(now_s=now_s)
         self._blames: list[Blame] = []
         self._orders = Orders(rates or Rates(), now_s=now_s)
-        self._expected: set[PeerNumber] = set()
+        self._expected: dict[PeerNumber, float] = {}  # who comes, and until when that is hoped
         self._adrift: AbstractSet[PeerNumber] = frozenset()
         self._running: dict[BlobId, Wanted] = {}
         self._waiting: dict[BlobId, Wanted] = {}
@@ -98,13 +99,13 @@ class Swarm:
 
     def expect(self, peer: PeerNumber) -> None:
         """Its session is about to open, or to end: nothing is given up until then."""
-        self._expected.add(peer)
+        self._expected[peer] = inf
 
     def came(self, peer: PeerNumber, *, now_s: float) -> list[SwarmEffect]:
         """Its session is open, or it may read something else than before."""
 
         def work() -> None:
-            self._expected.discard(peer)
+            self._expected.pop(peer, None)
             self._orders.come(peer, now_s=now_s)
             for wanted in self._running.values():
                 if wanted.standings.get(peer, Standing()).may_know is not True:
@@ -112,13 +113,20 @@ class Swarm:
 
         return self._step(now_s, work)
 
-    def went(self, peer: PeerNumber, *, now_s: float) -> list[SwarmEffect]:
-        """Its session ended: what it was asked for, others are asked."""
+    def went(
+        self, peer: PeerNumber, *, now_s: float, is_replaced: bool = False
+    ) -> list[SwarmEffect]:
+        """Its session ended: what it was asked for, others are asked, or it, where another session
+        with it is about to begin (`is_replaced`): that is waited for, a while."""
 
         def work() -> None:
             for wanted in self._running.values():
                 wanted.leave(peer, now_s=now_s)
             self._drop(peer)
+            if is_replaced:
+                for one in [one for one, until_s in self._expected.items() if until_s <= now_s]:
+                    del self._expected[one]
+                self._expected[peer] = now_s + limits.REPLACED_S
 
         return self._step(now_s, work)
 
@@ -156,7 +164,7 @@ class Swarm:
 
     def _settle(self, wanted: Wanted) -> None:
         """Who gave some of it may be back in a while: a node starts again, a relay does."""
-        is_expected = bool(self._expected)
+        is_expected = any(until_s > self._outbox.now_s for until_s in self._expected.values())
         is_stuck = wanted.is_stuck and not is_expected
         if is_stuck and not wanted.may_wait(now_s=self._outbox.now_s):
             self._fail(wanted, "not-held", wanted.why_stuck())
@@ -227,7 +235,7 @@ class Swarm:
         self._outbox.run(judge())
 
     def _drop(self, peer: PeerNumber) -> None:
-        self._expected.discard(peer)
+        self._expected.pop(peer, None)
         for wanted in self._running.values():
             wanted.standings.pop(peer, None)
         for run in self._orders.drop(peer):

@@ -18,7 +18,7 @@ from random import Random
 from crdt.did import decode_did_key, encode_did_key
 from crdt.errors import CrdtError
 from p2p.protocol.backoff import Backoff
-from p2p.protocol.errors import LocalProtocolError, SyncError
+from p2p.protocol.errors import DUPLICATE, LocalProtocolError, SyncError
 from p2p.protocol.hint import CHOSEN, Hint, Source
 from p2p.transport.connection import Connection
 from p2p.transport.mover import known_as
@@ -191,7 +191,7 @@ class Dialler:
         """The same of a session that stands, whoever opened it."""
         await connection.ended.wait()
         reason = connection.reason
-        if reason is None or reason.code == "duplicate":  # this node stops, or has a newer one
+        if reason is None or reason.code == DUPLICATE:  # this node stops, or has a newer one
             return connection.device, 0
         found.last_error = reason.sentence
         return connection.device, reason.wait_s

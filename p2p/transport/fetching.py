@@ -21,11 +21,11 @@ from itertools import count
 from random import Random
 
 from crdt.blob import BlobId
-from crdt.keys import AuthorKey
+from crdt.keys import AuthorKey, DeviceKey
 from p2p.protocol import effects as ask
 from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import Notify, Query
-from p2p.protocol.errors import NoRoom, NotStored, SyncError
+from p2p.protocol.errors import DUPLICATE, NoRoom, NotStored, SyncError
 from p2p.protocol.frames import Delta, Holding, Part
 from p2p.protocol.looking import NO_ROOM, NOT_STORED, TOO_LARGE
 from p2p.protocol.orders import Ask, Blame
@@ -86,6 +86,7 @@ class Fetching:
         self._numbers = count(1)
         self._connections: dict[PeerNumber, Connection] = {}
         self._gone: dict[PeerNumber, AuthorKey | None] = {}  # the last ones, whose they are
+        self._replaced: dict[DeviceKey, PeerNumber] = {}  # the last ones, until they are back
         self._reads: asyncio.Queue[Query] = asyncio.Queue()
         self._writes: asyncio.Queue[Query] = asyncio.Queue()
         self._waits: dict[BlobId, dict[asyncio.Future[None], Wish]] = {}
@@ -174,7 +175,8 @@ class Fetching:
         """A session greeted; it will be open soon, or end."""
         number = self._number(connection)
         if number is None:
-            number = PeerNumber(next(self._numbers))
+            back = self._replaced.pop(connection.device, None)
+            number = PeerNumber(next(self._numbers)) if back is None else back
             self._connections[number] = connection
             self._swarm.expect(number)
         return number
@@ -192,10 +194,21 @@ class Fetching:
             self._gone[number] = connection.session.author
             if len(self._gone) > GONE_MAX:
                 del self._gone[next(iter(self._gone))]
+            if is_replaced := self._is_replaced(connection):
+                self._replaced[connection.device] = number
+                if len(self._replaced) > GONE_MAX:
+                    del self._replaced[next(iter(self._replaced))]
             for wants in self._bulk.values():
                 if (want := wants.pop(number, None)) is not None:
                     want.close()
-            self._carry_out(self._swarm.went(number, now_s=self._clock()))
+            effects = self._swarm.went(number, now_s=self._clock(), is_replaced=is_replaced)
+            self._carry_out(effects)
+
+    def _is_replaced(self, connection: Connection) -> bool:
+        """Whether another session with that peer, which is not here yet, takes its place."""
+        if connection.reason is None or connection.reason.code != DUPLICATE:
+            return False
+        return all(one.device != connection.device for one in self._connections.values())
 
     def author_of(self, number: int) -> AuthorKey | None:
         """Whose the device of that peer is; None where that is not known, or no longer."""

@@ -17,6 +17,7 @@ from p2p.protocol import effects as ask
 from p2p.protocol.bandwidth import Bandwidth, Rates
 from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import (
+    DUPLICATE,
     LocalProtocolError,
     RemoteProtocolError,
     SyncError,
@@ -210,10 +211,10 @@ class Network:
             self._door.came_unwanted(caller(connection), refused)
             self._send_away(connection, refused)
         elif other is not None and not self._is_better(connection, other):
-            connection.leave("duplicate", "There is a connection already.")
+            connection.leave(DUPLICATE, "There is a connection already.")
         else:
             if other is not None:
-                other.leave("duplicate", "There is a newer connection.")
+                other.leave(DUPLICATE, "There is a newer connection.")
             self._connections[connection.device] = connection
         if connection.role is Role.INITIATOR:
             connection.know(known_as((connection.address,)))

@@ -78,15 +78,18 @@ class Crowd:
     def giver(self, store: MemoryStore | None = None, *, may_know: bool = True) -> Giver:
         """One more peer."""
         self._came += 1
-        number = PeerNumber(self._came)
-        giver = Giver(number, store or MemoryStore(), may_know=may_know)
-        self.givers[number] = giver
-        self.do(self.swarm.came(number, now_s=self.now_s))
+        return self.back(Giver(PeerNumber(self._came), store or MemoryStore(), may_know=may_know))
+
+    def back(self, giver: Giver) -> Giver:
+        """A session with it is open."""
+        self.givers[giver.number] = giver
+        self.do(self.swarm.came(giver.number, now_s=self.now_s))
         return giver
 
-    def gone(self, giver: Giver) -> None:
+    def gone(self, giver: Giver, *, is_replaced: bool = False) -> None:
         self.givers.pop(giver.number, None)
-        self.do(self.swarm.went(giver.number, now_s=self.now_s))
+        giver.asked.clear()
+        self.do(self.swarm.went(giver.number, now_s=self.now_s, is_replaced=is_replaced))
 
     def want(
         self,

@@ -278,6 +278,44 @@ def test_with_no_peer_it_fails_at_once() -> None:
     assert crowd.end(BLOB) == BlobFailed(BLOB, "not-held", "no peer is connected")
 
 
+@pytest.mark.parametrize("wanted", ["before", "between"])
+def test_a_peer_whose_session_makes_way_for_another_is_waited_for(wanted: str) -> None:
+    crowd = Crowd()
+    alice = crowd.giver(full())
+    if wanted == "before":
+        crowd.want(BLOB)  # she was asked, and gave nothing yet
+    crowd.gone(alice, is_replaced=True)
+    if wanted == "between":
+        crowd.want(BLOB)
+    crowd.tick(limits.REPLACED_S * 0.9)
+    assert crowd.end(BLOB) is None
+    assert crowd.swarm.wake_s is not None, "or nobody would look whether she is back"
+    crowd.back(alice)
+    crowd.settle()
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+def test_a_peer_whose_next_session_does_not_come_is_waited_for_so_long() -> None:
+    crowd = Crowd()
+    crowd.gone(crowd.giver(full()), is_replaced=True)
+    crowd.want(BLOB)
+    crowd.tick(limits.REPLACED_S)
+    assert crowd.end(BLOB) == BlobFailed(BLOB, "not-held", "no peer is connected")
+    crowd.want(other := BlobId(bytes(32)))
+    assert crowd.end(other) is not None, "nobody is waited for any more"
+
+
+def test_nobody_is_waited_for_who_is_back_or_whose_session_just_ended() -> None:
+    crowd = Crowd()
+    alice, bob = crowd.giver(), crowd.giver(full())
+    crowd.gone(alice, is_replaced=True)
+    crowd.gone(bob)
+    crowd.back(alice)
+    crowd.want(BLOB)
+    crowd.settle()
+    assert crowd.end(BLOB) == BlobFailed(BLOB, "not-held", "1 connected peer does not hold it")
+
+
 def waits(crowd: Crowd) -> list[str]:
     """What each word of progress said of whom it waits for."""
     return [one.waits_for for one in crowd.events if isinstance(one, BlobProgress)]

@@ -14,7 +14,7 @@ import pytest
 
 from crdt import cbor
 from crdt.area import Area
-from crdt.blob import CHUNK_BYTES
+from crdt.blob import CHUNK_BYTES, BlobId
 from crdt.change import DocumentId, Signer, device_capabilities
 from crdt.did import decode_did_key, encode_did_key
 from crdt.document import Editor
@@ -22,7 +22,7 @@ from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from p2p.protocol.config import SessionConfig
 from p2p.protocol.effects import BlobProgress, Synced
-from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError
+from p2p.protocol.errors import DUPLICATE, LocalProtocolError, PeerLeft, RemoteProtocolError
 from p2p.protocol.frames import encode_frame
 from p2p.protocol.hint import Hint
 from p2p.protocol.offences import (
@@ -228,6 +228,41 @@ async def test_two_that_dial_each_other_at_once_keep_one_connection(tmp_path: Pa
         await until(is_settled)
         await alice.write("one", "said once")
         await until(lambda: bob.store.read(alice.record("one")))
+
+
+@pytest.mark.parametrize("caller", ["alice", "bob"])
+@pytest.mark.parametrize("leaver", ["alice", "bob"])
+async def test_a_fetch_waits_for_the_next_session_where_one_makes_way_for_it(
+    tmp_path: Path, leaver: str, caller: str
+) -> None:
+    """Whoever of the two ends the old one, and whoever opens the new one."""
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        nodes = {"alice": alice, "bob": bob}
+        blob = await alice.store.put_blob(b"what bob wants")
+        await sync_with(await bob.network.connect(alice.address))
+        (old,) = nodes[leaver].network.connections
+        old.leave(DUPLICATE, "There is a newer connection.")
+        for node in nodes.values():
+            await node.heard(PeerWent)
+        assert not bob.network.connections
+        nothing = BlobId(bytes(32))
+        async with asyncio.TaskGroup() as tasks:
+            fetch = tasks.create_task(bob.network.fetch_blob(blob, size_bytes_max=99))
+            none = tasks.create_task(in_vain(bob, nothing))
+            # Of this one it is known at once what of it is here, thus also of those before it.
+            await bob.network.fetch_blob(await bob.store.put_blob(b"held"), size_bytes_max=99)
+            assert not fetch.done()
+            to = {"alice": bob, "bob": alice}[caller]
+            await nodes[caller].network.connect(to.address)
+        assert await bob.store.read_blob(blob) == b"what bob wants"
+        assert "1 connected peer does not hold it" in none.result()
+
+
+async def in_vain(node: Node, blob: BlobId) -> str:
+    """Why it cannot be fetched."""
+    with pytest.raises(NoPeerHasIt) as caught:
+        await node.network.fetch_blob(blob, size_bytes_max=99)
+    return caught.value.sentence
 
 
 async def test_a_session_that_is_being_left_is_no_answer_to_a_new_call(
