@@ -134,11 +134,16 @@ class Lines:
             self._of[name] = (*self._of.get(name, ()), *each)
         for id, answers in answering.items():
             self._answering[id] = (*self._answering.get(id, ()), *answers)
-        answered = {self._all[id].receipt.universe for id in answering if id in self._all}
-        # By whom it was answered counts once one of their keys is known, before or after it.
-        contested = {
-            name for name, voters in self._voters.items() if name in answered or voters & voting
+        answered = {
+            (self._all[id].receipt.universe, one.receipt.universe)
+            for id, each in answering.items()
+            if id in self._all
+            for one in each
         }
+        # Only by who has a vote there, or nobody could be kept from having it all worked out anew.
+        contested = {name for name, one in answered if one in self._voters.get(name, ())}
+        # By whom it was answered counts once one of their keys is known, before or after it.
+        contested |= {name for name, voters in self._voters.items() if voters & voting}
         for name in {*gates, *more, *contested}:
             self._forget(name)
 

@@ -1,8 +1,10 @@
 """Lines that grow while they are asked say what those say that were made of all of it at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 
+from tests.registry.attested import CAROL_DID, MALLORY_DID
 from tests.universe.passengers import (
     FOX,
     GATES,
@@ -11,9 +13,11 @@ from tests.universe.passengers import (
     REEF,
     VOID,
     answered,
+    handed,
     key_of,
     lines_of,
     sent,
+    signed,
 )
 from tests.universe.test_travel import both_ways
 from universe.gates import CheckedHandOver, HandOver, check_hand_over, sign_hand_over
@@ -77,3 +81,22 @@ def test_a_story_found_before_depends_on_what_it_depended_on() -> None:
     lines.asked = set()
     story_of(FOX.who, lines)
     assert lines.asked == {MEADOW, REEF}
+
+
+def test_who_has_no_vote_has_no_line_worked_out_anew() -> None:
+    """However many small universes a gate that signed two things has answer what it signed."""
+    one, other = both_ways()
+    lines = lines_of(one, other)
+    line = lines[VOID]
+    for number, author in enumerate((MALLORY_DID, CAROL_DID)):
+        name, key = f"{author}/universe:small", key_of(110 + number)
+        gate = handed(name, key, Lines())
+        said = replace(
+            one.receipt, kind="arrival", universe=name, gate=key.public, other=VOID, answers=one.id,
+            traveller=one.receipt.traveller.told,
+        )  # fmt: skip
+        lines.add([signed(said, key)], [gate])
+        assert lines[VOID] is line
+    (arrived,) = answered(one.receipt.other, one)
+    lines.add([arrived], [])
+    assert lines[VOID].receipts == (one,), "who was spoken to has one"
