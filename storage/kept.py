@@ -121,6 +121,21 @@ class KeptBlobs(Collecting):
             async with self._database.transaction() as write:
                 await adopt(write, [blob])
 
+    async def adopt_whole(self, blobs: Iterable[BlobId]) -> set[BlobId]:
+        """Those of them of which all is here; as `adopt_blob` of each.
+
+        It is looked at in the turn of who writes: what was waited for before (`asking`) is here
+        from then on until that ends, which no `gc` that is under way changes.
+        """
+        each = sorted(set(blobs))
+
+        async def adopted(write: Writing) -> set[BlobId]:
+            await adopt(write, each)
+            sql = "SELECT id FROM blob WHERE is_complete AND id IN (*)"
+            return {BlobId(id) for (id,) in await write.rows_in(sql, each)}
+
+        return await self._database.transact(adopted)
+
     async def note_unnamed(self, blobs: Collection[BlobId]) -> None:
         """Of these nobody who counts says anything any more, of all others somebody does."""
         async with self._database.reading() as view:

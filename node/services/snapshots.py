@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -28,6 +29,7 @@ from universe.snapshot import AUTO_AS_MANUAL, Snapshot, encode_snapshot, goes_by
 log = logging.getLogger(__name__)
 
 SOURCE_GONE: Final = "the snapshot whose bytes it was to have was let go meanwhile: send them"
+NOT_HERE: Final = "Its bytes are not here any more: send them."
 NOT_KEPT: Final = "the universe has no room for it, or was changed at this very moment"
 
 
@@ -106,8 +108,7 @@ async def keep_same(
         raise Rejected(detail, code="checksum-mismatch")
     blob = BlobId(source.blob)
     if not await by.store.has_blob(blob):
-        raise NotHeld(f"The bytes of snapshot {source.id.hex()} are not here: send them.")
-    await by.store.adopt_blob(blob)
+        raise NotHeld(NOT_HERE)
     media = source.media if source.wrapped or media is None else media
     of = replace(offered, wrapped=source.wrapped, media=media)
     state = Bytes(blob, source.size, source.checksum)
@@ -138,12 +139,15 @@ async def _name_each(
     For whoever holds `by.turn`.
     """
     settling: list[tuple[BlobId, BlobId]] = []
-    try:
-        answers = await _name_together(by, universe, place, came, settling)
-    except Exception as error:
-        if len(came) == 1:
-            return [error]
-        answers = [await _name_alone(by, universe, place, one, settling) for one in came]
+    with ExitStack() as asked:
+        for one in came:  # nothing takes away what is here then: see `_name_together`
+            asked.enter_context(by.store.asking(one.bytes.blob))
+        try:
+            answers = await _name_together(by, universe, place, came, settling)
+        except Exception as error:
+            if len(came) == 1:
+                return [error]
+            answers = [await _name_alone(by, universe, place, one, settling) for one in came]
     await by.store.settle_snapshots(settling)
     return answers
 
@@ -172,7 +176,9 @@ async def _name_together(
     """One change that names as many as fit; the others wait. `settling`: as the store has it.
 
     Where one has no room even so, and more is due than one change lets go, that goes before it.
+    What came long ago, or was unpinned while it waited, may be gone: no such bytes are named.
     """
+    here = await by.store.adopt_whole(one.bytes.blob for one in came)
     row = await universe_meant(by.store, universe, [place])
     document = document_of(row)
     signer = await by.signers.for_document(document)
@@ -182,6 +188,9 @@ async def _name_together(
     for at in sorted(range(len(came)), key=lambda at: came[at].of.tick):
         if (source := came[at].source) and not await by.store.snapshot(row.number, source.id):
             answers[at] = NotFound(SOURCE_GONE, code="unknown-snapshot")
+            continue
+        if came[at].bytes.blob not in here:
+            answers[at] = NotHeld(NOT_HERE)
             continue
         known = await _known(by.store, row, came[at])
         if known is not None and known.row.id in change.gone:

@@ -1,5 +1,6 @@
 """Blobs that are here only because records name them, and those that are a person's."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,36 @@ async def test_what_is_kept_for_others_is_told_apart(store: Store) -> None:
     assert (one.id, one.author, one.size, one.is_whole) == (BLOB, ALICE.root.public, 21_000, True)
     assert await store.kept_sum() == KeptSum(1, 21_000)
     assert await store.kept_sum(without=[BLOB]) == KeptSum()
+
+
+async def test_what_is_waited_for_and_was_seen_whole_is_collected_by_nobody(store: Store) -> None:
+    await names(store, ALICE, "io.alice.clock", WASM)
+    await kept_for(store, WASM)
+    await store.note_unnamed([BLOB])
+    with store.asking(BLOB):
+        assert await store.adopt_whole([BLOB, BLOB]) == {BLOB}
+        assert await store.kept_sum() == KeptSum()
+        assert (await store.gc(grace_us=-1)).blobs == 0
+    other = await fetched(store, b"of nobody")
+    with store.asking(other):
+        assert await store.adopt_whole([other]) == {other}
+        assert (await store.gc(grace_us=-1)).blobs == 0
+    assert (await store.gc(grace_us=-1)).blobs == 1
+    assert not await store.adopt_whole([other, BLOB]) - {BLOB}
+
+
+async def test_what_goes_in_this_moment_is_not_seen_whole(store: Store) -> None:
+    """Who only reads sees it until the change that takes it is there."""
+    blob = await fetched(store, b"of nobody")
+    # As `gc`, which had asked before what is waited for.
+    async with store._database.transaction() as write:  # pyright: ignore[reportPrivateUsage]
+        with store.asking(blob):
+            seen = asyncio.create_task(store.adopt_whole([blob]))
+            await write.run("DELETE FROM blob WHERE id = ?", (blob,))
+            for _ in range(10):
+                assert await store.has_blob(blob)
+            assert not seen.done()
+    assert not await seen
 
 
 @pytest.mark.parametrize("how", ["asked", "installed", "pinned", "added"])
