@@ -98,8 +98,8 @@ async def keep_same(
 
     None of them is read: their checksum is what that one says, which is checked whenever one of the
     two is read. `media`: of this state, which may be another; None: as that one's. What goes back
-    inside of JSON is JSON, whatever is said. Raises `NotHeld` where they are not here, `NotFound` where `source` is let go
-    meanwhile.
+    inside of JSON is JSON, whatever is said. Raises `NotHeld` where they are not here, `NotFound`
+    where `source` is let go meanwhile.
     """
     now_us = by.clock_us()
     await signer_of(by, row)
