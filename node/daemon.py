@@ -26,6 +26,7 @@ from node.api.guard import allowed_names, in_url
 from node.api.heads import BoundedHeads
 from node.api.tokens import RENEW_S
 from node.api.universes_shown import make_ready
+from node.arenas import share_arenas
 from node.config import ApiConfig, Config
 from node.errors import BadSetting
 from node.home import Home, NodeFile, write_private
@@ -77,6 +78,7 @@ def run(
     Raises `AlreadyRunning` where `home` is in use: `home.read_node_file()` says where it answers.
     """
     home.make()
+    share_arenas()
 
     def announce(news: Ready) -> None:
         ready(news)
