@@ -1,11 +1,8 @@
 """A partner's gate signs what it likes: the travellers of others stay where they are, and move."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -28,7 +25,7 @@ from registry.head import Words
 from storage.documents import DocumentState
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_room import joined
-from tests.node.services.test_travel import Person, opened, opened_people
+from tests.node.services.test_travel import Person, opened
 from tests.registry.attested import CAROL_DID
 from tests.storage.people import NOW_US
 from tests.universe.passengers import EEL, MEADOW, PASSAGE, REEF, VOID
@@ -44,12 +41,6 @@ from universe.travel import In, InTransit, place_of
 
 MANY = 300
 """More than the universes that are read for one story."""
-
-
-@pytest.fixture
-async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
-    async with AsyncExitStack() as stack:
-        yield await opened_people(stack, tmp_path)
 
 
 async def line_at(by: Person, universe: str) -> Line:

@@ -2,11 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -27,19 +24,13 @@ from tests.node.passing_time import PassingTime
 from tests.node.services.test_cheats import equivocates, line_at
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_room import joined
-from tests.node.services.test_travel import Person, opened, opened_people
+from tests.node.services.test_travel import Person, opened
 from tests.registry.attested import CAROL_DID
 from tests.storage.people import NOW_US
 from universe.gate import hand_over
 from universe.gatebook import put_hand_over
 from universe.gates import sign_hand_over
 from universe.receipts import Checked, Receipt, Traveller, Who
-
-
-@pytest.fixture
-async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
-    async with AsyncExitStack() as stack:
-        yield await opened_people(stack, tmp_path)
 
 
 def reads_of(by: Person, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:

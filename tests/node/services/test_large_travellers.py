@@ -1,8 +1,7 @@
 """Travellers whose bytes are a blob: let in once all of these are there, and are theirs."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import AsyncExitStack
+from collections.abc import Iterable
 from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
@@ -27,7 +26,7 @@ from registry.deletion import undelete
 from registry.errors import CannotTravel
 from storage.store import Store
 from tests.node.services.test_many_travellers import left as says_of
-from tests.node.services.test_travel import Person, opened, opened_people, sends
+from tests.node.services.test_travel import Person, opened, sends
 from tests.storage.test_folding import rows
 from tests.storage.test_unshown import opened as opened_own
 from universe import gatebook, shares
@@ -37,12 +36,6 @@ from universe.receipts import TRAVELLER_BYTES_MAX, Receipt, Traveller, Who
 from universe.travel import In
 
 WHALE = Passenger(Random(6).randbytes(300_000), "whale", "bin")
-
-
-@pytest.fixture
-async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
-    async with AsyncExitStack() as stack:
-        yield await opened_people(stack, tmp_path)
 
 
 async def left(alice: Person, passage: Passage, who: Passenger = WHALE) -> Sent:

@@ -1,11 +1,9 @@
 """Passages through which many go, or a gate says so: they are shown, and each is decided."""
 
 import threading
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from dataclasses import replace
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +20,7 @@ from node.services.travellers import (
     travellers_under,
     who_waits,
 )
-from tests.node.services.test_travel import Person, opened, opened_people, sends
+from tests.node.services.test_travel import Person, opened, sends
 from tests.node.services.test_travellers import joined
 from tests.storage.people import NOW_US
 from universe.gate import Verdict
@@ -33,12 +31,6 @@ from universe.travel import In, InTransit
 
 MANY = 300
 """More than the universes that are read for one story."""
-
-
-@pytest.fixture
-async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
-    async with AsyncExitStack() as stack:
-        yield await opened_people(stack, tmp_path)
 
 
 def left(by: Person, to: Person, passage: Passage, number: int, who: Who) -> Receipt:

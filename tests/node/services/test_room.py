@@ -1,9 +1,6 @@
 """Whoever leaves has a place to come back to, whatever partners send and however full it gets."""
 
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +20,7 @@ from registry.errors import CannotTravel, UniverseFull
 from registry.head import Words
 from tests.node.halves import flood
 from tests.node.services.test_many_travellers import left
-from tests.node.services.test_travel import Person, opened_people
+from tests.node.services.test_travel import Person
 from tests.storage.people import CAROL, NOW_US
 from universe import room, shares
 from universe.event import Event, encode_event
@@ -54,12 +51,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "FOR_OTHERS", OTHERS)
     monkeypatch.setattr(room, "SNAPSHOTS_LEAST", 0)
     monkeypatch.setattr(room, "VALUES_MAX", 40)
-
-
-@pytest.fixture
-async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
-    async with AsyncExitStack() as stack:
-        yield await opened_people(stack, tmp_path)
 
 
 async def joined(alice: Person, bob: Person, source: str, target: str, number: int) -> Passage:

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +24,7 @@ from tests.node.passing_time import PassingTime
 from tests.node.services.test_cheats import line_at
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_room import joined
-from tests.node.services.test_travel import Person, opened, opened_people
+from tests.node.services.test_travel import Person, opened
 from tests.storage.people import NOW_US
 from tests.storage.test_folding import rows
 from universe.gate import Verdict
@@ -35,12 +33,6 @@ from universe.receipts import Checked, Who
 from universe.travel import In
 
 OWLS, HENS = bytes([1]) * 16, bytes([9]) * 16
-
-
-@pytest.fixture
-async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
-    async with AsyncExitStack() as stack:
-        yield await opened_people(stack, tmp_path)
 
 
 def rots(home: Path, universe: str) -> None:

@@ -2,10 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -26,19 +24,13 @@ from node.services.travellers import travellers_through
 from registry.errors import CannotTravel
 from tests.node.passing_time import PassingTime
 from tests.node.services.test_many_travellers import left
-from tests.node.services.test_travel import Person, opened, opened_people, sends
+from tests.node.services.test_travel import Person, opened, sends
 from tests.storage.people import NOW_US
 from universe import room, shares
 from universe.passage import Passage, Said
 from universe.receipts import Who
 from universe.shares import DAY_US
 from universe.travel import In
-
-
-@pytest.fixture
-async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
-    async with AsyncExitStack() as stack:
-        yield await opened_people(stack, tmp_path)
 
 
 async def floods(alice: Person, bob: Person, passage: Passage, many: int) -> None:

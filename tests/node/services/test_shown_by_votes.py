@@ -1,9 +1,6 @@
 """Of two things that a gate says, people are shown the one by which gates act."""
 
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -17,17 +14,11 @@ from storage.listings import ListedRow
 from tests.node.services.test_cheats import equivocates, home_passage, line_at, writes
 from tests.node.services.test_cost_of_a_look import reads_of
 from tests.node.services.test_many_travellers import left
-from tests.node.services.test_travel import Person, opened, opened_people
+from tests.node.services.test_travel import Person, opened
 from tests.registry.attested import CAROL_DID
 from tests.storage.people import NOW_US
 from universe.receipts import Receipt, Traveller, Who, check_receipt, sign_receipt
 from universe.record import WORD
-
-
-@pytest.fixture
-async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
-    async with AsyncExitStack() as stack:
-        yield await opened_people(stack, tmp_path)
 
 
 async def row_of(by: Person, universe: str) -> ListedRow:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -112,12 +111,6 @@ async def opened_people(stack: AsyncExitStack, path: Path) -> tuple[Person, Pers
         await one.makes(id)
         found.append(one)
     return found[0], found[1]
-
-
-@pytest.fixture
-async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
-    async with AsyncExitStack() as stack:
-        yield await opened_people(stack, tmp_path)
 
 
 async def opened(alice: Person, bob: Person, arrivals: Arrivals = "accept") -> Passage:

@@ -1,9 +1,6 @@
 """Travellers of one soul, of universes that are gone, and of gates that say anything."""
 
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,18 +12,12 @@ from node.services.travellers import travellers_through
 from registry.errors import CannotTravel
 from registry.formats.primordium_migration import write_migration
 from registry.head import Words
-from tests.node.services.test_travel import FOX, Person, opened, opened_people, sends
+from tests.node.services.test_travel import FOX, Person, opened, sends
 from tests.registry.formats.files import GENOTYPE
 from tests.storage.people import NOW_US
 from universe.passage import Arrivals, Passage, Said
 from universe.receipts import Receipt, Traveller, Who
 from universe.travel import In
-
-
-@pytest.fixture
-async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
-    async with AsyncExitStack() as stack:
-        yield await opened_people(stack, tmp_path)
 
 
 async def joined(
