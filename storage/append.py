@@ -21,7 +21,7 @@ from storage.documents import Materialiser
 from storage.epochs import Chosen, choose_epochs, late_refusals
 from storage.listing import Listing, RatingRow
 from storage.materialise import Built, Work, unjudged
-from storage.namers import UNCOUNTED, note_private
+from storage.namers import note_private
 from storage.quarantine import Refusal, add_refusals
 from storage.rows import number_namespaces, write_documents, write_left_out
 from storage.snapshots import forget_parts, write_parts
@@ -255,11 +255,6 @@ async def _write_rows(
     named = await write.rows_in("SELECT blob FROM blob_use WHERE document IN (*)", anew)
     await note_private(write, (blob for (blob,) in named))
     await write.run_many("DELETE FROM blob_use WHERE document = ?", ((n,) for n in anew))
-    # What counted before may have fallen since: then it opens nothing (`storage.namers`).
-    await write.run_many(
-        f"UPDATE blob_use SET at_us = {UNCOUNTED} WHERE document = ?",
-        ((n,) for n in {*old} & {one.work.number for one in built if _is_said_no_more(one)}),
-    )
     ratings = [(one, one.projection) for one in built if isinstance(one.projection, RatingRow)]
     await _write_listings(write, listings)
     await forget_parts(write, old)
@@ -280,11 +275,6 @@ async def _write_rows(
         "INSERT OR REPLACE INTO outbox (document) VALUES (?)",
         [*((one.work.number,) for one in built), *((number,) for number in chosen.hidden)],
     )
-
-
-def _is_said_no_more(one: Built) -> bool:
-    """Whether it may have named what neither it nor its row says now; not where that is hidden."""
-    return bool(one.left_out) and (one.changes == 0 or isinstance(one.projection, Listing))
 
 
 async def _write_ratings(write: Writing, ratings: Sequence[tuple[Built, RatingRow]]) -> None:

@@ -4,8 +4,9 @@
         ╰◌─◌       two changes of one device with one number
 
 Which of them counts turns with what others sign and who of them is heard of later; nobody is
-revoked for that. So what was let go on the one is in doubt, and what stands beside both is not.
-Of a branch of which nothing is here, nothing can be told.
+revoked for that. So what was let go on the one is in doubt, and what stands beside both is not, as
+long as all of it fits into one document. Of a branch nothing can be told of which nothing is here,
+or only what lies two acts or more behind the other one's end.
 Source: `crdt.authority`, which settles it.
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+from crdt import authority
 from crdt.held import WAITING, Reason, Validity
 from storage.materialise import Work
 
@@ -53,6 +55,13 @@ def contested_in(work: Work, validity: Validity) -> Contested:
     return Contested(frozenset(all_at_once | others), bool(others or waiting) or len(lost) > 1)
 
 
+def fits(work: Work) -> bool:
+    """Whether all that is held would be within the size of a document."""
+    changes = {one.change: one for one in work.held.values()}
+    ops = sum(one.max_op - one.start_op + 1 for one in changes.values())
+    return len(changes) <= authority.CHANGES_MAX and ops <= authority.OPS_MAX
+
+
 def without(work: Work, validity: Validity, changes: frozenset[bytes]) -> Validity:
     """As it would be if these, and all that builds on them, did not count."""
     valid = tuple(one for one in validity.valid if work.held[one].change not in changes)
@@ -67,14 +76,16 @@ def is_contested(work: Work, left_out: Mapping[bytes, str]) -> bool:
 
 def _used_twice(work: Work, left_out: Mapping[bytes, str]) -> dict[Slot, set[str]]:
     """Where branches are side by side: why what is there does not count, and may yet."""
-    found = defaultdict[Slot, set[str]](set)
+    found, there = defaultdict[Slot, set[str]](set), defaultdict[Slot, set[bytes]](set)
     for entry, reason in left_out.items():
         if reason in _MAY_STAND:
             held = work.held[entry]
             found[held.device, held.seq].add(reason)
+            if held.prev is not None and held.prev not in work.held:  # another than is here, maybe
+                found[held.device, held.seq - 1].add(reason)
+                there[held.device, held.seq - 1].add(held.prev)
     if not found:
         return {}
-    there = defaultdict[Slot, set[bytes]](set)
     for held in work.held.values():
         there[held.device, held.seq].add(held.change)
     return {slot: reasons for slot, reasons in found.items() if len(there[slot]) > 1}

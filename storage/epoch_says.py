@@ -22,7 +22,7 @@ from typing import Final, TypeAlias
 
 from crdt.held import WAITING, Reason, Validity
 from crdt.usable import REFUSED_MAX
-from storage.contested import contested_in, without
+from storage.contested import contested_in, fits, without
 from storage.listing import Listing, Parts
 from storage.materialise import Built, Work, judge
 
@@ -121,8 +121,11 @@ def epoch_of(
     taken = [_taken(*one, its) for one, its in zip(judged, built, strict=True)]
     work = judged[0][0]
     now, *free = (contested_in(*one) for one in judged)
-    counts = {work.held[entry].change for validity in taken for entry in validity.valid}
-    counts -= frozenset[bytes]().union(*(one.changes for one in (now, *free) if one.is_in_part))
+    contested = [one for one in (now, *free) if one.changes]
+    # What counts now or if nothing were revoked: beside a branch that may win only what does now.
+    sure = taken[:1] if contested else taken
+    counts = {work.held[entry].change for validity in sure for entry in validity.valid}
+    counts -= frozenset[bytes]().union(*(one.changes for one in contested if one.is_in_part))
     fallen = tuple(work.raws[entry] for entry, one in work.held.items() if one.change not in counts)
     states = [*built, *beside]
     listings = [one.projection for one in states if isinstance(one.projection, Listing)]
@@ -134,6 +137,8 @@ def epoch_of(
     is_told = len(listings) == len(states) and (
         is_whole or all(one.parts is not None for one in listings)
     )
+    if contested and not fits(work):  # what no longer fits may be another
+        is_told = False
     shown = built[0].projection
     return Epoch(
         work,
@@ -143,6 +148,7 @@ def epoch_of(
         fallen,
         now.changes,
         (1 + min(refused, REFUSED_MAX)) * sum(cost_of(validity) for _, validity in judged)
+        + sum(cost_of(validity) for _, validity in uncontested(judged))
         + sum(map(len, fallen)) // _SEARCHED_PER_OP
         + len(work.held) * _HELD_OPS,
     )

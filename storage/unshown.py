@@ -23,9 +23,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
+
 from crdt.marks import DELETED
 from crdt.order import ITEM_ID_BYTES
 from crdt.statement import is_statement_class
+from storage.contested import is_contested
 from storage.database import Reading, Writing
 from storage.documents import Materialiser, load_raws, raw_of
 from storage.listing import Listing, Projection
@@ -48,6 +51,11 @@ READ_AT_ONCE: Final = 256  # changes in memory that are looked through: 16 MiB
 _NAME: Final = (
     "INSERT OR IGNORE INTO blob_use (document, blob, namespace, at_us)"
     f" SELECT number, ?2, namespace, {UNCOUNTED} FROM document WHERE number = ?1"
+)
+
+_CLOSE: Final = (
+    f"UPDATE blob_use SET at_us = {UNCOUNTED} WHERE document = ?1 AND at_us <> {UNCOUNTED}"
+    " AND lower(hex(blob)) NOT IN (SELECT value FROM json_each(?2))"
 )
 
 
@@ -74,8 +82,23 @@ async def name_unshown(
         return
     own = {author for (author,) in await write.rows("SELECT author FROM followed WHERE is_own")}
     for one, new in news:
+        if fallen(one.left_out) & (new if is_anew else one.work.counted):
+            await _close(write, one, materialiser)
         if one.work.document.subspace in own:
             await _name_one(write, one, new, materialiser)
+
+
+async def _close(write: Writing, one: Built, materialiser: Materialiser) -> None:
+    """What counted before may have fallen: what it named, nothing says now, and it opens nothing
+    (`storage.namers`). Of what cannot be read it is not known."""
+    row = await _row_of(one, materialiser)
+    if row.listing is None and one.changes:
+        return
+    said = frozenset[bytes]()
+    if row.listing is not None:
+        said = await materialiser.workers.run(said_by, row.listing)
+    listed = msgspec.json.encode([blob.hex() for blob in said]).decode()
+    await write.run(_CLOSE, (one.work.number, listed))
 
 
 async def _name_one(
@@ -86,7 +109,9 @@ async def _name_one(
     row = await _row_of(one, materialiser)
     if row.listing is not None and (_is_deleted(one) or _is_crowded(one)):
         await _name(write, work, await run(said_by, row.listing))
-    said = new if row.is_unread else new & fell
+    # While a branch may lose, what it let go may be back: also where that was never seen here.
+    is_all = row.is_unread or is_contested(work, one.left_out)
+    said = new if is_all else new & fell
     if row.is_unread and work.counted - _counts(one):  # what that had let go is back
         said |= _counts(one)
     await _name_said(write, work, sorted(said), materialiser)
@@ -141,7 +166,9 @@ async def _row_of(one: Built, materialiser: Materialiser) -> _Row:
 def _has_unshown(one: Built) -> bool:
     if is_statement_class(one.work.document.cls):
         return False  # what a log names, it names whether it stands or not
-    return _is_deleted(one) or _is_crowded(one) or _is_unread(one) or bool(fallen(one.left_out))
+    if _is_deleted(one) or _is_crowded(one) or _is_unread(one):
+        return True
+    return bool(fallen(one.left_out)) or is_contested(one.work, one.left_out)
 
 
 def _settled(one: Built, *, is_anew: bool) -> frozenset[bytes]:

@@ -6,17 +6,18 @@ from random import Random
 
 import pytest
 
+from crdt import authority
 from crdt.blob import BlobId
 from crdt.capability import CapabilityCache
 from crdt.change import check_entry, sign_change
 from crdt.document import Document, Editor
-from crdt.held import Held
+from crdt.held import Held, Revocation
 from node.projection import project
 from registry.plain import as_map
 from storage.documents import raw_of
-from storage.epoch_says import Epoch, epoch_of, keys_of, mentioned, uncontested
+from storage.epoch_says import Epoch, epoch_of, is_cut, keys_of, mentioned, uncontested, unrevoked
 from storage.listing import Listing
-from storage.materialise import Work, build, judge, load
+from storage.materialise import Authority, Work, build, judge, load
 from tests.storage.people import ALICE, Person, person
 from tests.storage.test_snapshots import MAIN, created, keeps, taken
 from universe.record import drop_snapshots
@@ -106,14 +107,18 @@ class Story:
         self.homes.append(copy)
         return copy
 
-    def epoch(self, entries: set[bytes]) -> Epoch:
-        """As it is where these are held."""
+    def epoch(self, entries: set[bytes], *revoked: Home) -> Epoch:
+        """As it is where these are held, and these are revoked."""
         held = {one: self.held[one] for one in entries}
         work = Work(MAIN, 1, held, {one: self.raws[one] for one in entries})
+        devices = [one.who.signer.device.public for one in revoked]
+        cuts = tuple(Revocation(ALICE.root.public, device) for device in devices)
+        work.authority = Authority(revocations=cuts)
         judged = [(work, judge(work))]
-        beside = uncontested(judged)
+        judged += [unrevoked(work)] if is_cut(*judged[0]) else []
+        beside, count = uncontested(judged), len(judged)
         built = [build(*one, load(*one), project) for one in (*judged, *beside)]
-        return epoch_of(judged, built[:1], built[1:])
+        return epoch_of(judged, built[:count], built[count:])
 
 
 def document_of(home: Home, raws: dict[bytes, bytes]) -> Document:
@@ -237,6 +242,50 @@ def test_what_was_built_on_a_branch_that_lost_contests_others_once_that_wins(
     after = story.epoch({*story.held})
     assert state in said(after)
     assert state in before.says_of(frozenset({state}))
+
+
+def test_what_a_revoked_device_let_go_of_a_branch_that_lost_is_in_doubt() -> None:
+    """By what it and another one signed, that would win if they were not revoked; as it may yet."""
+    story = told(1)
+    _, phone, tablet, watch = story.homes
+    old = story.copied(phone)
+    story.keep(phone)
+    story.vote(phone)
+    state = story.keep(old)
+    for home in (tablet, watch):
+        story.hear(home, old)
+        story.let_go(home, state)
+    before = story.epoch({*story.held}, tablet, watch)
+    assert state in before.says_of(frozenset({state}))
+    for _ in range(2):
+        story.vote(old)
+    assert state in said(story.epoch({*story.held}, tablet, watch))
+
+
+def test_where_not_all_fits_into_one_document_all_is_in_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A longer branch that wins leaves no room for what was let go beside it."""
+    monkeypatch.setattr(authority, "CHANGES_MAX", 10)
+    story = told(1)
+    laptop, phone, tablet, _ = story.homes
+    state = story.keep(laptop)
+    for home in (phone, tablet):
+        story.hear(home, laptop)
+    old = story.copied(phone)
+    for _ in range(5):
+        story.keep(tablet)
+    story.let_go(tablet, state)
+    story.keep(phone)
+    story.vote(phone)
+    for _ in range(5):
+        story.keep(old)
+    before = story.epoch({*story.held})
+    assert state not in said(before)
+    assert state in before.says_of(frozenset({state}))
+    for _ in range(2):
+        story.vote(old)
+    assert state in said(story.epoch({*story.held}))
 
 
 def test_what_stands_beside_both_branches_is_no_doubt() -> None:

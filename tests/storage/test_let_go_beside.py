@@ -119,22 +119,40 @@ async def test_what_was_let_go_beside_both_branches_goes_with_the_epoch(
     assert await here(new, every) == [False, True, True, True, False, *[True] * 4]
 
 
-async def test_what_a_branch_let_go_of_what_came_over_stays_in_a_restored_home(
-    new: Store, tablet: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_what_a_branch_let_go_stays_in_a_restored_home(
+    new: Store, tablet: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_whole: bool
 ) -> None:
-    """The old epoch alone names it there; and no more what was let go beside both."""
+    """Where it was never shown; also of what came over, until the record goes on once more."""
     blobs = await begun(new)
     await went_on(new, monkeypatch)
     await synced(new, tablet)
     await let_go(tablet, 1, TABLET)
-    stands, lost = await copied(new, 1, replace(MAIN, epoch=1))
-    await new.receive([*stands.entries, *lost.entries], source="alice")
+    stands, lost = await copied(new, 2, replace(MAIN, epoch=1))
+    known = lost.entries if is_whole else lost.entries[1:]
+    await new.receive([*stands.entries, *known], source="alice")
     await let_go(new, 0)
     await synced(tablet, new)
     async with opened(tmp_path / "restored.db") as home:
         await restored(new, home)
-        assert 0 not in await ticks(home)
+        assert not {0, 1} & {*await ticks(home)}
+        assert await here(home, blobs) == [True] * 4
+        await went_on(home, monkeypatch)
         assert await here(home, blobs) == [True, False, True, True]
+
+
+async def test_what_came_over_and_was_let_go_on_a_branch_before_the_other_came_stays(
+    new: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the old epoch, which names it on until `gc` has looked."""
+    blobs = await begun(new)
+    await went_on(new, monkeypatch)
+    await let_go(new, 1)
+    stands, lost = await copied(new, 2, replace(MAIN, epoch=1))
+    await new.receive(stands.entries, source="alice")
+    await let_go(new, 0)
+    await new.receive(lost.entries, source="alice")
+    assert await here(new, blobs) == [True, False, True, True]
 
 
 async def test_what_came_over_by_a_branch_that_may_lose_stays_in_the_old_epoch(
@@ -158,6 +176,23 @@ async def test_what_came_over_by_a_branch_that_may_lose_stays_in_the_old_epoch(
     assert FELL not in await ticks(new)
     assert 31 in await ticks(new)
     assert await here(new, [alone]) == [True]
+
+
+async def test_what_is_let_go_stays_while_a_branch_waits_that_ends_one_act_later(
+    new: Store, tablet: Store
+) -> None:
+    """What it builds on is another act than the one that is here by that number."""
+    blobs, base = await begun(new), await all_of(new)
+    stands, lost = await copied(new, 2)
+    await new.receive([stands.entries[0], lost.entries[1]], source="alice")
+    await tablet.receive([*base, *lost.entries], source="alice")
+    for tick, who in ((300, TABLET), (301, person(1, device=9))):
+        await kept(tablet, tick, await new.put_blob(os.urandom(2_000)), who)
+    away = await all_of(tablet)
+    await let_go(new, 0)
+    assert await here(new, blobs) == [True] * 4
+    await new.receive(away, source="alice")
+    assert 0 in await ticks(new)
 
 
 async def test_what_is_let_go_beside_what_waits_goes(new: Store, phone: Store) -> None:

@@ -15,7 +15,9 @@ from registry.deletion import delete
 from storage.store import Store
 from tests.storage.people import ALICE, NOW_US, named, person
 from tests.storage.test_authority import LOG, ROOT
-from tests.storage.test_carried import PHONE, begun, here
+from tests.storage.test_carried import PHONE, begun, here, kept, synced
+from tests.storage.test_carried import phone as phone
+from tests.storage.test_let_go_beside import went_on
 from tests.storage.test_namers import BLOB, DATA, MEADOW, fetch, given, in_communal
 from tests.storage.test_namers import alices as alices
 from tests.storage.test_snapshots import MAIN, created, keeps, taken
@@ -70,6 +72,40 @@ async def test_nor_does_what_counted_until_its_device_was_revoked(
     assert await here(new, [blob]) == [True]
     await new.commit(MAIN, keeps(taken(FELL, blob)), ALICE.signer)
     assert await new.may_read_blob(blob, STRANGER), "she says so herself"
+
+
+@pytest.mark.parametrize("how", ["deletes", "goes on", "is late", "deleted by another"])
+async def test_nor_what_it_named_where_that_was_shown_no_more(
+    new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The thief deletes the universe, or has it go on in a new epoch, before it is revoked; or what
+    it said came to an old one, or was deleted by somebody who had not heard of it."""
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    await begun(new)
+    await synced(new, phone)
+    blob = await new.put_blob(STATE)
+    await kept_in_private(new, blob)
+    if how == "is late":
+        await phone.commit(MAIN, keeps(taken(FELL, blob, who=PHONE)), PHONE.signer)
+        await went_on(new, monkeypatch)
+        await synced(phone, new)
+    else:
+        await new.commit(MAIN, keeps(taken(FELL, blob, who=PHONE)), PHONE.signer)
+    if how == "deletes":
+        await new.commit(MAIN, delete(now_us=NOW_US), PHONE.signer)
+    if how == "goes on":
+        monkeypatch.setattr(rollover, "CHANGES_FULL", 2)
+        await kept(new, 99, await new.put_blob(STATE + b"2"), PHONE)
+        monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    if how == "deleted by another":
+        await phone.commit(MAIN, delete(now_us=NOW_US), person(1, device=9).signer)
+        await synced(phone, new)
+    await new.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
+    assert not await new.may_read_blob(blob, STRANGER)
+    await new.gc(grace_us=-1)
+    await new.rematerialise()
+    assert not await new.may_read_blob(blob, STRANGER)
+    assert await new.may_read_blob(blob, OF_MEADOW)
 
 
 async def test_nor_does_a_version_of_a_revoked_device(alices: Store) -> None:
