@@ -4,6 +4,8 @@ import sqlite3
 
 from storage.vault.kinds import malformed, number
 
+IN_BOTH = "SELECT id FROM {0}.whole JOIN {0}.delta USING (id)"
+"""No id of a sound vault is there. `{0}`: the name by which it is attached."""
 _LAST = f"SELECT {number('seq')}, typeof(seq) = 'integer' FROM vault.sqlite_sequence WHERE name = ?"
 
 

@@ -9,6 +9,7 @@ Of a page that is lost nobody knows what it names, so nothing is collected that 
 import sqlite3
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from crdt.digest import payload_digest
@@ -183,9 +184,11 @@ def _read(vault: sqlite3.Connection, ids: Mapping[bytes, int]) -> dict[bytes, by
 
 def _is_of_another(vault: sqlite3.Connection, id: int) -> bool:
     """A name that was damaged itself may have led to what another one means."""
-    try:
-        plain = Unpacking(rows_of(vault, [id]) or {}, PlainCache()).plain(id)
-    except Damaged:
-        return False
     asked = "SELECT 1 FROM vault.name WHERE key = ? AND id = ?"
-    return vault.execute(asked, (payload_digest(plain), id)).fetchone() is not None
+    for deltas_first in (False, True):  # both tables may have one
+        rows = rows_of(vault, [id], deltas_first=deltas_first) or {}
+        with suppress(Damaged):
+            plain = Unpacking(rows, PlainCache()).plain(id)
+            if vault.execute(asked, (payload_digest(plain), id)).fetchone():
+                return True
+    return False

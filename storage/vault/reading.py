@@ -1,6 +1,7 @@
 """Objects by their hashes, as the bytes they are, each held against its hash.
 
     asked ─name─> ids ─whole, delta─> rows, with those of their bases, and theirs ─> plain bytes
+                                     where both have one, and it does not come out right, the other
 
 `gather` reads the rows, where the connection lives; `Gathered.plain` unpacks them, in any thread.
 What does not come out as its hash says is damaged, and nothing that is damaged is ever given out.
@@ -13,6 +14,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
 from crdt.digest import payload_digest
+from storage.vault.ids import IN_BOTH
 from storage.vault.kinds import content, number
 from storage.vault.unpacking import (
     HEIGHT_MAX,
@@ -111,10 +113,17 @@ def read(vault: sqlite3.Connection, hashes: Sequence[bytes], cache: PlainCache) 
     """The objects that are here, all at once: ask for a few hundred."""
     objects: dict[bytes, bytes] = {}
     damaged: set[bytes] = set()
+    has_others = False
     for gathered in gather(vault, hashes):
         found = gathered.plain(cache)
         objects |= found.objects
         damaged |= found.damaged
+        has_others |= bool(found.damaged) and _is_any_in_both(vault, [*gathered.rows])
+    for deltas_first in (False, True) if has_others else ():
+        for gathered in gather(vault, [*damaged], deltas_first=deltas_first):
+            right = gathered.plain(PlainCache(cache.bytes_max)).objects
+            objects |= right
+            damaged -= right.keys()
     return Found(objects, frozenset(damaged))
 
 
@@ -132,17 +141,25 @@ def same_of(vault: sqlite3.Connection, objects: Mapping[bytes, bytes]) -> set[by
     return same
 
 
-def gather(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> Iterator[Gathered]:
+def gather(
+    vault: sqlite3.Connection, hashes: Sequence[bytes], *, deltas_first: bool | None = None
+) -> Iterator[Gathered]:
     """The rows of all that are here, mostly in one part.
 
     In more where they lean on very much: no part is much larger than `GATHERED_BYTES_MAX`.
+    `deltas_first`: as `rows_of`; None: of what lies here whole nobody looks for another row.
     """
     names, whole = _named(vault, hashes)
+    if deltas_first is not None:
+        whole = {}
     waiting = [list(names)]
     while waiting:
         some = waiting.pop()
         ids = [names[hash].id for hash in some]
-        rows = rows_of(vault, ids, known=whole, is_bounded=len(some) > 1)
+        is_bounded = len(some) > 1
+        rows = rows_of(
+            vault, ids, known=whole, is_bounded=is_bounded, deltas_first=bool(deltas_first)
+        )
         if rows is None:
             waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
         elif some:
@@ -168,10 +185,12 @@ def rows_of(
     *,
     known: Mapping[int, Row] = MappingProxyType({}),
     is_bounded: bool = False,
+    deltas_first: bool = False,
 ) -> dict[int, Row] | None:
     """With those that they lean on, and so on.
 
-    Where `is_bounded` nothing, if that is too much at a time. `known`: read before.
+    Where `is_bounded` nothing, if that is too much at a time. `known`: read before. Where rot has
+    put an id in both tables the row of `whole` counts if it can be unpacked, unless `deltas_first`.
     """
     rows = {id: known[id] for id in ids if id in known}
     wanted = [id for id in dict.fromkeys(ids) if id not in rows]
@@ -181,7 +200,7 @@ def rows_of(
             return None
         further: dict[int, None] = {}
         for part in parts(wanted):
-            for id, row in _rows(vault, part):
+            for id, row in _rows(vault, part, deltas_first=deltas_first).items():
                 rows[id] = row
                 size += len(row.data)
                 further |= dict.fromkeys(row.bases)
@@ -220,11 +239,28 @@ def _named(
     return {hash: names[hash] for hash in asked if hash in names}, whole
 
 
-def _rows(vault: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, Row]]:
-    for id, data in vault.execute(f"{_WHOLE} WHERE id IN ({marks(ids)})", ids):
-        yield id, Row((), data)
+def _rows(vault: sqlite3.Connection, ids: Sequence[int], *, deltas_first: bool) -> dict[int, Row]:
+    rows = {
+        id: Row((), data) for id, data in vault.execute(f"{_WHOLE} WHERE id IN ({marks(ids)})", ids)
+    }
     for id, bases, data in vault.execute(f"{_DELTA} WHERE id IN ({marks(ids)})", ids):
-        try:
-            yield id, Row(decode_bases(bases), data)
-        except Damaged:
-            continue  # as if it were not here
+        if id in rows and not deltas_first and _can_be_unpacked(rows[id]):
+            continue
+        with suppress(Damaged):  # as if it were not here
+            rows[id] = Row(decode_bases(bases), data)
+    return rows
+
+
+def _can_be_unpacked(whole: Row) -> bool:
+    with suppress(Damaged):
+        Unpacking({0: whole}, PlainCache()).plain(0)
+        return True
+    return False
+
+
+def _is_any_in_both(vault: sqlite3.Connection, ids: Sequence[int]) -> bool:
+    """Whether rot has put one of these in both tables."""
+    asked = f"{IN_BOTH.format('vault')} WHERE id IN"
+    return any(
+        vault.execute(f"{asked} ({marks(part)}) LIMIT 1", part).fetchone() for part in parts(ids)
+    )

@@ -20,6 +20,7 @@ from typing import Final
 
 from storage.errors import Corrupt, StorageError
 from storage.sqlite_errors import as_ours
+from storage.vault.ids import IN_BOTH
 from storage.vault.leaves import Leaves
 from storage.vault.old_files import (
     all_kept,
@@ -213,11 +214,13 @@ def _copy(old: sqlite3.Connection, file: int, new: Path, make: Callable[[Path], 
 
 
 def _is_sound(old: sqlite3.Connection) -> bool:
-    """Also whether no page is hidden, as one that leads to others may say too little, and no id is
-    given again."""
+    """Also whether no page is hidden, as one that leads to others may say too little, no id is
+    given again, and none leads to two rows."""
     try:
         is_whole = old.execute("PRAGMA integrity_check(1)").fetchall() == [(b"ok",)]
-        return is_whole and old.execute(_COUNTS).fetchone() is not None
+        if not is_whole or old.execute(_COUNTS).fetchone() is None:
+            return False
+        return old.execute(f"{IN_BOTH.format('main')} LIMIT 1").fetchone() is None
     except sqlite3.Error as error:
         if isinstance(as_ours(error), Corrupt):
             return False

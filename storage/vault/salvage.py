@@ -1,7 +1,8 @@
 """All of a vault that can be read, though some pages of it cannot, row by row into an empty one.
 
     names ─▸ what was lost ─▸ objects by ranges of ids ─▸ those that are named and were not met
-          ─▸ those on pages to which none leads any more ─▸ names of what has none that is right
+          ─▸ those on pages to which none leads any more ─▸ of two rows of one id one keeps it
+          ─▸ names of what has none that is right
 
 Where a range cannot be read it is halved, down to single rows. An id is never given to others, so
 what says which were given is held against the rows themselves. Nothing here trusts a type, and no
@@ -20,6 +21,7 @@ from zstandard import FRAME_HEADER
 from storage.errors import Corrupt
 from storage.sqlite_errors import as_ours
 from storage.vault.ids import next_id
+from storage.vault.in_both import part
 from storage.vault.leaves import ROW_BYTES_MAX, Leaves
 from storage.vault.naming_anew import name_anew
 from storage.vault.unpacking import HEIGHT_MAX, Damaged, PlainCache, Row, Unpacking, decode_bases
@@ -71,6 +73,7 @@ class Salvage:
         self._copy_hidden(leaves)
         last = self._last_id(given.get(b"whole", 0))
         self._keep_given("whole", given.get(b"whole", 0), last, is_sure=readable)
+        part(self.fresh)
         # What a lost page may name was given before; no more is kept for it.
         self.fresh.execute("UPDATE vault.lost SET below = min(below, ?)", (next_id(self.fresh),))
         name_anew(self.fresh)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final
 
 from crdt.digest import payload_digest
-from storage.vault.ids import last_given
+from storage.vault.ids import IN_BOTH, last_given
 from storage.vault.kinds import are_kinds, content, number
 from storage.vault.lost import lose
 from storage.vault.reading import marks, parts, read, rows_of
@@ -137,11 +137,13 @@ def drop_lost(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]
 
 def fault_of_small(vault: sqlite3.Connection) -> str:
     """What is wrong with what no `Scrub` reads, or with names that lead nowhere, though what they
-    lead to is here; "": nothing."""
+    lead to is here, or with ids that lead to two rows; "": nothing."""
     if vault.execute(f"SELECT 1 FROM vault.name WHERE NOT ({_IS_NAME}) LIMIT 1").fetchone():
         return "a name has a value of another kind"
     for table in _NUMBERED:
         last_given(vault, table)
+    if vault.execute(f"{IN_BOTH.format('vault')} LIMIT 1").fetchone():
+        return "an object lies whole and as a delta"
     for table in _SMALL:
         for (said,) in vault.execute(f"PRAGMA vault.integrity_check('{table}')"):
             if said != "ok":
