@@ -233,7 +233,9 @@ class Collection:
                 )
                 return
         self._vault.execute("DELETE FROM vault.delta WHERE id = ?", (id,))
-        self._vault.execute("INSERT INTO vault.whole (id, data) VALUES (?, ?)", (id, whole.data))
+        self._vault.execute(
+            "INSERT OR REPLACE INTO vault.whole (id, data) VALUES (?, ?)", (id, whole.data)
+        )
 
     def _forget_some(self) -> None:
         rows = self._vault.execute(

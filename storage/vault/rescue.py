@@ -20,7 +20,7 @@ from typing import Final
 
 from storage.errors import Corrupt, StorageError
 from storage.sqlite_errors import as_ours
-from storage.vault.ids import IN_BOTH
+from storage.vault.ids import GIVEN_AGAIN, IN_BOTH, are_counted
 from storage.vault.leaves import Leaves
 from storage.vault.old_files import (
     all_kept,
@@ -44,12 +44,6 @@ ADVICE: Final = (
 FULL: Final = "the disk is full: make room"
 _READ_FIRST: Final = ("lost", "todo", "name")
 """Tables of which each start, or what it does first, reads; it ends where `name` cannot be."""
-_COUNTS: Final = (
-    "SELECT 1 WHERE max((SELECT coalesce(max(id), 0) FROM whole),"
-    " (SELECT coalesce(max(id), 0) FROM delta)) <= (SELECT coalesce(max(seq), 0)"
-    " FROM sqlite_sequence WHERE name = 'whole' AND typeof(seq) = 'integer')"
-    " AND NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE typeof(seq) <> 'integer')"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +177,7 @@ def _write_log_into(old: sqlite3.Connection, file: int, path: Path) -> None:
 
 
 def _faults_at_first(path: Path) -> dict[str, str]:
-    """By their tables, what keeps the first row from being read."""
+    """By their tables, what keeps the first row from being read, or new ones from being written."""
     found: dict[str, str] = {}
     with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as vault:
         for table in _READ_FIRST:
@@ -192,6 +186,12 @@ def _faults_at_first(path: Path) -> dict[str, str]:
             except sqlite3.Error as error:
                 if isinstance(as_ours(error), Corrupt):
                     found[table] = str(error)
+        try:
+            if not are_counted(vault, "main"):
+                found["sqlite_sequence"] = GIVEN_AGAIN
+        except sqlite3.Error as error:
+            if isinstance(as_ours(error), Corrupt):
+                found["sqlite_sequence"] = str(error)
     return found
 
 
@@ -218,7 +218,7 @@ def _is_sound(old: sqlite3.Connection) -> bool:
     given again, and none leads to two rows."""
     try:
         is_whole = old.execute("PRAGMA integrity_check(1)").fetchall() == [(b"ok",)]
-        if not is_whole or old.execute(_COUNTS).fetchone() is None:
+        if not is_whole or not are_counted(old, "main"):
             return False
         return old.execute(f"{IN_BOTH.format('main')} LIMIT 1").fetchone() is None
     except sqlite3.Error as error:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import zstandard
 
-from storage.vault.ids import next_id
-from storage.vault.kinds import number
+from storage.vault.ids import GIVEN_AGAIN, next_id
+from storage.vault.kinds import malformed, number
 from storage.vault.lost import lose, put_back
 from storage.vault.reading import read
 from storage.vault.unpacking import PACKED, PLAIN, PlainCache
@@ -51,6 +51,7 @@ def put(
 
     With `promote` those that lie here as deltas are written whole again: they belong to what is
     newest now, which is to be read fast. What lies here as other bytes is lost, and so put again.
+    Raises `sqlite3.DatabaseError`, as of a damaged file, where an id would be given a second time.
     """
     todo = {one.hash: one for one in objects}
     known = held(vault, [*todo])
@@ -62,16 +63,25 @@ def put(
     new = [one for hash, one in todo.items() if hash not in known]
     if new:
         back = put_back(vault, new)
-        first = next_id(vault)
-        rows = [*enumerate((one for one in new if one.hash not in back), first)]
+        _put_new(vault, [one for one in new if one.hash not in back])
+    return [one.hash for one in new]
+
+
+def _put_new(vault: sqlite3.Connection, new: Sequence[Encoded]) -> None:
+    first = next_id(vault)
+    if vault.execute("SELECT 1 FROM vault.delta WHERE id >= ? LIMIT 1", (first,)).fetchone():
+        raise malformed(GIVEN_AGAIN)
+    rows = [*enumerate(new, first)]
+    try:
         vault.executemany(
             "INSERT INTO vault.whole (id, data) VALUES (?, ?)", ((id, one.data) for id, one in rows)
         )
-        vault.executemany(
-            "INSERT INTO vault.name (key, id, size) VALUES (?, ?, ?)",
-            ((one.hash, id, one.size) for id, one in rows),
-        )
-    return [one.hash for one in new]
+    except sqlite3.IntegrityError as error:
+        raise malformed(GIVEN_AGAIN) from error
+    vault.executemany(
+        "INSERT INTO vault.name (key, id, size) VALUES (?, ?, ?)",
+        ((one.hash, id, one.size) for id, one in rows),
+    )
 
 
 def _looked_at(
@@ -108,7 +118,7 @@ def _looked_at(
 
 def _promote(vault: sqlite3.Connection, deltas: Sequence[tuple[int, bytes]]) -> None:
     """They keep their ids, by which others may lean on them."""
-    vault.executemany("INSERT INTO vault.whole (id, data) VALUES (?, ?)", deltas)
+    vault.executemany("INSERT OR REPLACE INTO vault.whole (id, data) VALUES (?, ?)", deltas)
     vault.executemany("DELETE FROM vault.delta WHERE id = ?", ((id,) for id, _ in deltas))
 
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final
 
 from crdt.digest import payload_digest
-from storage.vault.ids import IN_BOTH, last_given
+from storage.vault.ids import GIVEN_AGAIN, IN_BOTH, are_counted, last_given
 from storage.vault.kinds import are_kinds, content, number
 from storage.vault.lost import lose
 from storage.vault.reading import marks, parts, read, rows_of
@@ -142,6 +142,8 @@ def fault_of_small(vault: sqlite3.Connection) -> str:
         return "a name has a value of another kind"
     for table in _NUMBERED:
         last_given(vault, table)
+    if not are_counted(vault):
+        return GIVEN_AGAIN
     if vault.execute(f"{IN_BOTH.format('vault')} LIMIT 1").fetchone():
         return "an object lies whole and as a delta"
     for table in _SMALL:

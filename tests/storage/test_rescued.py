@@ -23,7 +23,7 @@ NEEDLES = {
     " JOIN vault.name n ON n.id = w.id WHERE n.height > 0 ORDER BY w.id DESC LIMIT 1",
     "the middle of a part": "SELECT substr(data, 6000, 60) FROM vault.whole"
     " WHERE length(data) > 9000 ORDER BY id LIMIT 1",
-    "deltas": "SELECT data FROM vault.delta ORDER BY id DESC LIMIT 1 OFFSET 9",
+    "deltas": "SELECT data FROM vault.delta ORDER BY id LIMIT 1 OFFSET 99",
     "names": "SELECT key, id FROM vault.name WHERE id > 255 ORDER BY key LIMIT 1 OFFSET 9",
 }
 

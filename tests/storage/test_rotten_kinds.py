@@ -141,7 +141,8 @@ async def test_where_a_name_or_what_no_object_is_in_is_rotten_the_next_start_wri
     home = tmp_path / "home"
     shutil.copytree(settled, home)
     rot(home, table, column, KINDS[1:2])
-    await scrub_in_vain(home)
+    if table != "sqlite_sequence":  # of which a start reads all
+        await scrub_in_vain(home)
     async with opened(home) as store:
         assert store.mended.is_rescued
         if table == "name":  # by what it is: nobody need have it
