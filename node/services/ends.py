@@ -126,8 +126,8 @@ async def departure_to(by: Ferry, books: Books, universe: str, id: bytes) -> Che
 async def away_from(books: Books, universe: str) -> list[Checked]:
     """Who left it, which was read, and may still come back, wherever they went.
 
-    So may all who ever left for where what is held is damaged: how they were answered there is not
-    known.
+    So may all who ever left for where what is held is damaged, or where too much depends on what
+    others answered: how they were answered there is not known.
     """
     line = await books.ask(lambda lines: lines[universe])
     departures = [one for one in line.receipts if one.receipt.kind == DEPARTURE]
@@ -136,19 +136,22 @@ async def away_from(books: Books, universe: str) -> list[Checked]:
     def question(ends: Sequence[str], _: Books, lines: Lines) -> list[Checked]:
         return [one for end in ends for one in may_come_back(lines[universe], end, lines)]
 
-    damaged = list[tuple[str, Corrupt]]()
-    away = await books.ask_each(sorted(targets), question, damaged)
-    unread = {end for end, _ in damaged}
+    damaged, too_long = list[tuple[str, Corrupt]](), list[str]()
+    away = await books.ask_each(sorted(targets), question, damaged, too_long)
+    unread = {end for end, _ in damaged} | {*too_long}
     return away + [one for one in departures if one.receipt.other in unread]
 
 
-async def open_between(books: Books, universe: str, ends: Sequence[str]) -> list[Checked]:
-    """Departures of these to it that it has not answered."""
+async def open_between(
+    books: Books, universe: str, ends: Sequence[str]
+) -> tuple[list[Checked], list[str]]:
+    """Departures of these to it that it has not answered; and those on which too much depends."""
 
     def question(ends: Sequence[str], _: Books, lines: Lines) -> list[Checked]:
         return [one for end in ends for one in unanswered(universe, end, lines)]
 
-    return await books.ask_each(ends, question)
+    too_long = list[str]()
+    return await books.ask_each(ends, question, too_long=too_long), too_long
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,12 +212,14 @@ class Books:
         items: Sequence[Q],
         question: Callable[[Sequence[Q], "Books", Lines], list[T]],
         damaged: list[tuple[Q, Corrupt]] | None = None,
+        too_long: list[Q] | None = None,
     ) -> list[T]:
         """What it says of all of these, of as many at once as can be read for.
 
         One that depends on more universes than that is left out, and keeps no other one from being
-        answered. What is read for it is forgotten after. So it is with one that depends on what is
-        damaged here, where `damaged` is given: it comes to stand there. Else raises `Corrupt`.
+        answered: it comes to stand in `too_long`. What is read for it is forgotten after. So it is
+        with one that depends on what is damaged here, where `damaged` is given: it comes to stand
+        there. Else raises `Corrupt`.
         """
         if not items:
             return []
@@ -227,6 +229,8 @@ class Books:
         except Rejected as error:
             if error.reason != TOO_LONG:
                 raise
+            if len(items) == 1 and too_long is not None:
+                too_long.append(items[0])
         except Corrupt as error:
             if damaged is None:
                 raise
@@ -235,8 +239,8 @@ class Books:
         if len(items) == 1:
             return []
         half = len(items) // 2
-        first = await self.ask_each(items[:half], question, damaged)
-        return first + await self.ask_each(items[half:], question, damaged)
+        first = await self.ask_each(items[:half], question, damaged, too_long)
+        return first + await self.ask_each(items[half:], question, damaged, too_long)
 
     async def _load_votes(self, votes: Iterable[tuple[str, str]]) -> None:
         """What others answered to a universe that was read, and no more of theirs.

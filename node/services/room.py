@@ -33,7 +33,8 @@ def places_at(books: Books, universe: str, away: Sequence[Checked]) -> Places:
 async def check_may_decide(books: Books, universe: str) -> None:
     """Before a person decides of somebody: it takes no place of who may come back.
 
-    Raises `CannotTravel` (`gate-full`).
+    `books`: with that universe, and without what the story of somebody needs. Raises `CannotTravel`
+    (`gate-full`).
     """
     places = places_at(books, universe, await away_from(books, universe))
     if places.for_others < 1:
@@ -54,8 +55,10 @@ def full(books: Books, universe: str, places: Places, waiting: int) -> CannotTra
 async def check_room(by: Ferry, books: Books, source: str, passage: Passage, target: str) -> None:
     """Before one more leaves: both documents have room for all that follows.
 
-    Both were read. Raises `CannotTravel` (`gate-full`, `passage-busy`).
+    `books`: with `source`, and without what the story of somebody needs. Raises `CannotTravel`
+    (`gate-full`, `passage-busy`).
     """
+    await books.load([target])
     own = books.read[source]
     away = [one for one in await away_from(books, source) if one.id not in own.recalled]
     if own.room is not None and own.room.for_events < 1:
@@ -81,15 +84,19 @@ async def check_room(by: Ferry, books: Books, source: str, passage: Passage, tar
 async def _coming_to(books: Books, target: str, passages: Sequence[Passage]) -> int:
     """Who is under way to it unanswered, as far as is held.
 
-    Through one passage as many as an honest gate sends: what others make up keeps nobody here.
+    Through one passage as many as an honest gate sends: what others make up keeps nobody here. As
+    many may be who come from where too much depends on what others answered.
     """
     named = {one.name: one for one in passages}
     ends = {end for one in passages for end in one.proposed.ends[:2]} - {target}
-    coming = await open_between(books, target, sorted(ends))
+    coming, unread = await open_between(books, target, sorted(ends))
     through = Counter(
         one.receipt.passage
         for one in coming
         if (passage := named.get(one.receipt.passage)) is not None
         and passage.leads(one.receipt.universe, target)
     )
+    for name, passage in named.items():
+        if any(passage.leads(end, target) for end in unread):
+            through[name] = shares.UNDER_WAY_MAX
     return sum(min(count, shares.UNDER_WAY_MAX) for count in through.values())

@@ -161,13 +161,14 @@ class Gatekeeper:
                 check_carries(passage, self.by.clock_us())
                 await self._check_there(target)
                 await self._check_known(books, source)
+            beside = await asyncio.to_thread(books.copied)  # a story may fill what it is read into
             named = await books.ask(lambda lines: who_goes(source, who, before, lines))
             traveller = await self._traveller(named, who)
             wish = Wish(migration, passage.name, target, traveller)
             now = await self._now(books, source, tick)
             said = await books.ask(lambda lines: send(source, self.key, wish, lines, now))
             if isinstance(said, Receipt):
-                await check_room(self.by, books, source, passage, target)
+                await check_room(self.by, beside, source, passage, target)
                 (said,) = await self._sign(books, source, [said])
             departure = said
             story = await books.ask(lambda lines: story_of(traveller.who, lines))
@@ -251,12 +252,13 @@ class Gatekeeper:
                 if by_blob.word != "accept":
                     raise CannotTravel(f"it is not let in: {by_blob.reason}", "bytes-missing")
             now = await self._now(books, universe, tick)
+            beside = await asyncio.to_thread(books.copied)  # a story may fill what it is read into
             said = await books.ask(
                 lambda lines: decide(universe, self.key, one, verdict, lines, now)
             )
             if isinstance(said, Checked):
                 return Decided(said, is_new=False)
-            await check_may_decide(books, universe)
+            await check_may_decide(beside, universe)
             (signed,) = await self._sign(books, universe, [said])
             return Decided(signed, is_new=True)
 

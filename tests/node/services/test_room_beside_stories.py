@@ -1,0 +1,117 @@
+"""Places are held for who may come back however much is read for the story of who travels."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from node.services import gatebooks
+from node.services.passages import create_passage
+from node.services.passengers import Passenger
+from node.services.travellers import Asked, who_waits
+from registry.errors import CannotTravel
+from registry.head import Words
+from tests.node.services.test_cost_of_a_look import comes_through
+from tests.node.services.test_many_travellers import left
+from tests.node.services.test_room import ANSWERS, goes, joined, places_free
+from tests.node.services.test_rotted_gates import away
+from tests.node.services.test_travel import Person, opened, opened_people
+from tests.storage.people import NOW_US
+from universe import room, shares
+from universe.gate import Verdict
+from universe.passage import Passage, Said
+from universe.receipts import Who
+
+LONG = 5
+UNDER_WAY = 3
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "UNDER_WAY_MAX", UNDER_WAY)
+    monkeypatch.setattr(room, "FOR_ANSWERS", ANSWERS)
+    monkeypatch.setattr(room, "FOR_OTHERS", 2)
+    monkeypatch.setattr(room, "SNAPSHOTS_LEAST", 0)
+    monkeypatch.setattr(room, "VALUES_MAX", 40)
+
+
+@pytest.fixture
+async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
+    async with AsyncExitStack() as stack:
+        yield await opened_people(stack, tmp_path)
+
+
+async def hen_leaves(alice: Person, bob: Person, passage: Passage) -> Who:
+    """From the meadow to bob's reef. With both her story goes through `LONG` and two universes."""
+    way = [await alice.makes(f"universe:{number}") for number in range(LONG)]
+    hen = Who(way[0], "hen")
+    leaves = left(alice, bob, passage, 7, hen)
+    await comes_through(alice, leaves, way)
+    await alice.signs(leaves)
+    await bob.hears(alice)
+    return hen
+
+
+async def test_a_person_lets_nobody_into_a_place_that_is_held_however_long_their_story_is(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob, arrivals="ask")
+    reef, far = bob.universe("universe:reef"), await alice.makes("universe:far")
+    out = await joined(bob, alice, reef, far, 2)
+    for number in (1, 2, 3):
+        await goes(bob, out, number, "universe:reef")
+    await hen_leaves(alice, bob, passage)
+    monkeypatch.setattr(room, "VALUES_MAX", room.VALUES_MAX - await places_free(bob, reef) + 3)
+    comes, _ = await who_waits(bob.ferry, passage, (7).to_bytes(16), Asked())
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", LONG + 2)
+    with pytest.raises(CannotTravel, match=r"room for 3 more receipts, 3 are under way"):
+        await bob.gates.decide(reef, comes.id, Verdict("accept"), 1)
+    monkeypatch.setattr(room, "VALUES_MAX", room.VALUES_MAX + 1)
+    decided = await bob.gates.decide(reef, comes.id, Verdict("accept"), 1)
+    assert decided.answer.receipt.kind == "arrival"
+
+
+@pytest.mark.parametrize("is_long", [True, False])
+async def test_who_is_sent_to_a_full_universe_is_counted_with_all_others_however_long_the_story_is(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch, is_long: bool
+) -> None:
+    """Of who comes from where no more can be read as many count as may be under way."""
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    said = Said(
+        source=await alice.makes("universe:glade"), target=meadow, type="bridge", stability=100,
+        maintained_us=NOW_US, arrivals="accept",
+    )  # fmt: skip
+    near = await create_passage(alice.ferry, "passage:3", Words("Near"), said)
+    await alice.gates.take_gate(alice.universe("universe:glade"))
+    under_way = UNDER_WAY if is_long else 0
+    for number in range(under_way):
+        await goes(alice, near, number, "universe:glade")
+    hen = await hen_leaves(alice, bob, passage)
+    assert len(await bob.gates.answer(reef)) == 1
+    who = Passenger(b"{}", "hen", origin=hen.origin) if is_long else Passenger(b"{}", "eel")
+    most = room.VALUES_MAX - await places_free(bob, meadow) + ANSWERS
+    monkeypatch.setattr(room, "VALUES_MAX", most + UNDER_WAY)
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", LONG + 2 if is_long else 2)
+    with pytest.raises(CannotTravel, match=r"meadow is full: .* 3 more receipts, and 3 are"):
+        await bob.gates.send(passage, reef, bytes([8]) * 16, who, 2)
+    monkeypatch.setattr(room, "VALUES_MAX", most + UNDER_WAY + 1)
+    assert (await bob.gates.send(passage, reef, bytes([8]) * 16, who, 2)).is_new
+
+
+async def test_who_left_for_where_too_much_depends_on_others_may_come_back(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    reef, far = bob.universe("universe:reef"), await alice.makes("universe:far")
+    out = await joined(bob, alice, reef, far, 2)
+    sent = await goes(bob, out, 1, "universe:reef")
+    await alice.hears(bob)
+    assert len(await alice.gates.answer(far)) == 1
+    await bob.hears(alice)
+    assert await away(bob, reef) == []
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 1)
+    assert await away(bob, reef) == [sent.departure], "how it was answered is not read"
