@@ -211,13 +211,12 @@ def _to_come_back(
 
 
 async def may_be_coming(books: Books, departures: Sequence[Checked]) -> set[bytes]:
-    """Of these departures those that are on their way, and those of whom it was not read, as what
-    was before them costs too much."""
+    """Of these departures those that are on their way, and those of whom that is not known: it was
+    not read, as what was before them costs too much, or that is too long, or damaged here."""
     groups = _in_turn(departures, 0)
     read = await read_in_turn(books, groups, on_their_way)
-    return {one.id for one, _ in read.found} | {
-        one.id for each in groups[read.count :] for one in each
-    }
+    unknown = [*read.left_out, *groups[read.count :]]
+    return {one.id for one, _ in read.found} | {one.id for each in unknown for one in each}
 
 
 def _in_turn(departures: Sequence[Checked], last: int) -> list[list[Checked]]:

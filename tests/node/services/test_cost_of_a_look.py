@@ -611,6 +611,27 @@ async def test_whoever_else_left_under_a_migration_the_one_who_is_named_is_decid
     assert waiting.receipt.traveller.who == Who(meadow, "hen")
 
 
+@pytest.mark.parametrize("is_imp_too", [False, True])
+async def test_whoever_left_under_a_migration_and_has_too_long_a_story_is_not_passed_over(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch, is_imp_too: bool
+) -> None:
+    """Else another one is decided on for good without a word, or nobody is said to wait."""
+    alice, bob = people
+    passage, meadow = await opened(alice, bob, arrivals="ask"), alice.universe("universe:meadow")
+    way = [await alice.makes(f"universe:{number}") for number in range(8)]
+    imp = Who(way[0] if is_imp_too else meadow, "imp")
+    whos = [Who(way[0], "hen"), imp]
+    for who in whos if is_imp_too else whos[:1]:
+        await comes_through(alice, left(alice, bob, passage, 7, who), way)
+    await alice.signs(*(left(alice, bob, passage, 7, who) for who in whos))
+    await bob.hears(alice)
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 4)
+    with pytest.raises(Conflict, match=r"2 travellers left .* hen or imp"):
+        await who_waits(bob.ferry, passage, (7).to_bytes(16), Asked())
+    waiting, _ = await who_waits(bob.ferry, passage, (7).to_bytes(16), Asked("imp"))
+    assert waiting.receipt.traveller.who == imp
+
+
 async def test_a_page_of_travellers_ends_where_it_would_cost_too_much(
     people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
