@@ -98,26 +98,28 @@ def gatebook_of(document: DocumentId, value: Plain) -> GateBook:
     return GateBook(tuple(receipts), tuple(hand_overs), frozenset(recalled), given_up, room)
 
 
-def votes_of(document: DocumentId, value: Plain, about: Collection[bytes]) -> GateBook:
-    """Of `gatebook_of` the hand-overs, and the receipts that answer one of these. Never raises.
+def votes_of(document: DocumentId, value: Plain, about: Collection[bytes]) -> tuple[GateBook, int]:
+    """Of `gatebook_of` the hand-overs, and for each of `about` one receipt of a gate of these that
+    answers it; and how many statements were looked into for that, which is all. Never raises.
 
-    Only these are verified: whoever is named in many receipts need not be read whole for each.
+    What answers nothing of that is not verified: whoever is named in many receipts need not be read
+    whole for each.
     """
     name, fields = name_of(document), as_map(value.get(ROOT)) or {}
-    answers = {
-        key: data
-        for key, data in fields.items()
-        if type(data) is bytes and (key.startswith(EPOCH) or _answered(data) in about)
-    }
-    said = [_read(data, key.startswith(EPOCH)) for key, data in answers.items()]
-    return GateBook(
-        tuple(one for one in said if isinstance(one, Checked) and one.receipt.universe == name),
-        tuple(
-            one
-            for one in said
-            if isinstance(one, CheckedHandOver) and one.hand_over.universe == name
-        ),
+    said = {key: data for key, data in fields.items() if type(data) is bytes}
+    each = [_read(data, is_hand_over=True) for key, data in said.items() if key.startswith(EPOCH)]
+    hand_overs = tuple(
+        one for one in each if isinstance(one, CheckedHandOver) and one.hand_over.universe == name
     )
+    keys, answers = {one.hand_over.gate for one in hand_overs}, dict[bytes, Checked]()
+    for key, data in said.items():
+        answered = None if key.startswith(EPOCH) else _answered(data)
+        if answered is None or answered not in about or answered in answers:
+            continue
+        one = _read(data, is_hand_over=False)
+        if isinstance(one, Checked) and one.receipt.universe == name and one.receipt.gate in keys:
+            answers[answered] = one
+    return GateBook(tuple(answers.values()), hand_overs), len(said)
 
 
 def travelling_blobs(

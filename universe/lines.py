@@ -132,18 +132,17 @@ class Lines:
             self._given[name] = self._given.get(name, {}) | found
         for name, each in more.items():
             self._of[name] = (*self._of.get(name, ()), *each)
-        for id, answers in answering.items():
-            self._answering[id] = (*self._answering.get(id, ()), *answers)
-        answered = {
-            (self._all[id].receipt.universe, one.receipt.universe)
-            for id, each in answering.items()
-            if id in self._all
-            for one in each
-        }
-        # Only by who has a vote there, or nobody could be kept from having it all worked out anew.
-        contested = {name for name, one in answered if one in self._voters.get(name, ())}
         # By whom it was answered counts once one of their keys is known, before or after it.
-        contested |= {name for name, voters in self._voters.items() if voters & voting}
+        contested = {name for name, voters in self._voters.items() if voters & voting}
+        for id, answers in answering.items():
+            to = self._all.get(id)
+            before = set[str]() if to is None else self._answered_by(to)
+            self._answering[id] = (*self._answering.get(id, ()), *answers)
+            # Only by a vote that is new there, or whoever answers anything had it worked out anew.
+            if to is not None and self._answered_by(to) != before:
+                name = to.receipt.universe
+                if to.receipt.other in self._voters.get(name, ()):
+                    contested.add(name)
         for name in {*gates, *more, *contested}:
             self._forget(name)
 

@@ -1,9 +1,10 @@
 """The books of gates, read from the store as far as a question depends on them."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from crdt.keys import NamespaceKey
 from node.errors import Rejected
@@ -17,17 +18,23 @@ from universe.receipts import Checked
 
 T = TypeVar("T")
 Q = TypeVar("Q")
+About: TypeAlias = Mapping[str, Collection[bytes]]
+"""Of one universe: other one → ids of its receipts to that."""
+Vote: TypeAlias = tuple[GateBook, int]
+"""As of `votes_of`."""
 TOO_LONG: Final = "story-too-long"
 UNIVERSES_MAX: Final = 256
 """Read whole for one act: those whose gates a traveller passed, and those they speak of."""
 RECEIPTS_MAX: Final = 131_072
-"""With so many read no other universe is, for one act: sixteen whose gates sent as many as they
-can. To verify them takes nine seconds, and most for one story."""
+"""With so many read, and hand-overs, no other universe is, nor who has a vote looked into, for one
+act: sixteen whose gates sent as many as they can. To verify them takes nine seconds, and most for
+one story. Of who has a vote all count that stand in their documents: each is looked into."""
 BYTES_MAX: Final = 256 << 20
 """The same of the bytes of travellers in them: eight universes whose gates sent as many as they
 can. All of it is in memory."""
 ASKED_MAX: Final = 18_800
-"""Who has a vote, for one act: as many as two documents name, of gates that are proven cheats."""
+"""Who has a vote, for one act: as many as two documents name, of gates that are proven cheats. What
+they signed counts for `RECEIPTS_MAX`."""
 VOTES_MAX: Final = 16_384
 """Of who has a vote, and of what they answered, as much is remembered from one story to the next of
 a look: some 40 MB."""
@@ -52,26 +59,28 @@ def _given(answer: _Answer[T] | Exception) -> T:
 class _Votes:
     """What others answered to a universe, for all questions of one look."""
 
-    _about: dict[str, frozenset[bytes]] = field(default_factory=dict[str, frozenset[bytes]])
+    _about: dict[str, About] = field(default_factory=dict[str, About])
     """Universe → its receipts when that was read first: of others nothing is remembered."""
-    _said: dict[tuple[str, str], GateBook] = field(default_factory=dict[tuple[str, str], GateBook])
+    _said: dict[tuple[str, str], Vote] = field(default_factory=dict[tuple[str, str], Vote])
     """(other, universe) → that, with nothing in it where the other one is not here."""
     _room: int = field(default_factory=lambda: VOTES_MAX)
 
-    def about(self, universe: str, receipts: Iterable[Checked]) -> frozenset[bytes]:
-        """The ids of these; each time the same object where they are the same."""
-        ids = frozenset(one.id for one in receipts)
-        first = self._about.setdefault(universe, ids)
-        return first if first == ids else ids
+    def about(self, universe: str, receipts: Iterable[Checked]) -> About:
+        """Of these, to each other one; each time the same object where they are the same."""
+        to = defaultdict[str, set[bytes]](set)
+        for one in receipts:
+            to[one.receipt.other].add(one.id)
+        first = self._about.setdefault(universe, to)
+        return first if first == to else to
 
-    def of(self, vote: tuple[str, str], about: frozenset[bytes]) -> GateBook | None:
+    def of(self, vote: tuple[str, str], about: About) -> Vote | None:
         return self._said.get(vote) if self._about.get(vote[1]) is about else None
 
-    def keep(self, vote: tuple[str, str], about: frozenset[bytes], book: GateBook) -> None:
-        size = 1 + len(book.receipts) + len(book.hand_overs)
+    def keep(self, vote: tuple[str, str], about: About, said: Vote) -> None:
+        size = 1 + len(said[0].receipts) + len(said[0].hand_overs)
         if size <= self._room and self._about.get(vote[1]) is about:
             self._room -= size
-            self._said[vote] = book
+            self._said[vote] = said
 
 
 @dataclass(slots=True)
@@ -85,8 +94,9 @@ class Books:
     looked_for: int = 0
     """Documents that were, here or not."""
     receipts: int = 0
+    """And hand-overs: in these, and all that stand in the documents of who has a vote."""
     bytes_inline: int = 0
-    """Of travellers, in these."""
+    """Of travellers, in what was kept of these."""
     _voted: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """(other, universe): of whom was read what they answered to that universe."""
     _lines: Lines = field(default_factory=Lines)
@@ -127,11 +137,14 @@ class Books:
                     raise Rejected(detail, code=TOO_LONG)
                 self.held += 1
                 book = await asyncio.to_thread(gatebook_of, document_of(*self._at(name)), state)
-                inline = (one.receipt.traveller.inline or b"" for one in book.receipts)
-                self.receipts += len(book.receipts)
-                self.bytes_inline += sum(map(len, inline))
+                self._count(book, len(book.receipts) + len(book.hand_overs))
             self.read[name] = book
             self._fresh.append(book)
+
+    def _count(self, book: GateBook, statements: int) -> None:
+        inline = (one.receipt.traveller.inline or b"" for one in book.receipts)
+        self.receipts += statements
+        self.bytes_inline += sum(map(len, inline))
 
     def add(self, universe: str, receipts: Sequence[Checked]) -> None:
         """Written down just now."""
@@ -155,13 +168,13 @@ class Books:
             if len(self._voted) + len(votes) > ASKED_MAX:
                 detail = f"where it is depends on what more than {ASKED_MAX:,} universes answered"
                 raise Rejected(detail, code=TOO_LONG)
-            await self._load_votes(votes)
+            await self._load_votes(sorted(votes))
 
     def _check_room(self) -> None:
-        """For one more universe. Raises `Rejected`."""
+        """For one more universe, or for who has a vote. Raises `Rejected`."""
         if self.receipts >= RECEIPTS_MAX or self.bytes_inline >= BYTES_MAX:
             detail = (
-                f"the universes that its story goes through have {self.receipts:,} receipts with"
+                f"the universes on which its story depends have {self.receipts:,} receipts with"
                 f" {self.bytes_inline:,} bytes of travellers: more are not read for it"
             )
             raise Rejected(detail, code=TOO_LONG)
@@ -179,7 +192,8 @@ class Books:
         """The answer by the universes that were read, and who has a vote in these; whether that is
         all who have one.
 
-        `most`: so many others are looked into for their votes; those who are `first` before others.
+        `most`: so many others are looked into for their votes, or as many as there is room for;
+        those who are `first` before others.
         """
 
         def place(vote: tuple[str, str]) -> tuple[bool, str, str]:
@@ -191,8 +205,12 @@ class Books:
             if not left or most == 0:
                 return _given(answer), not left
             looked_into = sorted(left, key=place)[:most]
-            await self._load_votes(looked_into)
-            most -= len(looked_into)
+            try:
+                await self._load_votes(looked_into)
+            except Rejected:  # it goes on with those who were
+                most = 0
+            else:
+                most -= len(looked_into)
 
     def _asked(
         self, question: Callable[[Lines], T]
@@ -246,26 +264,30 @@ class Books:
         """What others answered to a universe that was read, and no more of theirs.
 
         A gate that signed two receipts with one number names whom it likes, and as many: one after
-        the other is looked into, so that however many they are it is nobody's story that waits.
+        the other is looked into, so that it is nobody's story that waits however many they are, as
+        long as what stands in their documents is not too much. Raises `Rejected`.
         """
-        about = dict[str, frozenset[bytes]]()
-        for other, universe in sorted(votes):
+        about = dict[str, About]()
+        for other, universe in votes:
             if universe not in about:
                 about[universe] = self._votes.about(universe, self.read[universe].receipts)
             if other not in self.read:
-                self._fresh.append(await self._vote(other, universe, about[universe]))
+                self._check_room()
+                book, statements = await self._vote(other, universe, about[universe])
+                self._count(book, statements)
+                self._fresh.append(book)
             self._voted.add((other, universe))
 
-    async def _vote(self, other: str, universe: str, about: frozenset[bytes]) -> GateBook:
+    async def _vote(self, other: str, universe: str, about: About) -> Vote:
         """What that one answered to these receipts: read once for all questions of a look."""
-        book = self._votes.of((other, universe), about)
-        if book is None:
-            book, state = GateBook(), await self._state_of(other)
+        said = self._votes.of((other, universe), about)
+        if said is None:
+            said, state = (GateBook(), 0), await self._state_of(other)
             if state is not None:
                 document = document_of(*self._at(other))
-                book = await asyncio.to_thread(votes_of, document, state, about)
-            self._votes.keep((other, universe), about, book)
-        return book
+                said = await asyncio.to_thread(votes_of, document, state, about.get(other, ()))
+            self._votes.keep((other, universe), about, said)
+        return said
 
     async def _state_of(self, name: str) -> Plain | None:
         # Of a deleted one too: whoever passed through it went on from there.

@@ -9,9 +9,10 @@ from crdt.did import decode_did_key
 from crdt.document import Document
 from crdt.keys import COMMONS, AuthorKey
 from registry.errors import CannotTravel
-from tests.universe.passengers import FOX, KEYS, MEADOW, REEF, sent
+from tests.universe.passengers import FOX, GATES, KEYS, MEADOW, REEF, answered, key_of, sent
 from universe import gatebook
-from universe.gatebook import READ_MAX, ROOT, SMALL_BYTES_MAX, gatebook_of, put_receipts
+from universe.gatebook import READ_MAX, ROOT, SMALL_BYTES_MAX, gatebook_of, put_receipts, votes_of
+from universe.gates import sign_hand_over
 from universe.receipts import (
     Checked,
     Signed,
@@ -24,6 +25,11 @@ from universe.receipts import (
 
 COUNT = READ_MAX + 20
 """Short ones: more than are remembered of long ones."""
+
+
+def document_of(universe: str) -> DocumentId:
+    did, _, record = universe.partition("/")
+    return DocumentId(COMMONS, AuthorKey(decode_did_key(did)), "dat", "uni", record.encode())
 
 
 def test_who_reads_a_long_line_again_verifies_none_of_it_again(
@@ -42,11 +48,26 @@ def test_who_reads_a_long_line_again_verifies_none_of_it_again(
         return check_receipt(signed)
 
     monkeypatch.setattr(gatebook, "check_receipt", noted)
-    did, _, record = MEADOW.partition("/")
-    document = DocumentId(COMMONS, AuthorKey(decode_did_key(did)), "dat", "uni", record.encode())
     for _ in range(3):
-        assert len(gatebook_of(document, {ROOT: dict(fields)}).receipts) == COUNT
+        assert len(gatebook_of(document_of(MEADOW), {ROOT: dict(fields)}).receipts) == COUNT
     assert len(verified) == COUNT
+
+
+def test_of_who_has_a_vote_one_answer_of_a_gate_is_kept_however_many_there_are() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    ((arrived,), other) = answered(REEF, left), sent(FOX, MEADOW, REEF, migration=2)
+    (gate,) = (one.hand_over for one in GATES if one.hand_over.universe == REEF)
+    fields: dict[str, object] = {"e": encode_signed(sign_hand_over(gate, KEYS[REEF]))}
+    for seq in range(40):
+        key = KEYS[REEF] if seq >= 20 else key_of(77)
+        said = replace(arrived.receipt, seq=seq + 1, gate=key.public, prev=bytes([seq]) * 32)
+        said = said if seq else replace(said, prev=bytes(32))
+        fields[f"{seq:08x}"] = encode_signed(sign_receipt(said, key))
+    book, looked_into = votes_of(document_of(REEF), {ROOT: fields}, {left.id})
+    (kept,) = book.receipts
+    assert (kept.receipt.gate, kept.receipt.answers) == (KEYS[REEF].public, left.id)
+    assert (len(book.hand_overs), looked_into) == (1, 41)
+    assert not votes_of(document_of(REEF), {ROOT: fields}, {other.id})[0].receipts
 
 
 def test_a_number_is_given_to_one_receipt_only() -> None:

@@ -99,4 +99,8 @@ def test_who_has_no_vote_has_no_line_worked_out_anew() -> None:
         assert lines[VOID] is line
     (arrived,) = answered(one.receipt.other, one)
     lines.add([arrived], [])
-    assert lines[VOID].receipts == (one,), "who was spoken to has one"
+    line = lines[VOID]
+    assert line.receipts == (one,), "who was spoken to has one"
+    again = replace(arrived.receipt, seq=2, prev=arrived.id)
+    lines.add([signed(again)], [])
+    assert lines[VOID] is line

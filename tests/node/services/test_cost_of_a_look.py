@@ -72,6 +72,48 @@ async def test_whose_votes_are_asked_for_is_read_once_in_a_look(
         assert (max(voting) == 1) == (room > 2)
 
 
+async def test_what_stands_in_the_documents_of_who_has_a_vote_counts_for_what_is_read(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes from the gate that names them waits, where that is too much, and nobody else."""
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    near = await alice.makes("universe:near")
+    honest = await joined(alice, bob, near, reef, 2)
+    others = [await bob.makes(f"universe:{number}") for number in range(6)]
+    imp = left(alice, bob, passage, 0, Who(meadow, "imp"))
+    await alice.signs(left(alice, bob, passage, 9, Who(meadow, "hen")))
+    await equivocates(
+        alice,
+        [replace(imp, other=other, migration=bytes([n]) * 16) for n, other in enumerate(others)],
+    )
+    for other in others:
+        await bob.gates.take_gate(other)
+        whos = [Who(other, f"ant {number}") for number in range(19)]
+        await bob.signs(
+            *(
+                replace(
+                    left(bob, alice, passage, number, who), universe=other,
+                    gate=bob.ferry.identity.device.public,
+                )
+                for number, who in enumerate(whos)
+            )
+        )  # fmt: skip
+    await alice.gates.send(honest, near, bytes([6]) * 16, Passenger(b"{}", "fox"), 1)
+    await bob.hears(alice)
+    monkeypatch.setattr(gatebooks, "RECEIPTS_MAX", 60)
+    reads = reads_of(bob, monkeypatch)
+    (signed,) = await bob.gates.answer(reef)
+    assert signed.receipt.traveller.who.soul == "fox"
+    voting = [reads[name.partition("/")[2]] for name in others]
+    assert 0 < sum(voting) < len(others)
+    monkeypatch.setattr(gatebooks, "RECEIPTS_MAX", 200)
+    reads.clear()
+    await bob.gates.answer(reef)
+    assert min(reads[name.partition("/")[2]] for name in others) == 1
+
+
 async def wander(alice: Person, bob: Person, said: Receipt, whos: list[Who], hops: int) -> None:
     """From where they come from through so many universes, each of which is here, to the meadow."""
     meadow = said.universe

@@ -6,7 +6,7 @@ import pytest
 
 from crdt.document import Editor
 from crdt.keys import COMMONS
-from node.services import journeys, timelines
+from node.services import gatebooks, journeys, timelines
 from node.services.journeys import journeys_of
 from node.services.passages import document_of
 from node.services.timelines import timeline_of
@@ -80,6 +80,27 @@ async def test_a_timeline_asks_so_many_of_whom_a_gate_names_ones_own_first(
     assert reads.total() == 5
     assert second.id in {one.receipt for one in line.entries}
     assert not line.is_whole
+
+
+async def test_a_timeline_says_that_it_did_not_ask_all_where_too_much_stands_in_their_documents(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One's own are asked first."""
+    alice, bob = people
+    passage = await opened(alice, bob)
+    await home_passage(bob)
+    meadow, lagoon = alice.universe("universe:meadow"), bob.universe("universe:lagoon")
+    hen = replace(left(alice, bob, passage, 0, Who(meadow, "hen")), other=lagoon)
+    named = replace(hen, other=f"{CAROL_DID}/universe:0", migration=bytes([1]) * 16)
+    _, second, _ = await equivocates(alice, [hen, named])
+    await bob.hears(alice)
+    await bob.signs(lets_in(hen, second.id))
+    row, held = await row_of(bob, meadow), 1 + 3  # a hand-over, and receipts
+    for most, is_whole in ((held + 3, True), (held + 2, False), (held, False)):
+        monkeypatch.setattr(gatebooks, "RECEIPTS_MAX", most)
+        line = await timeline_of(bob.ferry, row)
+        assert line.is_whole == is_whole
+        assert (second.id in {one.receipt for one in line.entries}) == (most > held)
 
 
 async def answered(by: Person, author: str) -> list[tuple[str, str]]:
