@@ -13,7 +13,6 @@ from typing import Final, TypeAlias, TypeVar
 
 from crdt.keys import NamespaceKey
 from node.services.passages import Ferry
-from storage.list_pages import Sort
 from storage.listings import PAGE_MAX
 from storage.passage_rows import Halves
 from storage.store import Store
@@ -23,6 +22,9 @@ from universe.passage import WORD, Half, Passage, listed_half, passages_of
 READS_MAX: Final = 32
 """Rows are read so often for one page, at most: each time those are skipped that stand in the other
 part of the list. A page that is not full by then is a short one."""
+AGREED_MAX: Final = 256
+"""Passages of one universe of which it is asked who is under way to it, each time somebody leaves:
+a millisecond each, while all gates wait."""
 OWNED, OTHERS = "owned", "others"
 T = TypeVar("T")
 Place: TypeAlias = tuple[NamespaceKey, T]
@@ -81,15 +83,13 @@ async def passages_page(
 
 
 async def passages_agreed(by: Ferry, universe: str) -> list[Passage]:
-    """All of `universe`, a full name, that its owner has a half of: nobody else adds to these."""
+    """Those of `universe`, a full name, that its owner has a half of: nobody else adds to these.
+
+    At most `AGREED_MAX`: those of which its owner said something last.
+    """
     of = Wanted(parse_full_name(universe)[0], [by.namespace], universe)
-    found: dict[str, Passage] = {}
-    cursor: str | None = None
-    while True:
-        page, cursor = await _part(by.store, of, OWNED, sort="name", cursor=cursor)
-        found |= {one.passage.name: one.passage for one in page}
-        if cursor is None:
-            return [*found.values()]
+    found, _ = await _part(by.store, of, OWNED, limit=AGREED_MAX)
+    return [one.passage for one in found]
 
 
 async def _part(
@@ -97,8 +97,7 @@ async def _part(
     of: Wanted,
     part: str,
     *,
-    sort: Sort = "recent",
-    limit: int = PAGE_MAX,
+    limit: int,
     cursor: str | None = None,
 ) -> tuple[list[Listed], str | None]:
     """Of so many rows those that stand in this part of the list, and where it goes on."""
@@ -106,7 +105,6 @@ async def _part(
     page = await store.listings(
         WORD,
         author=of.author if is_owned else None,
-        sort=sort,
         limit=limit,
         cursor=cursor,
         namespaces=of.places,

@@ -7,7 +7,7 @@ who comes to here                    the places that are not held
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from node.services.ends import away_from, open_between
 from node.services.gatebooks import Books
@@ -68,7 +68,8 @@ async def check_room(by: Ferry, books: Books, source: str, passage: Passage, tar
     there = books.read[target].room
     if there is None:
         return
-    passages = await passages_agreed(by, target)  # through others nobody who comes is answered
+    # Through others nobody who comes is answered.
+    passages = {one.name: one for one in (passage, *await passages_agreed(by, target))}
     most = len(passages) * shares.UNDER_WAY_MAX
     if there.for_events > most:  # however many are under way
         return
@@ -81,22 +82,21 @@ async def check_room(by: Ferry, books: Books, source: str, passage: Passage, tar
         raise CannotTravel(detail, "gate-full")
 
 
-async def _coming_to(books: Books, target: str, passages: Sequence[Passage]) -> int:
+async def _coming_to(books: Books, target: str, passages: Mapping[str, Passage]) -> int:
     """Who is under way to it unanswered, as far as is held.
 
     Through one passage as many as an honest gate sends: what others make up keeps nobody here. As
     many may be who come from where too much depends on what others answered.
     """
-    named = {one.name: one for one in passages}
-    ends = {end for one in passages for end in one.proposed.ends[:2]} - {target}
+    ends = {end for one in passages.values() for end in one.proposed.ends[:2]} - {target}
     coming, unread = await open_between(books, target, sorted(ends))
     through = Counter(
         one.receipt.passage
         for one in coming
-        if (passage := named.get(one.receipt.passage)) is not None
+        if (passage := passages.get(one.receipt.passage)) is not None
         and passage.leads(one.receipt.universe, target)
     )
-    for name, passage in named.items():
+    for name, passage in passages.items():
         if any(passage.leads(end, target) for end in unread):
             through[name] = shares.UNDER_WAY_MAX
     return sum(min(count, shares.UNDER_WAY_MAX) for count in through.values())

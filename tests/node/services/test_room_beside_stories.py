@@ -1,22 +1,26 @@
 """Places are held for who may come back however much is read for the story of who travels."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from node.services import gatebooks
+from crdt.keys import NamespaceKey
+from node.services import gatebooks, passage_lists
 from node.services.passages import create_passage
 from node.services.passengers import Passenger
 from node.services.travellers import Asked, who_waits
 from registry.errors import CannotTravel
 from registry.head import Words
+from storage.listings import ListedRow
 from tests.node.services.test_cost_of_a_look import comes_through
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_room import ANSWERS, goes, joined, places_free
 from tests.node.services.test_rotted_gates import away
 from tests.node.services.test_travel import Person, opened, opened_people
+from tests.registry.attested import CAROL_DID
 from tests.storage.people import NOW_US
 from universe import room, shares
 from universe.gate import Verdict
@@ -100,6 +104,38 @@ async def test_who_is_sent_to_a_full_universe_is_counted_with_all_others_however
         await bob.gates.send(passage, reef, bytes([8]) * 16, who, 2)
     monkeypatch.setattr(room, "VALUES_MAX", most + UNDER_WAY + 1)
     assert (await bob.gates.send(passage, reef, bytes([8]) * 16, who, 2)).is_new
+
+
+async def test_however_many_passages_the_owner_of_a_universe_made_so_many_are_looked_up(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That by which somebody leaves is one of these, however much was said of others since."""
+    monkeypatch.setattr(passage_lists, "AGREED_MAX", 4)
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    gone = [left(alice, bob, passage, n, Who(meadow, f"ant {n}")) for n in range(9)]
+    await alice.signs(*(replace(one, other=f"{CAROL_DID}/universe:far") for one in gone))
+    said = Said(source=meadow, target=reef, type="bridge")
+    for number in range(12):
+        await create_passage(alice.ferry, f"passage:x{number}", Words("Another"), said)
+    await bob.hears(alice)
+    for number in (1, 2):
+        await goes(bob, passage, number, "universe:reef")
+    most = room.VALUES_MAX - await places_free(bob, meadow) + ANSWERS
+    monkeypatch.setattr(room, "VALUES_MAX", most + 2)
+    asked, real = set[str](), bob.ferry.store.listing_each
+
+    async def noted(
+        kind: str, names: Sequence[tuple[str, str, NamespaceKey]]
+    ) -> list[ListedRow | None]:
+        asked.update(id for _, id, _ in names)
+        return await real(kind, names)
+
+    monkeypatch.setattr(bob.ferry.store, "listing_each", noted)
+    with pytest.raises(CannotTravel, match=r"meadow is full: .* 2 more receipts, and 2 are"):
+        await goes(bob, passage, 3, "universe:reef")
+    assert len([id for id in asked if id.startswith("passage:x")]) == 4
 
 
 async def test_who_left_for_where_too_much_depends_on_others_may_come_back(
