@@ -17,6 +17,7 @@ answers so often that somebody must be lying: from then on a closed passage is b
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from shlex import quote
 from typing import Final
 
 from registry.errors import CannotTravel
@@ -99,8 +100,8 @@ def check_none_missing(universe: str, missing: Collection[Checked]) -> None:
     detail = (
         f"this device is behind: {by} answered {len(missing)} receipts of {universe} that are not"
         f" here, about {souls}. `panspermia sync` brings them from a node that holds them; if they"
-        f" are lost for good, or were never signed, `panspermia passage gate {universe} --anyway`"
-        " goes on without them"
+        " are lost for good, or were never signed,"
+        f" `panspermia passage gate {quote(universe)} --anyway` goes on without them"
     )
     raise CannotTravel(detail, "gate-behind")
 
@@ -115,7 +116,7 @@ def check_may_give_up(
     if not missing or epoch < EPOCHS_GIVEN_UP_MAX:
         return
     by, souls = _told(missing)
-    close = _some([f"`panspermia passage close {one}`" for one in passages])
+    close = _some([f"`panspermia passage close {quote(one)}`" for one in passages])
     detail = (
         f"the gate of {universe} was handed over {epoch} times, and gives up no more answers:"
         f" {by} answered {len(missing)} receipts that are not here, about {souls}."

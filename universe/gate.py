@@ -13,6 +13,7 @@ answered, what was not was never said. So messages may be lost, repeated or come
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Final, Literal, TypeAlias
 
 from registry.errors import CannotTravel
@@ -284,7 +285,7 @@ def gate_of(universe: str, key: bytes, lines: Lines) -> Line:
         detail = (
             f"the gate of {universe} is the device {line.gate.hand_over.gate.hex()[:16]}…, not this"
             " one. Where that one is lost or stopped for good: `panspermia sync`, so that all it"
-            f" signed is here, then `panspermia passage gate {universe}`"
+            f" signed is here, then `panspermia passage gate {quote(universe)}`"
         )
         raise CannotTravel(detail, "not-the-gate")
     _check_whole(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -52,4 +53,5 @@ def delete_command(
         return say(f"{shown} is back")
     if for_good:
         return say(f"let {shown} go for good: {size_text(answer['bytes_freed'])} here")
-    return say(f"deleted {shown}; `panspermia delete {shown} --undo` brings it back")
+    undone = printable(f"panspermia delete {quote(name)} --undo")
+    return say(f"deleted {shown}; `{undone}` brings it back")

@@ -6,6 +6,7 @@ import base64
 import sys
 import uuid
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -380,7 +381,7 @@ def print_passage(one: Json, called: Petnames, own: str) -> None:
         say(f"{label:<14}{printable(value)}")
     if one["state"] != "proposed":
         return
-    command = printable(f"panspermia passage accept {one['fullName']}")
+    command = printable(f"panspermia passage accept {quote(one['fullName'])}")
     if own in one["arrivals"]:
         say(f"The other owner accepts it with: {command}", dim=True)
     elif any(end.startswith(f"{own}/") for end in ends):

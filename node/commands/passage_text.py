@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from node.commands.petnames import Petnames
 from node.failure import Json
@@ -31,8 +32,9 @@ def waiting_text(passage: Json, found: Json, own: str) -> Iterator[str]:
     for one in found["travellers"]:
         is_coming = one["state"] == "in-transit" and one["universe"].startswith(f"{own}/")
         if is_coming and one["passage"] == passage["fullName"]:
-            command = f"panspermia passage decide {passage['fullName']} {one['migration']}"
-            yield f"{printable(one['soul'])} waits for you: {printable(command)} --accept|--refuse"
+            name = quote(passage["fullName"])
+            command = f"panspermia passage decide {name} {one['migration']} --accept"
+            yield f"{printable(one['soul'])} waits for you: {printable(command)} (or --refuse)"
 
 
 def late_text(one: Json) -> str | None:
@@ -45,7 +47,7 @@ def behind_text(universe: str) -> str:
     text = (
         f"The gate of {universe} signs nothing: the other end answered what is not here."
         " `panspermia sync` brings it; if it is lost for good, or was never signed,"
-        f" `panspermia passage gate {universe} --anyway` goes on without it."
+        f" `panspermia passage gate {quote(universe)} --anyway` goes on without it."
     )
     return printable(text)
 

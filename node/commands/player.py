@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Final
 
 import click
@@ -220,7 +221,7 @@ def fact_text(kind: str, fact: Json, called: Petnames) -> str:
 
 def command_of(kind: str, fact: Json) -> str:
     """What shows it."""
-    of = printable(fact["of"])
+    of = printable(quote(fact["of"]))
     match kind:
         case "rating" if fact["on"] == "lineage":
             return f"panspermia info {of} --kind lineage"

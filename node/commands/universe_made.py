@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any, cast
 
 import click
@@ -75,9 +76,8 @@ def create(
     universe = done["universe"]
     say(f"{printable(universe['id'])}: {done['state']}, {universe['visibility']}", fg="green")
     say_rule(done["rule"])
-    say(
-        f"Keep a state of it: panspermia universe snapshot {universe['id']} FILE --tick N", dim=True
-    )
+    own = printable(quote(universe["id"]))
+    say(f"Keep a state of it: panspermia universe snapshot {own} FILE --tick N", dim=True)
 
 
 def refuse_same_name(name: str) -> None:

@@ -8,6 +8,7 @@ The two halves of a passage are joined each time from the rows of their records.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from shlex import quote
 from typing import Final
 
 import msgspec
@@ -240,14 +241,14 @@ def check_carries(passage: Passage, now_us: int) -> None:
         owners = sorted({parse_full_name(end)[0] for end in passage.proposed.ends[:2]})
         detail = (
             f"{passage.name} carries nobody any more, as nobody looked after it:"
-            f" {' or '.join(owners)} can, with `panspermia passage maintain {passage.name}`"
+            f" {' or '.join(owners)} can, with `panspermia passage maintain {quote(passage.name)}`"
         )
         if passage.stability == 0:  # it would not help to say no number
             halves = [one for one in (passage.proposed, passage.accepted) if one is not None]
             said = sorted({one.author for one in halves if one.stability == 0})
             detail = (
                 f"{passage.name} carries nobody, as {' and '.join(said)} gave it a stability of 0;"
-                f" another one: `panspermia passage maintain {passage.name} --stability 100`"
+                f" another one: `panspermia passage maintain {quote(passage.name)} --stability 100`"
             )
         raise Conflict(detail, code="passage-unstable")
 

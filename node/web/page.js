@@ -41,6 +41,8 @@ function duration(seconds) {
 }
 
 const ago = (seconds) => (seconds === null ? "never" : `${duration(seconds)} ago`);
+// A word of a command that is shown to be copied: of a name that holds `;` or spaces a shell runs nothing.
+const shellWord = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\"'\"'")}'`);
 const counted = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 const shortKey = (did) => did.replace(/^did:key:(.{6}).*(.{6})$/, "$1…$2");
 

@@ -272,7 +272,7 @@ async function passageParts(of) {
     ...passageActs(of), of.said,
     ...found.doubtful.map((full) => element("p", `The gate of ${shortOf(full)} signed two receipts with one number: whoever comes from it waits until somebody decides.`, "bad")),
     ...Object.entries(found.rests).map(([full, why]) => element("p", `The gate of ${shortOf(full)} ${RESTS[why] || why}.`, "soft")),
-    ...found.behind.map((full) => element("p", `The gate of ${shortOf(full)} signs nothing: the other end answered what is not here. Synchronise, so that it comes. If it is lost for good, or was never signed: panspermia passage gate ${full} --anyway`, "bad")),
+    ...found.behind.map((full) => element("p", `The gate of ${shortOf(full)} signs nothing: the other end answered what is not here. Synchronise, so that it comes. If it is lost for good, or was never signed: panspermia passage gate ${shellWord(full)} --anyway`, "bad")),
     element("h3", "Travellers"), element("p", words.filter(Boolean).join(", "), "soft"), travellersList(found, of),
   ];
 }

@@ -80,7 +80,7 @@ def test_a_person_is_told_how_to_decide_of_who_waits() -> None:
     found = {"travellers": [{**FOX, "passage": f"{CAROL}/p"}, {**FOX, "passage": f"{CAROL}/q"}]}
     (line,) = waiting_text(passage, found, BOB)
     assert line.startswith("fox waits for you: panspermia passage decide did:key:")
-    assert line.endswith(f"/p {'01' * 16} --accept|--refuse")
+    assert line.endswith(f"/p {'01' * 16} --accept (or --refuse)")
     assert list(waiting_text(passage, found, CAROL)) == []
     assert list(waiting_text(passage | {"state": "closed"}, found, BOB)) == []
 
