@@ -44,12 +44,12 @@ class Place:
 
     @property
     def text(self) -> str:
-        """For a cursor."""
-        return f"{int(self.is_done)} {self.who.origin} {self.who.soul}"
+        """For a cursor. A line for each: an id and a soul may have spaces, and no line breaks."""
+        return f"{int(self.is_done)}\n{self.who.origin}\n{self.who.soul}"
 
     @classmethod
     def of(cls, text: str) -> "Place":
-        done, origin, soul = text.split(" ", 2)
+        done, origin, soul = text.split("\n", 2)
         return cls(done == "1", Who(origin, soul))
 
 
@@ -129,7 +129,7 @@ async def travellers_under(
     told, _ = await _read(books, whom[:PAGE_MAX])
     stories, departures = list[Story](), list[Checked]()
     for story in told:
-        under = [one for one in story.receipts if _is_departure(one, passage, migration)]
+        under = [one for one in story.receipts if _left_under(one, passage, migration)]
         if under:
             stories.append(story)
             departures.append(under[-1])
@@ -280,6 +280,12 @@ def _stories(names: Sequence[Who], lines: Lines) -> list[Story]:
 def _goes(story: Story, passage: Passage) -> bool:
     """Whether it goes through it. A gate may say anything of who never left."""
     return any(one.receipt.passage == passage.name for one in story.receipts)
+
+
+def _left_under(one: Checked, passage: Passage, migration: bytes) -> bool:
+    """Whether it left so between the two ends: any universe on its way may name this passage."""
+    ends, said = passage.proposed.ends[:2], one.receipt
+    return _is_departure(one, passage, migration) and {said.universe, said.other} == {*ends}
 
 
 def _is_departure(one: Checked, passage: Passage, migration: bytes) -> bool:

@@ -43,12 +43,42 @@ def left(by: Person, to: Person, passage: Passage, number: int, who: Who) -> Rec
     )  # fmt: skip
 
 
+def arrived(departure: Checked) -> Receipt:
+    """That it was let in where it went."""
+    left = departure.receipt
+    return replace(
+        left, kind="arrival", universe=left.other, other=left.universe, answers=departure.id,
+        traveller=left.traveller.told,
+    )  # fmt: skip
+
+
 async def all_pages(by: Person, passage: Passage, limit: int) -> list[Page]:
     pages = [await travellers_through(by.ferry, passage, limit=limit)]
     while pages[-1].next is not None:
         after = pages[-1].next
         pages.append(await travellers_through(by.ferry, passage, after=after, limit=limit))
     return pages
+
+
+async def test_whatever_they_are_called_each_is_on_one_page(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob, arrivals="ask")
+    meadow, home = alice.universe("universe:meadow"), await alice.makes("universe:a world")
+    await alice.gates.take_gate(home)
+    imps = [Who(home, f"imp {number}") for number in range(2)]
+    going = [left(alice, bob, passage, *each) for each in enumerate(imps)]
+    await alice.signs(*(replace(one, universe=home, other=meadow) for one in going))
+    came = (await Books(alice.ferry).ask(itemgetter(home))).receipts
+    await alice.signs(*(arrived(one) for one in came))
+    hen = Who(meadow, "hen")
+    await alice.signs(*going, left(alice, bob, passage, 2, hen))
+    await bob.hears(alice)
+    found, after = list[Who](), None
+    for _ in range(3):
+        page = await travellers_through(bob.ferry, passage, after=after, limit=1)
+        found += [one.who for one in page.stories]
+        after = page.next
+    assert (found, after) == ([*imps, hen], None)
 
 
 async def test_whatever_a_partner_says_who_waits_is_shown_and_decided(
@@ -93,15 +123,7 @@ async def test_a_hub_of_many_guests_shows_and_decides_each(
         going = left(alice, bob, passage, number, Who(home, "fox"))
         await alice.signs(replace(going, universe=home, other=hub))
         came += (await Books(alice.ferry).ask(itemgetter(home))).receipts
-    await alice.signs(
-        *(
-            replace(
-                one.receipt, kind="arrival", universe=hub, other=one.receipt.universe,
-                answers=one.id, traveller=one.receipt.traveller.told,
-            )
-            for one in came
-        )
-    )  # fmt: skip
+    await alice.signs(*(arrived(one) for one in came))
     foxes = [Who(home, "fox") for home in homes]
     await alice.signs(*(left(alice, bob, passage, n, who) for n, who in enumerate(foxes)))
     await bob.hears(alice)
@@ -148,6 +170,31 @@ async def test_of_several_under_one_migration_it_is_said_who(
     assert (fox.receipt.universe, fox.receipt.other) == (far, near)
     found, _ = await travellers_under(alice.ferry, passage, migration, Asked(origin=near))
     assert [one.who.origin for one in found.stories] == [near]
+
+
+async def test_bytes_of_another_journey_are_not_those_that_left_here(
+    people: tuple[Person, Person],
+) -> None:
+    """Who has a traveller later may name any passage and migration, and other bytes."""
+    alice, bob = people
+    passage = await opened(alice, bob)
+    sent = await sends(alice, passage)
+    await bob.hears(alice)
+    await bob.gates.answer(bob.universe("universe:reef"))
+    void = await bob.makes("universe:void")
+    await bob.gates.take_gate(void)
+    migration, who = sent.departure.receipt.migration, sent.story.who
+    going = replace(left(alice, bob, passage, 9, who), universe=bob.universe("universe:reef"))
+    await bob.signs(replace(going, other=void, passage=f"{bob.ferry.did}/passage:2"))
+    (*_, onward) = (await Books(bob.ferry).ask(itemgetter(going.universe))).receipts
+    await bob.signs(arrived(onward))
+    evil = Traveller.of(who, b"evil", "json")
+    there = alice.universe("universe:meadow")
+    await bob.signs(replace(going, universe=void, other=there, migration=migration, traveller=evil))
+    await alice.hears(bob)
+    found, departures = await travellers_under(alice.ferry, passage, migration, Asked())
+    assert len(found.stories[0].receipts) > 3, "its story goes on"
+    assert departures == [sent.departure]
 
 
 async def test_a_page_ends_with_the_receipts_that_it_has_room_for(
