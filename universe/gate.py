@@ -188,6 +188,9 @@ def decide(
         return before
     if place_of(departure.receipt.traveller.who, lines) != _on_its_way(departure):
         raise CannotTravel("nothing of that migration is on its way to here", "not-on-its-way")
+    home = departure.receipt.universe
+    if verdict.word == "accept" and departure in were_back(universe, home, lines):
+        raise CannotTravel(f"it is home again, in {home}", "not-on-its-way")
     return _next(line, answer(departure, verdict, key, now))
 
 

@@ -5,11 +5,15 @@ from dataclasses import replace
 
 import pytest
 
+from registry.errors import CannotTravel
 from tests.universe.passengers import (
+    ACCEPT,
     EEL,
     FOX,
+    KEYS,
     MEADOW,
     NO_ROOM,
+    NOW,
     REEF,
     VOID,
     answered,
@@ -18,9 +22,9 @@ from tests.universe.passengers import (
     signed,
 )
 from universe.behind import given_up_with, missing_of, place_in_chain
-from universe.gate import were_back
+from universe.gate import decide, were_back
 from universe.receipts import Receipt
-from universe.travel import InTransit, Refused, place_of
+from universe.travel import In, InTransit, Refused, place_of
 
 WRONG: dict[str, Callable[[Receipt], Receipt]] = {
     "other": lambda one: replace(one, other=VOID),
@@ -62,6 +66,22 @@ def test_in_whatever_order_answers_are_given_up_all_of_them_are() -> None:
     for missing in ([first, second], [second, first]):
         assert given_up_with(missing, {VOID: 3}) == {VOID: 3, REEF: place}
     assert given_up_with([first], {REEF: place}) == {REEF: place}
+
+
+def test_a_person_turns_back_who_is_home_again_and_lets_them_in_no_more() -> None:
+    """The refusal is lost: by what is held here it is on its way."""
+    left = sent(FOX, MEADOW, REEF)
+    (refused,) = answered(REEF, left, verdict=NO_ROOM)
+    (back,) = answered(MEADOW, left, refused)
+    lines, key = lines_of(left, back), KEYS[REEF].public
+    assert place_of(FOX.who, lines) == InTransit(MEADOW, REEF, left.id)
+    with pytest.raises(CannotTravel, match="home again") as home:
+        decide(REEF, key, left, ACCEPT, lines, NOW)
+    assert home.value.why == "not-on-its-way"
+    said = decide(REEF, key, left, NO_ROOM, lines, NOW)
+    assert isinstance(said, Receipt)
+    assert (said.kind, said.answers) == ("refusal", left.id)
+    assert place_of(FOX.who, lines_of(left, back, signed(said))) == In(MEADOW)
 
 
 def test_who_was_back_before_they_left_again_is_under_way() -> None:

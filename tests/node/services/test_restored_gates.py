@@ -163,6 +163,9 @@ async def test_who_is_home_again_is_not_let_in_by_a_gate_that_lost_the_refusal(
         await again.gates.take_gate(meadow)
     assert behind.value.why == "gate-behind"
     assert (await again.gates.take_gate(meadow, anyway=True)).is_changed
+    # Neither does a person let it in before the gate has looked.
+    with pytest.raises(CannotTravel, match="home again"):
+        await again.gates.decide(meadow, sent.departure.id, Verdict("accept"), 5)
     (refused,) = await again.gates.answer(meadow)
     assert (refused.receipt.kind, refused.receipt.answers) == ("refusal", sent.departure.id)
     await bob.hears(again)
