@@ -1,11 +1,18 @@
-"""Who is to travel: as a game tells it, and which traveller that is by the receipts of its gate."""
+"""Who is to travel: as a game tells it, and which traveller that is by the receipts of its gate.
+
+A partner has as many of one soul let in as they like, each with a long story. So they are read one
+after the other, and whoever is meant may be named by the universe that they come from.
+"""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from node.errors import Rejected
+from node.services.coming import read_in_turn
+from node.services.gatebooks import Books
 from registry.errors import CannotTravel, RegistryError
 from registry.formats.errors import FormatError
 from registry.formats.primordium_migration import read_migration
@@ -20,6 +27,29 @@ SOUL: Final = "(`soul`, --soul NAME in the shell)"
 ORIGIN: Final = "(`origin`, --origin UNIVERSE in the shell)"
 """Where each is said: in a request, and beside a command."""
 _WAS_HERE: Final = frozenset({ARRIVAL, DEPARTURE, RETURN})
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Of several who were in a universe once."""
+
+    here: list[Who]
+    unread: list[Who]
+    """Of whom it is not known: too much depends on it, or it is damaged here."""
+
+    @property
+    def likely(self) -> list[Who]:
+        return [*self.here, *self.unread]
+
+    @property
+    def only(self) -> Who | None:
+        """Who is meant, where there is no doubt."""
+        return self.here[0] if len(self.here) == 1 and not self.unread else None
+
+    def count_text(self, what: str) -> str:
+        text = f"{len(self.here)} {what} are here"
+        more = f", and of {len(self.unread)} more how they came is too long, or damaged"
+        return text + more if self.unread else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,38 +72,41 @@ def migration_passenger(
     return uuid.UUID(id).bytes, Passenger(data, soul or "", MIGRATION_FORMAT, origin)
 
 
-def who_goes(source: str, who: Passenger, before: Checked | None, lines: Lines) -> Who:
+async def who_goes(books: Books, source: str, who: Passenger, before: Checked | None) -> Who:
     """Which traveller is meant; `before`: what was signed for this migration already.
 
     Raises `CannotTravel` where nobody or several of that soul are here, `Rejected`
     (`invalid-body`) where the dna alone does not tell who it is.
     """
     if not who.soul:
-        return before.receipt.traveller.who if before is not None else _of_dna(source, who, lines)
+        return before.receipt.traveller.who if before else await _of_dna(books, source, who)
     if who.origin is not None:
         return Who(who.origin, who.soul)
     if before is not None:
         return Who(before.receipt.traveller.who.origin, who.soul)
-    return Who(_origin(source, who.soul, lines), who.soul)
+    return Who(await _origin(books, source, who.soul), who.soul)
 
 
-def _origin(source: str, soul: str, lines: Lines) -> str:
+async def _origin(books: Books, source: str, soul: str) -> str:
     """Where whoever of that soul is here comes from; `source` itself if none ever came from afar.
 
     Of its own who never left it nothing tells. So after one from afar has left, a wish that is
     repeated is for nobody, and not for another of the same soul.
     """
-    came = {
-        one.receipt.traveller.who
-        for one in lines[source].receipts
-        if one.receipt.traveller.who.soul == soul and one.receipt.kind in _WAS_HERE
-    }
-    here = sorted(who.origin for who in came if place_of(who, lines) == In(source))
-    if len(here) > 1:
-        detail = f"{len(here)} of the soul {soul} are here: {say_which_origin(here)}"
+
+    def were_here(lines: Lines) -> set[Who]:
+        receipts = (one.receipt for one in lines[source].receipts if one.receipt.kind in _WAS_HERE)
+        return {one.traveller.who for one in receipts if one.traveller.who.soul == soul}
+
+    came = await books.ask(were_here)
+    known = await _known(books, source, came)
+    if known.only is not None:
+        return known.only.origin
+    if known.likely:
+        which = say_which_origin([one.origin for one in known.likely])
+        own = "" if Who(source, soul) in came else f"; that of its own is {source}"
+        detail = f"{known.count_text(f'of the soul {soul}')}: {which}{own}"
         raise CannotTravel(detail, "ambiguous")
-    if here:
-        return here[0]
     if afar := sorted({who.origin for who in came} - {source}):
         detail = (
             f"{soul} of {_listed(afar, 'and')} is not here any more; if another one is meant, say"
@@ -83,28 +116,45 @@ def _origin(source: str, soul: str, lines: Lines) -> str:
     return source
 
 
-def _of_dna(source: str, who: Passenger, lines: Lines) -> Who:
+async def _of_dna(books: Books, source: str, who: Passenger) -> Who:
     """The only one of that dna that is here; of a dna that is new here, whom its message names."""
     id, dna = _told(who.data)
-    known = {
-        one.receipt.traveller.who
-        for one in lines[source].receipts
-        if one.receipt.traveller.format == MIGRATION_FORMAT
-        and one.receipt.kind in _WAS_HERE
-        and _dna_of(one, lines) == dna
-        and who.origin in (None, one.receipt.traveller.who.origin)
-    }
-    here = [one for one in known if place_of(one, lines) == In(source)]
-    if len(here) == 1:
-        return here[0]
-    if known:
-        said = f"{len(here)} travellers of this dna are here" if here else "it left before"
-        souls = sorted({one.soul for one in here or known})
+
+    def were_here(lines: Lines) -> set[Who]:
+        return {
+            one.receipt.traveller.who
+            for one in lines[source].receipts
+            if one.receipt.traveller.format == MIGRATION_FORMAT
+            and one.receipt.kind in _WAS_HERE
+            and _dna_of(one, lines) == dna
+            and who.origin in (None, one.receipt.traveller.who.origin)
+        }
+
+    came = await books.ask(were_here)
+    known = await _known(books, source, came)
+    if known.only is not None:
+        return known.only
+    if came:
+        likely = known.likely
+        said = known.count_text("travellers of this dna") if likely else "it left before"
+        souls = sorted({one.soul for one in likely or came})
         which = say_which_soul(souls)
-        if len(souls) == 1 and here:
-            which = say_which_origin(sorted(one.origin for one in here))
+        if len(souls) == 1 and likely:
+            which = say_which_origin([one.origin for one in likely])
         raise Rejected(f"who travels? {said}: {which}", code="invalid-body")
     return Who(who.origin or source, id)
+
+
+async def _known(books: Books, source: str, came: Iterable[Who]) -> _Known:
+    """Its own first: of whom nothing else needs to be read where they never left."""
+    each = [[one] for one in sorted(came, key=lambda one: (one.origin != source, one))]
+    read = await read_in_turn(books, each, partial(_here, source))
+    unread = [one for few in (*read.left_out, *each[read.count :]) for one in few]
+    return _Known(read.found, unread)
+
+
+def _here(source: str, whom: Sequence[Who], _: Books, lines: Lines) -> list[Who]:
+    return [one for one in whom if place_of(one, lines) == In(source)]
 
 
 def say_which_soul(souls: Sequence[str]) -> str:

@@ -162,7 +162,7 @@ class Gatekeeper:
                 await self._check_there(target)
                 await self._check_known(books, source)
             beside = await asyncio.to_thread(books.copied)  # a story may fill what it is read into
-            named = await books.ask(lambda lines: who_goes(source, who, before, lines))
+            named = await who_goes(books, source, who, before)
             traveller = await self._traveller(named, who)
             wish = Wish(migration, passage.name, target, traveller)
             now = await self._now(books, source, tick)

@@ -3,15 +3,16 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
 import pytest
 
-from node.errors import Conflict, NotFound
+from node.errors import Conflict, NotFound, Rejected
 from node.services import gatebooks, travellers
 from node.services.gatebooks import Books
-from node.services.passengers import Passenger
+from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_passenger
 from node.services.travellers import (
     Asked,
     Page,
@@ -20,8 +21,11 @@ from node.services.travellers import (
     travellers_under,
     who_waits,
 )
+from registry.errors import CannotTravel
+from registry.formats.primordium_migration import write_migration
 from tests.node.services.test_travel import Person, opened, sends
 from tests.node.services.test_travellers import joined
+from tests.registry.formats.files import GENOTYPE
 from tests.storage.people import NOW_US
 from universe.gate import Verdict
 from universe.lines import Lines
@@ -140,6 +144,52 @@ async def test_a_hub_of_many_guests_shows_and_decides_each(
     shown = [one for page in pages for one in page.stories]
     assert shown[-1].place == In(reef)  # who is under way is first
     assert {one.who.origin for one in shown} == {*homes}
+
+
+async def test_however_many_namesakes_came_ones_own_is_sent(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    passage, reef = await opened(alice, bob), bob.universe("universe:reef")
+    onward = await joined(bob, "passage:7", reef, await bob.makes("universe:lagoon"))
+    meadow = alice.universe("universe:meadow")
+    first, *homes = [await alice.makes(f"universe:{number}") for number in range(6)]
+    for home in (first, *homes):
+        await alice.gates.take_gate(home)
+    entity = write_migration(GENOTYPE.decode(), {})
+    # One went through all of these, the others came from there.
+    longest = Who(first, "fox")
+    goes = [(longest, *way) for way in pairwise((first, *homes, meadow))]
+    goes += [(Who(home, "fox"), home, meadow) for home in homes]
+    for number, (who, source, target) in enumerate(goes):
+        going = left(alice, bob, passage, number, who)
+        told = Traveller.of(who, entity, MIGRATION_FORMAT)
+        await alice.signs(replace(going, universe=source, other=target, traveller=told))
+        (*_, departure) = (await Books(alice.ferry).ask(itemgetter(source))).receipts
+        await alice.signs(arrived(departure))
+    foxes = [longest, *(Who(home, "fox") for home in homes)]
+    await alice.signs(
+        *(
+            replace(
+                left(alice, bob, passage, number + 99, who),
+                traveller=Traveller.of(who, entity, MIGRATION_FORMAT),
+            )
+            for number, who in enumerate(foxes)
+        )
+    )
+    await bob.hears(alice)
+    assert len(await bob.gates.answer(reef)) == len(foxes)
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 6)
+    migration, fox = migration_passenger(entity, "fox")
+    with pytest.raises(CannotTravel) as several:
+        await bob.gates.send(onward, reef, migration, fox, 1)
+    assert several.value.why == "ambiguous"
+    assert "5 of the soul fox are here, and of 1 more how they came" in several.value.detail
+    assert several.value.detail.endswith(f"; that of its own is {reef}")
+    with pytest.raises(Rejected, match="5 travellers of this dna are here, and of 1 more how"):
+        await bob.gates.send(onward, reef, migration, replace(fox, soul=""), 1)
+    sent = await bob.gates.send(onward, reef, migration, replace(fox, origin=reef), 1)
+    assert sent.story.who == Who(reef, "fox")
 
 
 async def test_of_several_under_one_migration_it_is_said_who(
