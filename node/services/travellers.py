@@ -11,6 +11,7 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from shlex import quote
 from typing import Final
 
 from node.errors import Conflict, NotFound, Rejected
@@ -145,7 +146,7 @@ async def who_waits(
     """The departure under it to a gate of this author's, and how that gate answered it.
 
     Raises `NotFound` (`unknown-migration`), `Conflict` (`ambiguous-migration`) where `who` does not
-    tell several apart.
+    tell several apart or (`passage-closed`) their owner never agreed to the passage.
     """
     books = Books(by)
     ends = passage.proposed.ends[:2]
@@ -172,7 +173,14 @@ async def who_waits(
     whos = {one.receipt.traveller.who for one, _ in found}
     if len(whos) > 1:
         raise ambiguous(migration, whos)
-    return next((each for each in found if each[1] is None), found[-1])
+    waiting = next((each for each in found if each[1] is None), None)
+    if waiting is not None and passage.half_of(by.did) is None:
+        detail = (
+            f"{passage.name} is only proposed: of who comes by it is decided once you accepted it,"
+            f" with `panspermia passage accept {quote(passage.name)}`"
+        )
+        raise Conflict(detail, code="passage-closed")
+    return waiting or found[-1]
 
 
 async def _read(books: Books, whom: Sequence[Who]) -> tuple[list[Story], int]:

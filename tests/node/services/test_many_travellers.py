@@ -12,6 +12,7 @@ import pytest
 from node.errors import Conflict, NotFound, Rejected
 from node.services import gatebooks, travellers
 from node.services.gatebooks import Books
+from node.services.passages import accept_passage, create_passage
 from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_passenger
 from node.services.travellers import (
     Asked,
@@ -23,13 +24,14 @@ from node.services.travellers import (
 )
 from registry.errors import CannotTravel
 from registry.formats.primordium_migration import write_migration
+from registry.head import Words
 from tests.node.services.test_travel import Person, opened, sends
 from tests.node.services.test_travellers import joined
 from tests.registry.formats.files import GENOTYPE
 from tests.storage.people import NOW_US
 from universe.gate import Verdict
 from universe.lines import Lines
-from universe.passage import Passage
+from universe.passage import Passage, Said
 from universe.receipts import Checked, Receipt, Traveller, Who
 from universe.travel import In, InTransit
 
@@ -190,6 +192,31 @@ async def test_however_many_namesakes_came_ones_own_is_sent(
         await bob.gates.send(onward, reef, migration, replace(fox, soul=""), 1)
     sent = await bob.gates.send(onward, reef, migration, replace(fox, origin=reef), 1)
     assert sent.story.who == Who(reef, "fox")
+
+
+async def test_of_who_comes_by_what_was_only_proposed_it_is_decided_once_it_is_accepted(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    said = Said(source=meadow, target=reef, type="bridge", maintained_us=NOW_US, arrivals="accept")
+    proposed = await create_passage(alice.ferry, "passage:1", Words(None), said)
+    await alice.gates.take_gate(meadow)
+    await bob.gates.take_gate(reef)
+    who, migration = Who(meadow, "fox"), (1).to_bytes(16)
+    await alice.signs(left(alice, bob, proposed, 1, who))
+    await bob.hears(alice)
+    assert await bob.gates.answer(reef) == []
+    with pytest.raises(NotFound):
+        await who_waits(bob.ferry, proposed, bytes(16), Asked())
+    with pytest.raises(Conflict, match="panspermia passage accept") as closed:
+        await who_waits(bob.ferry, proposed, migration, Asked())
+    assert closed.value.reason == "passage-closed"
+    passage = await accept_passage(bob.ferry, proposed, Said(arrivals="ask"))
+    waiting, _ = await who_waits(bob.ferry, passage, migration, Asked())
+    decided = await bob.gates.decide(reef, waiting.id, Verdict("accept"), 5)
+    assert (await story_held(bob.ferry, who)).place == In(reef)
+    assert await who_waits(bob.ferry, proposed, migration, Asked()) == (waiting, decided.answer)
 
 
 async def test_of_several_under_one_migration_it_is_said_who(
