@@ -29,3 +29,14 @@ async def test_a_name_said_again_makes_no_second_one_unless_that_is_said(alice: 
             assert f"universe:own: {state}" in said.output
         third = await typed(home, "universe", "create", "meadow nine")
         assert third.exit_code == 0, "another name"
+
+
+async def test_what_to_type_next_names_it_as_one_word(alice: Alice) -> None:
+    """As an id of another program may be anything on one line."""
+    id = "my world; echo $(id)"
+    async with shown(alice) as home:
+        made = await typed(home, "universe", "create", "Meadow", "--public", "--id", id)
+        assert f"panspermia universe snapshot '{id}' FILE" in made.output
+        record = f"universe/{id}"
+        gone = await typed(home, "delete", record)
+        assert f"`panspermia delete '{record}' --undo` brings it back" in gone.output
