@@ -24,6 +24,7 @@ from storage.vault.opening import (
     PAGE_BYTES,
     SCHEMA,
     STEPS,
+    is_of_file,
 )
 from storage.vault.rescue import Rescue, not_written_anew, note_damage, said
 
@@ -60,9 +61,9 @@ def mend_header(path: Path) -> bool:
         header = _header(content)
         if len(header) < HEADER_BYTES:
             return False
-        if not _is_wrong(place, header) and not _counts_less(place, content):
-            return False
         try:
+            if not _is_wrong(place, header) and not _counts_less(place, content):
+                return False
             return _mend(path, place, content)
         except (OSError, StorageError, sqlite3.Error) as error:
             with suppress(OSError):
@@ -107,7 +108,10 @@ def _is_wrong(path: Path, header: bytes) -> bool:
     if header[18:20] == _HAS_NO_LOG:
         right = right[:18] + _HAS_NO_LOG + right[20:]
     # Where more than what only we read is wrong, SQLite would not find what is there.
-    tables = _tables(path) if header[:60] == right[:60] else None
+    tables = None
+    if header[:60] == right[:60]:
+        with suppress(sqlite3.Error):  # whoever opens it next says what keeps it from being read
+            tables = _tables(path)
     known = _known()
     if header != right or not 0 < version <= len(known):
         return tables is None or tables in known
@@ -124,8 +128,10 @@ def _counts_less(path: Path, content: BinaryIO) -> bool:
         with closing(sqlite3.connect(path, isolation_level=None)) as vault:
             # Where nothing leads to what lies behind the end, that may be written over.
             return vault.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]
-    except sqlite3.Error:
-        return True
+    except sqlite3.Error as error:
+        if is_of_file(error):
+            return True
+        raise
 
 
 def _counted(path: Path, header: bytes) -> bytes:
@@ -152,7 +158,10 @@ def _right(header: bytes, version: int) -> bytes:
 
 
 def _version_of(path: Path) -> int:
-    """0 where it has others than our tables; a version that it can be brought on from."""
+    """0 where it has others than our tables; a version that it can be brought on from.
+
+    Raises `sqlite3.Error` where nobody can tell, as the disk is full.
+    """
     tables = _tables(path)
     return next((version for version, one in enumerate(_known(), 1) if one == tables), 0)
 
@@ -168,13 +177,18 @@ def _known() -> list[_Tables]:
 
 
 def _tables(path: Path) -> _Tables | None:
-    """With their columns; None where nobody can tell."""
+    """With their columns; None where they are not to be read.
+
+    Raises `sqlite3.Error` where that is not said of the file.
+    """
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as vault:
             vault.execute("PRAGMA writable_schema = ON")  # else one that was cut cannot be opened
             return _columns(vault)
-    except sqlite3.Error:
-        return None
+    except sqlite3.Error as error:
+        if is_of_file(error):
+            return None
+        raise
 
 
 def _columns(vault: sqlite3.Connection) -> _Tables:

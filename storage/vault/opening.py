@@ -75,10 +75,7 @@ def make_vault(path: Path, steps: tuple[str, ...] = STEPS) -> bool:
     except sqlite3.DatabaseError as error:
         ours = as_ours(error)
         # A file that says that it is of another version than it is has what a step is to make.
-        if (
-            isinstance(ours, Corrupt)
-            or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR
-        ):
+        if is_of_file(error):
             raise Corrupt(f"{path} is damaged: {error}. {ADVICE}") from error
         raise ours or error from error
     if is_new:
@@ -115,7 +112,10 @@ def _migrate(
 
 def is_vault(path: Path) -> bool:
     """Whether its first page is there and says so, of a version that is known, however much of the
-    rest is lost."""
+    rest is lost.
+
+    Raises `sqlite3.Error` where nobody can tell, as the disk is full or another process has it.
+    """
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as vault:
             vault.execute("PRAGMA writable_schema = ON")  # else one that was cut cannot be opened
@@ -124,9 +124,18 @@ def is_vault(path: Path) -> bool:
             vault.execute("SELECT count(*) FROM sqlite_schema").fetchall()
             for table in ("name", "whole", "delta", "todo"):
                 vault.execute(f"SELECT 1 FROM {table} LIMIT 0")
-    except sqlite3.Error:
-        return False
+    except sqlite3.Error as error:
+        if is_of_file(error):
+            return False
+        raise
     return bool(application == APPLICATION_ID and 0 < version <= 1 + len(STEPS))
+
+
+def is_of_file(error: sqlite3.Error) -> bool:
+    """Whether it says what is in the file, and not what becomes of whoever asks: that the disk is
+    full, say, as SQLite lays a file beside one that is only read."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(as_ours(error), Corrupt) or code == sqlite3.SQLITE_ERROR
 
 
 def show_as_newest(vault: sqlite3.Connection) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from storage.errors import Corrupt, StorageError
+from storage.errors import Corrupt, OverQuota, StorageError
 from storage.sqlite_errors import as_ours
 from storage.vault.ids import GIVEN_AGAIN, IN_BOTH, are_counted
 from storage.vault.leaves import Leaves
@@ -232,7 +232,7 @@ def said(error: Exception) -> str:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return "another program has it open: close that"
-        if code == sqlite3.SQLITE_FULL:
+        if isinstance(as_ours(error), OverQuota):
             return FULL
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return FULL

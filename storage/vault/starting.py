@@ -8,6 +8,7 @@ its end is lost, or a page on the way to the newest schema ─▸ written anew a
 """
 
 import os
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from storage.vault.rescue import (
     note_damage,
     rescue,
     rescue_before_opening,
+    said,
 )
 
 
@@ -47,11 +49,16 @@ def _start(path: Path) -> Rescue:
     try:
         make_vault(path)
     except Corrupt as error:
-        if not is_vault(path):
+        fault = str(error).removesuffix(ADVICE).strip()
+        try:
+            is_ours = is_vault(path)
+        except sqlite3.Error as trouble:
+            raise not_written_anew(fault, Rescue(why_not=said(trouble))) from trouble
+        if not is_ours:
             raise
         note_damage(path)
         done = rescue(path, make_vault, is_sure=True)
         if done:
             return done
-        raise not_written_anew(str(error).removesuffix(ADVICE).strip(), done) from error
+        raise not_written_anew(fault, done) from error
     return rescue_before_opening(path, make_vault)

@@ -12,6 +12,7 @@ import pytest
 from storage.errors import Corrupt, NewerSchema
 from storage.vault.opening import PAGE_BYTES, STEPS, make_vault
 from storage.vault.starting import start_vault
+from tests.storage.full_disk import largest_file
 from tests.storage.test_rescued import files
 from tests.storage.vault.test_starting import (
     KEYS,
@@ -159,6 +160,21 @@ def test_where_it_cannot_be_mended_nobody_is_told_to_throw_it_away(
     assert "Move it away" not in str(raised.value)
     assert path.read_bytes() == before
     (tmp_path / "snapshots.db.new").rmdir()
+    assert start_vault(path)
+
+
+def test_a_copy_that_the_disk_has_no_room_to_read_is_not_taken_for_one_of_others(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "snapshots.db"
+    make_vault(path)
+    before = spoil(path, 18, 0)
+    assert len(before) < 28 << 10  # so there is room for the copy, and not for what it is read by
+    with largest_file(28 << 10), pytest.raises(Corrupt, match="disk is full: make room") as said:
+        start_vault(path)
+    assert "Move it away" not in str(said.value)
+    assert path.read_bytes() == before
+    assert files(tmp_path) == {"snapshots.db"}
     assert start_vault(path)
 
 

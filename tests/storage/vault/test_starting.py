@@ -18,6 +18,7 @@ from storage.vault.reading import read
 from storage.vault.rescue import note_damage
 from storage.vault.starting import start_vault
 from storage.vault.unpacking import PlainCache
+from tests.storage.full_disk import largest_file
 from tests.storage.test_folding import opened
 from tests.storage.test_rescued import fetch_all, files
 from tests.storage.test_whole_again import put_settled
@@ -194,6 +195,21 @@ def test_where_it_cannot_be_written_anew_nobody_is_told_to_throw_it_away(
     assert path.read_bytes() == before
     (tmp_path / "snapshots.db.new").rmdir()
     assert start_vault(path)
+
+
+def test_on_a_full_disk_nobody_is_told_to_throw_one_away_that_was_cut(tmp_path: Path) -> None:
+    """SQLite lays a file of 32 KiB beside one that is only read."""
+    path = tmp_path / "snapshots.db"
+    filled(path, STEPS)
+    os.truncate(path, path.stat().st_size * 2 // 3)
+    before = path.read_bytes()
+    with largest_file(16 << 10), pytest.raises(Corrupt, match="make room") as raised:
+        start_vault(path)
+    assert "Move it away" not in str(raised.value)
+    assert path.read_bytes() == before
+    assert not files(tmp_path) & {"snapshots.db.new", "snapshots.db.old"}
+    assert start_vault(path).kept == "snapshots.db.old"
+    assert readable(path) > len(KEYS) // 2
 
 
 def test_what_is_no_vault_is_refused_as_before(tmp_path: Path) -> None:
