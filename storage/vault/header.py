@@ -14,11 +14,21 @@ import shutil
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from storage.errors import StorageError
 from storage.migration import HEADER_BYTES, MAGIC
-from storage.vault.old_files import alone, check_room, end_log, keep, log_of, remove, sync_folder
+from storage.vault.old_files import (
+    alone,
+    check_room,
+    end_log,
+    keep,
+    log_of,
+    new_of,
+    remove,
+    remove_rest,
+    sync_folder,
+)
 from storage.vault.opening import (
     APPLICATION_ID,
     PAGE_BYTES,
@@ -46,6 +56,15 @@ _CHANGES: Final = slice(24, 28)
 _COUNTED_AT: Final = slice(92, 96)
 _VERSION: Final = slice(60, 64)
 _Tables = dict[str, list[str]]
+"""With their columns."""
+
+
+class _Seen(NamedTuple):
+    """What SQLite finds in a file, with its log."""
+
+    tables: _Tables
+    version: int
+    application: int
 
 
 def mend_header(path: Path) -> bool:
@@ -67,17 +86,17 @@ def mend_header(path: Path) -> bool:
             return _mend(path, place, content)
         except (OSError, StorageError, sqlite3.Error) as error:
             with suppress(OSError):
-                remove(_new(place))
+                remove(new_of(place))
             fault = f"{path.name} has a header that no file of snapshots has."
             raise not_written_anew(fault, Rescue(why_not=said(error))) from error
 
 
 def _mend(path: Path, place: Path, content: BinaryIO) -> bool:
-    new = _new(place)
+    new = new_of(place)
     alone(content)
     header = _header(content)  # who looked may have written a log into it
+    remove_rest(place)
     check_room(place)
-    remove(new)
     _copy(content, new)
     log = log_of(place)
     if log.exists():
@@ -103,20 +122,22 @@ def _mend(path: Path, place: Path, content: BinaryIO) -> bool:
 
 def _is_wrong(path: Path, header: bytes) -> bool:
     """Also where nobody can tell what has it."""
-    version = int.from_bytes(header[_VERSION], "big")
-    right = _right(header, version)
+    right = _right(header, int.from_bytes(header[_VERSION], "big"))
     if header[18:20] == _HAS_NO_LOG:
         right = right[:18] + _HAS_NO_LOG + right[20:]
-    # Where more than what only we read is wrong, SQLite would not find what is there.
-    tables = None
-    if header[:60] == right[:60]:
-        with suppress(sqlite3.Error):  # whoever opens it next says what keeps it from being read
-            tables = _tables(path)
-    known = _known()
-    if header != right or not 0 < version <= len(known):
-        return tables is None or tables in known
+    if header[:60] != right[:60]:
+        return True  # more than what only we read: SQLite would not find what is there
+    seen, known = None, _known()
+    with suppress(sqlite3.Error):  # whoever opens it next says what keeps it from being read
+        seen = _seen(path)
+    if seen is None:
+        return header != right or not 0 < int.from_bytes(header[_VERSION], "big") <= len(known)
+    # What a start that was killed wrote last may be in the log alone.
+    if seen.application != APPLICATION_ID or not 0 < seen.version <= len(known):
+        return seen.tables in known
     # Some of version 1 have what the next one has.
-    return tables in known and tables not in known[version - 1 : max(version, 2)]
+    its = known[seen.version - 1 : max(seen.version, 2)]
+    return seen.tables in known and seen.tables not in its
 
 
 def _counts_less(path: Path, content: BinaryIO) -> bool:
@@ -162,8 +183,9 @@ def _version_of(path: Path) -> int:
 
     Raises `sqlite3.Error` where nobody can tell, as the disk is full.
     """
-    tables = _tables(path)
-    return next((version for version, one in enumerate(_known(), 1) if one == tables), 0)
+    seen = _seen(path)
+    known = enumerate(_known(), 1)
+    return next((version for version, one in known if seen and one == seen.tables), 0)
 
 
 def _known() -> list[_Tables]:
@@ -176,15 +198,18 @@ def _known() -> list[_Tables]:
     return found
 
 
-def _tables(path: Path) -> _Tables | None:
-    """With their columns; None where they are not to be read.
+def _seen(path: Path) -> _Seen | None:
+    """None where it is not to be read.
 
     Raises `sqlite3.Error` where that is not said of the file.
     """
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as vault:
             vault.execute("PRAGMA writable_schema = ON")  # else one that was cut cannot be opened
-            return _columns(vault)
+            tables = _columns(vault)
+            ((version,),) = vault.execute("PRAGMA user_version")
+            ((application,),) = vault.execute("PRAGMA application_id")
+            return _Seen(tables, version, application)
     except sqlite3.Error as error:
         if is_of_file(error):
             return None
@@ -219,7 +244,3 @@ def _write(path: Path, header: bytes) -> None:
         file.write(header)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _new(path: Path) -> Path:
-    return path.with_name(f"{path.name}.new")

@@ -8,6 +8,7 @@ import fcntl
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -94,8 +95,25 @@ def end_log(path: Path) -> None:
 
 def remove(new: Path) -> None:
     """It and all that SQLite lays beside it."""
-    for rest in ("", "-wal", "-shm", "-journal"):
-        new.with_name(new.name + rest).unlink(missing_ok=True)
+    for one in _all_of(new):
+        one.unlink(missing_ok=True)
+
+
+def remove_rest(path: Path) -> None:
+    """What a start that was killed left of its copy of the file, which nobody else has open."""
+    remove(new_of(path))
+    part_of(path).unlink(missing_ok=True)
+
+
+def remove_left_alone(path: Path) -> None:
+    """As `remove_rest`, where there is any, of the vault at `path`; else the next start does it."""
+    place = path.resolve()
+    if not any(map(os.path.lexists, (*_all_of(new_of(place)), part_of(place)))):
+        return
+    with suppress(OSError, StorageError), place.open("r+b") as content:
+        alone(content)  # else another start may be about to write it anew
+        if os.path.samestat(os.fstat(content.fileno()), place.stat()):
+            remove_rest(place)
 
 
 def sync_folder(folder: Path) -> None:
@@ -107,6 +125,11 @@ def sync_folder(folder: Path) -> None:
         os.close(file)
 
 
+def new_of(path: Path) -> Path:
+    """Of the one that is to take its place."""
+    return path.with_name(f"{path.name}.new")
+
+
 def part_of(path: Path) -> Path:
     """Of a second file that is not all there yet, or of a second name that is tried."""
     return path.with_name(f"{path.name}.old.part")
@@ -114,6 +137,10 @@ def part_of(path: Path) -> Path:
 
 def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
+
+
+def _all_of(new: Path) -> list[Path]:
+    return [new.with_name(new.name + rest) for rest in ("", "-wal", "-shm", "-journal")]
 
 
 def _free_name(path: Path) -> Path:

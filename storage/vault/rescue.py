@@ -28,8 +28,9 @@ from storage.vault.old_files import (
     end_log,
     keep,
     log_of,
-    part_of,
+    new_of,
     remove,
+    remove_rest,
     sync_folder,
 )
 from storage.vault.opening import DOUBT, show_as_newest
@@ -130,7 +131,7 @@ def _write_anew(path: Path, make: Callable[[Path], object], is_sure: bool) -> Pa
     From the first look at the old file to the end nobody else has it. So what lies there under the
     name of a new one is this process's, or that of one that was killed.
     """
-    new = path.with_name(f"{path.name}.new")
+    new = new_of(path)
     with (
         path.open("r+b") as content,  # closed last: that gives away the locks that SQLite has on it
         closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as old,
@@ -145,8 +146,7 @@ def _write_anew(path: Path, make: Callable[[Path], object], is_sure: bool) -> Pa
         _write_log_into(old, content.fileno(), path)
         if not is_sure and _is_sound(old):
             return None
-        remove(new)
-        part_of(path).unlink(missing_ok=True)
+        remove_rest(path)
         try:
             check_room(path)
             _copy(old, content.fileno(), new, make)

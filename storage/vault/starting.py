@@ -15,6 +15,7 @@ from pathlib import Path
 from storage.errors import Corrupt
 from storage.vault.header import mend_header
 from storage.vault.log import lays_first_page, note_lacking
+from storage.vault.old_files import remove_left_alone
 from storage.vault.opening import ADVICE, PAGE_BYTES, is_vault, make_vault
 from storage.vault.rescue import (
     Rescue,
@@ -36,6 +37,7 @@ def start_vault(path: Path) -> Rescue:
     is_mended = mend_header(path)
     _lay_first_page(path)
     done = _start(path)
+    remove_left_alone(path)  # now that the file itself can be opened
     return replace(done, is_done=done.is_done or is_mended)
 
 

@@ -17,6 +17,7 @@ from tests.storage.test_rescued import files
 from tests.storage.vault.test_starting import (
     KEYS,
     OBJECTS,
+    ROOT,
     filled,
     readable,
     rows,
@@ -102,6 +103,29 @@ def test_an_older_one_that_says_that_it_is_of_no_version_is_brought_on(
     content[60:64] = bytes(4)
     path.write_bytes(content)
     assert start_vault(path)
+    assert rows(path, "PRAGMA user_version") == [(1 + len(STEPS),)]
+    assert readable(path) == len(KEYS)
+
+
+@pytest.mark.parametrize("steps", ALL_STEPS[:-1])
+def test_of_a_start_that_was_killed_behind_the_last_step_nothing_is_written_anew(
+    tmp_path: Path, steps: tuple[str, ...]
+) -> None:
+    """The newest version is in the log alone, as the tables of it."""
+    path = tmp_path / "snapshots.db"
+    filled(path, steps)
+    old = path.read_bytes()[60:64]
+    code = (
+        "import os, sqlite3, sys; from pathlib import Path\n"
+        "from storage.vault.opening import make_vault\n"
+        "reader = sqlite3.connect(sys.argv[1])  # so the log is not written into the file\n"
+        "reader.execute('SELECT count(*) FROM name').fetchall()\n"
+        "make_vault(Path(sys.argv[1])); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, cwd=ROOT)
+    assert path.read_bytes()[60:64] == old
+    assert not start_vault(path)
+    assert files(tmp_path) == {"snapshots.db"}
     assert rows(path, "PRAGMA user_version") == [(1 + len(STEPS),)]
     assert readable(path) == len(KEYS)
 

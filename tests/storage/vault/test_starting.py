@@ -287,6 +287,32 @@ def write_all_and_die(path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(path)], check=True, cwd=ROOT)
 
 
+def test_what_a_killed_start_left_of_its_copy_is_gone_once_nobody_else_has_the_file(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "snapshots.db"
+    filled(path, STEPS)
+    (tmp_path / "snapshots.db.old.part").hardlink_to(path)
+    for rest in ("", "-wal", "-shm", "-journal"):
+        (tmp_path / f"snapshots.db.new{rest}").write_bytes(b"a part of it")
+    left = files(tmp_path)
+    code = (
+        "import sqlite3, sys; vault = sqlite3.connect(sys.argv[1])\n"
+        "vault.execute('SELECT count(*) FROM name').fetchall(); print(flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout
+        other.stdout.readline()
+        assert not start_vault(path)
+        assert files(tmp_path) >= left
+        other.communicate(b"\n")
+    assert not start_vault(path)
+    assert files(tmp_path) == {"snapshots.db"}
+    assert readable(path) == len(KEYS)
+
+
 def test_a_log_beside_an_empty_file_that_tells_of_no_vault_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "snapshots.db"
     path.touch()
