@@ -1,7 +1,7 @@
 """The vault as a start finds it: brought to the newest schema, or written anew where it is damaged.
 
 of another program, or its first page is lost ─▸ refused, with what to do
-its log has rotted, and goes on behind that ─▸ both are kept, and it is read to its end
+its log has rotted ─▸ what lies behind that is not read, as of one that the power cut
 its header is none of ours, and its tables are ─▸ a copy with the right one in its place
 all of it is lost, and its log is there ─▸ one page of zeros, and so cut
 its end is lost, or a page on the way to the newest schema ─▸ written anew as one of that
