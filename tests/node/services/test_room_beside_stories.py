@@ -1,9 +1,7 @@
 """Places are held for who may come back however much is read for the story of who travels."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +17,7 @@ from tests.node.services.test_cost_of_a_look import comes_through
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_room import ANSWERS, goes, joined, places_free
 from tests.node.services.test_rotted_gates import away
-from tests.node.services.test_travel import Person, opened, opened_people
+from tests.node.services.test_travel import Person, opened
 from tests.registry.attested import CAROL_DID
 from tests.storage.people import NOW_US
 from universe import room, shares
@@ -38,12 +36,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "FOR_OTHERS", 2)
     monkeypatch.setattr(room, "SNAPSHOTS_LEAST", 0)
     monkeypatch.setattr(room, "VALUES_MAX", 40)
-
-
-@pytest.fixture
-async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
-    async with AsyncExitStack() as stack:
-        yield await opened_people(stack, tmp_path)
 
 
 async def hen_leaves(alice: Person, bob: Person, passage: Passage) -> Who:
