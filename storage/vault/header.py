@@ -39,7 +39,8 @@ from storage.vault.opening import (
 from storage.vault.rescue import Rescue, not_written_anew, note_damage, said
 
 _SIZES: Final = [size.to_bytes(2, "big") for size in (PAGE_BYTES, 8_192)]
-"""Of pages; the first ones that were made had the second."""
+"""Of pages; the first ones that were made had the second. In one whose header has neither that one
+is right with which SQLite finds our tables. No one bit makes one of the other."""
 _SAME: Final = {
     0: MAGIC,
     18: b"\2\2",  # it has a log
@@ -97,14 +98,8 @@ def _mend(path: Path, place: Path, content: BinaryIO) -> bool:
     header = _header(content)  # who looked may have written a log into it
     remove_rest(place)
     check_room(place)
-    _copy(content, new)
-    log = log_of(place)
-    if log.exists():
-        shutil.copyfile(log, log_of(new))
-    _write(new, _counted(new, _right(header, 1)))
-    version = _version_of(new)
+    version = _copy_with_tables(content, header, place)
     if not version:
-        remove(new)
         return False
     end_log(new)
     with new.open("rb") as file:
@@ -114,10 +109,24 @@ def _mend(path: Path, place: Path, content: BinaryIO) -> bool:
     sync_folder(place.parent)
     keep(place, content)
     os.replace(new, place)
-    log.unlink(missing_ok=True)  # the new one has it
+    log_of(place).unlink(missing_ok=True)  # the new one has it
     place.with_name(f"{place.name}-shm").unlink(missing_ok=True)
     sync_folder(place.parent)
     return True
+
+
+def _copy_with_tables(content: BinaryIO, header: bytes, place: Path) -> int:
+    """Gives the version that its tables are of; 0 where they are not ours, and there is no copy."""
+    new, log = new_of(place), log_of(place)
+    for page_bytes in [header[16:18]] if header[16:18] in _SIZES else _SIZES:
+        _copy(content, new)
+        if log.exists():
+            shutil.copyfile(log, log_of(new))
+        _write(new, _counted(new, _right(header[:16] + page_bytes + header[18:], 1)))
+        if version := _version_of(new):
+            return version
+        remove(new)
+    return 0
 
 
 def _is_wrong(path: Path, header: bytes) -> bool:

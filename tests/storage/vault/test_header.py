@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import Corrupt, NewerSchema
+from storage.vault.log import lays_first_page
 from storage.vault.opening import PAGE_BYTES, STEPS, make_vault
 from storage.vault.starting import start_vault
 from tests.storage.full_disk import largest_file
@@ -200,6 +201,45 @@ def test_a_copy_that_the_disk_has_no_room_to_read_is_not_taken_for_one_of_others
     assert path.read_bytes() == before
     assert files(tmp_path) == {"snapshots.db"}
     assert start_vault(path)
+
+
+@pytest.mark.parametrize("log", ["none", "of other pages", "of the first page"])
+def test_of_a_file_of_larger_pages_any_bit_of_their_size_is_mended(
+    base: Path, tmp_path: Path, log: str
+) -> None:
+    larger = tmp_path / "larger.db"
+    shutil.copy(base, larger)
+    of_larger_pages(larger)
+    if log == "of other pages":
+        write_and_die(larger)
+    if log == "of the first page":
+        write_and_die(larger, 9_000)
+    assert lays_first_page(larger) == (log == "of the first page")
+    for bit in range(16):
+        home = tmp_path / str(bit)
+        home.mkdir()
+        path = home / "snapshots.db"
+        for rest in ("", "-wal") if log != "none" else ("",):
+            shutil.copy(larger.with_name(f"larger.db{rest}"), home / f"snapshots.db{rest}")
+        before = spoil(path, 16 + bit // 8, bit % 8)
+        done = start_vault(path)
+        if log != "of the first page":
+            assert (home / done.kept).read_bytes() == before
+        assert readable(path) == len(KEYS)
+        assert rows(path, LOST) == rows(base, LOST)
+        more = rows(path, "SELECT id FROM whole WHERE id > 200")
+        assert more == ([(1_000,)] if log != "none" else [])
+        assert not start_vault(path)
+        assert is_sound(path)
+        assert files(home) <= {"snapshots.db", "snapshots.db.old"}
+
+
+def of_larger_pages(path: Path) -> None:
+    """As the first ones that were made."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as vault:
+        vault.execute("PRAGMA journal_mode = DELETE").fetchall()
+        vault.executescript("PRAGMA page_size = 8192; VACUUM; PRAGMA journal_mode = WAL")
+    assert path.read_bytes()[16:18] == b"\x20\0"
 
 
 def test_while_another_has_it_open_it_stays_as_it_is(base: Path, tmp_path: Path) -> None:
