@@ -37,7 +37,7 @@ from node.traveller_turns import Turns
 from p2p.protocol.errors import SyncError
 from registry.errors import RegistryError
 from storage.appended import AppendedEvent
-from storage.errors import Corrupt, OverQuota, StorageError
+from storage.errors import Corrupt, OverQuota, Rotted, StorageError
 from universe import passage, record
 from universe.gate import ANSWERS_MAX
 from universe.names import parse_full_name
@@ -60,7 +60,7 @@ LOOK_ANYWAY_S: Final = 3_600.0
 """Whatever is known of when: this device may sleep meanwhile, or its clock be set."""
 LOOK_SOONEST_S: Final = 1.0
 """After the last one, where nothing changed: a clock that was set back keeps no processor busy."""
-PASSING: Final = (OverQuota, StorageError, Corrupt)
+PASSING: Final = (OverQuota, StorageError, Corrupt, Rotted)
 """No other kinds: those say more than that it cannot be now. What is damaged somebody may mend."""
 FAILURES: Final = (NodeError, RegistryError, CrdtError, StorageError)
 

@@ -46,7 +46,8 @@ def said_by(listing: Listing) -> frozenset[bytes]:
     """By this row, and by what has no place in its lists."""
     named = {bytes.fromhex(one.id) for one in listing.blobs}
     if (parts := listing.parts) is not None:
-        for signed in (*parts.snapshots.values(), *parts.beyond.values()):
+        for signed in parts.snapshots.values():
             if (blob := blob_said(signed)) is not None:
                 named.add(blob)
+        named |= said_in(parts.beyond.values())  # in departures words of others stand before it
     return frozenset(named)

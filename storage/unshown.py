@@ -57,6 +57,10 @@ _CLOSE: Final = (
     f"UPDATE blob_use SET at_us = {UNCOUNTED} WHERE document = ?1 AND at_us <> {UNCOUNTED}"
     " AND lower(hex(blob)) NOT IN (SELECT value FROM json_each(?2))"
 )
+_OPEN: Final = (
+    f"UPDATE blob_use SET at_us = 0 WHERE document = ?1 AND at_us = {UNCOUNTED}"
+    " AND lower(hex(blob)) IN (SELECT value FROM json_each(?2))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ async def name_unshown(
 
     `is_anew`: nothing is taken to be named already.
     """
+    for one in built:
+        await _mark(write, one, materialiser, is_anew=is_anew)
     maybe = [one for one in built if _has_unshown(one)]
     settled = [(one, _settled(one, is_anew=is_anew)) for one in maybe]
     news = [(one, new) for one, new in settled if new or _counts(one) != one.work.counted]
@@ -82,15 +88,17 @@ async def name_unshown(
         return
     own = {author for (author,) in await write.rows("SELECT author FROM followed WHERE is_own")}
     for one, new in news:
-        if fallen(one.left_out) & (new if is_anew else one.work.counted):
-            await _close(write, one, materialiser)
         if one.work.document.subspace in own:
             await _name_one(write, one, new, materialiser)
 
 
-async def _close(write: Writing, one: Built, materialiser: Materialiser) -> None:
+async def _mark(write: Writing, one: Built, materialiser: Materialiser, *, is_anew: bool) -> None:
     """What counted before may have fallen: what it named, nothing says now, and it opens nothing
-    (`storage.namers`). Of what cannot be read it is not known."""
+    (`storage.namers`), until it counts again. Of what cannot be read it is not known."""
+    work, fell = one.work, fallen(one.left_out)
+    closes, opens = bool(fell if is_anew else fell & work.counted), bool(work.fell & _counts(one))
+    if is_statement_class(work.document.cls) or not (closes or opens):
+        return
     row = await _row_of(one, materialiser)
     if row.listing is None and one.changes:
         return
@@ -98,7 +106,10 @@ async def _close(write: Writing, one: Built, materialiser: Materialiser) -> None
     if row.listing is not None:
         said = await materialiser.workers.run(said_by, row.listing)
     listed = msgspec.json.encode([blob.hex() for blob in said]).decode()
-    await write.run(_CLOSE, (one.work.number, listed))
+    if closes:
+        await write.run(_CLOSE, (work.number, listed))
+    if opens:
+        await write.run(_OPEN, (work.number, listed))
 
 
 async def _name_one(
@@ -110,9 +121,10 @@ async def _name_one(
     if row.listing is not None and (_is_deleted(one) or _is_crowded(one)):
         await _name(write, work, await run(said_by, row.listing))
     # While a branch may lose, what it let go may be back: also where that was never seen here.
-    is_all = row.is_unread or is_contested(work, one.left_out)
-    said = new if is_all else new & fell
-    if row.is_unread and work.counted - _counts(one):  # what that had let go is back
+    is_in_doubt = is_contested(work, one.left_out)
+    said = new if row.is_unread or is_in_doubt else new & fell
+    is_back = row.is_unread and bool(work.counted - _counts(one))  # what those had let go
+    if is_back or (is_in_doubt and not work.raws.keys().isdisjoint(one.left_out)):  # it may be new
         said |= _counts(one)
     await _name_said(write, work, sorted(said), materialiser)
     if (row.listing is None or row.listing.parts is None) and _would_say_more(one, new):

@@ -24,6 +24,7 @@ from p2p.protocol import frames, limits, offences, rendezvous
 from p2p.protocol.card import CARD_PREFIX, check_card, sign_card
 from p2p.protocol.check_digits import check_digits
 from p2p.protocol.config import Role
+from p2p.protocol.errors import DUPLICATE
 from p2p.protocol.frames import FRAME_LENGTH_BYTES, FRAMES, Frame, decode_frame, encode_frame
 from p2p.protocol.grants import encode_area
 from p2p.protocol.greeting import PRESENT_PREFIX, salted_name
@@ -304,6 +305,8 @@ def test_every_reason_for_leaving_has_its_line() -> None:
                 match call.args[0]:
                     case ast.Constant(value=str(code)):
                         said.add(code)
+                    case ast.Name(id="DUPLICATE"):
+                        said.add(DUPLICATE)
                     case _:
                         pass  # passed through
     assert described == said

@@ -142,17 +142,18 @@ async def test_what_a_branch_let_go_stays_in_a_restored_home(
 
 
 async def test_what_came_over_and_was_let_go_on_a_branch_before_the_other_came_stays(
-    new: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the old epoch, which names it on until `gc` has looked."""
-    blobs = await begun(new)
-    await went_on(new, monkeypatch)
-    await let_go(new, 1)
-    stands, lost = await copied(new, 2, replace(MAIN, epoch=1))
-    await new.receive(stands.entries, source="alice")
-    await let_go(new, 0)
-    await new.receive(lost.entries, source="alice")
-    assert await here(new, blobs) == [True, False, True, True]
+    """By the old epoch, which names it on until `gc` has looked: nothing else does in a home of
+    others, as this one is."""
+    blobs = await begun(store)
+    await went_on(store, monkeypatch)
+    await let_go(store, 1)
+    stands, lost = await copied(store, 2, replace(MAIN, epoch=1))
+    await store.receive(stands.entries, source="alice")
+    await let_go(store, 0)
+    await store.receive(lost.entries, source="alice")
+    assert await here(store, blobs) == [True, False, True, True]
 
 
 async def test_what_came_over_by_a_branch_that_may_lose_stays_in_the_old_epoch(
@@ -176,6 +177,24 @@ async def test_what_came_over_by_a_branch_that_may_lose_stays_in_the_old_epoch(
     assert FELL not in await ticks(new)
     assert 31 in await ticks(new)
     assert await here(new, [alone]) == [True]
+
+
+async def test_what_a_branch_had_let_go_stays_once_the_other_is_heard_of(
+    new: Store, tablet: Store
+) -> None:
+    """Unless it was collected by then."""
+    blobs, base = await begun(new), await all_of(new)
+    stands, lost = await copied(new, 2)
+    await tablet.receive([*base, *lost.entries], source="alice")
+    for tick, who in ((300, TABLET), (301, person(1, device=9))):
+        await kept(tablet, tick, await new.put_blob(os.urandom(2_000)), who)
+    away = await all_of(tablet)
+    await new.receive(stands.entries, source="alice")
+    await let_go(new, 0)
+    await new.receive(lost.entries, source="alice")
+    assert await here(new, blobs) == [True] * 4
+    await new.receive(away, source="alice")
+    assert 0 in await ticks(new)
 
 
 async def test_what_is_let_go_stays_while_a_branch_waits_that_ends_one_act_later(

@@ -21,14 +21,16 @@ from universe.receipts import DEPARTURE, NO_RECEIPT, Receipt, Traveller, Who, si
 LISTED = 3
 
 
-async def left(store: Store, count: int, who: Person = ALICE) -> list[BlobId]:
-    """So many, each with bytes that are a blob."""
+async def left(
+    store: Store, count: int, who: Person = ALICE, other: str = "universe:b"
+) -> list[BlobId]:
+    """So many, to another universe, each with bytes that are a blob."""
     blobs, last = list[BlobId](), NO_RECEIPT
     for number in range(1, count + 1):
         data = os.urandom(3_000)
         blobs.append(await store.put_blob(data))
         leaves = Receipt(
-            kind=DEPARTURE, universe=UNIVERSE, other=f"{ALICE.did}/universe:b",
+            kind=DEPARTURE, universe=UNIVERSE, other=f"{ALICE.did}/{other}",
             gate=who.signer.device.public, epoch=1, seq=number, prev=last,
             migration=bytes([number]) * 16, passage=f"{ALICE.did}/passage:x",
             traveller=Traveller.in_blob(Who(UNIVERSE, f"fox {number}"), data, "json", blobs[-1]),
@@ -57,13 +59,15 @@ async def test_an_old_epoch_names_all_who_left_it_too_late_to_come_over(
 
 
 @pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize("other", ["universe:b", "dblobX " + "x" * 32])
 async def test_who_had_a_place_in_the_list_and_has_none_any_more_is_named_on(
-    store: Store, monkeypatch: pytest.MonkeyPatch, *, is_old: bool
+    store: Store, monkeypatch: pytest.MonkeyPatch, *, other: str, is_old: bool
 ) -> None:
-    """As what another device signed comes before it; and where it goes on in a new epoch then."""
+    """As what another device signed comes before it; and where it goes on in a new epoch then. Also
+    where what others call theirs looks as if it said a blob."""
     monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
     await begun(store)
-    blobs = await left(store, LISTED + 2)
+    blobs = await left(store, LISTED + 2, other=other)
     monkeypatch.setattr(gatebook, "LARGE_MAX", LISTED)
     if is_old:
         monkeypatch.setattr(rollover, "CHANGES_FULL", 2)

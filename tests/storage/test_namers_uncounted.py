@@ -10,10 +10,11 @@ from crdt.blob import BlobId
 from crdt.change import DocumentId
 from crdt.document import Editor
 from crdt.keys import COMMONS
-from crdt.statement import Revoke
+from crdt.statement import Revoke, Unrevoke
 from registry.deletion import delete
 from storage.store import Store
 from tests.storage.people import ALICE, NOW_US, named, person
+from tests.storage.test_apart import let_go
 from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_carried import PHONE, begun, here, kept, synced
 from tests.storage.test_carried import phone as phone
@@ -106,6 +107,31 @@ async def test_nor_what_it_named_where_that_was_shown_no_more(
     await new.rematerialise()
     assert not await new.may_read_blob(blob, STRANGER)
     assert await new.may_read_blob(blob, OF_MEADOW)
+
+
+@pytest.mark.parametrize("how", ["is shown", "is deleted", "is hidden", "has no place"])
+async def test_who_was_revoked_by_mistake_opens_again_what_they_named(
+    new: Store, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    blobs = [await new.put_blob(b"%d" % tick + STATE) for tick in range(4)]
+    await kept_in_private(new, *blobs)
+    await new.commit(MAIN, created(), ALICE.signer)
+    for tick, blob in enumerate(blobs):
+        await new.commit(MAIN, keeps(taken(tick, blob, who=PHONE)), PHONE.signer)
+    if how == "is deleted":
+        await new.commit(MAIN, delete(now_us=NOW_US), ALICE.signer)
+    if how == "is hidden":
+        await went_on(new, monkeypatch)
+        for tick in range(4):
+            await let_go(new, tick)
+    if how == "has no place":
+        monkeypatch.setattr(parts, "SNAPSHOTS_MAX", 3)
+        await new.commit(MAIN, created("Another name"), ALICE.signer)
+    said = await new.declare(Revoke(PHONE.signer.device.public), LOG, ROOT)
+    assert not any([await new.may_read_blob(blob, STRANGER) for blob in blobs])
+    await new.declare(Unrevoke(said.signed.entry.payload_digest), LOG, ROOT)
+    assert all([await new.may_read_blob(blob, STRANGER) for blob in blobs])
 
 
 async def test_nor_does_a_version_of_a_revoked_device(alices: Store) -> None:

@@ -60,6 +60,11 @@ async def test_a_damaged_file_of_snapshots_ends_nothing_at_this_start_or_the_nex
     ((root,),) = rows(tmp_path, "SELECT rootpage FROM vault.sqlite_schema WHERE name = 'whole'")
     with (tmp_path / "snapshots.db").open("r+b") as file:
         file.seek((int(str(root)) - 1) * 2048)
+        page = file.read(2048)
+        assert page[0] == 5, "it has leaves: a start looks at the last of them"
+        cell = int.from_bytes(page[12:14], "big")
+        first = int.from_bytes(page[cell : cell + 4], "big")
+        file.seek((first - 1) * 2048)
         file.write(b"\xff" * 8)
     async with opened(tmp_path) as store, settling(store) as faults:
         await until_settled(tmp_path)
