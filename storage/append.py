@@ -21,7 +21,7 @@ from storage.documents import Materialiser
 from storage.epochs import Chosen, choose_epochs, late_refusals
 from storage.listing import Listing, RatingRow
 from storage.materialise import Built, Work, unjudged
-from storage.namers import note_private
+from storage.namers import note_private, private_namers
 from storage.quarantine import Refusal, add_refusals
 from storage.rows import number_namespaces, write_documents, write_left_out
 from storage.snapshots import forget_parts, write_parts
@@ -253,10 +253,11 @@ async def _write_rows(
         if not one.left_out and one.work.document not in is_new and listing.parts is None
     ]
     named = await write.rows_in("SELECT blob FROM blob_use WHERE document IN (*)", anew)
-    await note_private(write, (blob for (blob,) in named))
+    before = await private_namers(write, (blob for (blob,) in named))
     await write.run_many("DELETE FROM blob_use WHERE document = ?", ((n,) for n in anew))
     ratings = [(one, one.projection) for one in built if isinstance(one.projection, RatingRow)]
     await _write_listings(write, listings)
+    await note_private(write, before)
     await forget_parts(write, old)
     await write_parts(write, listings, workers)
     await write_attestations(write, built)

@@ -89,6 +89,13 @@ _TO_NOTE = (
     " AND NOT EXISTS (SELECT 1 FROM statement s WHERE s.frontier = b.id)"
 )
 
+_NOT_NOTED = (
+    "SELECT b.number, b.id FROM blob b WHERE b.is_complete AND b.id IN (*)"
+    " AND NOT EXISTS (SELECT 1 FROM blob_namer n WHERE n.blob = b.number)"
+)
+
+PrivateNamers: TypeAlias = Sequence[tuple[int, bytes, Sequence[bytes]]]
+"""Blobs by number and id, with authors."""
 Claims: TypeAlias = Sequence[tuple[NamespaceKey, Area]]
 
 
@@ -133,14 +140,20 @@ async def note_namers(write: Writing, blobs: Iterable[bytes]) -> None:
         )
 
 
-async def note_private(write: Writing, blobs: Iterable[bytes]) -> None:
-    """Of these blobs, which some record is about to name no more: who has named in private those of
-    which nothing was noted, as of a restored home. Until `gc` nothing else would say it."""
-    for number, blob in await write.rows_in(_TO_NOTE, list(dict.fromkeys(blobs))):
-        await write.run_many(
-            "INSERT INTO blob_namer VALUES (?, ?)",
-            ((number, author) for author in await _in_private(write, blob)),
-        )
+async def private_namers(write: Writing, blobs: Iterable[bytes]) -> PrivateNamers:
+    """Of those of these whole blobs of which nothing was noted: who names them in private, and not
+    in commons. To be asked before a record names them no more; see `note_private`."""
+    rows = await write.rows_in(_NOT_NOTED, list(dict.fromkeys(blobs)))
+    return [(number, blob, await _in_private(write, blob)) for number, blob in rows]
+
+
+async def note_private(write: Writing, before: PrivateNamers) -> None:
+    """Of what nobody names in private any more: who did. Until `gc` nothing else would say it."""
+    for number, blob, authors in before:
+        if authors and not await _in_private(write, blob):
+            await write.run_many(
+                "INSERT INTO blob_namer VALUES (?, ?)", ((number, author) for author in authors)
+            )
 
 
 async def _namers(view: Reading, blob: bytes) -> list[bytes]:

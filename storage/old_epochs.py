@@ -12,6 +12,7 @@ from crdt.change import DocumentId
 from crdt.digest import payload_digest
 from storage.database import Reading, Row, Writing
 from storage.epoch_says import Epoch, Keys
+from storage.namers import note_private, private_namers
 
 KNOWN_MAX: Final = 50_000  # epochs of which is known what came of them: some 15 MB
 SETS_MAX: Final = 16  # records that are half walked; of each some thousand keys
@@ -172,10 +173,12 @@ async def forget(shown: int, state: State, forgotten: Sequence[Forgotten], write
     """Unless something has changed since it was read: then the next one looks at it anew."""
     if await state_of(write, shown, [*state.old]) != state:
         return False
+    before = await private_namers(write, (blob for one in forgotten for blob in one.blobs))
     await write.run_many(
         "DELETE FROM blob_use WHERE document = ? AND blob = ?",
         ((one.document, blob) for one in forgotten for blob in one.blobs),
     )
+    await note_private(write, before)
     return True
 
 

@@ -12,22 +12,22 @@ from typing import Final, TypeVar
 import msgspec
 
 from crdt.blob import BlobId
-from crdt.keys import NamespaceKey
+from crdt.keys import COMMONS, NamespaceKey
 from storage.contested import is_contested
 from storage.database import Reading, Row, Writing
 from storage.listing import EventRow, Listing, Parts, SnapshotRow
 from storage.materialise import Built
-from storage.namers import UNCOUNTED, note_private
+from storage.namers import UNCOUNTED, note_private, private_namers
 from storage.part import Part, in_bounds
 from storage.said import said_by, said_in
 from storage.unshown import raws_within, uncounted_of
 from storage.workers import Workers
 
 PAGE_MAX: Final = 10_000
+"""Of one universe: all that a document has room for."""
 LOOKED_AT_BYTES_MAX: Final = 256 << 10
 """Of changes that do not count, with each act beside them: some 15 ms at most, and the changes of a
 device that kept hundreds of states before it was revoked."""
-"""Of one universe: all that a document has room for."""
 ROW_BYTES: Final = 512
 """What a row takes beside what its document has of it: columns and two indexes."""
 
@@ -317,7 +317,9 @@ async def _unname_blobs(
             return
         said = [blob.hex() for blob in await workers.run(said_by, listing)]
         await write.run(f"UPDATE blob_use SET size = NULL {gone}", (number, _listed(also)))
-        await write.run(f"UPDATE blob_use SET at_us = {UNCOUNTED} {_GONE}", (number, _listed(said)))
+        if one.work.document.namespace == COMMONS:
+            uncounted = f"UPDATE blob_use SET at_us = {UNCOUNTED} {_GONE}"
+            await write.run(uncounted, (number, _listed(said)))
         if not await _is_own(write, one) or is_contested(one.work, one.left_out):
             return
         raws = await raws_within(write, one.work, uncounted_of(one), LOOKED_AT_BYTES_MAX)
@@ -327,8 +329,9 @@ async def _unname_blobs(
         also = [*said, *(blob.hex() for blob in may_return)]
     rows = await write.rows(f"SELECT blob FROM blob_use {_GONE}", (number, _listed(also)))
     if rows:
-        await note_private(write, (blob for (blob,) in rows))
+        before = await private_namers(write, (blob for (blob,) in rows))
         await write.run(f"DELETE FROM blob_use {_GONE}", (number, _listed(also)))
+        await note_private(write, before)
 
 
 async def _is_own(view: Reading, one: Built) -> bool:

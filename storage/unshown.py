@@ -25,6 +25,7 @@ from typing import Final
 
 import msgspec
 
+from crdt.keys import COMMONS
 from crdt.marks import DELETED
 from crdt.order import ITEM_ID_BYTES
 from crdt.statement import is_statement_class
@@ -97,7 +98,8 @@ async def _mark(write: Writing, one: Built, materialiser: Materialiser, *, is_an
     (`storage.namers`), until it counts again. Of what cannot be read it is not known."""
     work, fell = one.work, fallen(one.left_out)
     closes, opens = bool(fell if is_anew else fell & work.counted), bool(work.fell & _counts(one))
-    if is_statement_class(work.document.cls) or not (closes or opens):
+    # In private it stays with whoever may read it there: others may name the same blob with it.
+    if work.document.namespace != COMMONS or not (closes or opens):
         return
     row = await _row_of(one, materialiser)
     if row.listing is None and one.changes:

@@ -7,19 +7,21 @@ import pytest
 from crdt import rollover
 from crdt.area import Area
 from crdt.blob import BlobId
-from crdt.change import DocumentId
+from crdt.capability import WRITE, Capability, encode_capability
+from crdt.change import DocumentId, Signer, log_of
 from crdt.document import Editor
-from crdt.keys import COMMONS
+from crdt.keys import COMMONS, AuthorKey
+from crdt.path import AUTHORITY
 from crdt.statement import Revoke, Unrevoke
 from registry.deletion import delete
 from storage.store import Store
-from tests.storage.people import ALICE, NOW_US, named, person
+from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, person
 from tests.storage.test_apart import let_go
 from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_carried import PHONE, begun, here, kept, synced
 from tests.storage.test_carried import phone as phone
 from tests.storage.test_let_go_beside import went_on
-from tests.storage.test_namers import BLOB, DATA, MEADOW, fetch, given, in_communal
+from tests.storage.test_namers import BLOB, DATA, MEADOW, fetch, given, hear, in_communal, names
 from tests.storage.test_namers import alices as alices
 from tests.storage.test_snapshots import MAIN, created, keeps, taken
 from tests.storage.test_snapshots import store as store
@@ -29,6 +31,11 @@ from universe import parts
 from universe.record import drop_snapshots
 
 FELL = 20
+AUTHOR = AuthorKey(ALICE.root.public)
+PRIVATE_LOG = log_of(MEADOW, AUTHOR, AUTHORITY)
+PRIVATE_ROOT = Signer(
+    ALICE.root, AUTHOR, {AUTHORITY: encode_capability(Capability(WRITE, MEADOW, AUTHOR))}
+)
 SECRET = replace(MAIN, namespace=MEADOW, record=b"universe:secret")
 STATE = bytes(range(256)) * 12
 STRANGER = [(COMMONS, Area())]
@@ -176,28 +183,89 @@ async def test_what_has_no_place_in_the_lists_opens_what_it_did(
     assert all([await new.may_read_blob(blob, STRANGER) for blob in blobs])
 
 
+@pytest.mark.parametrize("is_beside", [True, False], ids=["beside what fell", "alone"])
 @pytest.mark.parametrize("is_restored", [True, False])
 async def test_what_is_let_go_in_private_opens_to_nobody_until_it_is_collected(
-    store: Store, new: Store, monkeypatch: pytest.MonkeyPatch, is_restored: bool
+    store: Store, new: Store, is_restored: bool, is_beside: bool
 ) -> None:
-    """Also in an old epoch, and where nothing was noted of it."""
-    monkeypatch.setattr(rollover, "CHANGES_FULL", 3)
+    """Also where nothing was noted of it."""
     home = new if is_restored else store
-    blobs = [await store.put_blob(b"%d" % tick + STATE) for tick in range(6)]
+    blobs = [await store.put_blob(b"%d" % tick + STATE) for tick in range(4)]
     await kept_in_private(store, *blobs)
+    if is_beside:
+        fell = keeps(taken(FELL, blobs[0], who=PHONE))
+        await store.commit(SECRET, fell, in_communal(PHONE, MEADOW))
+        await store.declare(Revoke(PHONE.signer.device.public), PRIVATE_LOG, PRIVATE_ROOT)
     if is_restored:
         await restored(store, new)
         await new.forget_namers()
-    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
-    row = await home.listing("universe", ALICE.did, "universe:secret", MEADOW)
-    assert row is not None
-    every = tuple(one.id for one in await home.snapshots(row.number))
-    hand = in_communal(ALICE, MEADOW)
-    await home.commit(SECRET, drop_snapshots(every[:-1], now_us=NOW_US), hand)
-    await home.forget_carried()
+    await lets_go_in_private(home)
+    assert not await home.forget_carried()
     for blob in blobs:
         assert await home.has_blob(blob)
         assert not await home.may_read_blob(blob, STRANGER)
+
+
+async def test_nor_does_what_an_old_epoch_names_no_more(
+    store: Store, new: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a restored home, which makes a backup."""
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 3)
+    blobs = [await store.put_blob(b"%d" % tick + STATE) for tick in range(6)]
+    await kept_in_private(store, *blobs)
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 100)
+    await lets_go_in_private(store)
+    await restored(store, new)
+    for blob in blobs:
+        await new.put_blob(await store.read_blob(blob))
+    await new.forget_namers()
+    assert not await new.forget_carried()
+    for blob in blobs[:-1]:
+        assert not await new.may_read_blob(blob, STRANGER)
+
+
+@pytest.mark.parametrize("how", ["revoked", "goes on"])
+async def test_whoever_named_the_same_in_private_closes_it_to_no_reader_of_others(
+    alices: Store, how: str
+) -> None:
+    """Carol and bob did; then bob loses his phone, or has a version with other bytes."""
+    carols, bobs = (names(who, MEADOW, f"io.{who.did[-8:].lower()}.clock") for who in (CAROL, BOB))
+    await hear(alices, carols, bobs)
+    await fetch(alices)
+    await alices.forget_namers()
+    assert await given(alices) == (False, True, False)
+    if how == "revoked":
+        own = AuthorKey(BOB.root.public)
+        right = {AUTHORITY: encode_capability(Capability(WRITE, MEADOW, own))}
+        root = Signer(BOB.root, own, right)
+        said = Revoke(BOB.signer.device.public)
+        await alices.declare(said, log_of(MEADOW, own, AUTHORITY), root)
+    else:
+        other = await alices.put_blob(b"other")
+        module = BOB.document(f"io.{BOB.did[-8:].lower()}.clock", namespace=MEADOW)
+        await alices.commit(module, named("it", blob=other.hex()), in_communal(BOB, MEADOW))
+    assert await given(alices) == (False, True, False)
+
+
+async def test_nor_does_what_a_private_record_had_in_an_earlier_version(alices: Store) -> None:
+    await alices.put_blob(DATA)
+    other = await alices.put_blob(b"other")
+    module, hand = ALICE.document("io.x.clock", namespace=MEADOW), in_communal(ALICE, MEADOW)
+    await alices.commit(module, named("it", blob=BLOB.hex()), hand)
+    await alices.forget_namers()
+    await alices.commit(module, named("it", blob=other.hex()), hand)
+    assert await alices.has_blob(BLOB)
+    assert not await alices.may_read_blob(BLOB, STRANGER)
+
+
+async def lets_go_in_private(home: Store) -> None:
+    """All but one."""
+    row = await home.listing("universe", ALICE.did, "universe:secret", MEADOW)
+    assert row is not None
+    first, *_ = await home.snapshots(row.number)
+    every = [one.id for one in await home.snapshots(row.number) if one.id != first.id]
+    edit = drop_snapshots(tuple(every), now_us=NOW_US)
+    await home.commit(SECRET, edit, in_communal(ALICE, MEADOW))
 
 
 async def test_nor_does_what_is_deleted_in_private_in_a_restored_home(
