@@ -29,7 +29,6 @@ from node.errors import NodeError
 from node.events import Events
 from node.retries import Retries
 from node.services.coming import StoryTurns
-from node.services.ends import Heard
 from node.services.passages import Ferry, own_halves
 from node.services.travel import Gatekeeper
 from node.services.verdicts import Wanted
@@ -109,8 +108,6 @@ class Gates:
     """As the gatekeeper's: a blob is read once for all who are refused by it, at whatever look, and
     once more in the look by which somebody is let in."""
     stories: StoryTurns = field(default_factory=StoryTurns)
-    heard: Heard = field(default_factory=Heard)
-    """Shared, as the lock is."""
     warned: dict[str, str] = field(default_factory=dict[str, str])
     """Universe → what was logged of its gate last: not at every look again."""
     put_off: Retries[NamespaceKey] = field(default_factory=Retries[NamespaceKey])
@@ -158,9 +155,7 @@ class Gates:
     async def answer(self, namespace: NamespaceKey) -> int:
         """Sign what is due at one's own gates there: how many receipts."""
         by, count = self.ferry(namespace), 0
-        keeper = Gatekeeper(
-            by, self.lock, hashes=self.hashes, stories=self.stories, heard=self.heard
-        )
+        keeper = Gatekeeper(by, self.lock, hashes=self.hashes, stories=self.stories)
         try:
             halves = await own_halves(by)
         except FAILURES as error:

@@ -41,7 +41,6 @@ from node.relay_role import namespaces_of, open_relay, public_places
 from node.relays import Relays, open_relays
 from node.services.attest import Attestor
 from node.services.attested import AttestedOrder
-from node.services.ends import Heard
 from node.services.fetch import hold_blob
 from node.services.joining import Joining
 from node.services.offered import Kept
@@ -120,8 +119,6 @@ class Node:
     """Plans are made and applied one after the other: each starts from what the last one left."""
     gating: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Receipts are signed one after the other: each follows the last one."""
-    heard: Heard = field(default_factory=Heard)
-    """Of whom who signs them knows that nothing is missing here."""
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Universes are made one after the other: of two at once each would be the first of its id."""
     uploads: Joining[Came, Kept] = field(default_factory=Joining[Came, Kept])
@@ -318,7 +315,7 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     tasks.create_task(node.keeping.run(), name="keeping")
     ferry = partial(Ferry, store, node.identity, node.clock_us)
     bring = partial(hold_blob, store, node.network)
-    gates = Gates(ferry, node.gating, events, fetch=bring, heard=node.heard)
+    gates = Gates(ferry, node.gating, events, fetch=bring)
     tasks.create_task(gates.run(), name="gates")
     fetch = partial(hold_blob, store, node.network, urgency=Urgency.AUTHORITY)
     tasks.create_task(follow_statements(store, fetch), name="authority")

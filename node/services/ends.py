@@ -4,16 +4,14 @@ departures to it, refusals of who left it     ─▸ to be answered
 answers to receipts of it that are not here   ─▸ its gate is behind
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from crdt.keys import NamespaceKey
 from node.services.gatebooks import Books
 from node.services.passages import Ferry, own_halves, passage_named
 from storage.errors import Corrupt
 from universe.behind import believed, missing_of
 from universe.gate import is_coming, is_refused, unanswered, unreturned, were_back
-from universe.gates import BEGINNING, Last
 from universe.lines import Line, Lines
 from universe.receipts import DEPARTURE, Checked
 from universe.shares import may_come_back
@@ -33,75 +31,32 @@ class Open:
     """Of an end of which nothing is said here, as it cannot be read; '' where all were read."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """By one end."""
-
-    end: str
-    coming: Sequence[Checked]
-    refused: Sequence[Checked]
-    back: Sequence[Checked]
-    is_none_missing: bool
-
-
-@dataclass(slots=True)
-class Heard:
-    """Ends that were read whole since this node started, and had answered nothing that is not here.
-
-    What they answer later was signed here later, on what is here. So if one of them rots nothing is
-    missing by it. After a start that is not known any more: an older home may have been put back.
-    """
-
-    _tips: dict[tuple[NamespaceKey, str, str], bytes] = field(
-        default_factory=dict[tuple[NamespaceKey, str, str], bytes]
-    )
-    """(namespace, universe, end) → id of the last receipt of that universe then."""
-
-    def note(self, by: Ferry, universe: str, ends: Iterable[str], tip: Last) -> None:
-        self._tips.update({(by.namespace, universe, end): tip.id for end in ends})
-
-    def knows(self, by: Ferry, universe: str, end: str, receipts: Iterable[Checked]) -> bool:
-        """`receipts`: of that universe, all that are held."""
-        tip = self._tips.get((by.namespace, universe, end))
-        return tip == BEGINNING.id or any(one.id == tip for one in receipts)
-
-
 async def other_ends(by: Ferry, universe: str) -> set[str]:
     """Universes that this author ever joined with it: travellers may be on their way."""
     halves = [one.ends[:2] for one in await own_halves(by)]
     return {end for ends in halves if universe in ends for end in ends}
 
 
-async def open_at(by: Ferry, books: Books, universe: str, heard: Heard) -> Open:
+async def open_at(by: Ferry, books: Books, universe: str) -> Open:
     """What the other ends say that its gate has not answered.
 
-    One that is damaged here keeps those of no other one waiting. The others are noted in `heard`.
+    One that is damaged here keeps those of no other one waiting.
     """
     ends = sorted(await other_ends(by, universe))
     recalled: set[bytes] = set()
 
-    def question(ends: Sequence[str], books: Books, lines: Lines) -> list[_Said]:
+    def question(ends: Sequence[str], books: Books, lines: Lines) -> list[tuple[str, Checked]]:
+        found = [("coming", one) for end in ends for one in unanswered(universe, end, lines)]
+        found += [("refused", one) for end in ends for one in unreturned(universe, end, lines)]
+        found += [("back", one) for end in ends for one in were_back(universe, end, lines)]
         recalled.update(books.recalled)
-        own = books.read[universe]
-        known = {one.id for one in own.receipts}
-        return [
-            _Said(
-                end,
-                list(unanswered(universe, end, lines)),
-                list(unreturned(universe, end, lines)),
-                were_back(universe, end, lines),
-                not missing_of(universe, end, lines, known=known, given_up=own.given_up),
-            )
-            for end in ends
-        ]
+        return found
 
     damaged = list[tuple[str, Corrupt]]()
-    said = await books.ask_each(ends, question, damaged)
-    line = await books.ask(lambda lines: lines[universe])
-    heard.note(by, universe, (one.end for one in said if one.is_none_missing), line.tip)
-    coming = [one for each in said for one in each.coming]
-    refused = [one for each in said for one in each.refused]
-    recalled |= {one.id for each in said for one in each.back}
+    found = await books.ask_each(ends, question, damaged)
+    coming = [one for word, one in found if word == "coming"]
+    refused = [one for word, one in found if word == "refused"]
+    recalled |= {one.id for word, one in found if word == "back"}
     away = await away_from(books, universe)
     damage = str(damaged[0][1]) if damaged else ""
     return Open(coming, refused, away, recalled, damage)
@@ -164,14 +119,11 @@ class Missing:
     """By which those who signed them are believed."""
 
 
-async def missing_at(
-    by: Ferry, books: Books, universe: str, *others: str, heard: Heard | None = None
-) -> Missing:
+async def missing_at(by: Ferry, books: Books, universe: str, *others: str) -> Missing:
     """What ends say that are `believed`, and these `others`: answers to what is not here.
 
     Nobody ever left for where a passage was only proposed: what is signed there proves nothing.
-    Raises `Corrupt` where one of them is damaged here that was not `heard`: what it answered is not
-    known.
+    Raises `Corrupt` where one of them is damaged here: what it answered is not known.
     """
     line = await books.ask(lambda lines: lines[universe])
     told = await _believed(by, universe, epoch_of(line))
@@ -180,12 +132,7 @@ async def missing_at(
     def question(ends: Sequence[str], books: Books, lines: Lines) -> list[Checked]:
         return [one for end in ends for one in missing_between(universe, end, books, lines)]
 
-    damaged = list[tuple[str, Corrupt]]()
-    answers = await books.ask_each(ends, question, damaged)
-    receipts = books.read[universe].receipts
-    for end, error in damaged:
-        if heard is None or not heard.knows(by, universe, end, receipts):
-            raise error
+    answers = await books.ask_each(ends, question)
     signers = {one.receipt.universe for one in answers}
     return Missing(answers, sorted({name for end in signers for name in told.get(end, ())}))
 

@@ -15,7 +15,7 @@ from crdt.blob import BlobId
 from node.errors import Conflict, NotFound, Rejected
 from node.services.coming import StoryTurns
 from node.services.deleting import refuse_deleted, was_deleted
-from node.services.ends import Heard, departure_to, missing_at, open_at
+from node.services.ends import departure_to, missing_at, open_at
 from node.services.gatebooks import KIND, Books
 from node.services.looking import Came, Gate, Look, passages_through
 from node.services.passages import Ferry, check_carries, document_of, other_end, read_value
@@ -89,7 +89,6 @@ class Gatekeeper:
     """When there is a next look though nothing changes, as the first who waits for the next day may
     be answered, or not all stories were read, or some are left out for an hour; None: nobody waits
     so."""
-    heard: Heard = field(default_factory=Heard)
     damage: str = ""
     """Of an end of which the last look could not read what it says; '' where it could."""
 
@@ -188,14 +187,14 @@ class Gatekeeper:
         Nothing where this device is not the gate. Into a universe that was deleted nobody is let.
         Raises `NotFound`, `Rejected`; `CannotTravel` (`gate-behind`) where there is something to
         sign, and others answered what is not here; `Corrupt` the same, where what others answered
-        cannot be read, and was not since this node started.
+        cannot be read.
         """
         self.damage = ""
         async with self.lock:
             books = await self._books(universe, even_deleted=True)
             if not await books.ask(lambda lines: is_gate(universe, self.key, lines)):
                 return []
-            open_ = await open_at(self.by, books, universe, self.heard)
+            open_ = await open_at(self.by, books, universe)
             self.damage = open_.damage
             passages = await passages_through(self.by, open_.coming)
             # What came through none of one's own waits, and its story is not even read.
@@ -307,7 +306,7 @@ class Gatekeeper:
         await self._check_none_missing(books, universe)
 
     async def _check_none_missing(self, books: Books, universe: str, *others: str) -> None:
-        missing = await missing_at(self.by, books, universe, *others, heard=self.heard)
+        missing = await missing_at(self.by, books, universe, *others)
         check_none_missing(universe, missing.answers)
 
     async def _check_there(self, universe: str) -> None:

@@ -301,7 +301,7 @@ async def _shown(call: Call[Any, Any], node: Node, by: Ferry, passage: Passage) 
 
 async def _gates(node: Node, text: str, place: str | None) -> tuple[Gatekeeper, Passage]:
     by, passage = await passage_meant(node, text, place)
-    return Gatekeeper(by, node.gating, heard=node.heard), passage
+    return Gatekeeper(by, node.gating), passage
 
 
 async def _check_own_gates(node: Node, by: Ferry, source: str, target: str) -> None:

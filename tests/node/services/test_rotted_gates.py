@@ -14,7 +14,7 @@ from node.gates import Gates
 from node.services import travellers
 from node.services.ends import away_from
 from node.services.gatebooks import Books
-from node.services.passages import create_passage, passage_called
+from node.services.passages import create_passage
 from node.services.passengers import Passenger
 from node.services.taking import only_one
 from node.services.travellers import Asked, travellers_through, travellers_under
@@ -108,13 +108,10 @@ async def test_a_gate_whose_partner_rotted_is_looked_at_again_and_the_node_goes_
     assert passing.waits[:3] == [10, 20, 40]
 
 
-async def test_an_end_that_rotted_keeps_those_of_no_other_one_waiting(
-    people: tuple[Person, Person], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It is one to which a passage was only proposed: what it answered stops no gate."""
-    alice, bob = people
-    passage = await opened(alice, bob)
-    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+async def proposed_to(alice: Person, bob: Person) -> tuple[Passage, str]:
+    """Bob proposed a passage to alice's far, beside the one from her meadow to his reef: what far
+    answers stops no gate."""
+    passage, reef = await opened(alice, bob), bob.universe("universe:reef")
     far = await alice.makes("universe:far")
     await bob.hears(alice)
     said = Said(
@@ -122,6 +119,15 @@ async def test_an_end_that_rotted_keeps_those_of_no_other_one_waiting(
         arrivals="accept",
     )  # fmt: skip
     await create_passage(bob.ferry, "passage:2", Words("To nowhere yet"), said)
+    return passage, far
+
+
+async def test_an_end_that_rotted_keeps_those_of_no_other_one_waiting(
+    people: tuple[Person, Person], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice, bob = people
+    passage, _ = await proposed_to(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
     hen = await alice.gates.send(passage, meadow, HENS, Passenger(b"{}", "hen"), 1)
     await bob.hears(alice)
     rots(tmp_path / "bob", "universe:far")
@@ -136,101 +142,65 @@ async def test_an_end_that_rotted_keeps_those_of_no_other_one_waiting(
     assert gates.put_off.first_s(now_s=passing.clock_s()) == 10, "it is looked at again"
 
 
-async def two_partners(alice: Person, bob: Person) -> tuple[Passage, Checked]:
-    """An owl went from bob's reef to alice's far, and an eel left that for the reef."""
-    passage, reef = await opened(alice, bob), bob.universe("universe:reef")
-    far = await alice.makes("universe:far")
-    beyond = await joined(bob, alice, reef, far, 2)
-    owl = await bob.gates.send(beyond, reef, OWLS, Passenger(b"{}", "owl"), 1)
-    await alice.hears(bob)
-    assert len(await alice.gates.answer(far)) == 1
-    await alice.gates.send(beyond, far, bytes([3]) * 16, Passenger(b"{}", "eel"), 1)
-    await bob.hears(alice)
-    assert await away(bob, reef) == [], "it arrived"
-    return passage, owl.departure
-
-
-async def test_a_gate_that_is_not_known_to_have_all_signs_nothing_over_what_it_cannot_read(
-    people: tuple[Person, Person], tmp_path: Path
-) -> None:
-    alice, bob = people
-    passage, owl = await two_partners(alice, bob)
-    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
-    await alice.gates.send(passage, meadow, HENS, Passenger(b"{}", "hen"), 1)
-    await bob.hears(alice)
-    rots(tmp_path / "bob", "universe:far")
-    started = Person(bob.ferry).gates
-    with pytest.raises(Corrupt, match="universe:far"):
-        await started.answer(reef)
-    with pytest.raises(Corrupt, match="universe:far"):
-        await started.take_gate(reef, anyway=True)
-    assert [one.id for one in (await line_at(bob, reef)).receipts] == [owl.id]
-
-
-async def test_who_comes_from_a_partner_is_let_in_while_another_partner_is_damaged(
-    people: tuple[Person, Person], tmp_path: Path
-) -> None:
-    """Far was read before it rotted: nothing that bob's gate signed was missing."""
-    alice, bob = people
-    passage, owl = await two_partners(alice, bob)
-    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
-    passing = PassingTime()
-    gates = Gates(
-        lambda _: bob.ferry, bob.gates.lock, Events(), passing.clock_s, heard=bob.gates.heard
-    )
-    assert await gates.answer(COMMONS) == 1, "the eel"
-    hen = await alice.gates.send(passage, meadow, HENS, Passenger(b"{}", "hen"), 1)
-    await alice.gates.send(
-        await passage_called(alice.ferry, "passage:2"), alice.universe("universe:far"),
-        bytes([4]) * 16, Passenger(b"{}", "ant"), 1,
-    )  # fmt: skip
-    await bob.hears(alice)
-    rots(tmp_path / "bob", "universe:far")
-    assert [await gates.answer(COMMONS) for _ in range(3)] == [1, 0, 0], "and not the ant"
-    assert gates.put_off.first_s(now_s=passing.clock_s()) == 10
-    assert await away(bob, reef) == [owl], "what is not known is as not answered"
-    assert await bob.sees(hen) == In(reef)
-    # Who leaves is not kept here either.
-    back = await bob.gates.send(passage, reef, bytes([5]) * 16, Passenger(b"{}", "hen"), 2)
-    assert back.is_new
-    rots(tmp_path / "bob", "universe:far")  # which makes it whole again
-    assert await gates.answer(COMMONS) == 1, "the ant"
-    assert await away(bob, reef) == [back.departure]
-    assert gates.put_off.first_s(now_s=passing.clock_s()) is None
-
-
 async def test_a_person_decides_of_who_comes_from_a_partner_while_another_one_is_damaged(
     people: tuple[Person, Person], tmp_path: Path
 ) -> None:
     alice, bob = people
-    passage, _ = await two_partners(alice, bob)
+    passage, far = await proposed_to(alice, bob)
     meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
-    assert len(await bob.gates.answer(reef)) == 1, "the eel, by which all was read"
     hen = await alice.gates.send(passage, meadow, HENS, Passenger(b"{}", "hen"), 1)
-    ant = await alice.gates.send(
-        await passage_called(alice.ferry, "passage:2"), alice.universe("universe:far"),
-        bytes([4]) * 16, Passenger(b"{}", "ant"), 1,
-    )  # fmt: skip
+    await alice.gates.take_gate(far)
+    ant = replace(left(alice, bob, passage, 0, Who(far, "ant")), universe=far, other=reef)
+    await alice.signs(ant)
+    ants = (await line_at(alice, far)).receipts[-1].id
     await bob.hears(alice)
     rots(tmp_path / "bob", "universe:far")
     no = Verdict("refuse", "no room")
     decided = await bob.gates.decide(reef, hen.departure.id, no, 1)
     assert decided.answer.receipt.answers == hen.departure.id
     with pytest.raises(Corrupt, match="universe:far"):
-        await bob.gates.decide(reef, ant.departure.id, no, 1)
+        await bob.gates.decide(reef, ants, no, 1)
 
 
-async def test_what_was_heard_counts_as_long_as_all_is_here_that_was_signed_by_then(
-    people: tuple[Person, Person],
+async def test_a_gate_signs_nothing_over_what_it_cannot_read_though_it_was_read_before(
+    people: tuple[Person, Person], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Far was whole, and nothing was missing: what it answered since is not known all the same."""
     alice, bob = people
-    _, owl = await two_partners(alice, bob)
-    far, reef = alice.universe("universe:far"), bob.universe("universe:reef")
-    assert not bob.gates.heard.knows(bob.ferry, reef, far, [owl])
-    await bob.gates.answer(reef)
-    assert bob.gates.heard.knows(bob.ferry, reef, far, [owl])
-    assert not bob.gates.heard.knows(bob.ferry, reef, far, [])
-    assert not bob.gates.heard.knows(bob.ferry, far, reef, [owl])
+    passage, reef = await opened(alice, bob), bob.universe("universe:reef")
+    meadow, far = alice.universe("universe:meadow"), await alice.makes("universe:far")
+    beyond = await joined(bob, alice, reef, far, 2)
+    owl = await bob.gates.send(beyond, reef, OWLS, Passenger(b"{}", "owl"), 1)
+    await alice.hears(bob)
+    assert len(await alice.gates.answer(far)) == 1
+    await alice.gates.send(beyond, far, bytes([3]) * 16, Passenger(b"{}", "eel"), 1)
+    await bob.hears(alice)
+    passing = PassingTime()
+    gates = Gates(lambda _: bob.ferry, bob.gates.lock, Events(), passing.clock_s)
+    assert [await gates.answer(COMMONS) for _ in range(2)] == [1, 0], "the eel"
+    assert await away(bob, reef) == [], "the owl arrived"
+    before = (await line_at(bob, reef)).receipts
+    hen = await alice.gates.send(passage, meadow, HENS, Passenger(b"{}", "hen"), 1)
+    await bob.hears(alice)
+    rots(tmp_path / "bob", "universe:far")
+    with caplog.at_level(logging.WARNING):
+        assert [await gates.answer(COMMONS) for _ in range(2)] == [0, 0]
+    (told,) = [one.message for one in caplog.records]
+    assert "'universe:far' are damaged" in told
+    assert "Restore it from a backup" in told
+    assert gates.put_off.first_s(now_s=passing.clock_s()) is not None
+    with pytest.raises(Corrupt, match="universe:far"):
+        await bob.gates.send(passage, reef, bytes([5]) * 16, Passenger(b"{}", "ant"), 1)
+    with pytest.raises(Corrupt, match="universe:far"):
+        await bob.gates.decide(reef, hen.departure.id, Verdict("refuse", "no room"), 1)
+    with pytest.raises(Corrupt, match="universe:far"):
+        await bob.gates.take_gate(reef, anyway=True)
+    assert (await line_at(bob, reef)).receipts == before
+    assert await away(bob, reef) == [owl.departure], "what is not known is as not answered"
+    rots(tmp_path / "bob", "universe:far")  # which makes it whole again
+    assert await gates.answer(COMMONS) == 1
+    assert await bob.sees(hen) == In(reef)
+    assert gates.put_off.first_s(now_s=passing.clock_s()) is None
 
 
 async def away(by: Person, universe: str) -> list[Checked]:
