@@ -11,6 +11,7 @@ With the id in the key two receipts of one number are two keys: neither hides th
 be read, or speaks of another universe, is as if it were not there.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -158,8 +159,8 @@ def put_receipts(
 
     `returned`: departures whose travellers are back by these. That they were called back is dropped
     with it, so that there is room for the return wherever there was for the call, however full.
-    Raises `CannotTravel` where their numbers are taken, as something was written meanwhile, and
-    where the universe is full (`gate-full`).
+    Raises `CannotTravel` where their numbers are taken in their epoch, as something was written
+    meanwhile, and where the universe is full (`gate-full`).
     """
     entries = [(check_receipt(one), encode_signed(one)) for one in signed]
     is_begun = any(one.receipt.kind == DEPARTURE for one, _ in entries)
@@ -171,11 +172,15 @@ def put_receipts(
             editor.delete((ROOT, key))
         if len(entries) > len(calls):
             _check_room(editor, len(entries), is_begun=is_begun)
-        taken = {key.partition("-")[0]: key for key in editor.keys((ROOT,))}
+        taken = defaultdict[str, list[str]](list)
+        for key in editor.keys((ROOT,)):
+            taken[key.partition("-")[0]].append(key)
         for one, data in entries:
             number = f"{one.receipt.seq:08x}"
             key = f"{number}-{one.id.hex()[:ID_DIGITS]}"
-            if taken.get(number, key) != key:
+            others = (editor.get((ROOT, other)) for other in taken[number] if other != key)
+            # An older epoch's may be lost, or of a branch that fell: the next epoch gives it again.
+            if one.receipt.epoch in map(_epoch_said, others):
                 detail = f"the number {one.receipt.seq} was given to another receipt meanwhile"
                 raise CannotTravel(detail, "number-taken")
             if editor.get((ROOT, key)) != data:
@@ -237,6 +242,14 @@ def _departure_of(key: str) -> bytes | None:
     except ValueError:
         return None
     return id if len(id) == DIGEST_BYTES and key == f"{RECALL}{id.hex()}" else None
+
+
+def _epoch_said(data: object) -> int | None:
+    """By a receipt; nothing of it is verified."""
+    try:
+        return decode_receipt(decode_signed(data).statement).epoch if type(data) is bytes else None
+    except InvalidStatement:
+        return None
 
 
 def _read(data: bytes, is_hand_over: bool) -> Checked | CheckedHandOver | None:

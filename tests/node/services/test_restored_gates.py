@@ -333,3 +333,22 @@ async def test_a_home_put_back_that_wrote_on_is_told_to_become_a_new_device(worl
         await fallen.ferry.store.commit(document, lambda edit: touch(edit, NOW_US + 1), signer)
     assert outcome_of(forked.value) == Outcome(409, "device-forked")
     assert "restore FILE" in MEANINGS["device-forked"].do
+
+
+async def test_numbers_of_what_was_lost_and_comes_after_all_are_given_again(world: World) -> None:
+    alice, bob = world.alice, world.bob
+    passage = await opened(alice, bob)
+    backup = await world.backed_up()
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    for number in range(3):
+        hen = Passenger(b"{}", f"hen {number}")
+        await alice.gates.send(passage, meadow, bytes([number]) * 16, hen, 1)
+    await bob.hears(alice)
+    assert len(await bob.gates.answer(reef)) == 3
+    again = await world.restored(backup)
+    await again.hears(bob)
+    assert (await again.gates.take_gate(meadow, anyway=True)).is_changed
+    await again.hears(bob, about=alice)
+    passage = await passage_called(again.ferry, passage.name)
+    sent = await again.gates.send(passage, meadow, bytes([9]) * 16, FOX, 9)
+    assert sent.departure.receipt.seq == 1
