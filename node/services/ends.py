@@ -4,8 +4,10 @@ departures to it, refusals of who left it     ─▸ to be answered
 answers to receipts of it that are not here   ─▸ its gate is behind
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from node.services.gatebooks import Books
 from node.services.passages import Ferry, own_halves, passage_named
@@ -132,7 +134,13 @@ async def missing_at(by: Ferry, books: Books, universe: str, *others: str) -> Mi
     def question(ends: Sequence[str], books: Books, lines: Lines) -> list[Checked]:
         return [one for end in ends for one in missing_between(universe, end, books, lines)]
 
-    answers = await books.ask_each(ends, question)
+    too_long = list[str]()
+    answers = await books.ask_each(ends, question, too_long=too_long)
+    for end in too_long:  # what was signed there counts whether it stands or not: no vote is needed
+        alone = await asyncio.to_thread(books.copied)
+        await alone.load([end])
+        said, _ = await alone.ask_read(partial(question, [end], alone), 0, lambda _: False)
+        answers += said
     signers = {one.receipt.universe for one in answers}
     return Missing(answers, sorted({name for end in signers for name in told.get(end, ())}))
 
