@@ -28,7 +28,8 @@ UNIVERSES_MAX: Final = 256
 RECEIPTS_MAX: Final = 131_072
 """With so many read, and hand-overs, no other universe is, nor who has a vote looked into, for one
 act: sixteen whose gates sent as many as they can. To verify them takes nine seconds, and most for
-one story. Of who has a vote all count that stand in their documents: each is looked into."""
+one story. Of who has a vote all count that stand in their documents: each is looked into. Not so
+where the vote is on the universe whose gate acts: else what partners wrote stopped it for good."""
 BYTES_MAX: Final = 256 << 20
 """The same of the bytes of travellers in them: eight universes whose gates sent as many as they
 can. All of it is in memory."""
@@ -88,13 +89,16 @@ class Books:
     """The gates' books that were read, and what follows from them."""
 
     by: Ferry
+    acting: str = ""
+    """Universe whose gate acts by these: '' where none does."""
     read: dict[str, GateBook] = field(default_factory=dict[str, GateBook])
     held: int = 0
     """Of these, those of a universe whose document is here: any name may stand in a receipt."""
     looked_for: int = 0
     """Documents that were, here or not."""
     receipts: int = 0
-    """And hand-overs: in these, and all that stand in the documents of who has a vote."""
+    """And hand-overs: in these, and all that stand in the documents of who has a vote, unless that
+    is on the one that acts."""
     bytes_inline: int = 0
     """Of travellers, in what was kept of these."""
     _voted: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
@@ -265,16 +269,20 @@ class Books:
 
         A gate that signed two receipts with one number names whom it likes, and as many: one after
         the other is looked into, so that it is nobody's story that waits however many they are, as
-        long as what stands in their documents is not too much. Raises `Rejected`.
+        long as what stands in their documents is not too much: of votes on the one that acts it
+        never is. Raises `Rejected`.
         """
         about = dict[str, About]()
         for other, universe in votes:
             if universe not in about:
                 about[universe] = self._votes.about(universe, self.read[universe].receipts)
             if other not in self.read:
-                self._check_room()
+                is_counted = universe != self.acting
+                if is_counted:
+                    self._check_room()
                 book, statements = await self._vote(other, universe, about[universe])
-                self._count(book, statements)
+                if is_counted:
+                    self._count(book, statements)
                 self._fresh.append(book)
             self._voted.add((other, universe))
 
@@ -302,7 +310,7 @@ class Books:
         """To go on from here; what is read for it is not in this one."""
         lines = self.lines.copied()
         return Books(
-            self.by, dict(self.read), self.held,
+            self.by, self.acting, dict(self.read), self.held,
             receipts=self.receipts, bytes_inline=self.bytes_inline,
             _voted=set(self._voted), _lines=lines, _votes=self._votes,
         )  # fmt: skip

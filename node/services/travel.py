@@ -329,7 +329,7 @@ class Gatekeeper:
         if not is_held and await self._is_deleted(universe):
             await refuse_deleted(self.by.store, document)
             raise NotFound(f"no universe {universe} is here", code="unknown-universe")
-        books = Books(self.by)
+        books = Books(self.by, universe)
         await books.load([universe])
         return books
 

@@ -30,6 +30,7 @@ from tests.storage.people import NOW_US
 from universe.gate import hand_over
 from universe.gatebook import put_hand_over
 from universe.gates import sign_hand_over
+from universe.passage import Passage
 from universe.receipts import Checked, Receipt, Traveller, Who
 
 
@@ -88,18 +89,7 @@ async def test_what_stands_in_the_documents_of_who_has_a_vote_counts_for_what_is
         alice,
         [replace(imp, other=other, migration=bytes([n]) * 16) for n, other in enumerate(others)],
     )
-    for other in others:
-        await bob.gates.take_gate(other)
-        whos = [Who(other, f"ant {number}") for number in range(19)]
-        await bob.signs(
-            *(
-                replace(
-                    left(bob, alice, passage, number, who), universe=other,
-                    gate=bob.ferry.identity.device.public,
-                )
-                for number, who in enumerate(whos)
-            )
-        )  # fmt: skip
+    await sends_ants(bob, alice, passage, others)
     await alice.gates.send(honest, near, bytes([6]) * 16, Passenger(b"{}", "fox"), 1)
     await bob.hears(alice)
     monkeypatch.setattr(gatebooks, "RECEIPTS_MAX", 60)
@@ -112,6 +102,46 @@ async def test_what_stands_in_the_documents_of_who_has_a_vote_counts_for_what_is
     reads.clear()
     await bob.gates.answer(reef)
     assert min(reads[name.partition("/")[2]] for name in others) == 1
+
+
+async def sends_ants(by: Person, to: Person, passage: Passage, universes: list[str]) -> None:
+    """Nineteen from each, whatever their gates should hold back: twenty statements of each gate."""
+    for universe in universes:
+        await by.gates.take_gate(universe)
+        ants = [Who(universe, f"ant {number}") for number in range(19)]
+        said = [left(by, to, passage, number, ant) for number, ant in enumerate(ants)]
+        key = by.ferry.identity.device.public
+        await by.signs(*(replace(one, universe=universe, gate=key) for one in said))
+
+
+@pytest.mark.parametrize("act", ["take", "anyway"])
+async def test_what_stands_in_the_documents_of_who_has_a_vote_on_it_stops_no_gate_of_ones_own(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """It signed two receipts with one number, as a home does that was put back."""
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    others = [await bob.makes(f"universe:{number}") for number in range(6)]
+    imp = left(alice, bob, passage, 0, Who(meadow, "imp"))
+    await sends_ants(bob, alice, passage, others)
+    _, second, *_ = await equivocates(
+        alice,
+        [replace(imp, other=other, migration=bytes([n]) * 16) for n, other in enumerate(others)],
+    )
+    answer = replace(imp, universe=others[0], other=meadow, kind="arrival", answers=second.id)
+    key = bob.ferry.identity.device.public
+    await bob.signs(replace(answer, traveller=imp.traveller.told, gate=key))
+    fox = await bob.gates.send(passage, reef, bytes([6]) * 16, Passenger(b"{}", "fox"), 1)
+    await alice.hears(bob)
+    monkeypatch.setattr(gatebooks, "RECEIPTS_MAX", 60)
+    assert not await alice.gates.answer(meadow)
+    taken = await alice.gates.take_gate(meadow, anyway=act == "anyway")
+    assert taken.is_changed
+    assert second.id in {one.id for one in (await line_at(alice, meadow)).receipts}
+    (signed,) = await alice.gates.answer(meadow)
+    assert signed.receipt.answers == fox.departure.id
+    await alice.gates.send(passage, meadow, bytes([7]) * 16, Passenger(b"{}", "hen"), 1)
 
 
 async def wander(alice: Person, bob: Person, said: Receipt, whos: list[Who], hops: int) -> None:
