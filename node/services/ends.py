@@ -102,13 +102,15 @@ async def away_from(books: Books, universe: str) -> list[Checked]:
 async def open_between(
     books: Books, universe: str, ends: Sequence[str]
 ) -> tuple[list[Checked], list[str]]:
-    """Departures of these to it that it has not answered; and those on which too much depends."""
+    """Departures of these to it that it has not answered; and those that are damaged here, or on
+    which too much depends."""
 
     def question(ends: Sequence[str], _: Books, lines: Lines) -> list[Checked]:
         return [one for end in ends for one in unanswered(universe, end, lines)]
 
-    too_long = list[str]()
-    return await books.ask_each(ends, question, too_long=too_long), too_long
+    damaged, too_long = list[tuple[str, Corrupt]](), list[str]()
+    departures = await books.ask_each(ends, question, damaged, too_long)
+    return departures, [*(end for end, _ in damaged), *too_long]
 
 
 @dataclass(frozen=True, slots=True)

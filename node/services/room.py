@@ -86,7 +86,8 @@ async def _coming_to(books: Books, target: str, passages: Mapping[str, Passage])
     """Who is under way to it unanswered, as far as is held.
 
     Through one passage as many as an honest gate sends: what others make up keeps nobody here. As
-    many may be who come from where too much depends on what others answered.
+    many may be who come from what is damaged here, or from where too much depends on what others
+    answered.
     """
     ends = {end for one in passages.values() for end in one.proposed.ends[:2]} - {target}
     coming, unread = await open_between(books, target, sorted(ends))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from storage.listings import ListedRow
 from tests.node.services.test_cost_of_a_look import comes_through
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_room import ANSWERS, goes, joined, places_free
-from tests.node.services.test_rotted_gates import away
+from tests.node.services.test_rotted_gates import away, rots
 from tests.node.services.test_travel import Person, opened
 from tests.registry.attested import CAROL_DID
 from tests.storage.people import NOW_US
@@ -96,6 +97,31 @@ async def test_who_is_sent_to_a_full_universe_is_counted_with_all_others_however
         await bob.gates.send(passage, reef, bytes([8]) * 16, who, 2)
     monkeypatch.setattr(room, "VALUES_MAX", most + UNDER_WAY + 1)
     assert (await bob.gates.send(passage, reef, bytes([8]) * 16, who, 2)).is_new
+
+
+async def test_who_is_sent_to_a_full_universe_is_counted_with_all_who_may_come_from_a_damaged_one(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It has no passage with the universe that sends, and stops nobody who leaves that."""
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow = alice.universe("universe:meadow")
+    said = Said(
+        source=await alice.makes("universe:glade"), target=meadow, type="bridge", stability=100,
+        maintained_us=NOW_US, arrivals="accept",
+    )  # fmt: skip
+    await create_passage(alice.ferry, "passage:3", Words("Near"), said)
+    await alice.gates.take_gate(alice.universe("universe:glade"))
+    await bob.hears(alice)
+    rots(tmp_path / "bob", "universe:glade")
+    most = room.VALUES_MAX - await places_free(bob, meadow) + ANSWERS
+    monkeypatch.setattr(room, "VALUES_MAX", most + UNDER_WAY)
+    with pytest.raises(CannotTravel, match=r"meadow is full: .* 3 more receipts, and 3 are"):
+        await goes(bob, passage, 8, "universe:reef")
+    monkeypatch.setattr(room, "VALUES_MAX", most + UNDER_WAY + 1)
+    assert (await goes(bob, passage, 8, "universe:reef")).is_new
+    monkeypatch.setattr(room, "VALUES_MAX", most + 3 * UNDER_WAY)
+    assert (await goes(bob, passage, 9, "universe:reef")).is_new, "however many are under way"
 
 
 async def test_however_many_passages_the_owner_of_a_universe_made_so_many_are_looked_up(
