@@ -1,12 +1,19 @@
 """Text for people: safe to show on a terminal, in units they know."""
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 
 def printable(text: str) -> str:
     """The text with controls, escapes and direction marks spelled out, on one line."""
     return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)
+
+
+def undo_command(record: str, namespace: str | None) -> str:
+    """By which whoever may write there shows a deleted record again; None: in commons."""
+    where = "" if namespace is None else f" --namespace {quote(namespace)}"
+    return f"panspermia delete {quote(record)} --undo{where}"
 
 
 def size_text(size_bytes: int) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 
 import click
 
 from node.client import with_query
 from node.commands.console import IN_NAMESPACE, may_ask, node, print_json, say, wants_json
 from node.commands.secrets import PASSPHRASE_FILE, with_passphrase
-from node.text import printable, size_text
+from node.text import printable, size_text, undo_command
 
 
 @click.command("delete")
@@ -53,5 +52,5 @@ def delete_command(
         return say(f"{shown} is back")
     if for_good:
         return say(f"let {shown} go for good: {size_text(answer['bytes_freed'])} here")
-    undone = printable(f"panspermia delete {quote(name)} --undo")
+    undone = printable(undo_command(name, namespace))
     return say(f"deleted {shown}; `{undone}` brings it back")

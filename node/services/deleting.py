@@ -6,7 +6,6 @@ go at its next `gc`.
 """
 
 from dataclasses import dataclass
-from shlex import quote
 
 from crdt.change import DocumentId
 from crdt.did import encode_did_key
@@ -19,6 +18,7 @@ from node.services.records import record_meant, record_text
 from node.services.revoking import Planned, carry_out
 from node.services.roots import Root, roots_in
 from node.services.signers import Signers
+from node.text import undo_command
 from registry.deletion import delete, is_deleted, undelete
 from registry.module import CLASS, KIND
 from storage.dropping import Dropped
@@ -98,9 +98,8 @@ async def was_deleted(store: Store, document: DocumentId) -> bool:
 
 def undo_text(document: DocumentId) -> str:
     """The command by which whoever may write there shows it again."""
-    record, place = quote(record_text(document)), document.namespace
-    where = "" if place == COMMONS else f" --namespace {quote(place_text(place))}"
-    return f"panspermia delete {record} --undo{where}"
+    place = None if document.namespace == COMMONS else place_text(document.namespace)
+    return undo_command(record_text(document), place)
 
 
 async def _root_of(by: Deleter, document: DocumentId, passphrase: str | None) -> Root:
