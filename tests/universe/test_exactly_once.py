@@ -189,7 +189,8 @@ class Gates(RuleBasedStateMachine):
 
     @rule(universe=universes, data=st.data())
     def go_back_to_an_older_home(self, universe: str, data: st.DataObject) -> None:
-        """What was signed last was answered, and it hears all that others say of themselves."""
+        """What was signed last was answered, and it hears all that others say of themselves. Of
+        what an other one lost itself not the last copy goes with it: of that nothing tells."""
         node = self.nodes[universe]
         chain = [one for one in node.receipts.values() if one.receipt.universe == universe]
         last = max(chain, key=lambda one: one.receipt.seq, default=None)
@@ -197,6 +198,11 @@ class Gates(RuleBasedStateMachine):
             one.receipt.answers for name in HONEST if name != universe
             for one in self.nodes[name].receipts.values() if one.receipt.universe == name
         }  # fmt: skip
+        others = [each for name, each in self.nodes.items() if name != universe]
+        beside = {id for each in others for id in each.receipts}
+        alone = [one for id, one in node.receipts.items() if id not in beside]
+        if any(one.receipt.universe != universe for one in alone):
+            return
         if last is None or last.id not in answered or node.missing():
             return
         copies = self.copies[universe]
