@@ -147,10 +147,20 @@ async def private_namers(write: Writing, blobs: Iterable[bytes]) -> PrivateNamer
     return [(number, blob, await _in_private(write, blob)) for number, blob in rows]
 
 
+async def names_as_own(view: Reading, author: bytes) -> bool:
+    """Whether it is an author of this node's."""
+    row = await view.row("SELECT 1 FROM followed WHERE author = ? AND is_own", (author,))
+    return row is not None
+
+
 async def note_private(write: Writing, before: PrivateNamers) -> None:
-    """Of what nobody names in private any more: who did. Until `gc` nothing else would say it."""
+    """Of what nobody names in private any more, or an author of this node's does not: who did.
+    Until `gc` nothing else would say it, and whoever else names it may have learned no more than
+    its id."""
     for number, blob, authors in before:
-        if authors and not await _in_private(write, blob):
+        left = await _in_private(write, blob) if authors else []
+        gone = [one for one in authors if one not in left]
+        if authors and (not left or any([await names_as_own(write, one) for one in gone])):
             await write.run_many(
                 "INSERT INTO blob_namer VALUES (?, ?)", ((number, author) for author in authors)
             )

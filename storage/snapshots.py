@@ -17,7 +17,7 @@ from storage.contested import is_contested
 from storage.database import Reading, Row, Writing
 from storage.listing import EventRow, Listing, Parts, SnapshotRow
 from storage.materialise import Built
-from storage.namers import UNCOUNTED, note_private, private_namers
+from storage.namers import UNCOUNTED, names_as_own, note_private, private_namers
 from storage.part import Part, in_bounds
 from storage.said import said_by, said_in
 from storage.unshown import raws_within, uncounted_of
@@ -317,10 +317,11 @@ async def _unname_blobs(
             return
         said = [blob.hex() for blob in await workers.run(said_by, listing)]
         await write.run(f"UPDATE blob_use SET size = NULL {gone}", (number, _listed(also)))
-        if one.work.document.namespace == COMMONS:
+        namespace, author = one.work.document.namespace, one.work.document.subspace
+        if namespace == COMMONS:
             uncounted = f"UPDATE blob_use SET at_us = {UNCOUNTED} {_GONE}"
             await write.run(uncounted, (number, _listed(said)))
-        if not await _is_own(write, one) or is_contested(one.work, one.left_out):
+        if not await names_as_own(write, author) or is_contested(one.work, one.left_out):
             return
         raws = await raws_within(write, one.work, uncounted_of(one), LOOKED_AT_BYTES_MAX)
         if raws is None:
@@ -332,11 +333,6 @@ async def _unname_blobs(
         before = await private_namers(write, (blob for (blob,) in rows))
         await write.run(f"DELETE FROM blob_use {_GONE}", (number, _listed(also)))
         await note_private(write, before)
-
-
-async def _is_own(view: Reading, one: Built) -> bool:
-    sql = "SELECT 1 FROM followed WHERE author = ? AND is_own"
-    return await view.row(sql, (one.work.document.subspace,)) is not None
 
 
 _GONE: Final = (

@@ -43,7 +43,7 @@ from storage.materialise import (
     judge,
     projected,
 )
-from storage.namers import UNCOUNTED
+from storage.namers import UNCOUNTED, names_as_own
 from storage.said import said_by, said_in
 
 PAYLOADS: Final = f"SELECT payload FROM entry WHERE substr(id, 1, {ITEM_ID_BYTES}) IN (*)"
@@ -98,8 +98,11 @@ async def _mark(write: Writing, one: Built, materialiser: Materialiser, *, is_an
     (`storage.namers`), until it counts again. Of what cannot be read it is not known."""
     work, fell = one.work, fallen(one.left_out)
     closes, opens = bool(fell if is_anew else fell & work.counted), bool(work.fell & _counts(one))
-    # In private it stays with whoever may read it there: others may name the same blob with it.
-    if work.document.namespace != COMMONS or not (closes or opens):
+    if not (closes or opens):
+        return
+    # Others' private records show it to who may read it there: somebody may name it beside them.
+    namespace, author = work.document.namespace, work.document.subspace
+    if namespace != COMMONS and not await names_as_own(write, author):
         return
     row = await _row_of(one, materialiser)
     if row.listing is None and one.changes:

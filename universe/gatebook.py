@@ -159,8 +159,8 @@ def put_receipts(
 
     `returned`: departures whose travellers are back by these. That they were called back is dropped
     with it, so that there is room for the return wherever there was for the call, however full.
-    Raises `CannotTravel` where their numbers are taken in their epoch, as something was written
-    meanwhile, and where the universe is full (`gate-full`).
+    Raises `CannotTravel` where their numbers are taken by that gate or in a newer epoch, as
+    something was written meanwhile, and where the universe is full (`gate-full`).
     """
     entries = [(check_receipt(one), encode_signed(one)) for one in signed]
     is_begun = any(one.receipt.kind == DEPARTURE for one, _ in entries)
@@ -179,8 +179,9 @@ def put_receipts(
             number = f"{one.receipt.seq:08x}"
             key = f"{number}-{one.id.hex()[:ID_DIGITS]}"
             others = (editor.get((ROOT, other)) for other in taken[number] if other != key)
-            # An older epoch's may be lost, or of a branch that fell: the next epoch gives it again.
-            if one.receipt.epoch in map(_epoch_said, others):
+            # An older epoch's may be lost, or of a branch that fell, and a gate beside this one is
+            # none: their numbers are given again. Of a newer epoch this gate had not heard.
+            if any(_is_before(one.receipt, other) for other in others):
                 detail = f"the number {one.receipt.seq} was given to another receipt meanwhile"
                 raise CannotTravel(detail, "number-taken")
             if editor.get((ROOT, key)) != data:
@@ -244,12 +245,16 @@ def _departure_of(key: str) -> bytes | None:
     return id if len(id) == DIGEST_BYTES and key == f"{RECALL}{id.hex()}" else None
 
 
-def _epoch_said(data: object) -> int | None:
-    """By a receipt; nothing of it is verified."""
+def _is_before(one: Receipt, data: object) -> bool:
+    """Whether this receipt of the same number has it for good, for a gate that signs `one`; nothing
+    of it is verified."""
     try:
-        return decode_receipt(decode_signed(data).statement).epoch if type(data) is bytes else None
+        held = decode_receipt(decode_signed(data).statement) if type(data) is bytes else None
     except InvalidStatement:
-        return None
+        return False
+    if held is None or held.epoch < one.epoch:
+        return False
+    return held.epoch > one.epoch or held.gate == one.gate
 
 
 def _read(data: bytes, is_hand_over: bool) -> Checked | CheckedHandOver | None:

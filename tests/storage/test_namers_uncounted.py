@@ -10,7 +10,7 @@ from crdt.blob import BlobId
 from crdt.capability import WRITE, Capability, encode_capability
 from crdt.change import DocumentId, Signer, log_of
 from crdt.document import Editor
-from crdt.keys import COMMONS, AuthorKey
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from crdt.path import AUTHORITY
 from crdt.statement import Revoke, Unrevoke
 from registry.deletion import delete
@@ -21,7 +21,17 @@ from tests.storage.test_authority import LOG, ROOT
 from tests.storage.test_carried import PHONE, begun, here, kept, synced
 from tests.storage.test_carried import phone as phone
 from tests.storage.test_let_go_beside import went_on
-from tests.storage.test_namers import BLOB, DATA, MEADOW, fetch, given, hear, in_communal, names
+from tests.storage.test_namers import (
+    BLOB,
+    DATA,
+    MALLORY,
+    MEADOW,
+    fetch,
+    given,
+    hear,
+    in_communal,
+    names,
+)
 from tests.storage.test_namers import alices as alices
 from tests.storage.test_snapshots import MAIN, created, keeps, taken
 from tests.storage.test_snapshots import store as store
@@ -31,6 +41,7 @@ from universe import parts
 from universe.record import drop_snapshots
 
 FELL = 20
+OAK = NamespaceKey(bytes([4]) * 32)
 AUTHOR = AuthorKey(ALICE.root.public)
 PRIVATE_LOG = log_of(MEADOW, AUTHOR, AUTHORITY)
 PRIVATE_ROOT = Signer(
@@ -256,6 +267,40 @@ async def test_nor_does_what_a_private_record_had_in_an_earlier_version(alices: 
     await alices.commit(module, named("it", blob=other.hex()), hand)
     assert await alices.has_blob(BLOB)
     assert not await alices.may_read_blob(BLOB, STRANGER)
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+async def test_whoever_learned_its_id_is_not_given_what_its_author_let_go(
+    alices: Store, is_noted: bool
+) -> None:
+    """Mallory names it in her meadow, and in commons once its author does not."""
+    await alices.put_blob(DATA)
+    other = await alices.put_blob(b"other")
+    module, hand = ALICE.document("io.x.clock", namespace=OAK), in_communal(ALICE, OAK)
+    await alices.commit(module, named("it", blob=BLOB.hex()), hand)
+    if not is_noted:
+        await alices.forget_namers()
+    await hear(alices, names(MALLORY, MEADOW, "io.mallory.clock"))
+    await alices.commit(module, named("it", blob=other.hex()), hand)
+    await hear(alices, names(MALLORY, COMMONS, "io.mallory.other"))
+    assert await alices.has_blob(BLOB)
+    for claims in (STRANGER, OF_MEADOW):
+        assert not await alices.may_read_blob(BLOB, claims)
+
+
+async def test_a_stolen_device_opens_nothing_of_hers_in_another_private_place_either(
+    new: Store,
+) -> None:
+    blob = await new.put_blob(STATE)
+    hand = in_communal(ALICE, OAK)
+    await new.commit(replace(SECRET, namespace=OAK), created(), hand)
+    await new.commit(replace(SECRET, namespace=OAK), keeps(taken(1, blob)), hand)
+    await new.commit(SECRET, created(), in_communal(ALICE, MEADOW))
+    await new.commit(SECRET, keeps(taken(FELL, blob, who=PHONE)), in_communal(PHONE, MEADOW))
+    assert await new.may_read_blob(blob, OF_MEADOW)
+    await new.declare(Revoke(PHONE.signer.device.public), PRIVATE_LOG, PRIVATE_ROOT)
+    assert not await new.may_read_blob(blob, OF_MEADOW)
+    assert await new.may_read_blob(blob, [*STRANGER, (OAK, Area())])
 
 
 async def lets_go_in_private(home: Store) -> None:

@@ -1,0 +1,92 @@
+"""Numbers of receipts where two devices had the gate: which are given again, and which never."""
+
+import io
+import os
+from collections.abc import Callable
+
+import pytest
+
+from crdt.document import Editor
+from node.home import Home
+from node.identity import load_or_create
+from node.projection import project
+from node.services.passages import Ferry, passage_called
+from node.services.passengers import Passenger
+from node.services.restore import restore
+from node.services.travel import Gatekeeper
+from registry.errors import CannotTravel
+from storage.store import open_store
+from tests.node.services.test_restored_gates import HEN, PASSPHRASE, World
+from tests.node.services.test_restored_gates import world as world
+from tests.node.services.test_travel import FOX, Person, opened
+from tests.storage.people import NOW_US
+
+
+async def put_back(world: World, backup: bytes, name: str) -> Person:
+    """The same person on another device, as of the backup."""
+    home = Home(world.path / name)
+    await restore(
+        home, io.BytesIO(backup), len(backup), PASSPHRASE,
+        entropy=os.urandom, clock_us=lambda: NOW_US, progress=lambda done, total: None,
+    )  # fmt: skip
+    identity = load_or_create(home, os.urandom)
+    store = await world.stack.enter_async_context(
+        open_store(home.database, project=project, clock_us=lambda: NOW_US)
+    )
+    return Person(Ferry(store, identity, lambda: NOW_US))
+
+
+@pytest.mark.parametrize("sent", [(1, 3), (3, 1)])
+async def test_of_two_that_took_the_gate_apart_the_one_that_stands_goes_on(
+    world: World, sent: tuple[int, int]
+) -> None:
+    """Also where the other one has given more numbers in that epoch."""
+    alice, bob = world.alice, world.bob
+    passage = (await opened(alice, bob)).name
+    backup = await world.backed_up()
+    meadow = alice.universe("universe:meadow")
+    twins = [await put_back(world, backup, f"twin {number}") for number in range(2)]
+    for number, (twin, count) in enumerate(zip(twins, sent, strict=True)):
+        await twin.hears(bob)
+        assert (await twin.gates.take_gate(meadow, anyway=True)).is_changed
+        leaves = await passage_called(twin.ferry, passage)
+        for place in range(count):
+            hen = Passenger(b"{}", f"hen {number} {place}")
+            await twin.gates.send(leaves, meadow, bytes([10 * number + place]) * 16, hen, 9)
+    for twin, other in (twins, twins[::-1]):
+        await twin.hears(other)
+    whys = list[str]()
+    for number, twin in enumerate(twins):
+        leaves = await passage_called(twin.ferry, passage)
+        for place in range(2):
+            owl = Passenger(b"{}", f"owl {number} {place}")
+            try:
+                await twin.gates.send(leaves, meadow, bytes([99, number, place, 0]) * 4, owl, 9)
+            except CannotTravel as error:
+                whys.append(error.why)
+    assert whys == ["not-the-gate"] * 2
+
+
+async def test_what_is_signed_while_the_gate_is_taken_elsewhere_is_not_said_to_have_left(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hand-over and its first receipt come between what was read and what is written."""
+    alice, bob = world.alice, world.bob
+    passage = await opened(alice, bob)
+    again = await world.restored(await world.backed_up())
+    meadow = alice.universe("universe:meadow")
+    for other in (bob, alice):
+        await again.hears(other)
+    assert (await again.gates.take_gate(meadow)).is_changed
+    leaves = await passage_called(again.ferry, passage.name)
+    await again.gates.send(leaves, meadow, bytes([5]) * 16, HEN, 9)
+    written = Gatekeeper._write  # pyright: ignore[reportPrivateUsage] -- what comes meanwhile
+
+    async def late(self: Gatekeeper, universe: str, edit: Callable[[Editor], None]) -> None:
+        await alice.hears(again)
+        await written(self, universe, edit)
+
+    monkeypatch.setattr(Gatekeeper, "_write", late)
+    with pytest.raises(CannotTravel) as refused:
+        await alice.gates.send(passage, meadow, bytes([6]) * 16, FOX, 9)
+    assert refused.value.why == "number-taken"
