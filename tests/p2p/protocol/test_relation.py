@@ -79,10 +79,17 @@ def test_under_a_few_pages_of_many_too(seed: int, first_page: int) -> None:
     numbers = sorted(random.sample(range(1, 8_000), 400))
     own = build_content_manifest(changed(random, old, numbers))
     window = part(own, min(first_page, own.parsed.page_count - 1), 2)
-    relation = relation_of(window, whole, pages_max=9)
     start = own.parsed.page_starts[window.first_page]
+    hashes = own.parsed.page_hashes[window.first_page :][: len(window.pages)]
+    if {*hashes} <= {*whole.parsed.page_hashes}:  # a short last one may have nothing new in it
+        assert not any(start < number < window.chunk_end for number in numbers)
+        assert [*relate_chunks(window, whole.parsed, 9)] == []
+        return
+    relation = relation_of(window, whole, pages_max=9)
+    # Where pages of the two begin at other chunks, the last of them may lie in the base's next one.
+    known = min(window.chunk_end, relation.base_first + len(relation.offsets) - 1)
     for number in numbers:
-        if start < number < window.chunk_end:
+        if start < number < known:
             assert covers(relation, number, number), (number, start)
         elif number < start:
             assert relation.base_of(number, 1) is None
