@@ -67,6 +67,20 @@ async def of_the_phone(phone: Store, old: set[bytes]) -> list[SignedEntry]:
     return sorted(fresh, key=lambda one: -check_entry(one, CapabilityCache()).seq)
 
 
+async def waiting(new: Store, phone: Store) -> tuple[list[BlobId], SignedEntry]:
+    """Four states, and two that the phone kept, of which the last one is here and waits for the
+    first: that entry."""
+    blobs = await begun(new)
+    await synced(new, phone)
+    old = {one.id for one in await all_of(phone)}
+    for tick in (FELL, FELL + 1):
+        blobs.append(await new.put_blob(os.urandom(2_000)))
+        await kept(phone, tick, blobs[-1], PHONE)
+    last, first = await of_the_phone(phone, old)
+    await new.receive([last], source="alice")
+    return blobs, first
+
+
 async def test_what_is_let_go_beside_what_fell_goes(new: Store, phone: Store) -> None:
     blobs = await revoked(new, phone)
     await let_go(new, 0)
@@ -215,18 +229,11 @@ async def test_what_is_let_go_stays_while_a_branch_waits_that_ends_one_act_later
 
 
 async def test_what_is_let_go_beside_what_waits_goes(new: Store, phone: Store) -> None:
-    blobs = await begun(new)
-    await synced(new, phone)
-    old = {one.id for one in await all_of(phone)}
-    late = [await new.put_blob(os.urandom(2_000)) for _ in range(2)]
-    for tick, blob in enumerate(late, FELL):
-        await kept(phone, tick, blob, PHONE)
-    last, first = await of_the_phone(phone, old)
-    await new.receive([last], source="alice")
+    blobs, first = await waiting(new, phone)
     await let_go(new, 0)
     assert await new.has_blob(blobs[1])
     await new.receive([first], source="alice")
-    assert await here(new, [*blobs, *late]) == [False, *[True] * 5]
+    assert await here(new, blobs) == [False, *[True] * 5]
 
 
 async def test_what_was_signed_again_does_not_keep_what_is_let_go(new: Store) -> None:
@@ -294,18 +301,11 @@ async def test_what_waited_until_the_next_epoch_kept_nothing_but_its_own(
     new: Store, phone: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshots, "LOOKED_AT_BYTES_MAX", 0)
-    blobs = await begun(new)
-    await synced(new, phone)
-    old = {one.id for one in await all_of(phone)}
-    late = [await new.put_blob(os.urandom(2_000)) for _ in range(2)]
-    for tick, blob in enumerate(late, FELL):
-        await kept(phone, tick, blob, PHONE)
-    last, first = await of_the_phone(phone, old)
-    await new.receive([last], source="alice")
+    blobs, first = await waiting(new, phone)
     await let_go(new, 0)
     await went_on(new, monkeypatch)
     await new.receive([first], source="alice")
-    assert await here(new, [*blobs, *late]) == [False, *[True] * 5]
+    assert await here(new, blobs) == [False, *[True] * 5]
 
 
 async def test_what_fell_with_what_let_it_go_stays_in_an_old_epoch(

@@ -1,39 +1,17 @@
 """Numbers of receipts where two devices had the gate: which are given again, and which never."""
 
-import io
-import os
 from collections.abc import Callable
 
 import pytest
 
 from crdt.document import Editor
-from node.home import Home
-from node.identity import load_or_create
-from node.projection import project
-from node.services.passages import Ferry, passage_called
+from node.services.passages import passage_called
 from node.services.passengers import Passenger
-from node.services.restore import restore
 from node.services.travel import Gatekeeper
 from registry.errors import CannotTravel
-from storage.store import open_store
-from tests.node.services.test_restored_gates import HEN, PASSPHRASE, World
+from tests.node.services.test_restored_gates import HEN, World
 from tests.node.services.test_restored_gates import world as world
-from tests.node.services.test_travel import FOX, Person, opened
-from tests.storage.people import NOW_US
-
-
-async def put_back(world: World, backup: bytes, name: str) -> Person:
-    """The same person on another device, as of the backup."""
-    home = Home(world.path / name)
-    await restore(
-        home, io.BytesIO(backup), len(backup), PASSPHRASE,
-        entropy=os.urandom, clock_us=lambda: NOW_US, progress=lambda done, total: None,
-    )  # fmt: skip
-    identity = load_or_create(home, os.urandom)
-    store = await world.stack.enter_async_context(
-        open_store(home.database, project=project, clock_us=lambda: NOW_US)
-    )
-    return Person(Ferry(store, identity, lambda: NOW_US))
+from tests.node.services.test_travel import FOX, opened
 
 
 @pytest.mark.parametrize("sent", [(1, 3), (3, 1)])
@@ -45,7 +23,7 @@ async def test_of_two_that_took_the_gate_apart_the_one_that_stands_goes_on(
     passage = (await opened(alice, bob)).name
     backup = await world.backed_up()
     meadow = alice.universe("universe:meadow")
-    twins = [await put_back(world, backup, f"twin {number}") for number in range(2)]
+    twins = [await world.restored(backup, f"twin {number}") for number in range(2)]
     for number, (twin, count) in enumerate(zip(twins, sent, strict=True)):
         await twin.hears(bob)
         assert (await twin.gates.take_gate(meadow, anyway=True)).is_changed

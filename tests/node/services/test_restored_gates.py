@@ -53,9 +53,9 @@ class World:
         backup = await prepare_backup(keeper, PASSPHRASE, 1, is_everything=False)
         return b"".join([piece async for piece in backup_pieces(keeper, backup)])
 
-    async def restored(self, data: bytes) -> Person:
+    async def restored(self, data: bytes, name: str = "restored") -> Person:
         """alice again, as she was, with a device of its own; it knows nothing of bob yet."""
-        home = Home(self.path / "restored")
+        home = Home(self.path / name)
         await restore(
             home, io.BytesIO(data), len(data), PASSPHRASE,
             entropy=os.urandom, clock_us=lambda: NOW_US, progress=lambda done, total: None,
