@@ -26,6 +26,9 @@ __all__ = ["game"]
 pytestmark = [pytest.mark.nodes, pytest.mark.registry]
 
 DEADLINE_S = 60.0
+MISDIRECTED = 421
+"""`fetch` sends what is answered so once more by itself, on another connection (Fetch standard,
+HTTP-network-or-cache fetch): a server may hear that after the next try."""
 BEGIN = """
 import fs from "node:fs/promises";
 import path from "node:path";
@@ -76,7 +79,10 @@ def test_what_becomes_of_a_save_by_what_the_node_answers(game: Path, tmp_path: P
         said, heard = rows[str(number)], [one for one in told.heard if one.start == str(number)]
         is_refused = ending == REFUSED
         assert (said["sent"], said["refused"]) == (not is_refused, is_refused), (status, code)
-        assert len(heard) == (1 if ending in (SENT, REFUSED) else 3), (status, code)
+        if status == MISDIRECTED:
+            assert len(heard) >= 3
+        else:
+            assert len(heard) == (1 if ending in (SENT, REFUSED) else 3), (status, code)
         assert len({one.key for one in heard}) == 1
         if is_refused:
             why = "it is so" if code else f"status {status}: no JSON"
