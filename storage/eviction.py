@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from crdt.capability import CapabilityCache
 from crdt.change import DocumentId, log_of
 from crdt.entry import decode_entry
-from crdt.keys import NamespaceKey
+from crdt.keys import COMMONS, NamespaceKey
 from crdt.order import ITEM_ID_BYTES, order_key
 from crdt.path import CLASSES
 from crdt.statement import RECORDS, is_statement_class
@@ -21,6 +21,8 @@ from storage.authorities import SELF
 from storage.claim import Claim, claim_of
 from storage.database import Reading, Writing
 from storage.documents import SAME_RECORD, same_record
+from storage.items import namespace_number
+from storage.namers import note_private, private_namers
 from storage.statements import hashes
 from storage.usage import AUTHOR_PREFIX_BYTES, followed, release
 from storage.waiting import document_key
@@ -118,6 +120,7 @@ async def evict(write: Writing, documents: Sequence[int], *, is_for_room: bool) 
         numbers,
     )
     await _let_logs_return(write, numbers)
+    named = await private_namers(write, await _named_in_private(write, numbers))
     freed = await release(write, documents)
     rated: set[Rated] = {
         tuple(row)
@@ -136,6 +139,7 @@ async def evict(write: Writing, documents: Sequence[int], *, is_for_room: bool) 
     for table in ("left_out", "listing", "rating", "attestation", "stale", "entry"):
         await write.run(f"DELETE FROM {table} WHERE document {these}", numbers)
     await write.run(f"DELETE FROM document WHERE number {these}", numbers)
+    await note_private(write, named)
     for table, column in (("capability_key", "capability"), ("capability", "number")):
         await write.run_many(
             f"DELETE FROM {table} WHERE {column} = ?1"
@@ -148,6 +152,17 @@ async def evict(write: Writing, documents: Sequence[int], *, is_for_room: bool) 
         "INSERT OR REPLACE INTO outbox (document) SELECT value FROM json_each(?1)", numbers
     )
     return entries, freed
+
+
+async def _named_in_private(write: Writing, numbers: Sequence[object]) -> list[bytes]:
+    """Blobs: until `gc` their bytes stay, and nothing else will say that they are private."""
+    commons = await namespace_number(write, COMMONS)
+    rows = await write.rows(
+        "SELECT DISTINCT u.blob FROM json_each(?1) j JOIN blob_use u ON u.document = j.value"
+        " WHERE u.namespace <> ?2",
+        (*numbers, commons),
+    )
+    return [blob for (blob,) in rows]
 
 
 async def _let_logs_return(write: Writing, numbers: Sequence[object]) -> None:

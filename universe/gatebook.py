@@ -153,19 +153,26 @@ def travelling_blobs(
 
 
 def put_receipts(
-    signed: Iterable[Signed], *, now_us: int, returned: Collection[bytes] = ()
+    signed: Iterable[Signed],
+    *,
+    now_us: int,
+    returned: Collection[bytes] = (),
+    hand_over: bytes | None = None,
 ) -> Edit:
     """Write these down, all of them in one change.
 
+    `hand_over`: id of that by which this gate signs; None where nobody can hand it over meanwhile.
     `returned`: departures whose travellers are back by these. That they were called back is dropped
     with it, so that there is room for the return wherever there was for the call, however full.
-    Raises `CannotTravel` where their numbers are taken by that gate or in a newer epoch, as
+    Raises `CannotTravel` where the gate was handed over or their numbers are taken by it, as
     something was written meanwhile, and where the universe is full (`gate-full`).
     """
     entries = [(check_receipt(one), encode_signed(one)) for one in signed]
     is_begun = any(one.receipt.kind == DEPARTURE for one, _ in entries)
 
     def edit(editor: Editor) -> None:
+        if hand_over is not None and _is_followed(editor, hand_over, entries[0][0]):
+            raise CannotTravel("another device took the gate meanwhile", "number-taken")
         calls = [f"{RECALL}{one.hex()}" for one in returned]
         calls = [key for key in calls if editor.get((ROOT, key)) is not None]
         for key in calls:
@@ -179,9 +186,9 @@ def put_receipts(
             number = f"{one.receipt.seq:08x}"
             key = f"{number}-{one.id.hex()[:ID_DIGITS]}"
             others = (editor.get((ROOT, other)) for other in taken[number] if other != key)
-            # An older epoch's may be lost, or of a branch that fell, and a gate beside this one is
-            # none: their numbers are given again. Of a newer epoch this gate had not heard.
-            if any(_is_before(one.receipt, other) for other in others):
+            # Of another epoch they may be lost, or of a branch that fell, and a gate beside this one
+            # is none: their numbers are given again.
+            if (one.receipt.epoch, one.receipt.gate) in map(_by_whom, others):
                 detail = f"the number {one.receipt.seq} was given to another receipt meanwhile"
                 raise CannotTravel(detail, "number-taken")
             if editor.get((ROOT, key)) != data:
@@ -245,16 +252,22 @@ def _departure_of(key: str) -> bytes | None:
     return id if len(id) == DIGEST_BYTES and key == f"{RECALL}{id.hex()}" else None
 
 
-def _is_before(one: Receipt, data: object) -> bool:
-    """Whether this receipt of the same number has it for good, for a gate that signs `one`; nothing
-    of it is verified."""
+def _is_followed(editor: Editor, hand_over: bytes, one: Checked) -> bool:
+    """Whether the gate that signed this by that hand-over has handed over."""
+    next_one = (one.receipt.universe, one.receipt.epoch + 1, hand_over)
+    held = [editor.get((ROOT, key)) for key in editor.keys((ROOT,)) if key.startswith(EPOCH)]
+    said = [_read(data, is_hand_over=True) for data in held if type(data) is bytes]
+    later = [one.hand_over for one in said if isinstance(one, CheckedHandOver)]
+    return next_one in [(one.universe, one.epoch, one.before) for one in later]
+
+
+def _by_whom(data: object) -> tuple[int, bytes] | None:
+    """(epoch, gate) of a receipt; nothing of it is verified."""
     try:
         held = decode_receipt(decode_signed(data).statement) if type(data) is bytes else None
     except InvalidStatement:
-        return False
-    if held is None or held.epoch < one.epoch:
-        return False
-    return held.epoch > one.epoch or held.gate == one.gate
+        return None
+    return None if held is None else (held.epoch, held.gate)
 
 
 def _read(data: bytes, is_hand_over: bool) -> Checked | CheckedHandOver | None:

@@ -357,7 +357,9 @@ class Gatekeeper:
         if not receipts:
             return []
         signed = [sign_receipt(one, self.by.identity.device) for one in receipts]
-        edit = put_receipts(signed, now_us=self.by.clock_us(), returned=returned)
+        gate = (await books.ask(lambda lines: lines[universe])).gate
+        by = gate and gate.id
+        edit = put_receipts(signed, now_us=self.by.clock_us(), returned=returned, hand_over=by)
         await self._write(universe, edit)
         checked = [check_receipt(one) for one in signed]
         books.add(universe, checked)

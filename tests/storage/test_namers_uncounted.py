@@ -12,7 +12,7 @@ from crdt.change import DocumentId, Signer, log_of
 from crdt.document import Editor
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from crdt.path import AUTHORITY
-from crdt.statement import Revoke, Unrevoke
+from crdt.statement import Drop, Revoke, Unrevoke
 from registry.deletion import delete
 from storage.store import Store
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, person
@@ -326,6 +326,30 @@ async def test_nor_does_what_is_deleted_in_private_in_a_restored_home(
         assert not await home.may_read_blob(blob, STRANGER)
         assert not await home.may_know_blob(blob, STRANGER)
         assert await home.may_know_blob(blob, OF_MEADOW)
+
+
+@pytest.mark.parametrize("is_named_beside", [False, True])
+async def test_nor_does_what_goes_for_good_with_its_record_there(
+    store: Store, new: Store, is_named_beside: bool
+) -> None:
+    """Until `gc`, and after it where a stranger's record keeps the bytes."""
+    blob = await store.put_blob(STATE)
+    await kept_in_private(store, blob)
+    await restored(store, new)
+    await new.forget_namers()
+    if is_named_beside:
+        hers = replace(MAIN, subspace=AuthorKey(MALLORY.root.public))
+        state = keeps(taken(3, blob, who=MALLORY))
+        assert (await new.receive(MALLORY.writes(hers, created(), state), source="peer")).added
+    for document, heads in await new.heads_held(SECRET):
+        await new.declare(Drop(document.encode(), heads), PRIVATE_LOG, PRIVATE_ROOT)
+    assert not await new.may_read_blob(blob, STRANGER)
+    assert (await new.drop()).documents == 1
+    assert await new.has_blob(blob)
+    assert not await new.may_read_blob(blob, STRANGER)
+    await new.gc(grace_us=-1)
+    assert await new.has_blob(blob) == is_named_beside
+    assert not is_named_beside or not await new.may_read_blob(blob, STRANGER)
 
 
 async def kept_in_private(store: Store, *blobs: BlobId) -> None:

@@ -11,7 +11,8 @@ from node.services.travel import Gatekeeper
 from registry.errors import CannotTravel
 from tests.node.services.test_restored_gates import HEN, World
 from tests.node.services.test_restored_gates import world as world
-from tests.node.services.test_travel import FOX, opened
+from tests.node.services.test_travel import FOX, Person, opened
+from universe.receipts import ARRIVAL
 
 
 @pytest.mark.parametrize("sent", [(1, 3), (3, 1)])
@@ -68,3 +69,34 @@ async def test_what_is_signed_while_the_gate_is_taken_elsewhere_is_not_said_to_h
     with pytest.raises(CannotTravel) as refused:
         await alice.gates.send(passage, meadow, bytes([6]) * 16, FOX, 9)
     assert refused.value.why == "number-taken"
+
+
+async def test_what_a_gate_of_a_branch_that_fell_gave_in_a_newer_epoch_holds_up_no_other(
+    world: World,
+) -> None:
+    """One took the gate, another took it from that one, a third apart: whom others answered."""
+    alice, bob = world.alice, world.bob
+    passage = (await opened(alice, bob)).name
+    backup = await world.backed_up()
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    first, after, apart = [await world.restored(backup, name) for name in ("a", "b", "c")]
+    for one in (first, after, apart):
+        await one.hears(bob)
+
+    async def sends(one: Person, who: int) -> int:
+        leaves = await passage_called(one.ferry, passage)
+        hen = Passenger(b"{}", f"hen {who}")
+        sent = await one.gates.send(leaves, meadow, bytes([who]) * 16, hen, 9)
+        return sent.departure.receipt.seq
+
+    assert (await first.gates.take_gate(meadow)).is_changed
+    await after.hears(first)
+    assert (await after.gates.take_gate(meadow)).is_changed
+    assert [await sends(after, who) for who in range(3)] == [1, 2, 3]
+    assert (await apart.gates.take_gate(meadow)).is_changed
+    assert await sends(apart, 3) == 1
+    await bob.hears(apart)
+    assert [one.receipt.kind for one in await bob.gates.answer(reef)] == [ARRIVAL]
+    for other in (bob, first, after):
+        await apart.hears(other)
+    assert [await sends(apart, who) for who in (4, 5, 6)] == [2, 3, 4]
