@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,16 @@ from blake3 import blake3
 from crdt.blob import CHUNK_BYTES, Manifest, chunks_of, manifest_of
 from crdt.digest import payload_digest
 from crdt.keys import AuthorKey
-from storage import packs, prompt, unnamed
+from storage import packs, unnamed
 from storage.blobs import TOUCHED_US
 from storage.database import Database
 from storage.disk_room import DiskRoom
 from storage.errors import OverQuota
+from storage.prompt import SLOW_S, Prompt
 from storage.store import Store, open_store
 from tests.storage.full_disk import largest_file
 from tests.storage.people import NOW_US, project
+from tests.storage.test_prompt import Clock
 from tests.storage.test_unnamed import (
     CHUNKS,
     HASHES,
@@ -35,6 +36,14 @@ from tests.storage.test_unnamed import (
 )
 
 __all__ = ["home"]
+
+
+@pytest.fixture(autouse=True)
+def disk_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A write takes what a test says, else no time: on a busy machine any may take too long."""
+    clock = Clock()
+    monkeypatch.setattr(unnamed, "Prompt", lambda: Prompt(clock))
+    return clock
 
 
 def at_once(store: Store, *indices: int) -> bool:
@@ -239,31 +248,37 @@ async def test_where_blobs_have_their_share_of_the_disk_no_more_is_taken(
 
 
 async def test_after_a_slow_write_the_next_one_is_the_threads(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, monkeypatch: pytest.MonkeyPatch, disk_clock: Clock
 ) -> None:
     async with opened(home) as store:
         await begun(store)
         assert at_once(store, 1)
-        monkeypatch.setattr(prompt, "SLOW_S", -1.0)
-        assert at_once(store, 2)
+        with monkeypatch.context() as busy:
+            slowly(busy, disk_clock, packs.Packs, "append")
+            assert at_once(store, 2)
         assert not at_once(store, 3)
         await add(store, 3)
         assert await store.read_chunks(MANIFEST.id, 0, 4) == CHUNKS[:4]
 
 
 async def test_a_slow_look_at_the_disk_is_a_slow_write(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, monkeypatch: pytest.MonkeyPatch, disk_clock: Clock
 ) -> None:
     async with opened(home) as store:
         await begun(store)
-        real = DiskRoom.left_bytes
-
-        def slow(room: DiskRoom) -> int:
-            time.sleep(2 * prompt.SLOW_S)
-            return real(room)
-
-        monkeypatch.setattr(DiskRoom, "left_bytes", slow)
+        slowly(monkeypatch, disk_clock, DiskRoom, "left_bytes")
         assert [at_once(store, index) for index in (1, 2, 3)] == [True, False, False]
+
+
+def slowly(patch: pytest.MonkeyPatch, clock: Clock, of: type, name: str) -> None:
+    """What is called so takes too long from here on."""
+    real = getattr(of, name)
+
+    def slow(*given: object) -> object:
+        clock.now_s += 2 * SLOW_S
+        return real(*given)
+
+    patch.setattr(of, name, slow)
 
 
 async def test_what_is_kept_for_others_leaves_a_person_the_room(home: Path) -> None:
