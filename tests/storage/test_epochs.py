@@ -304,10 +304,10 @@ async def test_thousands_of_epochs_do_not_slow_down_what_comes_later(store: Stor
     for at in range(1, 2_000, 500):
         batch = [opening(at + n, bytes([n % 256]) * 32) for n in range(500)]
         await store.receive(batch, source="peer mallory")
-    begun = time.perf_counter()
+    begun_s = time.process_time()
     for number in range(2_001, 2_021):
         await store.receive([opening(number, bytes(32))], source="peer mallory")
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun_s < 2
     assert await names(store) == ["epoch 2020"]
     await store.receive([opening(EPOCH_MAX, bytes(32), name="the last")], source="peer mallory")
     assert await names(store) == ["the last"]
