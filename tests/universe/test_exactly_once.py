@@ -228,12 +228,17 @@ class Gates(RuleBasedStateMachine):
         missing = node.missing()
         if not missing or not hand_overs <= node.gates.keys() or self.count >= 200:
             return
+        key = SigningKey.from_seed((self.count + 1).to_bytes(32, "big"))
+        try:
+            said = handed(universe, key, node.lines, anyway=True)
+        except CannotTravel:  # of its own document a hand-over came before what that names
+            assert not node.lines[universe].is_whole
+            return
         self.count += 1
         lost = {id: one for each in self.nodes.values() for id, one in each.receipts.items()
                 if one.receipt.universe == universe and id not in node.receipts}  # fmt: skip
         self.tainted |= {one.receipt.traveller.who for one in (*lost.values(), *missing)}
-        node.key = SigningKey.from_seed(self.count.to_bytes(32, "big"))
-        said = handed(universe, node.key, node.lines, anyway=True)
+        node.key = key
         node.gates[said.id] = said
         node.given_up = given_up_with(missing, node.given_up)
         assert not node.missing()
@@ -358,6 +363,27 @@ def test_each_traveller_is_in_exactly_one_place() -> None:
     run_state_machine_as_test(
         Gates, settings=settings(max_examples=60, stateful_step_count=40, deadline=None)
     )
+
+
+def test_without_what_a_hand_over_names_nobody_goes_on() -> None:
+    """It is not lost: whoever gave the hand-over gives that too."""
+    machine = Gates()
+    old = machine.nodes[MEADOW].copied()
+    machine.send_whoever_is_here(source=MEADOW, to=CAVE)
+    machine.take_a_new_gate(universe=MEADOW)
+    machine.sync(source=MEADOW, to=CAVE)
+    machine.answer(universe=CAVE, verdict=Verdict("accept"), written=2)
+    cave = machine.nodes[CAVE]
+    old.gates |= cave.gates
+    old.receipts |= {id: one for id, one in cave.receipts.items() if one.receipt.universe == CAVE}
+    machine.nodes[MEADOW] = old
+    machine.went_back.add(MEADOW)
+    assert old.missing()
+    gates = dict(old.gates)
+    machine.go_on_without_what_is_lost(universe=MEADOW)
+    assert old.gates == gates
+    machine.sync(source=CAVE, to=MEADOW)
+    assert not old.missing()
 
 
 def test_a_traveller_that_passed_mallory_is_still_in_one_place_once_all_is_known() -> None:
