@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from node.commands.nodes import STOP_S
 from node.home import Home
 from storage.store import open_store
 from tests.node.modules import new_module
@@ -25,8 +26,6 @@ from tests.storage.people import ALICE, NOW_US, named, project
 
 ROOT = Path(__file__).parents[2]
 STREAMS = 50
-# A node stops within a second; a busy machine of two cores gets some more.
-STOPPED_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, how: signal.Signals) -> None:
         for stream in streams:
             assert stream.readline() == b": open\n"
         alice.process.send_signal(how)
-        assert alice.process.wait(STOPPED_S) == 0
+        assert alice.process.wait(STOP_S) == 0
         for stream in streams:
             assert stream.read() == b"\n"
     assert not alice.home.node_file.exists()
@@ -126,7 +125,7 @@ def test_a_life(tmp_path: Path) -> None:
 
         assert alice.ask("POST", "/api/shutdown", {})[0] == 401
         assert alice.ask("POST", "/api/shutdown", {}, token=alice.token())[0] == 200
-        assert alice.process.wait(STOPPED_S) == 0
+        assert alice.process.wait(STOP_S) == 0
 
 
 def test_a_killed_node_starts_again_as_itself(tmp_path: Path) -> None:
@@ -139,7 +138,7 @@ def test_a_killed_node_starts_again_as_itself(tmp_path: Path) -> None:
         assert again.ready["did"] == did
         assert again.ask("GET", "/readyz") == (200, {"status": "ready"})
         again.process.send_signal(signal.SIGTERM)
-        assert again.process.wait(STOPPED_S) == 0
+        assert again.process.wait(STOP_S) == 0
 
 
 @pytest.mark.skipif(os.name != "posix", reason="systemd")
@@ -168,7 +167,7 @@ def test_the_first_start_after_an_update_says_what_it_does(
             assert manager.recv(100) == b"EXTEND_TIMEOUT_USEC=60000000"
             assert manager.recv(100) == b"READY=1"
             alice.process.send_signal(signal.SIGTERM)
-            assert alice.process.wait(STOPPED_S) == 0
+            assert alice.process.wait(STOP_S) == 0
             assert alice.process.stderr
             assert "after an update: 1 of 1" in alice.process.stderr.read()
 
@@ -190,7 +189,7 @@ def test_a_start_that_looks_through_the_snapshots_asks_for_patience(
             assert manager.recv(100) == b"EXTEND_TIMEOUT_USEC=60000000"
             assert manager.recv(100) == b"READY=1"
             alice.process.send_signal(signal.SIGTERM)
-            assert alice.process.wait(STOPPED_S) == 0
+            assert alice.process.wait(STOP_S) == 0
 
 
 def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
@@ -233,7 +232,7 @@ def test_a_disk_that_takes_no_more_is_said_and_stops_nobody(tmp_path: Path) -> N
         assert publish(alice, "alices")[0] == 201
         until(lambda: len(alice.ask("GET", "/api/modules")[1]["modules"]) == 2)
         alice.process.send_signal(signal.SIGTERM)
-        _, said = alice.process.communicate(timeout=10)
+        _, said = alice.process.communicate(timeout=STOP_S)
         assert alice.process.returncode == 0
         assert "Traceback" not in said
 
