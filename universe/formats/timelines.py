@@ -5,7 +5,7 @@
 <folder>/timeline.json      {universeId, snapshots: [{tick, timestamp, day, type, canonEvent?,
                              fileSize, checksum, filename, decayPolicy?}], lastUpdated}
 <folder>/snapshots/<tick>.json.gz
-<folder>/snapshots/canonical/<type>_<day>_<ms>.json.gz
+<folder>/snapshots/canonical/<type>_<day>_<ms>.json.gz     or, of other programs, …<tick>.json.gz
 ```
 The program names files by their tick, and writes over the one that is there: of several entries
 with one name the last one tells what is in the file. So files are what counts; a timeline only
@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
+from registry.fields import TIME_US_MAX
 from registry.formats.errors import InvalidFile, Place
 from registry.plain import as_list, as_map
 from universe.event import Event
@@ -40,8 +41,11 @@ from universe.snapshot import KINDS, Decay
 TIMELINE: Final = "timeline.json"
 SNAPSHOTS: Final = "snapshots"
 ENDINGS: Final = (".json.gz", ".json")
-_BY_TICK: Final = re.compile(r"([0-9]{1,19})\.json(?:\.gz)?")
-_CANONICAL: Final = re.compile(r"canonical/(.*)_([0-9]{1,19})_([0-9]{1,16})\.json(?:\.gz)?")
+_DIGITS: Final = "([0-9]{1,255})"
+"""Of a number in a name, which no disk has longer."""
+_BY_TICK: Final = re.compile(rf"{_DIGITS}\.json(?:\.gz)?")
+_CANONICAL: Final = re.compile(rf"canonical/.*_{_DIGITS}_{_DIGITS}\.json(?:\.gz)?")
+_CANONICAL_BY_TICK: Final = re.compile(rf"canonical/(?:.*[/_])?{_DIGITS}\.json(?:\.gz)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,14 +241,19 @@ def _unlisted(file: str, name: str, report: Report) -> Entry:
     if by_tick := _BY_TICK.fullmatch(meant):
         entry = Entry(-1, int(by_tick[1]), 0, "auto", name)
     elif canonical := _CANONICAL.fullmatch(meant):
-        day, ms = int(canonical[2]), int(canonical[3])
-        entry = Entry(-1, 0, at_of(ms * 1_000), "canonical", name, day)
-        report.tell(About.CLAIM, file, "no timeline says its tick: 0 is taken")
+        day, us = int(canonical[1]), int(canonical[2]) * 1_000
+        entry = Entry(-1, 0, us if us <= TIME_US_MAX else 0, "canonical", name, day)
+    elif by_tick := _CANONICAL_BY_TICK.fullmatch(meant):
+        entry = Entry(-1, int(by_tick[1]), 0, "canonical", name)
     else:
         raise InvalidFile(file, Place(), "no timeline lists it, and its name says no tick")
     if entry.tick > TICK_MAX or (entry.day or 0) > TICK_MAX:
         raise InvalidFile(file, Place(), f"its name says a number beyond {TICK_MAX}")
-    report.tell(About.UNLISTED, file, "no timeline lists it: only its name says its tick")
+    if entry.day is None:
+        report.tell(About.UNLISTED, file, "no timeline lists it: only its name says its tick")
+    else:
+        report.tell(About.UNLISTED, file, "no timeline lists it: only its name says its day")
+        report.tell(About.CLAIM, file, "no timeline says its tick: 0 is taken")
     return entry
 
 

@@ -171,6 +171,66 @@ def test_files_that_no_timeline_lists_are_taken_by_their_names() -> None:
     assert "its name says no tick" in told(plan, About.UNREADABLE)[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "tick", "day"),
+    [
+        ("500.json.gz", 500, None),
+        ("0500.json.gz", 500, None),
+        ("agent%3Aborn_500.json.gz", 500, None),
+        ("2026/500.json.gz", 500, None),
+        ("9223372036854775807.json.gz", (1 << 63) - 1, None),
+        ("birth_500_1768000005000.json.gz", 0, 500),  # as the program names them: of that day
+        ("birth_3_500.json.gz", 0, 3),
+    ],
+)
+def test_a_canonical_state_that_nothing_lists_is_at_the_tick_it_is_called_by(
+    name: str, tick: int, day: int | None
+) -> None:
+    plan = planned(village(MAIN, [], {f"canonical/{name}": state(7)}))
+    (one,) = only(plan).snapshots
+    assert (one.kind, one.tick, one.day) == ("canonical", tick, day)
+    assert len(told(plan, About.UNLISTED)) == 1
+    assert len(told(plan, About.CLAIM)) == (day is not None), "that 0 is taken for its tick"
+    assert not plan.report.refused
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("canonical/9223372036854775808.json.gz", "a number beyond 9223372036854775807"),
+        (f"canonical/{'9' * 60}.json.gz", "a number beyond 9223372036854775807"),
+        (f"{'9' * 60}.json.gz", "a number beyond 9223372036854775807"),
+        (f"canonical/birth_{'9' * 60}_1768000005000.json.gz", "a number beyond"),
+        ("canonical/-500.json.gz", "its name says no tick"),
+        ("canonical/five.json.gz", "its name says no tick"),
+        ("canonical/2026-11-23.json.gz", "its name says no tick"),
+    ],
+)
+def test_what_is_called_by_no_tick_that_can_be_is_told_and_the_others_are_taken(
+    name: str, reason: str
+) -> None:
+    plan = planned(village(MAIN, [entry(1, 1)], {"1.json.gz": state(1), name: state(7)}))
+    assert [one.tick for one in only(plan).snapshots] == [1]
+    (line,) = told(plan, About.UNREADABLE)
+    assert f"snapshots/{name}: " in line
+    assert reason in line
+
+
+def test_a_canonical_state_that_nothing_lists_beside_one_of_its_tick_that_is_listed() -> None:
+    """Other bytes are a state of their own; the same ones are one, which is canonical."""
+    states = {"500.json.gz": state(500), "canonical/500.json.gz": state(500, creatures=4)}
+    plan = planned(village(MAIN, [entry(500, 1)], states))
+    assert sorted((one.tick, one.kind) for one in only(plan).snapshots) == [
+        (500, "auto"),
+        (500, "canonical"),
+    ]
+    plan = planned(village(MAIN, [entry(500, 1)], {**states, "canonical/500.json.gz": state(500)}))
+    (one,) = only(plan).snapshots
+    assert (one.tick, one.kind) == (500, "canonical")
+    assert len(told(plan, About.DUPLICATE)) == 1
+    assert not plan.report.refused
+
+
 def test_a_broken_timeline_loses_no_snapshot() -> None:
     files = village(MAIN, [], {"7.json.gz": state(7)})
     files["universes/universe:main/timeline.json"] = b'{"snapshots": [{"tick": 7,'
