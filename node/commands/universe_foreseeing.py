@@ -45,9 +45,7 @@ class Foreseeing:
             self.by.places[one.id] = COMMONS if wanted == "public" else wanted
             return
         universe = found["universe"]
-        if universe["visibility"] != wanted:
-            detail = f"{one.id} is there already for other readers, and they cannot be changed"
-            raise failed("universe-elsewhere", "It is there already", detail)
+        self.by.refuse_other_readers(one, universe)
         told["state"] = "unchanged"
         told["is_fork"] = self.by.forking.has_begun(one, universe)
         self.foreseen.begin(one.id, self.by.forking.told(one.id))

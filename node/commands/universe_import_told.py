@@ -16,14 +16,19 @@ if TYPE_CHECKING:
 
 TOLD_MAX: Final = 50
 """Of what is wrong, on a screen; in the JSON stand more."""
+NAMED_MAX: Final = 5
+"""Universes in one line."""
 
 
-def planned(one: ImportedUniverse) -> dict[str, Any]:
+def planned(one: ImportedUniverse, visibility: str) -> dict[str, Any]:
+    """`visibility`: who is to read it, where it is not there yet."""
     told: dict[str, Any] = {
         "id": one.id,
         "name": one.name,
         "owner": one.owner,
         "state": "planned",
+        "visibility": visibility,
+        "public_there": one.is_public,
         "events": len(one.events) + len(one.named),
         "new": 0,
         "known": 0,
@@ -86,6 +91,28 @@ def state_text(one: Json) -> str:
     return f"{one['state']}, {one['new']:,} new"
 
 
+def is_narrowed(one: Json) -> bool:
+    """Whether everybody reads it where it comes from, and not here."""
+    return bool(one["public_there"]) and one["visibility"] != "public"
+
+
+def say_narrowed(ids: Sequence[str], report: Json) -> None:
+    """What is private here never becomes public: so a plan says it before, and what helps after."""
+    if not ids:
+        return
+    named = ", ".join(ids[:NAMED_MAX])
+    if (more := len(ids) - NAMED_MAX) > 0:
+        named = f"{named} and {more:,} more"
+    option = "--visibility as-said"
+    if report["dry_run"]:
+        how = f"{option} has it for everybody, for good"
+    else:
+        alone = "" if len(report["universes"]) == 1 else "its folder alone, "
+        how = f"for everybody it takes another id: {alone}{option} --id NEW"
+    said = f"{named}: for everybody where it comes from, and here for you alone; {how}"
+    say(printable(said), fg="yellow")
+
+
 def print_report(report: Json, told: int) -> None:
     rows = (
         (
@@ -109,6 +136,7 @@ def print_report(report: Json, told: int) -> None:
     if ruled := [one["id"] for one in new if one["lets_go"]]:
         why = "brings a rule by which snapshots go with the next ones; --keep-all leaves it out"
         say(printable(f"{', '.join(ruled)}: {why}"), dim=True)
+    say_narrowed([one["id"] for one in new if is_narrowed(one)], report)
     print_beside(report)
     for one in sorted(report["problems"], key=lambda one: not one["left_out"])[:TOLD_MAX]:
         parts = [part for part in (one["file"], one["place"], one["reason"]) if part]

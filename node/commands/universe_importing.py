@@ -41,7 +41,7 @@ class Importing:
         work = Foreseeing(by) if by.is_dry else Making(by)
         with Progress() as bars:
             for one in by.plan.universes:
-                told = planned(one)
+                told = planned(one, by.wanted(one))
                 by.universes.append(told)
                 try:
                     work.begin(one, told)
@@ -90,12 +90,8 @@ class Importing:
         self.by.refuse(wrong, told["id"], "")
         said = self.by.refused[-1]
         if said["code"] in TAKEN:
-            single = (
-                "with --id NEW"
-                if len(self.by.plan.universes) == 1
-                else "its folder alone, --id NEW"
-            )
-            said["detail"] += f"; to import it under another id: {single}"
+            how = self.by.for_it_alone("--id NEW")
+            said["detail"] += f"; to import it under another id: {how}"
         told["state"], told["why"] = "left", said["detail"]
 
     def _own(self, one: ImportedUniverse, told: dict[str, Any]) -> tuple[ImportedSnapshot, ...]:

@@ -32,7 +32,8 @@ class Making:
         """The universe is there. Raises `Failure` where it cannot be."""
         wanted = self.by.wanted(one)
         found = there(path_of("/api/universe", f"{self.by.did}/{one.id}"))
-        if found is not None and found["universe"]["visibility"] == wanted:
+        if found is not None:
+            self.by.refuse_other_readers(one, found["universe"])
             self.by.places[one.id] = found["universe"]["namespace"]
             told["state"] = "unchanged"
             told["is_fork"] = self.by.forking.has_begun(one, found["universe"])

@@ -12,7 +12,8 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
     "universe-elsewhere": (
         "A universe of yours has this id already, for other readers. Who could read it once may"
         " have kept it: public is never made private.",
-        "Fork it into one for other readers, or take another id.",
+        "To change its words, or to bring more into it, say the `visibility` that it has, with"
+        " `universe import` as --visibility; for other readers fork it, or take another id.",
     ),
     "universe-exists": (
         "A fork is a universe of its own, and you have one of that id already.",
