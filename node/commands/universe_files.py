@@ -94,7 +94,8 @@ def snapshot(
     if done["dropped"]:
         count = f"{done['dropped']:,} older {'one' if done['dropped'] == 1 else 'ones'}"
         why = "by the rule of the universe, or their own: panspermia universe show says it"
-        say(f"{count} went, {why}", dim=True)
+        whose = "its" if done["dropped"] == 1 else "their"
+        say(f"{count} went, {why}; panspermia gc gives {whose} room back", dim=True)
 
 
 def json_text(value: Json) -> str:

@@ -214,6 +214,7 @@ def show(universe: str | None, namespace: str | None) -> None:
         if value:
             say(f"{label:<12}{printable(str(value))}")
     say_rule(found["rule"])
+    say(f"{'':<12}what goes keeps its room until: panspermia gc", dim=True)
 
 
 def say_rule(rule: list[str]) -> None:

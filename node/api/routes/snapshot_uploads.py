@@ -123,7 +123,10 @@ async def _kept(
     if kept.dropped:
         ticks = ", ".join(f"{one.snapshot.tick}" for one in kept.dropped[:SHOWN_MAX])
         more = " …" if len(kept.dropped) > SHOWN_MAX else ""
-        said = "%s: what went with an upload, by the universe's rule or its own: %d, of tick %s"
+        said = (
+            "%s: what went with an upload, by the universe's rule or its own: %d, of tick %s;"
+            " panspermia gc gives the room back"
+        )
         log.info(said, row.listing.target, len(kept.dropped), f"{ticks}{more}")
     answer = answer_cached(
         call.request, _done(kept, is_as_sent=of_game), 200 if kept.is_known else 201
