@@ -186,8 +186,8 @@ def put_receipts(
             number = f"{one.receipt.seq:08x}"
             key = f"{number}-{one.id.hex()[:ID_DIGITS]}"
             others = (editor.get((ROOT, other)) for other in taken[number] if other != key)
-            # Of another epoch they may be lost, or of a branch that fell, and a gate beside this one
-            # is none: their numbers are given again.
+            # Of another epoch they may be lost, or of a branch that fell, and a gate beside this
+            # one is none: their numbers are given again.
             if (one.receipt.epoch, one.receipt.gate) in map(_by_whom, others):
                 detail = f"the number {one.receipt.seq} was given to another receipt meanwhile"
                 raise CannotTravel(detail, "number-taken")

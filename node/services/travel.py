@@ -358,7 +358,7 @@ class Gatekeeper:
             return []
         signed = [sign_receipt(one, self.by.identity.device) for one in receipts]
         gate = (await books.ask(lambda lines: lines[universe])).gate
-        by = gate and gate.id
+        by = None if gate is None else gate.id
         edit = put_receipts(signed, now_us=self.by.clock_us(), returned=returned, hand_over=by)
         await self._write(universe, edit)
         checked = [check_receipt(one) for one in signed]
