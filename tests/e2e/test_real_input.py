@@ -87,7 +87,8 @@ def test_every_animal_and_every_pattern_comes_back_as_it_was(
     assert (broken_off.code, broken_off.answer["code"]) == (130, "interrupted"), broken_off
     assert "The same command goes on where this one stopped" in broken_off.answer["detail"]
     by_then = {one["id"] for one in broken_off.answer["published"]}
-    assert PUBLISHED_BEFORE_CTRL_C <= len(by_then) < len(held)
+    # Of the one under way the node may have answered what was not heard any more.
+    assert PUBLISHED_BEFORE_CTRL_C - 1 <= len(by_then) < len(held)
 
     done = ended(start_publishing(str(alice.home), folder))
     assert done.code == 0, done.answer.get("refused")
