@@ -130,6 +130,7 @@ def test_saves_outlive_the_page_and_the_browser_and_each_arrives_once(
             page.wait("the others to be sent", "saves.flush(1_000)")
             assert kept(alice, UNIVERSE) == states(60)
             assert page.value("saves.latest().then((one) => one.tick)") == 59
+            page.wait("the older to be let go", "store.rows().then((rows) => rows.length === 1)")
             rows = page.value("store.rows()")
             assert [(one["number"], one["ending"]) for one in rows] == [(60, "sent")]
 

@@ -253,8 +253,12 @@ async def test_who_is_blocked_hears_that_he_is_refused_and_does_not_hammer(
     answer = shell(alice, "block", "bob", "--reason", "rude")
     assert (answer.code, answer.answer["did"]) == (0, bob.did)
     wait_for("Bob to be gone", ARRIVE_S, lambda: not connected(alice, bob) or None)
-    (seen,) = bob.client.get("/api/peers")["discovered"]
-    assert "takes no calls of this node for now" in seen["last_error"]
+
+    def told() -> bool | None:
+        (seen,) = bob.client.get("/api/peers")["discovered"]
+        return "takes no calls of this node for now" in seen["last_error"] or None
+
+    wait_for("Bob to hear that", ARRIVE_S, told)
     assert "block" not in json.dumps(bob.client.get("/api/peers"))
 
     # Carol brings what Bob wrote, and it is not taken.

@@ -59,6 +59,16 @@ def listed(shell: Shell, at: LocalNode) -> list[Json]:
     return found
 
 
+def once_used(shell: Shell, at: LocalNode) -> Json:
+    """The one invite of a node: who took it says that, and waits for no answer."""
+
+    def look() -> Json | None:
+        (found,) = listed(shell, at)
+        return found if found["state"] == "used" else None
+
+    return wait_for(f"{at.name} to hear that it was taken", ARRIVE_S, look)
+
+
 def publish(shell: Shell, at: LocalNode, folder: Path, id: str) -> Ran:
     module = make_module(folder / id, id, "1.0.0", answering(7))
     return shell(at, "publish", str(module), "--namespace", "guild")
@@ -86,8 +96,8 @@ def test_a_short_code_pairs_two_machines_on_one_network(
     assert taken.code == OK, taken
     assert taken.answer["namespaces"] == ["guild"]
     assert taken.answer["addresses"][0]["connected"]
-    (used,) = listed(shell, alice)
-    assert (used["state"], used["did"]) == ("used", bob.did)
+    used = once_used(shell, alice)
+    assert used["did"] == bob.did
     assert used["digits"] == taken.answer["digits"] == shown.answer["digits"]
     (met,) = shell(bob, "peers").answer["peers"]
     assert met["check_digits"] == used["digits"], "the same wherever they are shown"
@@ -336,8 +346,7 @@ def test_a_device_is_added_by_a_short_code(node: StartNode, shell: Shell, tmp_pa
     wait_for("alice to see it", ARRIVE_S, lambda: "io.alice.phone" in seen(alice, "guild") or None)
     devices = {one["did"] for one in shell(alice, "device", "list").answer["devices"]}
     assert shell(phone, "id").answer["device"] in devices
-    (invite,) = listed(shell, alice)
-    assert invite["state"] == "used"
+    once_used(shell, alice)
     # And it goes on after a restart, with the key that came.
     phone.stop()
     phone = node("phone")
@@ -373,8 +382,7 @@ def test_two_pair_by_a_data_channel_where_no_circuit_carries_anything(
         made = invited(shell, alice)
         taken = shell(bob, "accept", made["code"], "--yes")
         assert taken.code == OK, taken
-        (used,) = listed(shell, alice)
-        assert (used["state"], used["did"]) == ("used", bob.did)
+        assert once_used(shell, alice)["did"] == bob.did
         (place,) = taken.answer["addresses"]
         assert place["address"].startswith("webrtc:"), place
 

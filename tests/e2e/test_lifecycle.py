@@ -165,10 +165,15 @@ def test_a_home_that_others_may_enter_shows_them_nothing(
 
 
 def shown_to_others(folder: Path) -> Iterator[Path]:
+    """Of a node that runs: what is gone before it is looked at is shown to nobody."""
     for path in folder.iterdir():
-        if not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
             continue
-        if path.is_dir():
+        if not mode & (stat.S_IRWXG | stat.S_IRWXO):
+            continue
+        if stat.S_ISDIR(mode):
             yield from shown_to_others(path)
         else:
             yield path

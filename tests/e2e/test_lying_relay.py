@@ -104,8 +104,12 @@ def test_what_a_relay_does_to_the_bytes_of_a_circuit_is_noticed(
             wait_for(f"the relay to lie: {how}", NOTICED_S, liar.look)
             wire.change = None
             wait_for_modules(bob, names)  # what was dropped comes all the same
-            after = losses(wait_for_peer(bob)) + losses(wait_for_peer(alice))
-            assert after != before, f"nobody sees that the relay {how} something"
+
+            def is_seen(before: list[object] = before) -> bool | None:
+                after = losses(wait_for_peer(bob)) + losses(wait_for_peer(alice))
+                return after != before or None
+
+            wait_for(f"somebody to see that the relay {how} something", NOTICED_S, is_seen)
 
         def suspected() -> str | None:
             told = [one.client.get("/api/peers")["relays"][0]["last_error"] for one in (alice, bob)]

@@ -280,7 +280,8 @@ def test_a_soul_is_followed_by_all_through_a_passage_and_into_forks_of_what_is_d
         for tick, state in states.items():
             told(one, "universe", "open", isle, "--tick", str(tick), "-o", str(output), "--force")
             assert output.read_bytes() == state
-    wait_for("bob to have made them small", ARRIVE_S, lambda: leaning(bob.home) or None)
+    for one in people.all:
+        wait_for(f"{one.name} to have made them small", ARRIVE_S, leans(one.home))
 
     # The isle goes. Its forks open, stand in one tree, and the receipts still say who was there.
     told(bob, "universe", "delete", "universe:isle")
@@ -342,6 +343,10 @@ def leaning(home: Path) -> int:
             "SELECT count(*) FROM delta WHERE NOT EXISTS (SELECT 1 FROM todo)"
         )
         return int(count)
+
+
+def leans(home: Path) -> Callable[[], int | None]:
+    return lambda: leaning(home) or None
 
 
 def make_old(home: Path) -> None:

@@ -3,6 +3,7 @@
 In a real pseudo-terminal; what is typed after a prompt is not shown.
 """
 
+import codecs
 import os
 import pty
 import select
@@ -38,7 +39,7 @@ def typed(at: LocalNode, *args: str, answers: tuple[tuple[str, str], ...] = ()) 
     )
     os.close(theirs)
     try:
-        shown, asked = "", list(answers)
+        shown, asked, decoder = "", list(answers), codecs.getincrementaldecoder("utf-8")()
         ends_s = time.monotonic() + COMMAND_S
         while True:
             if asked and shown.rstrip().endswith(asked[0][0]):
@@ -52,7 +53,7 @@ def typed(at: LocalNode, *args: str, answers: tuple[tuple[str, str], ...] = ()) 
                 break
             if not said:
                 break
-            shown += said.decode()
+            shown += decoder.decode(said)  # a piece may end amid a character
         assert not asked, f"no {asked[0][0]!r} in {shown!r}"
         return done.wait(COMMAND_S), shown
     finally:
