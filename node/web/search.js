@@ -112,11 +112,12 @@ async function showFound(isMore = false) {
 }
 
 // What arrives meanwhile is shown where nobody reads on: on the first page, at most every second.
+const isFoundRead = () => byId("found").contains(document.activeElement) || byId("found").querySelector("details[open]") !== null;
 let waitingToSearch;
 function showFoundAgain() {
-  if (document.hidden || byId("found").children.length > 20 || byId("found").contains(document.activeElement)) return;
+  if (document.hidden || byId("found").children.length > 20 || isFoundRead()) return;
   clearTimeout(waitingToSearch);
-  waitingToSearch = setTimeout(() => showFound(), 1000);
+  waitingToSearch = setTimeout(() => { if (!isFoundRead()) showFound(); }, 1000);
 }
 byId("q").addEventListener("input", () => {
   clearTimeout(waitingToSearch);

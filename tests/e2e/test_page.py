@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,13 +72,13 @@ def test_the_page_shows_how_old_what_is_known_of_rights_is(
     done(shell(bob, "accept", code, "--yes"))
     done(shell(alice, "cap", "heartbeat", "--namespace", "guild"))
 
-    def ages() -> bool | None:
-        spaces = bob.client.get("/api/namespaces")["namespaces"]
+    def ages(at: LocalNode) -> bool | None:
+        spaces = at.client.get("/api/namespaces")["namespaces"]
         (found,) = [one for one in spaces if one["name"] == "guild"]
         return None not in (found["authority_age_s"], found["authority_compared_s"]) or None
 
-    wait_for("bob to hear and compare", ARRIVE_S, ages)
     for one in (alice, bob):
+        wait_for(f"{one.name} to hear and compare", ARRIVE_S, partial(ages, one))
         text = guild(one)
         assert re.search(r"its owner last said so: \d+ (s|min) ago", text), text
         assert re.search(r"compared with a peer: \d+ (s|min) ago", text), text
@@ -280,11 +281,8 @@ def test_the_page_shows_how_far_a_blob_is_and_how_it_ended(
         assert page.value("byId('fetching').hidden")
         with fetching(bob, blob, tmp_path / "got.bin"):
             page.wait("a bar", "document.querySelector('#transfers progress')?.value > 0")
-            told = page.wait(
-                "why it is slow",
-                "byId('transfers').innerText.includes('limit') && byId('transfers').innerText",
-            )
-            assert re.search(r"of 6\.0 MiB · .*/s · from 1 peer · .* to go", told), told
+            how = r"/of 6\.0 MiB · .*\/s · from 1 peer · .* to go · .* limit /"
+            page.wait("why it is slow", f"{how}.test(byId('transfers').innerText)")
             assert page.nameless() == []
             assert page.illegible() == []
         page.wait("its end", "byId('transfers').innerText.includes('fetched, 6.0 MiB')")
@@ -389,6 +387,11 @@ def test_a_module_is_opened_with_its_readme_versions_and_history(
         told = str(page.value("document.querySelector('#found details').textContent"))
         assert page.value("document.querySelectorAll('#found script').length") == 0
         assert "Nobody rated it yet" in told
-    for said in ("<script>alert(1)</script>", "yanked 1.0.0: It is ten.", "released 1.1.0"):
-        assert said in told
-    assert "vulnerable, <1.1: Ten is wrong." in told
+        for said in ("<script>alert(1)</script>", "yanked 1.0.0: It is ten.", "released 1.1.0"):
+            assert said in told
+        assert "vulnerable, <1.1: Ten is wrong." in told
+
+        # It stays open while others arrive.
+        alice.client.post("/api/universe", {"id": "universe:late", "name": "Late"})
+        page.wait("what arrived", "byId('universes').innerText.includes('Late')")
+        assert page.value("!!document.querySelector('#found details[open] pre')")
