@@ -150,6 +150,7 @@ const BYTES_PER_MS_MIN = 16; // a slow line is no broken one
 const MISMATCH = "checksum-mismatch"; // of bytes that were damaged on their way, or before
 const MISMATCHES_MAX = 5; // tries
 const KINDS: readonly Kind[] = ["auto", "manual", "canonical"];
+const ENDINGS: readonly Ending[] = ["save", "sent", "refused"];
 
 export class Autosave {
   readonly #options: Required<Options>;
@@ -630,20 +631,30 @@ export class FolderStore implements Store {
 
   async rows(): Promise<Row[]> {
     const files = await this.#ready;
-    const rows: Row[] = [];
+    const rows = new Map<string, Row>();
     for (const name of await files.readdir(this.#folder)) {
       const found = /^(\d+)\.(save|sent|refused)$/.exec(name);
       if (!found) continue;
-      const number = Number(found[1]);
       const ending = found[2] as Ending;
-      try {
-        const head = headIn(await this.#beginning(number, ending));
-        rows.push({ number, ending, bytes: head?.size ?? 0, kind: head?.kind ?? "auto" });
-      } catch (error) {
-        if (!isMissing(error)) rows.push({ number, ending, bytes: 0, kind: null });
+      // One that is not there any more may have been sent just now.
+      for (const now of ending === "save" ? ENDINGS : [ending]) {
+        const row = await this.#row(Number(found[1]), now);
+        if (!row) continue;
+        rows.set(`${row.number}.${row.ending}`, row);
+        break;
       }
     }
-    return rows;
+    return [...rows.values()];
+  }
+
+  /** null: it is not there. */
+  async #row(number: number, ending: Ending): Promise<Row | null> {
+    try {
+      const head = headIn(await this.#beginning(number, ending));
+      return { number, ending, bytes: head?.size ?? 0, kind: head?.kind ?? "auto" };
+    } catch (error) {
+      return isMissing(error) ? null : { number, ending, bytes: 0, kind: null };
+    }
   }
 
   /** With its first line: states are large. */

@@ -252,6 +252,31 @@ def test_files_that_cannot_be_opened_for_a_moment_are_sent_later(
     )
 
 
+def test_a_save_that_is_sent_while_the_newest_is_looked_for_is_found(
+    game: Path, tmp_path: Path
+) -> None:
+    """It has another name then than the folder said."""
+    script = """
+    const saves = await open(0, { store: new FolderStore(folder), ...nobody });
+    await saves.save("old", { tick: 1 });
+    await saves.save("new", { tick: 2 });
+    const { readdir } = fs;
+    fs.readdir = async (place) => {
+      const names = await readdir(place);
+      for (const name of names.filter((one) => one.endsWith("2.save"))) {
+        await fs.rename(path.join(place, name), path.join(place, name.replace("save", "sent")));
+      }
+      return names;
+    };
+    syncBuiltinESMExports();
+    const latest = await saves.latest();
+    tell({ tick: latest?.tick, names: await names() });
+    await saves.close();
+    """
+    said = play(game, script, "http://127.0.0.1:1", tmp_path / "saves")
+    assert said == {"tick": 2, "names": ["1.save", "2.sent"]}
+
+
 def test_what_is_refused_and_whole_is_counted_and_what_is_being_sent_stays(
     game: Path, tmp_path: Path
 ) -> None:
