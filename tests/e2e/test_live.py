@@ -1,12 +1,13 @@
 """Three daemons who all know one another: what one publishes comes to each of the others once."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
 
 from crdt.keys import COMMONS
-from node.commands.nodes import LocalNode, wait_for
+from node.commands.nodes import LocalNode, start_node, wait_for
 from node.failure import Json
 from p2p.protocol import frames
 from tests.e2e.mallory import Mallory
@@ -23,6 +24,7 @@ from tests.e2e.story import (
 pytestmark = pytest.mark.nodes
 
 MODULES = 12
+PATIENT = (sys.executable, str(Path(__file__).with_name("patient.py")))
 
 
 def peers_of(at: LocalNode) -> list[Json]:
@@ -38,12 +40,12 @@ def in_sync_with(at: LocalNode, count: int) -> None:
 
 
 def test_in_a_triangle_each_entry_comes_to_each_once(
-    node: StartNode, shell: Shell, tmp_path: Path
+    running: list[LocalNode], shell: Shell, tmp_path: Path
 ) -> None:
-    alice = node("alice")
-    bob = node("bob", peers=(alice,))
-    carol = node("carol", peers=(alice, bob))
-    triangle = (alice, bob, carol)
+    for name in ("alice", "bob", "carol"):
+        known = [part for one in running for part in ("--peer", str(one.ready["p2p"]))]
+        running.append(start_node(name, tmp_path, "--no-mdns", *known, program=PATIENT))
+    triangle = (_, bob, _) = running
     for one in triangle:
         in_sync_with(one, 2)
 
