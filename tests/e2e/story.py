@@ -66,6 +66,16 @@ def wait_for_modules(at: LocalNode, names: list[str]) -> Json:
     return wait_for(what, ARRIVE_S, has_modules(at.client, names))
 
 
+def wait_until_met(at: LocalNode, other: LocalNode) -> None:
+    """A node is ready before it has met anybody, and asks for a blob whoever is there by then."""
+
+    def look() -> bool | None:
+        peers = at.client.get("/api/peers")["peers"]
+        return any((one["did"], one["state"]) == (other.did, "connected") for one in peers) or None
+
+    wait_for(f"{at.name} to meet {other.name}", ARRIVE_S, look)
+
+
 def make_module(folder: Path, id: str, version: str, wasm: bytes, extra: str = "") -> Path:
     """A module's folder with the least that can be published."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from crdt.blob import manifest_of
 from crdt.chunking import content_manifest_of
 from node.commands.nodes import COMMAND, LocalNode, clean_environment, wait_for
 from node.failure import Json
-from tests.e2e.story import COMMAND_S, Shell, StartNode
+from tests.e2e.story import COMMAND_S, Shell, StartNode, wait_until_met
 
 pytestmark = pytest.mark.nodes
 
@@ -50,6 +50,7 @@ def test_a_file_is_added_listed_fetched_by_another_and_removed(
     assert listed["id"] == id
 
     copy = tmp_path / "copy.bin"
+    wait_until_met(bob, alice)
     fetched = shell(bob, "fetch", id, "-o", str(copy))
     assert fetched.code == 0, fetched
     assert fetched.answer["size"] == len(WORLD)
@@ -111,6 +112,7 @@ def a_small_one_overtakes_a_large_one(
         found = [one for one in running if one["blob"] == of_large and one["limited"]]
         return found[0] if found else None
 
+    wait_until_met(bob, alice)
     fetch = [*COMMAND, "--home", str(bob.home), "fetch", of_large, "-o", str(folder / "copy")]
     with subprocess.Popen(fetch, env=clean_environment(), stderr=subprocess.DEVNULL) as fetching:
         try:

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from node.commands.nodes import LocalNode, wait_for
-from tests.e2e.story import Shell, StartNode, answering, make_module
+from tests.e2e.story import Shell, StartNode, answering, make_module, wait_until_met
 
 pytestmark = pytest.mark.nodes
 
@@ -197,6 +197,7 @@ def test_two_authors_of_one_name(node: StartNode, shell: Shell, tmp_path: Path) 
     folder = make_module(tmp_path / "m", "io.test.answer", "1.0.0", answering(1))
     for at in (alice, bob):
         assert shell(at, "publish", str(folder)).code == 0
+    wait_until_met(bob, alice)
     assert shell(bob, "sync", "--wait").code == 0
     ambiguous = shell(bob, "install", "io.test.answer", "--yes")
     assert ambiguous.code == 6

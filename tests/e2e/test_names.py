@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from node.commands.nodes import COMMAND, LocalNode, clean_environment
-from tests.e2e.story import COMMAND_S, Shell, StartNode, answering, make_module, wait_for_modules
+from tests.e2e.story import (
+    COMMAND_S,
+    Shell,
+    StartNode,
+    answering,
+    make_module,
+    wait_for_modules,
+    wait_until_met,
+)
 
 pytestmark = pytest.mark.nodes
 
@@ -52,6 +60,7 @@ def test_a_need_by_a_petname_means_the_same_to_everybody(
     carol = node("carol", peers=(alice, bob))
     wait_for_modules(carol, [f"{alice.did}/{CLOCK}", f"{bob.did}/{GAME}"])
     assert shell(carol, "name").answer["names"] == []
+    wait_until_met(carol, bob)  # alice, who has the record by now, has no bytes of it
     assert shell(carol, "install", GAME, "--yes").code == 0
     assert {row["id"] for row in shell(carol, "list").answer["installed"]} == {
         f"{alice.did}/{CLOCK}",

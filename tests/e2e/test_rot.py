@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from node.commands.nodes import LocalNode, wait_for
 from node.failure import Json
-from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode
+from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode, wait_until_met
 from tests.e2e.test_universes import loaded
 
 pytestmark = pytest.mark.nodes
@@ -42,6 +42,7 @@ def both(node: StartNode, shell: Shell, tmp_path: Path) -> tuple[LocalNode, Loca
     file = tmp_path / "file.bin"
     file.write_bytes(FILE)
     id: str = shell(alice, "blob", "add", str(file)).answer["id"]
+    wait_until_met(bob, alice)
     assert shell(bob, "fetch", id, "-o", str(tmp_path / "copy.bin")).code == 0
     assert shell(alice, "universe", "create", "Main", "--id", MAIN, "--public").code == 0
     for tick, state in STATES.items():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from tests.e2e.story import Ran, Shell, StartNode
+from tests.e2e.story import Ran, Shell, StartNode, wait_until_met
 
 pytestmark = [
     pytest.mark.nodes,
@@ -45,6 +45,7 @@ def test_a_disk_that_is_too_small_is_said_and_more_room_is_enough(
     file.write_bytes(WORLD)
     id = shell(alice, "blob", "add", str(file)).answer["id"]
 
+    wait_until_met(bob, alice)
     refused = shell(bob, "fetch", id, "-o", str(copy))
     assert refused.code == 1, refused
     assert refused.answer["code"] == "not-stored"
