@@ -3,7 +3,8 @@
     queued (on the disk) ─▸ some objects at a time: read, packed, put in place ─▸ room given back
 
 Whoever writes or reads meanwhile waits for no more than one such step. What was queued when the
-process ended goes on after the next start.
+process ended goes on after the next start, and behind it what was never queued
+(`storage.unsettled`).
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from storage.database import Database
 from storage.errors import OverQuota, StorageError
 from storage.finishing import Finishing
 from storage.folding import IS_FOLDED
+from storage.unsettled import NOTE, Unsettled
 from storage.vault.attached import let_go
 from storage.vault.keeping import free
 from storage.vault.kinds import content
@@ -50,6 +52,7 @@ class Settling(Finishing):
         self._queued.set()  # what the last process left
         self._settling = asyncio.Lock()
         self._to_queue: dict[tuple[BlobId, BlobId], None] = {}  # the disk has not taken them yet
+        self._unsettled = Unsettled(database)
 
     async def settle_snapshot(self, older: BlobId, newer: BlobId) -> None:
         """What only `older` has is to be written anew against `newer`, which followed it.
@@ -82,7 +85,7 @@ class Settling(Finishing):
     async def keep_settling(
         self, on_fault: Callable[[Exception], None], *, again_s: float = AGAIN_S
     ) -> None:
-        """Does what is queued, until it is cancelled.
+        """Does what is queued, and what never was though it is here, until it is cancelled.
 
         A disk that is full or busy is waited out: it is tried again after `again_s`, or with the
         next that is queued. Two snapshots of which one cannot be read or written anew stay as they
@@ -93,7 +96,7 @@ class Settling(Finishing):
             self._queued.clear()
             try:
                 async with self._settling:
-                    while pair := await self._next():
+                    while pair := await self._next() or await self._next_left():
                         await self._settle_or_leave(pair, on_fault)
             except Exception as error:  # a snapshot that takes more room, but not the node
                 on_fault(error)
@@ -127,7 +130,17 @@ class Settling(Finishing):
         rows = await self._database.rows(_NEXT)
         return _Pair(*rows[0]) if rows else None
 
+    async def _next_left(self) -> _Pair | None:
+        """Of what was here before this process: once there is nothing else to do."""
+        while pairs := await self._unsettled.some():
+            await self._database.lazily(partial(_queue, pairs=pairs))
+            if pair := await self._next():
+                return pair
+        return None
+
     async def _unqueue(self, pair: _Pair) -> None:
+        # Two transactions, as of each file its own: where the second is missing, it is done again.
+        await self._database.lazily(partial(_note, pair=pair))
         await self._database.lazily(partial(_unqueue, number=pair.number))
 
     async def _settle_pair(self, pair: _Pair) -> int:
@@ -185,3 +198,7 @@ def _queue(database: sqlite3.Connection, *, pairs: Sequence[tuple[BlobId, BlobId
 
 def _unqueue(database: sqlite3.Connection, *, number: int) -> None:
     database.execute("DELETE FROM vault.todo WHERE number = ?", (number,))
+
+
+def _note(database: sqlite3.Connection, *, pair: _Pair) -> None:
+    database.execute(NOTE, (pair.older, pair.newer))

@@ -147,7 +147,7 @@ def back_to_version_1(path: Path) -> None:
             "DROP TABLE blocked;"
             "DROP VIEW entry_size; DROP VIEW derived_size;"
             "DROP TABLE snapshot; DROP TABLE happened; DROP TABLE universe_count;"
-            "DROP INDEX universe_by_owner; DROP INDEX universe_by_parent;"
+            "DROP INDEX universe_by_owner; DROP INDEX universe_by_parent; DROP TABLE settled;"
             "DROP TABLE challenge_entry; DROP TABLE attestation; DROP TABLE not_attested;"
             "DROP TABLE usage; DROP TABLE weight; ALTER TABLE namespace DROP COLUMN budget;"
             "DROP TABLE source; DROP TABLE origin; DROP TABLE derived;"
