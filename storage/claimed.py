@@ -20,14 +20,16 @@ from storage.database import Reading
 from storage.part import Part
 
 NAMED_MAX: Final = 65_536  # claims looked at, of chosen authors and of namespaces each: some 40 MB
-NamedRow: TypeAlias = tuple[bytes, bytes, bytes, int, int]
-"""Blob, author, namespace, size, and when it was published in µs; of one record that is shown."""
+NamedRow: TypeAlias = tuple[bytes, bytes, bytes, int, int, int]
+"""Blob, author, namespace, size, and when it was published in µs; of one record that is shown. Last
+the number of that record where it is a universe, whose states are much like each other; else 0."""
 
 # Of what is here for a person no share is needed: it is not looked at.
 _WANTED = (
     "u.size IS NOT NULL AND NOT EXISTS (SELECT 1 FROM blob b WHERE b.id = u.blob AND b.is_complete"
     " AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.blob = b.number))"
 )
+_UNIVERSE = "coalesce((SELECT document FROM universe_count WHERE document = d.number), 0)"
 _HANDS = """
     SELECT h.author, h.capability, c.encoded FROM (
         SELECT DISTINCT d.author, e.capability FROM document d
@@ -42,18 +44,18 @@ _OF_OTHERS = """
     JOIN document d ON d.number = e.document AND hex(d.author) = json_extract(j.value, '$[1]')"""
 # The newest of each author first, and of equals in turns: whoever names more hides nobody's.
 _OF_AUTHORS = f"""
-    SELECT blob, author, key, size, at_us, count(1) OVER () FROM (
-        SELECT u.blob, d.author, n.key, u.size, u.at_us, row_number() OVER (
-            PARTITION BY d.author ORDER BY u.at_us DESC, u.blob) AS place
+    SELECT blob, author, key, size, at_us, universe, count(1) OVER () FROM (
+        SELECT u.blob, d.author, n.key, u.size, u.at_us, {_UNIVERSE} AS universe, row_number()
+        OVER (PARTITION BY d.author ORDER BY u.at_us DESC, u.blob) AS place
         FROM document d JOIN blob_use u ON u.document = d.number
         JOIN namespace n ON n.number = d.namespace
         WHERE d.author IN (*) AND n.key IN (+) AND d.number NOT IN ({_OF_OTHERS}) AND {_WANTED})
     ORDER BY place, author LIMIT ?"""
 _OF_NAMESPACES = f"""
-    SELECT blob, author, key, size, at_us, count(1) OVER () FROM (
+    SELECT blob, author, key, size, at_us, universe, count(1) OVER () FROM (
         SELECT *, row_number() OVER (PARTITION BY key ORDER BY place, author) AS turn FROM (
-            SELECT u.blob, d.author, n.key, u.size, u.at_us, row_number() OVER (
-                PARTITION BY n.key, d.author ORDER BY u.at_us DESC, u.blob) AS place
+            SELECT u.blob, d.author, n.key, u.size, u.at_us, {_UNIVERSE} AS universe, row_number()
+            OVER (PARTITION BY n.key, d.author ORDER BY u.at_us DESC, u.blob) AS place
             FROM namespace n JOIN listing l ON l.namespace = n.number
             JOIN blob_use u ON u.document = l.document JOIN document d ON d.number = l.document
             WHERE (d.author NOT IN (*) OR d.number IN ({_OF_OTHERS})) AND n.key IN (+)
@@ -145,6 +147,5 @@ def _with_keys(sql: str, marks: Mapping[str, Collection[object]]) -> tuple[str, 
     return sql, values
 
 
-def _claims(rows: Sequence[tuple[bytes, bytes, bytes, int, int, int]]) -> Claims:
-    found = [(blob, author, key, size, at) for blob, author, key, size, at, _ in rows]
-    return Claims(found, rows[0][5] - len(rows) if rows else 0)
+def _claims(rows: Sequence[tuple[bytes, bytes, bytes, int, int, int, int]]) -> Claims:
+    return Claims([row[:-1] for row in rows], rows[0][-1] - len(rows) if rows else 0)

@@ -12,13 +12,12 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from crdt.blob import BlobId
-from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
 from node.keeping.failing import note_failure
 from node.keeping.gate import Gate
@@ -26,10 +25,12 @@ from node.keeping.kept_bytes import KeptBytes
 from node.keeping.line import Line
 from node.keeping.patience import Came, Patience
 from node.keeping.plan import Choice, Kept, Plan, Wanted, to_go
-from node.keeping.planned import kept_of, plan_of
+from node.keeping.planned import kept_of, keys_of, plan_of
 from node.keeping.room import ENOUGH, FullDisk, budget_on_disk, gives_way
+from node.keeping.runs import Runs
 from node.keeping.waiting import DISK
 from node.ports import Network, Progress
+from node.services.beside import near_to
 from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted
@@ -86,7 +87,7 @@ class Keeping:
         self._with_room: dict[BlobId, Wanted] = {}
         """Of what is `running`; for the others it is asked first whether somebody has them."""
         self._full = FullDisk()
-        self._bytes = KeptBytes()
+        self._bytes, self._runs = KeptBytes(), Runs(self.store)
         self._news, self._turn = asyncio.Event(), asyncio.Event()
         self._looking, self._room = asyncio.Lock(), asyncio.Lock()
         self.store.on_lack_of_room(self.give_way)
@@ -169,11 +170,11 @@ class Keeping:
         needed. What nobody who counts names any more, the next `gc` takes."""
         async with self._looking:
             store, places = self.store, await self._places()
-            self._chosen = _keys_of(await store.followed_authors())
+            self._chosen = keys_of(await store.followed_authors())
             self._owned = frozenset(one for one in places if not is_communal(one))
             chosen = await store.blobs_of_authors(self._chosen, places)
             others = await store.blobs_in_namespaces(self._owned, self._chosen)
-            own = _keys_of(await store.own_authors())
+            own = keys_of(await store.own_authors())
             self._bytes.look()
             kept = await store.kept_blobs()
             unnamed = await store.unnamed_blobs(self._chosen, places, self._owned)
@@ -262,10 +263,7 @@ class Keeping:
         now_s = self.clock_s()
         if not self._may_ask(now_s):
             return None
-        one = self._line.take(now_s=now_s, busy=self._busy)
-        while one is not None and one.blob in self.running:
-            one = self._line.take(now_s=now_s, busy=self._busy)
-        return one
+        return self._line.take(now_s=now_s, busy=self._busy, running=self.running)
 
     def _may_ask(self, now_s: float) -> bool:
         return now_s >= self._full.all_rest_until_s and self._gate.is_open(now_s=now_s)
@@ -343,7 +341,7 @@ class Keeping:
         """Whether somebody has its root: nothing is let go for what nobody has."""
         try:
             async with asyncio.timeout(TRY_S):
-                await self._ask(one, 0)
+                await self._ask(one, 0, Came(), ())
         except LargerThanWanted:
             return True
         except (SyncError, TimeoutError) as error:
@@ -352,23 +350,25 @@ class Keeping:
         return True  # somebody else asked for it meanwhile, or it has no bytes
 
     async def _fetch(self, one: Wanted) -> bool:
-        came = Came()
+        came, near = Came(), await near_to(self.store, one.blob)
         try:
             async with asyncio.timeout(TRY_S):
-                await self._ask(one, one.size, came)
+                await self._ask(one, one.size, came, near)
         except (SyncError, TimeoutError) as error:
             self._came_to_nothing(one, error, is_coming=came.is_more)
             if isinstance(error, NotStored):
                 await self.store.drop_empty(one.blob)
             if await self.store.blob_state(one.blob) is None:
                 self._bytes.went([one.blob])
+            await self._runs.ended(one, goes_on=self._line.has_more_of(one.universe))
             return False
         self.patience.succeed(one.blob, one.whose)
         self._came.add(one.blob)
+        await self._runs.came(one, goes_on=self._line.has_more_of(one.universe))
         return True
 
     async def _ask(
-        self, one: Wanted, size_bytes_max: int, progress: Progress = lambda _done, _total: None
+        self, one: Wanted, size_bytes_max: int, progress: Progress, near: Sequence[BlobId]
     ) -> None:
         with self.store.keeping(one.blob, one.author):
             await self.network.fetch_blob(
@@ -376,6 +376,7 @@ class Keeping:
                 progress,
                 size_bytes_max=size_bytes_max,
                 urgency=Urgency.KEPT,
+                relative_to=near,
             )
 
     def _came_to_nothing(self, one: Wanted, error: Exception, *, is_coming: bool = False) -> None:
@@ -394,7 +395,3 @@ class Keeping:
     def has_peers(self) -> bool:
         """Whether anybody is here who may have something."""
         return self._gate.is_anybody_here
-
-
-def _keys_of(dids: Iterable[str]) -> frozenset[AuthorKey]:
-    return frozenset(AuthorKey(decode_did_key(did)) for did in dids)

@@ -44,6 +44,8 @@ class Claim(Struct, frozen=True, gc=False):
     """Bytes, as the record says."""
     at_us: int
     """When it was published, as its author says: it orders only what is this author's."""
+    universe: int = 0
+    """Of which it is a state, by the record's number here; 0: of none."""
 
 
 class Kept(Struct, frozen=True, gc=False):
@@ -75,6 +77,9 @@ class Wanted(Struct, frozen=True, gc=False):
     author: AuthorKey
     """In whose share it lies."""
     namespace: NamespaceKey | None
+    universe: int = 0
+    """As of its claim: of one universe one is fetched at a time, so that each has another's bytes
+    to come as what differs from them."""
 
     @property
     def party(self) -> bytes:
@@ -236,7 +241,7 @@ def _in_turns(lined: Iterable[tuple[int, Claim]], sizes: Mapping[BlobId, int]) -
         return turn, sizes[one.blob], one.blob, one.namespace or _NONE, one.author
 
     return [
-        Wanted(one.blob, sizes[one.blob], one.author, one.namespace)
+        Wanted(one.blob, sizes[one.blob], one.author, one.namespace, one.universe)
         for _, one in sorted(lined, key=place)
     ]
 

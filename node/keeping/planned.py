@@ -1,8 +1,9 @@
 """What the store holds, as the plan takes it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from crdt.blob import BlobId
+from crdt.did import decode_did_key
 from crdt.keys import AuthorKey, NamespaceKey
 from node.keeping.line import Line
 from node.keeping.patience import Patience
@@ -31,11 +32,16 @@ def plan_of(
 
 
 def _claim(row: NamedRow, *, shares: bool) -> Claim:
-    blob, author, namespace, size, at_us = row
+    blob, author, namespace, size, at_us, universe = row
     place = NamespaceKey(namespace) if shares else None
-    return Claim(BlobId(blob), AuthorKey(author), place, size, at_us)
+    return Claim(BlobId(blob), AuthorKey(author), place, size, at_us, universe)
 
 
 def kept_of(one: KeptBlob, *, is_named: bool = True) -> Kept:
     """`is_named`: whether any record that counts names it."""
     return Kept(one.id, one.author, one.size, one.is_whole, is_named)
+
+
+def keys_of(dids: Iterable[str]) -> frozenset[AuthorKey]:
+    """Of authors by their DIDs."""
+    return frozenset(AuthorKey(decode_did_key(did)) for did in dids)

@@ -10,11 +10,11 @@ from crdt.blob import BlobId
 from crdt.keys import AuthorKey
 from node.errors import Unreachable, Unverified
 from node.ports import Network, Progress
+from node.services.beside import near_to, settle_beside
 from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.limits import NOTHING_CAME_S
 from p2p.protocol.pieces import Urgency
 from storage.errors import NotHeld
-from storage.snapshots import Beside
 from storage.store import Store
 
 # A module of 10 MiB over a slow line; what takes longer goes on where it stopped when asked again.
@@ -112,7 +112,7 @@ async def hold_blob(
             await store.adopt_blob(blob)
         if await store.has_blob(blob):
             return
-        beside = await store.beside(blob)
+        near = relative_to or await near_to(store, blob)
         try:
             async with end.limit:
                 end.look()
@@ -121,9 +121,9 @@ async def hold_blob(
                     end.told,
                     size_bytes_max=size_bytes_max,
                     urgency=urgency,
-                    relative_to=relative_to or [one.blob for one in beside],
+                    relative_to=near,
                 )
-            await settle_beside(store, blob, beside)
+            await settle_beside(store, [blob])
         finally:  # what was being begun for nobody in the moment in which this asked
             if kept_for is None:
                 await store.adopt_blob(blob)
@@ -194,18 +194,6 @@ class _End:
                 self._since_s = self._clock()
             ends.append(self._since_s + self._patience_s)
         self.limit.reschedule(min(ends, default=None))
-
-
-async def settle_beside(store: Store, blob: BlobId, beside: Sequence[Beside]) -> None:
-    """It lies as what differs from the state after it, or the one before it as from this one.
-
-    `beside`: as the store gives them.
-    """
-    later = next((one.blob for one in beside if one.is_later), None)
-    if later is not None:
-        await store.settle_snapshot(blob, later)
-    elif beside:
-        await store.settle_snapshot(beside[0].blob, blob)
 
 
 def _wish(store: Store, blob: BlobId, kept_for: AuthorKey | None) -> AbstractContextManager[None]:

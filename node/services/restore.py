@@ -55,8 +55,8 @@ from node.lacking import Lacking
 from node.projection import project
 from node.quotas import quota_of
 from node.services.advise import Withheld, withhold_malicious
+from node.services.beside import settle_beside
 from node.services.devices import GIVEN
-from node.services.fetch import settle_beside
 from node.services.rights import rights_of_device
 from node.settings import load_config
 from registry.errors import RegistryError
@@ -267,7 +267,7 @@ class _Taker:
             if frame.kind not in (drops.CHUNK, drops.PACKED):
                 await self._flush_chunks(store)
             if frame.kind not in (drops.PAGE, drops.CHUNK, drops.PACKED) and self._blob:
-                await settle_beside(store, self._blob, await store.beside(self._blob))
+                await settle_beside(store, [self._blob])
                 self._blob = BlobId(b"")
             await self._take(store, frame)
         except CrdtError as error:

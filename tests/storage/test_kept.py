@@ -134,7 +134,7 @@ async def test_what_was_let_go_gives_its_room_back_and_may_come_again(store: Sto
         assert await store.let_go([BLOB]) == 1
         assert (await store.counts()).blob_bytes == 0
         assert await store.kept_sum() == KeptSum()
-    ((blob, author, place, size, _),) = (await store.blobs_of_authors(AUTHORS, [COMMONS])).rows
+    ((blob, author, place, size, *_),) = (await store.blobs_of_authors(AUTHORS, [COMMONS])).rows
     assert (blob, author, place, size) == (BLOB, ALICE.root.public, COMMONS, len(WASM))
 
 

@@ -1,8 +1,9 @@
 """One more tick of a world between two real nodes; and from nodes that know no deltas, or lie."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -11,6 +12,7 @@ import pytest
 
 from crdt.blob import Chunking
 from crdt.chunking import content_manifest_of, cut
+from crdt.digest import payload_digest
 from p2p.protocol import limits
 from p2p.protocol.errors import PeerLeft
 from p2p.protocol.frames import Delta, Get, Part
@@ -66,6 +68,29 @@ async def test_one_more_tick_moves_what_changed(tmp_path: Path) -> None:
         delta, plain = await fetch(bob, relative=True), await fetch(carol, relative=False)
         assert delta < plain / 10, (delta, plain)
         assert delta < len(NEWER) / 50
+
+
+@pytest.mark.parametrize("whose", ["a", "b"])
+async def test_a_base_that_rotted_costs_only_what_it_would_have_saved(
+    tmp_path: Path, whose: str
+) -> None:
+    async with AsyncExitStack() as stack, asyncio.timeout(WITHIN_S):
+        alice, bob = [
+            await stack.enter_async_context(open_node(tmp_path / name, number))
+            for number, name in enumerate("ab", 1)
+        ]
+        for node, held in ((alice, OLDER), (alice, NEWER), (bob, OLDER)):
+            await node.store.put_blob(held, chunking=Chunking.CONTENT)
+        with closing(sqlite3.connect(tmp_path / f"{whose}.snapshots.db")) as vault, vault:
+            rotted = [payload_digest(one) for one in cut([OLDER], Chunking.CONTENT)]
+            vault.executemany(
+                "UPDATE whole SET data = zeroblob(length(data))"
+                " WHERE id = (SELECT id FROM name WHERE key = ?)",
+                [(hash,) for hash in rotted if hash not in set(map(payload_digest, CHUNKS))],
+            )
+        await bob.network.connect(alice.address)
+        await until(partial(greeted, bob))
+        assert await fetch(bob, relative=True) > 0
 
 
 async def greeted(node: Node) -> bool:

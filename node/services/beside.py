@@ -1,0 +1,37 @@
+"""A state of a universe comes as what differs from those beside it here, and then lies so.
+
+beside it in its universe ─▸ fetched relative to the nearest ─▸ the one before it and itself
+                                                                are queued to be made small
+"""
+
+from collections.abc import Sequence
+
+from crdt.blob import BlobId
+from storage.store import Store
+
+
+async def near_to(store: Store, blob: BlobId) -> Sequence[BlobId]:
+    """What it is to be fetched relative to: states beside it that are here, the nearest first.
+
+    A base that a peer has not, or that rotted here, costs the bytes which it would have saved.
+    """
+    return [one.blob for one in await store.beside(blob)]
+
+
+async def settle_beside(store: Store, blobs: Sequence[BlobId]) -> None:
+    """Each is to lie as what differs from the state after it, and the one before it as from this
+    one, as after an upload; in the background, and what is no state is left as it is.
+
+    `blobs`: those that came, in the order of their ticks: what lies as a difference already is no
+    base, so of several the oldest has to be written anew first.
+    """
+    pairs: dict[tuple[BlobId, BlobId], None] = {}
+    for blob in blobs:
+        beside = await store.beside(blob)
+        earlier = next((one.blob for one in beside if not one.is_later), None)
+        later = next((one.blob for one in beside if one.is_later), None)
+        if earlier is not None:
+            pairs[earlier, blob] = None
+        if later is not None:
+            pairs[blob, later] = None
+    await store.settle_snapshots([*pairs])
