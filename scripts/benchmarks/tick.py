@@ -1,18 +1,21 @@
 """One more state of a world that another node follows: how many bytes it moves.
 
 Alice saves a world of 100 MB of JSON, lets a step go by and saves it again. Bob and carol hold the
-first state. Bob fetches the second relative to that one, carol without. Counted is what alice sent
-and received meanwhile, as it went over the wire.
+first state. Bob fetches the second relative to that one, carol without. Dave calls somebody by a
+name who uploads both, and asks for nothing: his node keeps them by itself. Counted is what whoever
+gives it sent and received meanwhile, as it went over the wire.
 """
 
 import asyncio
 import os
 import tempfile
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
 from crdt.blob import Chunking
+from node.client import path_of
 from node.commands.nodes import LocalNode, start_node, stop_all
 from node.home import Home
 from node.identity import load_or_create
@@ -26,10 +29,12 @@ STEPS_BEFORE: Final = 3
 MOVED_BYTES_MAX: Final = 1_000_000
 TIMEOUT_S: Final = 300.0
 POLL_S: Final = 0.05
+WORLD: Final = "universe:world"
 
 
 def main() -> dict[str, Any]:
-    """Bytes both ways, with and without a base; seconds and CPU seconds of both nodes with one."""
+    """Bytes both ways, with and without a base, and of who keeps it unasked; seconds and CPU
+    seconds of both nodes where one asks."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         before, after = states()
@@ -38,15 +43,17 @@ def main() -> dict[str, Any]:
             asyncio.run(fill(folder / person, [before]))
         relative = fetched(folder, "bob", ids[1], [ids[0]])
         plain = fetched(folder, "carol", ids[1], [])
+        followed = kept(folder, [before, after])
     return {
         "size_mb": round(len(after) / 1e6),
         "moved_bytes": relative["bytes"],
         "plain_bytes": plain["bytes"],
+        "followed_bytes": followed,
         "took_s_of_fetch": relative["took_s"],
         "plain_s": plain["took_s"],
         "cpu_s": relative["cpu_s"],
         "plain_cpu_s": plain["cpu_s"],
-        "held": relative["bytes"] < MOVED_BYTES_MAX,
+        "held": max(relative["bytes"], followed) < MOVED_BYTES_MAX,
     }
 
 
@@ -98,6 +105,42 @@ def fetched(folder: Path, name: str, blob: str, relative_to: list[str]) -> dict[
         }
     finally:
         stop_all(nodes)
+
+
+def kept(folder: Path, states: list[bytes]) -> int:
+    """Bytes of the last one, at a node that keeps all of them by itself."""
+    nodes: list[LocalNode] = []
+    try:
+        uploader = start_node("uploader", folder, "--no-mdns")
+        nodes.append(uploader)
+        dave = start_node("dave", folder, "--no-mdns", "--peer", str(uploader.ready["p2p"]))
+        nodes.append(dave)
+        until_connected(dave)
+        dave.client.put("/api/names/uploader", {"author": uploader.did})
+        uploader.client.post("/api/universe", {"id": WORLD, "name": "World", "isPublic": True})
+        already = 0
+        for tick, state in enumerate(states):
+            already = moved(uploader)
+            path = path_of("/api/universe", WORLD, "snapshot")
+            query = {"tick": tick}
+            uploader.client.upload(path, query, BytesIO(state), len(state), ignore, TIMEOUT_S)
+            until_kept(dave, tick + 1)
+        return moved(uploader) - already
+    finally:
+        stop_all(nodes)
+
+
+def ignore(_done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+def until_kept(node: LocalNode, count: int) -> None:
+    """So many blobs are there whole that nobody asked for."""
+    end_s = time.monotonic() + TIMEOUT_S
+    while sum(one["whole"] for one in node.client.get("/api/kept")["blobs"]) < count:
+        if time.monotonic() > end_s:
+            raise TimeoutError("what another node publishes is not kept")
+        time.sleep(POLL_S)
 
 
 def moved(node: LocalNode) -> int:
