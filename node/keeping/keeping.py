@@ -300,6 +300,8 @@ class Keeping:
         finally:
             del self.running[one.blob]
             self._with_room.pop(one.blob, None)
+            if one.universe:
+                self._tell_workers()  # the next one of it may be anybody's
         return False
 
     async def _has_room(self, one: Wanted) -> bool:
