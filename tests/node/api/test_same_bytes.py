@@ -274,7 +274,7 @@ async def test_blobs_that_stand_still_keep_nobody_from_the_right_one(
     await bob.node.store.put_blob(DATA)
     running, most, _ = holds_back(alice, manifest_of(DATA).id, monkeypatch)
     same = await alice.node.store.namesakes("genome", ID)
-    pace = Pace(at_once=3, next_s=0.001, try_s=0.01)
+    pace = Pace(at_once=3, next_s=0.001, try_s=0.3)
     async with asyncio.timeout(120):
         data = await right_bytes(
             alice.node.store, alice.network, same, seats=alice.node.seats, pace=pace
