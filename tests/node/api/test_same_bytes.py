@@ -287,7 +287,7 @@ async def test_those_who_read_what_stands_still_keep_nobody_from_another_genome(
     alice: Alice, bob: Alice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All places of the node are theirs, until somebody else wants one."""
-    store, seats = alice.node.store, Seats(4, try_s=0.01)
+    store, seats = alice.node.store, Seats(4, try_s=0.3)
     pace = Pace(at_once=8, next_s=0.0, try_s=1e9)
     for byte in (1, 2):
         for number, liar in enumerate((LIAR, HONEST)):
