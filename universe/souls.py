@@ -9,6 +9,9 @@ A soul is an identity that outlasts bodies; who has none is followed by the name
 a fork it goes on in both universes, and from there on these are two lives. A passage takes it out
 of one universe and into another: it is never in both by one and the same migration. It comes and
 goes in the order in which a universe's gate signed that, whatever ticks it gave.
+
+Who is asked for by its soul is followed in the body that it has (`universe.bodies`): most events
+name nothing else.
 """
 
 from collections import deque
@@ -17,7 +20,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final, Literal, TypeAlias
 
-from universe.event import DEATH, event_kind
+from universe.bodies import Body, followed_as
+from universe.event import DEATH, REBIRTH, event_kind
 from universe.histories import Crossing, Happening, Histories, is_beginning
 
 Began: TypeAlias = Literal["born", "told", "forked", "arrived", "returned"]
@@ -76,18 +80,26 @@ class Soul:
 def follow(name: str, histories: Histories) -> Soul:
     """`name`: of a soul, or of a creature. Nobody knows it: no stays."""
     crossings, called = _ways_of(name, histories)
+    followed, by_body = followed_as(frozenset(called), histories, crossings)
+    its = {*crossings, *by_body}
+    crossings = [one for one in histories.crossings if one in its]
     stays: dict[str, list[Stay]] = {}
+    bodies: dict[str, Body] = {}
     for universe in histories.universes():
-        own = [one for one in histories.events(universe) if called & _of(one)]
+        own = [one for one in histories.events(universe) if followed.may_be_its(one)]
         begun = histories.begins(universe)
         at_us = histories.begun_us(universe)
         was_there = begun is not None and any(
             stay.holds(begun[1], at_us) for stay in stays.get(begun[0], ())
         )
         if begun is None or not was_there:
-            found = _stays_in(universe, own, crossings)
+            body = Body(followed, universe)
+            found = _stays_in(body, own, crossings)
         else:
-            found = _going_on(universe, begun, _stays_in(universe, own, crossings, begun[1]))
+            body = Body(followed, universe, bodies[begun[0]].at(begun[1]))
+            there = _stays_in(body, own, crossings, begun[1], is_there=True)
+            found = _going_on(universe, begun, there)
+        bodies[universe] = body
         if found:
             stays[universe] = found
     transit = [one for one in crossings if one.arrived_tick is None and not one.is_returned]
@@ -178,12 +190,28 @@ _COMES, _IS, _GOES, _RETURNS = range(4)
 
 
 def _stays_in(
-    universe: str, own: Sequence[Happening], crossings: Sequence[Crossing], since: int = 0
+    body: Body,
+    own: Sequence[Happening],
+    crossings: Sequence[Crossing],
+    since: int = 0,
+    *,
+    is_there: bool = False,
 ) -> list[Stay]:
-    """`since`: the tick of a fork. What came before is its parent's to tell."""
+    """`since`: the tick of a fork. What came before is its parent's to tell.
+
+    `is_there`: from the first tick on.
+    """
+    universe = body.universe
     told = [_Turn(one.event.tick, _rank(one), one) for one in own if one.event.tick >= since]
     stays: list[Stay] = []
     for turn in _in_order(told, _ways(universe, crossings, since)):
+        is_open = stays[-1].until is None if stays else is_there
+        if turn.happening is not None:
+            has_it = is_open or (_is_rebirth(turn.happening) and _is_dead(stays))
+            if not body.is_told(turn.happening, has_it=has_it):
+                continue
+        elif turn.crossing is not None and turn.rank == _COMES:
+            body.came(turn.crossing, turn.tick)
         is_open = bool(stays) and stays[-1].until is None
         if not is_open and not (stays and _is_told_after(turn)):
             stays.append(_opened(universe, turn))
@@ -193,6 +221,14 @@ def _stays_in(
         if is_open and turn.rank == _GOES:
             stays[-1] = _closed(stays[-1], turn)
     return stays
+
+
+def _is_rebirth(one: Happening) -> bool:
+    return event_kind(one.event.type) == REBIRTH
+
+
+def _is_dead(stays: Sequence[Stay]) -> bool:
+    return bool(stays) and stays[-1].ended == "died"
 
 
 def _ways(universe: str, crossings: Sequence[Crossing], since: int) -> list[_Turn]:
@@ -270,10 +306,6 @@ def _rank(one: Happening) -> int:
     if is_beginning(one.event):
         return _COMES
     return _GOES if event_kind(one.event.type) == DEATH else _IS
-
-
-def _of(one: Happening) -> set[str]:
-    return {*one.event.entities, *one.event.souls}
 
 
 def _names(one: Crossing) -> set[str]:

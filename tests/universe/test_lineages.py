@@ -1,12 +1,15 @@
 """Families across universes: one past counts once, and what is born after a fork is two."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.universe.families import BIRTHS, FAMILY, FORK, ISLE, MAIN, crossing, history, told
 from tests.universe.test_souls import CROSSINGS, HISTORIES
 from universe.histories import Crossing, Histories, History
-from universe.lineages import Creature, Lineages
+from universe.lineages import Lineages
+from universe.who import Creature
 
 EVE, ADAM, CAIN = (Creature(MAIN, name) for name in ("eve", "adam", "cain"))
 SETH, OTHER_SETH = Creature(MAIN, "seth"), Creature(FORK, "seth")
@@ -57,6 +60,21 @@ def test_a_long_chain_of_souls_that_a_stranger_tells_of_is_not_walked() -> None:
     view = Lineages(Histories([history(MAIN, [*chain, *same])]))
     assert view.who(MAIN, "s0") == Creature(MAIN, "s1")
     assert view.who(MAIN, "t") == Creature(MAIN, f"t{count - 1}")
+
+
+def test_a_long_line_of_forks_is_not_walked_for_each_name() -> None:
+    """Each name was looked for in all universes above each of them."""
+    names = tuple(f"b{n}" for n in range(64))
+    born = [told(n, "birth", name) for n, name in enumerate(names)]
+    later = [replace(told(100 + n, "harvest"), entities=names) for n in range(300)]
+    line = [history(f"u/{n}", [], f"u/{n - 1}", 90) for n in range(1, 62)]
+    universes = [history("u/0", born), *line, history("u/62", later, "u/61", 90)]
+    view = Lineages(Histories(universes))
+    assert set(view.people) == {Creature("u/0", name) for name in names}
+    forked_before = [history("u/0", born), history("u/1", [], "u/0", 1), *universes[2:]]
+    view = Lineages(Histories(forked_before))
+    assert view.who("u/62", "b1") == Creature("u/0", "b1")
+    assert view.who("u/62", "b2") == Creature("u/62", "b2")
 
 
 def test_souls_that_name_one_another_end() -> None:

@@ -18,8 +18,9 @@ from node.api.soul_models import (
 from node.services.histories import Told, told_around
 from node.services.passages import Ferry
 from node.wiring import Node
-from universe.lineages import Creature, Lineages
+from universe.lineages import Lineages
 from universe.souls import Soul, Stay, follow, souls_in
+from universe.who import Creature
 
 PEOPLE_MAX: Final = 1_000
 COUNTED_OF_MAX: Final = 16

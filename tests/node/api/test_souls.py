@@ -101,6 +101,31 @@ async def test_one_view_from_wherever_forks_and_passages_lead(alice: Alice) -> N
         assert eve["children"] == [{"universe": f"{did}/universe:far", "name": "enoch"}]
 
 
+async def test_a_death_that_names_the_body_alone_is_that_of_its_soul(alice: Alice) -> None:
+    """So (S1) clients tell it: their events have no souls."""
+    await post(alice, "/api/universe", id="universe:far", name="Far", isPublic=True)
+    await told(alice, tick=5, type="birth", entities=["kit"], souls=["sk"])
+    ends = {"sourceUniverseId": "universe:main", "targetUniverseId": "universe:far"}
+    passage = (await post(alice, "/api/passage", **ends, arrivals="ask"))["passage"]["id"]
+    wish = {"soul": "sk", "data": "e30=", "from": "universe:main", "migration": "01" * 16}
+    await post(alice, f"/api/passage/{passage}/travel", **wish, tick=10)
+    yes = {"migration": "01" * 16, "accept": True, "tick": 20}
+    await post(alice, f"/api/passage/{passage}/decide", **yes)
+    far = "/api/universe/universe:far/timeline"
+    await post(alice, far, tick=50, type="death", entities=["kit"])
+    did = alice.node.identity.did
+    for at in ("universe:main", "universe:far"):
+        by_soul, by_body = [
+            (await answer(alice, f"{at}/souls?name={name}"))["soul"] for name in ("sk", "kit")
+        ]
+        assert (by_soul["stays"], by_soul["present"]) == (by_body["stays"], [])
+        assert [(one["until"], one["ended"]) for one in by_soul["stays"]] == [
+            (10, "left"), (50, "died"),
+        ]  # fmt: skip
+        (kit,) = (await answer(alice, f"{at}/lineage?name=sk"))["people"]
+        assert (kit["name"], kit["died"]) == ("kit", {f"{did}/universe:far": 50})
+
+
 async def test_a_fork_has_who_was_in_the_state_that_it_began_with(alice: Alice) -> None:
     """Nobody says a tick: who leaves does so at that of the last state, which has it still."""
     await post(alice, "/api/universe", id="universe:far", name="Far", isPublic=True)

@@ -1,0 +1,182 @@
+"""What is told of a body is told of the soul that has it, as long as it has it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.universe.families import FORK, ISLE, MAIN, crossing, history, told
+from universe.event import Event
+from universe.histories import Crossing, Histories
+from universe.lineages import Lineages
+from universe.souls import Soul, follow
+
+KIT = told(5, "birth", "kit", soul="sk")
+WAY = crossing(MAIN, ISLE, 10, 20, "sk", "sk")
+DEATH = told(50, "death", "kit")
+
+
+def ends(soul: Soul) -> list[tuple[str, int | None, str | None]]:
+    return [(one.universe, one.until, one.ended) for one in soul.stays]
+
+
+def followed(name: str, main: Sequence[Event], isle: Sequence[Event] = (), *ways: Crossing) -> Soul:
+    return follow(name, Histories([history(MAIN, main), history(ISLE, isle)], ways))
+
+
+@pytest.mark.parametrize("name", ["sk", "kit"])
+def test_the_death_of_its_body_ends_a_soul_where_it_went(name: str) -> None:
+    here = followed(name, [KIT, told(7, "agent:died", "kit")])
+    assert (ends(here), here.present) == ([(MAIN, 7, "died")], ())
+    there = followed(name, [KIT], [told(30, "harvest", "kit"), DEATH], WAY)
+    assert ends(there) == [(MAIN, 10, "left"), (ISLE, 50, "died")]
+    assert there.present == ()
+    assert [one.event.type for one in there.stays[1].events] == ["harvest", "death"]
+    way_on = [WAY, crossing(ISLE, FORK, 25, 3, "sk", "sk")]
+    far = Histories([history(MAIN, [KIT]), history(ISLE, []), history(FORK, [DEATH])], way_on)
+    assert ends(follow(name, far))[2:] == [(FORK, 50, "died")]
+
+
+@pytest.mark.parametrize("name", ["sk", "kit"])
+def test_of_a_fork_what_was_told_before_is_of_both(name: str) -> None:
+    for main, fork in (([DEATH], []), ([], [DEATH]), ([DEATH], [told(51, "death", "kit")])):
+        parent = [KIT, told(8, "harvest", "kit"), *main]
+        universes = [history(MAIN, parent), history(FORK, [KIT, *fork], MAIN, 9)]
+        found = follow(name, Histories(universes))
+        assert ends(found) == [
+            (MAIN, 50 if main else None, "died" if main else None),
+            (FORK, fork[0].tick if fork else None, "died" if fork else None),
+        ]
+        assert [one.event.tick for one in found.stays[0].events] == [5, 8] + [50] * len(main)
+    dead = Histories([history(MAIN, [KIT, told(8, "death", "kit")]), history(FORK, [], MAIN, 9)])
+    assert ends(follow(name, dead)) == [(MAIN, 8, "died")]
+
+
+def test_a_traveller_of_a_fork_has_the_body_that_it_had_there() -> None:
+    way = crossing(FORK, ISLE, 12, 20, "sk", "sk")
+    universes = [history(MAIN, [KIT]), history(FORK, [], MAIN, 9), history(ISLE, [DEATH])]
+    found = follow("sk", Histories(universes, [way]))
+    assert ends(found) == [(MAIN, None, None), (FORK, 12, "left"), (ISLE, 50, "died")]
+
+
+@pytest.mark.parametrize("name", ["sk", "kit"])
+def test_a_traveller_that_is_named_after_its_body_is_its_soul_too(name: str) -> None:
+    way = crossing(MAIN, ISLE, 10, 20, "kit", "kit")
+    found = followed(name, [KIT], [DEATH], way)
+    assert ends(found) == [(MAIN, 10, "left"), (ISLE, 50, "died")]
+    away = replace(way, arrived_tick=None)
+    assert followed(name, [KIT], [], away).in_transit == (away,)
+    renamed = replace(way, arrived_as="visitor")
+    assert ends(followed(name, [KIT], [told(50, "death", "visitor")], renamed)) == ends(found)
+
+
+def test_a_body_that_another_soul_has_is_not_its_own_any_more() -> None:
+    other = told(30, "birth", "kit", soul="st")
+    untold = [KIT, other, DEATH]
+    assert followed("sk", untold).present == (MAIN,)
+    assert ends(followed("st", untold)) == [(MAIN, 50, "died")]
+    gone = [KIT, told(9, "death", "kit"), other, DEATH]
+    assert ends(followed("sk", gone)) == [(MAIN, 9, "died")]
+    left = followed("sk", [KIT, told(30, "birth", "kit"), DEATH], [], WAY)
+    assert ends(left) == [(MAIN, 10, "left"), (ISLE, None, None)]
+    next_kit = crossing(MAIN, ISLE, 40, 60, "kit", "kit")
+    assert followed("sk", [KIT, other], [], next_kit).present == (MAIN,)
+    wrong = replace(DEATH, souls=("st",))
+    assert followed("sk", [KIT, wrong]).present == (MAIN,)
+
+
+def test_a_soul_in_its_next_body_does_not_die_with_the_one_before() -> None:
+    zoe = told(30, "soul:reincarnated", "zoe", soul="sk")
+    for tick in (30, 50):
+        assert followed("sk", [KIT, zoe, told(tick, "death", "kit")]).present == (MAIN,)
+    both = [KIT, told(29, "death", "kit"), zoe, told(50, "death", "zoe")]
+    assert ends(followed("sk", both)) == [(MAIN, 29, "died"), (MAIN, 50, "died")]
+    kit_again = [KIT, told(29, "death", "kit"), told(40, "rebirth", "kit")]
+    assert followed("sk", kit_again).present == (MAIN,)
+    assert followed("sk", [*kit_again[:2], told(40, "birth", "kit")]).present == ()
+
+
+def test_it_comes_in_the_body_that_it_left_in_each_time() -> None:
+    zoe = [told(30, "death", "kit"), told(31, "rebirth", "zoe", soul="sk")]
+    ways = [
+        replace(WAY, left_seq=1, ended_seq=1),
+        replace(crossing(ISLE, MAIN, 22, 24, "sk", "sk"), left_seq=2, ended_seq=2),
+        replace(crossing(MAIN, ISLE, 35, 40, "sk", "sk"), left_seq=3, ended_seq=3),
+    ]
+    for name, ended in (("kit", None), ("zoe", "died")):
+        found = followed("sk", [KIT, *zoe], [told(50, "death", name)], *ways)
+        assert [one.ended for one in found.stays if one.universe == ISLE] == ["left", ended]
+
+
+def test_who_was_born_there_under_its_name_is_somebody_else() -> None:
+    found = followed("sk", [KIT], [told(1, "birth", "kit"), DEATH], WAY)
+    assert found.present == (ISLE,)
+    after = followed("sk", [KIT], [told(30, "birth", "kit"), DEATH], WAY)
+    assert after.present == (ISLE,)
+    before = followed("sk", [KIT], [told(19, "death", "kit")], WAY)
+    assert before.present == (ISLE,)
+
+
+def test_of_two_that_came_with_one_name_the_first_is_called_so_as_in_lineages() -> None:
+    universes = [
+        history(MAIN, [KIT]),
+        history(FORK, [told(1, "birth", "kit", soul="st")]),
+        history(ISLE, [DEATH]),
+    ]
+    ways = [WAY, crossing(FORK, ISLE, 3, 30, "st", "st")]
+    histories = Histories(universes, ways)
+    assert [follow(one, histories).present for one in ("sk", "st")] == [(), (ISLE,)]
+    died = [who for who, one in Lineages(histories).people.items() if one.died]
+    assert died == [(MAIN, "kit")]
+
+
+def test_several_souls_that_one_body_is_told_with_are_all_in_it_and_of_several_bodies_none() -> (
+    None
+):
+    twins = replace(KIT, souls=("sk", "st"))
+    for name in ("sk", "st"):
+        assert ends(followed(name, [twins, DEATH])) == [(MAIN, 50, "died")]
+    two = told(5, "birth", "kit", "tom", soul="sk")
+    assert followed("sk", [two, DEATH]).present == (MAIN,)
+    of_two = told(50, "death", "tom", "kit")
+    assert ends(followed("sk", [KIT, of_two])) == [(MAIN, 50, "died")]
+
+
+def test_bodies_of_which_strangers_tell_much_are_all_looked_at() -> None:
+    count = 2_000
+    ties = [told(n, "milestone", f"b{n % 64}", soul="s") for n in range(count)]
+    names = tuple(f"b{n}" for n in range(64))
+    told_of = [replace(told(count + n, "harvest"), entities=names) for n in range(count)]
+    death = replace(told(2 * count, "death"), entities=names)
+    found = followed("s", [*ties, *told_of, death])
+    assert ends(found) == [(MAIN, 2 * count, "died")]
+
+
+KINDS = st.sampled_from(["harvest", "agent:died", "milestone", "rebirth"])
+SOME = st.lists(st.tuples(st.integers(20, 59), KINDS, st.sampled_from(["", "sk"])), max_size=5)
+
+
+def of_kit(some: Sequence[tuple[int, str, str]], later: int = 0) -> list[Event]:
+    return [told(tick + later, kind, "kit", soul=soul) for tick, kind, soul in some]
+
+
+@given(SOME, SOME, SOME, st.sampled_from(["sk", "kit", ""]))
+def test_asked_by_soul_or_by_body_it_ends_alike_and_as_lineages_say(
+    here: list[tuple[int, str, str]],
+    there: list[tuple[int, str, str]],
+    forked: list[tuple[int, str, str]],
+    traveller: str,
+) -> None:
+    universes = [history(MAIN, [KIT, *of_kit(here)]), history(FORK, of_kit(forked), MAIN, 10)]
+    ways = list[Crossing]()
+    if traveller:
+        universes.append(history(ISLE, of_kit(there, 81)))
+        ways.append(crossing(MAIN, ISLE, 60, 100, traveller, traveller))
+    histories = Histories(universes, ways)
+    soul, body = follow("sk", histories), follow("kit", histories)
+    assert ends(soul) == ends(body)
+    (kit,) = Lineages(histories).called("sk")
+    person = Lineages(histories).people[kit]
+    assert {one.universe for one in soul.stays if one.ended == "died"} <= set(person.died)

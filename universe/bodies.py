@@ -1,0 +1,113 @@
+"""In which body a soul is, so that what is told of that body is told of the soul.
+
+```
+ada/main    5 birth kit, soul sk ── sk is in kit ──▸ leaves as sk
+bob/isle                                          ▸ comes as sk ── 50 death kit: sk died
+```
+An event about one alone that names the soul tells of its body. The soul has it until it is told in
+another one, until the body is told with another soul, or until it is no more there. Which body a
+name means in a universe says `universe.who`, which families ask too.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from universe.histories import Crossing, Happening, Histories
+from universe.who import Creature, Who, body_told, souls_told
+
+
+@dataclass
+class Followed:
+    """Who is followed."""
+
+    histories: Histories
+    called: frozenset[str]
+    """What names it, wherever that is told."""
+    bodies: set[str] = field(default_factory=set[str])
+    """Names that mean it where it has the body that they mean."""
+
+    @cached_property
+    def who(self) -> Who:
+        """Made when it is asked for: it reads all that is told."""
+        return Who(self.histories)
+
+    def is_named(self, one: Happening) -> bool:
+        return not self.called.isdisjoint((*one.event.entities, *one.event.souls))
+
+    def may_be_its(self, one: Happening) -> bool:
+        return self.is_named(one) or not self.bodies.isdisjoint(one.event.entities)
+
+    def is_in(self, way: Crossing) -> bool:
+        """Whether it is in the body that goes under its own name."""
+        if way.entity not in self.bodies:
+            return False
+        bearers = self.who.bearers(way.source, way.entity, way.left_tick)
+        body = self.who.who(way.source, way.entity, way.left_tick)
+        return any(self._is_there(way, soul, body) for soul in bearers & self.called)
+
+    def _is_there(self, way: Crossing, soul: str, body: Creature) -> bool:
+        """Nothing is told of it there, or it has no later body."""
+        there = self.who.who(way.source, soul, way.left_tick)
+        return there == body or there.name == soul
+
+
+def followed_as(
+    called: frozenset[str], histories: Histories, crossings: Iterable[Crossing]
+) -> tuple[Followed, list[Crossing]]:
+    """With the journeys beside `crossings` that it made under the name of its body."""
+    followed = Followed(histories, called)
+    for universe in histories.universes():
+        for one in histories.events(universe):
+            followed.bodies |= {body for soul, body in souls_told(one) if soul in called}
+    known, found = {*crossings}, list[Crossing]()
+    left = [one for one in histories.crossings if one not in known]
+    while more := {one for one in left if followed.is_in(one)}:
+        found += more
+        followed.bodies |= {one.name_there for one in more}
+        left = [one for one in left if one not in more]
+    return followed, found
+
+
+class Body:
+    """The one it has in a universe: tell it what happens there, in order."""
+
+    def __init__(self, followed: Followed, universe: str, is_in: Creature | None = None) -> None:
+        self.universe = universe
+        self._followed = followed
+        self._is_in = is_in
+        self._past = [(0, is_in)]
+
+    def at(self, tick: int) -> Creature | None:
+        """The one it had when that tick was over."""
+        return next((one for at, one in reversed(self._past) if at <= tick), None)
+
+    def came(self, way: Crossing, tick: int) -> None:
+        if self._followed.bodies:
+            self._be_in(self._followed.who.who(way.source, way.entity, way.left_tick), tick)
+
+    def is_told(self, one: Happening, *, has_it: bool) -> bool:
+        """Whether that is told of who is followed. `has_it`: whether it is in its body by then."""
+        followed = self._followed
+        if followed.bodies and (body := body_told(one)):
+            self._tie(one, body)
+        return followed.is_named(one) or (has_it and self._is_of_body(one))
+
+    def _tie(self, one: Happening, body: str) -> None:
+        if not self._followed.called.isdisjoint(one.event.souls):
+            self._be_in(self._meant(body, one), one.event.tick)
+        elif body in self._followed.bodies and self._meant(body, one) == self._is_in:
+            self._be_in(None, one.event.tick)
+
+    def _is_of_body(self, one: Happening) -> bool:
+        if self._is_in is None:
+            return False
+        names = self._followed.bodies.intersection(one.event.entities)
+        return any(self._meant(name, one) == self._is_in for name in names)
+
+    def _meant(self, name: str, one: Happening) -> Creature:
+        return self._followed.who.who(self.universe, name, one.event.tick)
+
+    def _be_in(self, body: Creature | None, tick: int) -> None:
+        self._is_in = body
+        self._past.append((tick, body))
