@@ -16,15 +16,18 @@ MADE_DIGITS: Final = 32
 PREFIX: Final = "universe:"
 
 
-def parse_universe_id(text: str) -> str:
-    """`text` itself, if a universe may be called so. Raises `InvalidName`."""
+def parse_universe_id(text: str, what: str = "universe") -> str:
+    """`text` itself, if a universe may be called so. Raises `InvalidName`.
+
+    `what` is called so, for people: passages have ids of the same form.
+    """
     if not text or len(text.encode(errors="replace")) > ID_BYTES_MAX:
-        raise InvalidName(f"{quoted(text)} is no id of a universe: 1 to {ID_BYTES_MAX} bytes")
+        raise InvalidName(f"{quoted(text)} is no id of a {what}: 1 to {ID_BYTES_MAX} bytes")
     why = "holds a slash" if "/" in text else unsafe_line(text)
     if text.startswith("did:key:"):
         why = "begins as the name of an author"
     if why or not text.strip():
-        raise InvalidName(f"{quoted(text)} is no id of a universe: it {why or 'is only spaces'}")
+        raise InvalidName(f"{quoted(text)} is no id of a {what}: it {why or 'is only spaces'}")
     return text
 
 
@@ -43,13 +46,13 @@ def made_id(drawn: bytes) -> str:
     return f"{PREFIX}{drawn.hex()[:MADE_DIGITS]}"
 
 
-def parse_full_name(text: str) -> tuple[str, str]:
-    """(author, id) of `did:key:…/id`. Raises `InvalidName`."""
+def parse_full_name(text: str, what: str = "universe") -> tuple[str, str]:
+    """(author, id) of `did:key:…/id`. `what` as of an id. Raises `InvalidName`."""
     author, slash, id = text.partition("/")
     try:
         decode_did_key(author)
     except CrdtError as wrong:
-        raise InvalidName(f"{quoted(text)} is no full name of a universe: did:key/id") from wrong
+        raise InvalidName(f"{quoted(text)} is no full name of a {what}: did:key/id") from wrong
     if not slash:
-        raise InvalidName(f"{quoted(text)} is no full name of a universe: did:key/id")
-    return author, parse_universe_id(id)
+        raise InvalidName(f"{quoted(text)} is no full name of a {what}: did:key/id")
+    return author, parse_universe_id(id, what)

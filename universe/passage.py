@@ -195,13 +195,13 @@ def half_of(document: DocumentId, value: Plain) -> Half:
         raise MalformedRecord(f"a document of {document.cls}/{document.kind}, no {WORD}")
     head, body = head_of(value), map_at(value, "body")
     try:
-        id = parse_universe_id(document.record.decode())
+        id = parse_universe_id(document.record.decode(), WORD)
         source, target = (typed(body.get(key), str, key) for key in ("source", "target"))
         parse_full_name(source)
         parse_full_name(target)
         proposal = line_at(body, "proposal", NAME_CHARACTERS_MAX)
         if proposal:
-            parse_full_name(proposal)
+            parse_full_name(proposal, WORD)
     except (UnicodeDecodeError, InvalidName) as wrong:
         raise MalformedRecord(f"a passage: {wrong}") from wrong
     type, arrivals = line_at(body, "type", 16), line_at(body, "arrivals", 16)

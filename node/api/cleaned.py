@@ -195,6 +195,10 @@ def text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def as_it_is(value: object) -> object:
+    return value
+
+
 def area(value: object) -> str | None:
     """One that is longer than names may be is cut, to be refused as others are."""
     return (text(value) or "")[:PLACE_CHARACTERS_MAX] or None

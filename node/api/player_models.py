@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 from msgspec import Meta, Struct
 
-from node.api.cleaned import Cleaner, area, flag, line, one_line, text
+from node.api.cleaned import Cleaner, area, as_it_is, flag, line, one_line
 from node.api.life_models import Line
 from node.api.models import LIMIT_MAX, Author, Cursor, Limit, Millis, Place, Request
 from node.api.universe_models import UniverseMeta
@@ -183,7 +183,7 @@ def cleaned_player(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _CLEANERS: Final[Mapping[str, Cleaner]] = {
-    "id": text,
+    "id": as_it_is,  # of another type it is refused, as what it is
     "displayName": line(NAME_CHARACTERS_MAX),
     "about": line(DESCRIPTION_CHARACTERS_MAX),
     "namespace": area,

@@ -118,7 +118,7 @@ def wrapped_upload(
 
 
 def _offered(wrapped: WrappedSnapshot, query: SnapshotUpload, now_us: int) -> Offered:
-    tick, at_us = _tick_of(wrapped.tick), _taken_us(query, now_us)
+    tick, at_us = tick_of(wrapped.tick), _taken_us(query, now_us)
     day = None if wrapped.day is None else _whole(wrapped.day, "day")
     return Offered(
         tick=tick,
@@ -185,7 +185,7 @@ def _said(text: str, kind: type[T], name: str) -> T:
         raise BadRequest(f"`{name}` in the query: {error}", code="bad-query") from error
 
 
-def _tick_of(said: object) -> int:
+def tick_of(said: object) -> int:
     """A number or its text; JavaScript writes whole numbers as reals."""
     if isinstance(said, float) and said.is_integer():
         said = int(said)

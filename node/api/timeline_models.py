@@ -123,8 +123,8 @@ class NewFork(Struct, frozen=True, kw_only=True):
 
     name: Line
     ownerId: Line | None = None
-    snapshotTick: Tick | None = None
-    """The last snapshot at or before it."""
+    snapshotTick: Tick | float | str | None = None
+    """The last snapshot at or before it. A number or its text, as an upload's."""
     snapshot: SnapshotName | None = None
     """This very one."""
     id: Annotated[str, Meta(max_length=512)] | None = None

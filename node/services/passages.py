@@ -70,9 +70,9 @@ def document_of(name: str, kind: str, namespace: NamespaceKey) -> DocumentId:
 def full_name(by: Ferry, text: str) -> str:
     """`did/id`; a bare id is one's own. Raises `InvalidName`."""
     if "/" in text:
-        parse_full_name(text)
+        parse_full_name(text, WORD)
         return text
-    return f"{by.did}/{parse_universe_id(text)}"
+    return f"{by.did}/{parse_universe_id(text, WORD)}"
 
 
 async def read_value(by: Ferry, document: DocumentId) -> Plain | None:
@@ -100,7 +100,7 @@ async def passage_called(by: Ferry, text: str) -> Passage:
         if len(found) > 1:
             detail = f"{len(found)} authors propose {quoted(text)}; say whose"
             raise Conflict(detail, code="ambiguous-passage", candidates=tuple(found))
-        name = found[0] if found else f"{by.did}/{parse_universe_id(text)}"
+        name = found[0] if found else f"{by.did}/{parse_universe_id(text, WORD)}"
     half = await _half(by, name)
     passage = None if half is None else await passage_named(by, half.proposal or name)
     if passage is None:

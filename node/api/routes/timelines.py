@@ -24,6 +24,7 @@ from node.api.passages_meant import ferry_in
 from node.api.problems import ENCODER
 from node.api.requests import answer_cached
 from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, name_taken, universe_called
+from node.api.snapshot_bodies import tick_of
 from node.api.timeline_models import (
     EventDone,
     ForkDone,
@@ -207,7 +208,7 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
         body.id or "",
         body.namespace,
     )
-    at = LATEST if body.snapshotTick is None else str(body.snapshotTick)
+    at = LATEST if body.snapshotTick is None else str(tick_of(body.snapshotTick))
     async with node.making:
         row, taken = await fork(
             hand_of(node),

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -343,6 +344,16 @@ async def test_what_cannot_be_is_refused_in_words(
 ) -> None:
     answer = await alice.client.post(path, json=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_a_bad_name_of_a_passage_is_told_as_one_of_a_passage(alice: Alice) -> None:
+    for id, kind in (("../p", "full name"), (" ", "id"), (f"{BOB.did}/ ", "id")):
+        ends = {"sourceUniverseId": MAIN, "targetUniverseId": BOBS, "id": id}
+        made = await alice.client.post(PASSAGE, json=ends)
+        assert made.status_code == 422, made.text
+        assert f"is no {kind} of a passage: " in made.json()["detail"]
+        asked = await alice.client.get(f"{PASSAGE}/{quote(id, safe='')}")
+        assert "of a universe" not in asked.json()["detail"]
 
 
 async def test_a_message_that_was_damaged_moves_nobody(alice: Alice, tmp_path: Path) -> None:

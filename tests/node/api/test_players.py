@@ -181,6 +181,11 @@ async def test_a_client_of_the_multiverse_needs_no_token_and_is_made_to_fit(comp
     answer = await compat.client.post(PLAYER, json=sent)
     assert answer.status_code == 201, answer.text
     assert answer.json()["player"]["displayName"].startswith("A long name xxx")
+    number = await compat.client.post(PLAYER, json={"id": 5})
+    assert number.status_code == 422
+    assert number.json()["detail"] == "/id: Expected `str`, got `int`"
+    none = await compat.client.post(PLAYER, json={"id": None})
+    assert none.json()["detail"] == "Object missing required field `id`"
     private = await compat.client.post(PLAYER, json=ALICE | {"namespace": "team"})
     assert (private.status_code, private.json()["code"]) == (403, "not-allowed")
 

@@ -10,6 +10,8 @@ import pytest_asyncio
 
 from crdt.change import SignedEntry
 from crdt.keys import COMMONS
+from node.api.timeline_models import TimelineQuery
+from node.api.universe_models import SnapshotsQuery
 from node.services import pruning, timelines
 from node.services.passages import document_of
 from registry.head import Words
@@ -18,6 +20,7 @@ from tests.node.parts import Alice
 from tests.storage.people import BOB, NOW_US
 from universe import record
 from universe.record import Facts, fork_universe
+from universe.room import VALUES_MAX
 from universe.snapshot import decode_signed
 
 pytestmark = pytest.mark.asyncio
@@ -184,6 +187,30 @@ async def test_a_fork_opens_what_it_began_with_and_goes_on_by_itself(alice: Alic
     forks = (await alice.client.get(f"{PLACE}/forks")).json()
     assert [one["id"] for one in forks["forks"]] == [universe["id"]]
     assert forks["sourceUniverseId"] == "universe:main"
+
+
+async def test_a_timeline_comes_whole_to_clients_that_know_no_pages() -> None:
+    assert TimelineQuery().limit == SnapshotsQuery().limit > VALUES_MAX
+
+
+async def test_a_fork_takes_a_tick_as_text_as_an_upload_does(alice: Alice) -> None:
+    for tick in (100, 900, (1 << 63) - 1):
+        await put(alice, f"at {tick}".encode(), f"tick={tick}")
+    begun: list[int] = []
+    for said in ("7", "100", "0450", 900.0, str((1 << 63) - 1)):
+        body = {"name": "F", "snapshotTick": said}
+        made = await alice.client.post(f"{PLACE}/fork", json=body)
+        if made.status_code == 201:
+            begun.append(made.json()["forkedFrom"]["snapshotTick"])
+        else:
+            assert (said, made.json()["code"]) == ("7", "unknown-snapshot")
+    assert begun == [100, 100, 900, (1 << 63) - 1]
+    for said in ("", "x", "-1", "1.5", "latest", "²", str(1 << 63), "9" * 5_000, 1.5):
+        wrong = await alice.client.post(f"{PLACE}/fork", json={"name": "F", "snapshotTick": said})
+        assert (wrong.status_code, wrong.json()["code"]) == (400, "bad-tick")
+    for other in (-1, True, [7]):
+        wrong = await alice.client.post(f"{PLACE}/fork", json={"name": "F", "snapshotTick": other})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid-body")
 
 
 async def test_a_fork_of_a_fork_outlives_its_parents_and_gc(alice: Alice) -> None:
