@@ -19,7 +19,7 @@ BEFORE_PACKS = (
 BEFORE_LIFE = (
     "DROP VIEW derived_size;"
     "CREATE VIEW derived_size AS SELECT number document, 0 size FROM document;"
-    "DROP TABLE snapshot; DROP TABLE happened; DROP TABLE universe_count;"
+    "DROP TABLE settled; DROP TABLE snapshot; DROP TABLE happened; DROP TABLE universe_count;"
     "DROP INDEX universe_by_owner; DROP INDEX universe_by_parent;"
     "DROP INDEX passage_by_source; DROP INDEX passage_by_target;"
     "DROP TABLE challenge_entry; DROP TABLE accepted_risk;"

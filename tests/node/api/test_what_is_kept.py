@@ -96,7 +96,8 @@ async def test_an_upload_says_what_went(alice: Alice, caplog: pytest.LogCaptureF
     }  # fmt: skip
     assert [one.getMessage() for one in caplog.records] == [
         f"{alice.node.identity.did}/universe:main: what went with an upload, by the"
-        " universe's rule or its own: 19, of tick " + ", ".join(map(str, range(16))) + " …"
+        " universe's rule or its own: 19, of tick " + ", ".join(map(str, range(16))) + " …;"
+        " panspermia gc gives the room back"
     ]
     again = await put(alice, b"now", "tick=20&type=auto")
     assert (again["known"], again["dropped"]) == (True, 0)
