@@ -30,7 +30,7 @@ class Followed:
     @cached_property
     def who(self) -> Who:
         """Made when it is asked for: it reads all that is told."""
-        return Who(self.histories)
+        return Who(self.histories, self.called)
 
     def is_named(self, one: Happening) -> bool:
         return not self.called.isdisjoint((*one.event.entities, *one.event.souls))
@@ -44,7 +44,7 @@ class Followed:
             return False
         bearers = self.who.bearers(way.source, way.entity, way.left_tick)
         body = self.who.who(way.source, way.entity, way.left_tick)
-        return any(self._is_there(way, soul, body) for soul in bearers & self.called)
+        return any(self._is_there(way, soul, body) for soul in self.called.intersection(bearers))
 
     def _is_there(self, way: Crossing, soul: str, body: Creature) -> bool:
         """Nothing is told of it there, or it has no later body."""
@@ -61,11 +61,17 @@ def followed_as(
         for one in histories.events(universe):
             followed.bodies |= {body for soul, body in souls_told(one) if soul in called}
     known, found = {*crossings}, list[Crossing]()
-    left = [one for one in histories.crossings if one not in known]
-    while more := {one for one in left if followed.is_in(one)}:
+    ways: dict[str, list[Crossing]] = {}
+    for way in histories.crossings:
+        if way not in known:
+            ways.setdefault(way.entity, []).append(way)
+    left = [*followed.bodies]
+    while left:
+        more = [way for way in ways.pop(left.pop(), ()) if followed.is_in(way)]
         found += more
-        followed.bodies |= {one.name_there for one in more}
-        left = [one for one in left if one not in more]
+        new = {way.name_there for way in more} - followed.bodies
+        left += new
+        followed.bodies |= new
     return followed, found
 
 

@@ -92,11 +92,13 @@ def follow(name: str, histories: Histories) -> Soul:
         was_there = begun is not None and any(
             stay.holds(begun[1], at_us) for stay in stays.get(begun[0], ())
         )
+        above = None if begun is None else bodies.get(begun[0])
+        had = None if begun is None or above is None else above.at(begun[1])
+        body = Body(followed, universe, had)
         if begun is None or not was_there:
-            body = Body(followed, universe)
-            found = _stays_in(body, own, crossings)
+            is_dead = _died_before(universe, stays, histories)
+            found = _stays_in(body, own, crossings, is_dead=is_dead)
         else:
-            body = Body(followed, universe, bodies[begun[0]].at(begun[1]))
             there = _stays_in(body, own, crossings, begun[1], is_there=True)
             found = _going_on(universe, begun, there)
         bodies[universe] = body
@@ -104,6 +106,15 @@ def follow(name: str, histories: Histories) -> Soul:
             stays[universe] = found
     transit = [one for one in crossings if one.arrived_tick is None and not one.is_returned]
     return Soul(name, tuple(_along_its_way(stays)), tuple(transit))
+
+
+def _died_before(universe: str, stays: Mapping[str, list[Stay]], histories: Histories) -> bool:
+    """Whether that is the last that its past tells of it; false where it was forked from none."""
+    while (begun := histories.begins(universe)) is not None:
+        universe, tick = begun
+        if past := [one for one in stays.get(universe, ()) if one.since <= tick]:
+            return _is_dead(past)
+    return False
 
 
 def _along_its_way(stays: Mapping[str, list[Stay]]) -> Iterator[Stay]:
@@ -196,10 +207,11 @@ def _stays_in(
     since: int = 0,
     *,
     is_there: bool = False,
+    is_dead: bool = False,
 ) -> list[Stay]:
     """`since`: the tick of a fork. What came before is its parent's to tell.
 
-    `is_there`: from the first tick on.
+    `is_there`: from the first tick on. `is_dead`: what may be told of it first is its rebirth.
     """
     universe = body.universe
     told = [_Turn(one.event.tick, _rank(one), one) for one in own if one.event.tick >= since]
@@ -207,7 +219,8 @@ def _stays_in(
     for turn in _in_order(told, _ways(universe, crossings, since)):
         is_open = stays[-1].until is None if stays else is_there
         if turn.happening is not None:
-            has_it = is_open or (_is_rebirth(turn.happening) and _is_dead(stays))
+            may_return = _is_dead(stays) if stays else is_dead
+            has_it = is_open or (may_return and _is_rebirth(turn.happening))
             if not body.is_told(turn.happening, has_it=has_it):
                 continue
         elif turn.crossing is not None and turn.rank == _COMES:

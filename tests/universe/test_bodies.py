@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from universe.event import Event
 from universe.histories import Crossing, Histories
 from universe.lineages import Lineages
 from universe.souls import Soul, follow
+from universe.who import Creature
 
 KIT = told(5, "birth", "kit", soul="sk")
 WAY = crossing(MAIN, ISLE, 10, 20, "sk", "sk")
@@ -152,6 +154,126 @@ def test_bodies_of_which_strangers_tell_much_are_all_looked_at() -> None:
     death = replace(told(2 * count, "death"), entities=names)
     found = followed("s", [*ties, *told_of, death])
     assert ends(found) == [(MAIN, 2 * count, "died")]
+
+
+class Counted(Histories):
+    """How often it was asked how a universe begins: at each step to where a name is from."""
+
+    steps = 0
+
+    def begins(self, universe: str) -> tuple[str, int] | None:
+        self.steps += 1
+        return super().begins(universe)
+
+
+LANDS = [f"ada/u{n:02d}" for n in range(64)]
+LAST = 1_000
+
+
+def along(entity: str, first: int = 0, copies: int = 1) -> list[Crossing]:
+    """From the last of the lands, round from `first`, to that one."""
+    lands = [*LANDS[first:], *LANDS[:first]]
+    ways = [crossing(there, here, 0, 0, entity, entity) for here, there in pairwise(lands)]
+    return [
+        replace(one, migration=bytes([n]) + one.migration) for one in ways for n in range(copies)
+    ]
+
+
+def of_lands(first: Sequence[Event], rest: Sequence[Sequence[Event]], *ways: Crossing) -> Counted:
+    each = zip(LANDS, [first, *rest, *[()] * len(LANDS)], strict=False)
+    return Counted([history(universe, events) for universe, events in each], ways)
+
+
+def of_names(events: int) -> tuple[list[Event], tuple[str, ...]]:
+    """64 bodies of one soul that are all souls of n0, and as many events that name all."""
+    names = tuple(f"b{n}" for n in range(64))
+    ties = [told(n, "milestone", name, soul="s") for n, name in enumerate(names)]
+    all_one = replace(told(100, "milestone", "n0"), souls=names)
+    home = told(101, "milestone", "home", soul="s")
+    rest = [replace(told(200 + n, "harvest"), entities=names) for n in range(events)]
+    return [*ties, all_one, home, *rest], names
+
+
+def test_a_long_way_is_looked_up_once_however_much_is_told_of_who_took_it() -> None:
+    told_of, names = of_names(300)
+    lands = of_lands(told_of, [], *along("n0", copies=5))
+    found = follow("s", lands)
+    assert found.present == (LANDS[0],)
+    assert lands.steps < 2_000
+    lands.steps = 0
+    people = Lineages(lands)
+    assert lands.steps < 2 * (64 * len(told_of) + len(lands.crossings))
+    assert {people.who(LANDS[0], name) for name in names} == {Creature(LANDS[-1], "n0")}
+
+
+def test_a_way_of_many_names_through_all_universes_takes_a_step_for_each_passage() -> None:
+    told_of, names = of_names(3)
+    ways = [way for n in range(63) for way in along(f"n{n}", n)]
+    ends = [[told(0, "milestone", f"n{n + 1}", soul=f"n{n}")] for n in range(62)]
+    # The way of n0 ends in the last land, that of n1 in the first: each goes on as the next.
+    lands = of_lands([*ends[0], *told_of], ends[1:], *ways)
+    assert follow("s", lands).present == (LANDS[0],)
+    assert lands.steps < 4 * len(ways)
+    lands.steps = 0
+    people = Lineages(lands)
+    assert lands.steps < 4 * len(ways) + 64 * len(told_of)
+    assert len({people.who(LANDS[0], name) for name in names}) == 1
+
+
+def test_after_a_long_way_under_changing_names_it_is_who_it_was() -> None:
+    changes = [[told(0, "milestone", f"n{n + 1}", soul=f"n{n}")] for n in range(1, 63)]
+    ways = [
+        crossing(there, here, 0, 0, f"n{n + 1}", f"n{n + 1}")
+        for n, (here, there) in enumerate(pairwise(LANDS))
+    ]
+    birth = told(0, "birth", "n63", soul="s")
+    dead = told(LAST, "death", "n1")
+    lands = of_lands([dead], [*changes, [birth]], *ways)
+    born = Creature(LANDS[-1], "n63")
+    people = Lineages(lands)
+    assert all(people.who(LANDS[n], f"n{n + 1}") == born for n in range(63))
+    assert people.people[born].died[LANDS[0]].event == dead
+    kits = of_lands([replace(dead, entities=("kit",))], [*[()] * 62, [KIT]], *along("sk"))
+    late = [replace(one, left_tick=10, arrived_tick=5) for one in kits.crossings]
+    found = follow("sk", of_lands([told(LAST, "death", "kit")], [*[()] * 62, [KIT]], *late))
+    assert ends(found)[-1] == (LANDS[0], LAST, "died")
+    assert found.present == ()
+
+
+def test_a_circle_of_passages_is_one_creature_wherever_it_is_asked_for() -> None:
+    names = [MAIN, ISLE, "eve/far"]
+    ways = [crossing(one, next, 9, 9) for one, next in pairwise([*names, MAIN])]
+    universes = [history(one, []) for one in [FORK, *names]]
+    people = Lineages(Histories(universes, [*ways, crossing(ISLE, FORK, 9, 9)]))
+    assert {people.who(one, "eve") for one in [FORK, *names]} == {Creature(MAIN, "eve")}
+
+
+@pytest.mark.parametrize("name", ["sk", "kit"])
+def test_in_a_fork_of_where_it_came_to_it_has_the_body_that_it_came_in(name: str) -> None:
+    far = "eve/far"
+    homes = [history(MAIN, [KIT]), history(ISLE, [])]
+    died = Histories([*homes, history(FORK, [DEATH], ISLE, 30)], [WAY])
+    assert ends(follow(name, died))[1:] == [(ISLE, None, None), (FORK, 50, "died")]
+    (kit,) = Lineages(died).called("sk")
+    assert [*Lineages(died).people[kit].died] == [FORK]
+    forks = [history(FORK, [], ISLE, 30), history(far, [DEATH], FORK, 35)]
+    found = follow(name, Histories([*homes, *forks], [WAY]))
+    assert ends(found)[2:] == [(FORK, None, None), (far, 50, "died")]
+    early = Histories([*homes, history(FORK, [DEATH], ISLE, 19)], [WAY])
+    assert follow("sk", early).present == (ISLE,)
+
+
+@pytest.mark.parametrize("name", ["sk", "kit"])
+def test_who_is_born_again_in_a_fork_that_began_after_its_death_is_the_same(name: str) -> None:
+    again = [told(40, "rebirth", "kit"), DEATH]
+    for between in ((), (history("eve/far", [], MAIN, 9),)):
+        parent = between[0].branch.universe if between else MAIN
+        dead = history(MAIN, [KIT, told(8, "death", "kit")])
+        found = follow(name, Histories([dead, *between, history(FORK, again, parent, 30)]))
+        assert ends(found) == [(MAIN, 8, "died"), (FORK, 50, "died")]
+        assert [one.event.type for one in found.stays[1].events] == ["rebirth", "death"]
+    gone = [history(MAIN, [KIT]), history(ISLE, []), history(FORK, again, MAIN, 30)]
+    assert follow("sk", Histories(gone, [WAY])).present == (ISLE,)
 
 
 KINDS = st.sampled_from(["harvest", "agent:died", "milestone", "rebirth"])
