@@ -163,17 +163,19 @@ def _ways_of(name: str, histories: Histories) -> tuple[list[Crossing], set[str]]
         theirs = its_souls.get(way.source, set())
         return way.entity in theirs or way.soul in theirs
 
-    called, left = {name}, list(histories.crossings)
-    while True:
-        more, rest = list[Crossing](), list[Crossing]()
-        for one in left:
-            (more if called & _names(one) or is_its_soul(one) else rest).append(one)
-        if not more:
-            others = set(rest)
-            return [one for one in histories.crossings if one not in others], called
-        left = rest
-        for one in more:
-            called |= {one.entity, one.name_there}
+    by_name: dict[str, list[Crossing]] = {}
+    for one in histories.crossings:
+        for each in _names(one):
+            by_name.setdefault(each, []).append(one)
+    called, found, left = {name}, set[Crossing](), [name]
+    more = [one for one in histories.crossings if is_its_soul(one)]
+    while more or left:
+        found.update(more)
+        new = {each for one in more for each in (one.entity, one.name_there)} - called
+        called |= new
+        left += new
+        more = by_name.pop(left.pop(), []) if left else []
+    return [one for one in histories.crossings if one in found], called
 
 
 def souls_in(histories: Histories) -> tuple[str, ...]:

@@ -240,6 +240,31 @@ def test_after_a_long_way_under_changing_names_it_is_who_it_was() -> None:
     assert found.present == ()
 
 
+class Compared(str):
+    """A name of a traveller that counts how often it is looked at."""
+
+    __slots__ = ()
+    looks = 0
+
+    def __hash__(self) -> int:
+        Compared.looks += 1
+        return super().__hash__()
+
+
+def test_many_names_in_turn_are_followed_with_a_few_looks_at_each_passage() -> None:
+    count = 400
+    ways = [
+        replace(
+            crossing(MAIN, ISLE, count - n, count - n, Compared(f"n{n}")), arrived_as=f"n{n + 1}"
+        )
+        for n in range(count)
+    ]
+    histories = Histories([history(MAIN, [told(0, "birth", "n0")]), history(ISLE, [])], ways)
+    Compared.looks = 0
+    assert len(follow("n0", histories).stays) > count
+    assert Compared.looks < 40 * count
+
+
 def test_a_circle_of_passages_is_one_creature_wherever_it_is_asked_for() -> None:
     names = [MAIN, ISLE, "eve/far"]
     ways = [crossing(one, next, 9, 9) for one, next in pairwise([*names, MAIN])]
