@@ -133,7 +133,7 @@ class Settling(Finishing):
     async def _next_left(self) -> _Pair | None:
         """Of what was here before this process: once there is nothing else to do."""
         while pairs := await self._unsettled.some():
-            await self._database.lazily(partial(_queue, pairs=pairs))
+            self._to_queue.update(dict.fromkeys(pairs))  # until the disk takes them
             if pair := await self._next():
                 return pair
         return None

@@ -19,13 +19,15 @@ def note_failure(
     *,
     is_coming: bool,
     now_s: float,
-) -> None:
-    """When it is tried again, and what else is not tried until then."""
+) -> bool:
+    """When it is tried again, and what else is not tried until then; gives whether it is for want
+    of room on the disk."""
     fail = partial(patience.fail, one.blob, one.whose)
     match error:
         case NoRoom() | OverQuota():  # perhaps there is for what is smaller
             full.note(one.size, now_s=now_s)
             patience.put_off(one.blob, DISK, now_s=now_s)
+            return True
         case NotStored() | StorageError():
             patience.put_off(one.blob, UNSTORED, now_s=now_s)
         case LargerThanWanted():
@@ -36,3 +38,4 @@ def note_failure(
             fail(SLOW, is_coming=is_coming, now_s=now_s)
         case _:
             fail("this node could not go on", now_s=now_s)
+    return False

@@ -20,6 +20,7 @@ from typing import Final
 from crdt.blob import BlobId
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
 from node.keeping.failing import note_failure
+from node.keeping.freeing import give_back
 from node.keeping.gate import Gate
 from node.keeping.kept_bytes import KeptBytes
 from node.keeping.line import Line
@@ -35,8 +36,7 @@ from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted
 from storage.appended import AppendedEvent
-from storage.blob_room import DEAD_PARTS
-from storage.errors import OverQuota, StorageError
+from storage.errors import StorageError
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -176,21 +176,24 @@ class Keeping:
             others = await store.blobs_in_namespaces(self._owned, self._chosen)
             own = keys_of(await store.own_authors())
             self._bytes.look()
+            done, came = {*self._came}, self._runs.lengths
             kept = await store.kept_blobs()
             unnamed = await store.unnamed_blobs(self._chosen, places, self._owned)
             room = await store.kept_room(ENOUGH * self.budget)
             budget = budget_on_disk(self.budget, room, self.plan.budget)
             plan, line = await asyncio.to_thread(
-                plan_of, chosen, others, kept, unnamed, budget, self.patience, own
+                plan_of, chosen, others, kept, unnamed, budget, self.patience, own, came
             )
             await store.note_unnamed(plan.unnamed)
             went = await self._keep_to_budget(plan)
             self._bytes.found((one.id, one.size) for one in kept)
+            line.leave_out({*(self._came - done), *self.running})  # as if it had given them
             self._came, self._gone = set(), set()
             self.plan, self._line = plan, line
             self._tell_workers()
+            await self._end_runs()
             if went:  # last: it may take long, and nobody goes on by the plan before meanwhile
-                await self._give_back(went, is_short=plan.budget < self.budget)
+                await give_back(self.store, went, is_short=plan.budget < self.budget)
             return plan
 
     async def _places(self) -> Collection[NamespaceKey]:
@@ -227,17 +230,6 @@ class Keeping:
         log.info("let go %d blobs that were kept, %d bytes", gone, sum(one.size for one in going))
         return gone
 
-    async def _give_back(self, gone: Sequence[Kept], *, is_short: bool) -> None:
-        """The room of what went; where the disk is short (`is_short`) all of it at once."""
-        with suppress(OverQuota):  # too full for a copy: what is fetched is told that
-            if is_short:
-                # What they shared gives nothing back: for that no pack is copied of which all is
-                # wanted, or nearly.
-                size = sum(one.size for one in gone)
-                await self.store.reclaim(size, dead_parts=DEAD_PARTS)
-            else:
-                await self.store.compact()
-
     # --- fetching -------------------------------------------------------------------------------
 
     def _tell_workers(self) -> None:
@@ -248,16 +240,25 @@ class Keeping:
         while True:
             turn, one = self._turn, self._take()
             if one is None:
+                await self._end_runs()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._wait_s()):
                         await turn.wait()
                 continue
             self._busy[one.party] += 1
             try:
-                if not await self.fetch(one):
+                is_done = await self.fetch(one)
+                await self._end_runs()
+                if not is_done:
                     await self.sleep(FAILED_S)
             finally:
                 self._busy -= Counter([one.party])
+
+    async def _end_runs(self) -> None:
+        """Of what came, what nothing is to come of for now is made small, why ever nothing is."""
+        now_s, running = self.clock_s(), [*self.running.values()]
+        more, may_ask = self._line.has_more_of, self._may_ask(now_s)
+        await self._runs.end(running, more, may_ask=may_ask, now_s=now_s)
 
     def _take(self) -> Wanted | None:
         now_s = self.clock_s()
@@ -328,7 +329,7 @@ class Keeping:
                 self._with_room[one.blob] = one
                 self._bytes.came(one.blob, one.size)
         if gone:
-            await self._give_back(gone, is_short=self.plan.budget < self.budget)
+            await give_back(self.store, gone, is_short=self.plan.budget < self.budget)
         if lacks > 0:
             self.wake()  # what was planned does not hold any more
         return lacks <= 0
@@ -352,7 +353,7 @@ class Keeping:
         return True  # somebody else asked for it meanwhile, or it has no bytes
 
     async def _fetch(self, one: Wanted) -> bool:
-        came, near = Came(), await near_to(self.store, one.blob)
+        came, near = Came(), await near_to(self.store, one.blob) if one.universe else ()
         try:
             async with asyncio.timeout(TRY_S):
                 await self._ask(one, one.size, came, near)
@@ -362,11 +363,10 @@ class Keeping:
                 await self.store.drop_empty(one.blob)
             if await self.store.blob_state(one.blob) is None:
                 self._bytes.went([one.blob])
-            await self._runs.ended(one, goes_on=self._line.has_more_of(one.universe))
             return False
         self.patience.succeed(one.blob, one.whose)
         self._came.add(one.blob)
-        await self._runs.came(one, goes_on=self._line.has_more_of(one.universe))
+        self._runs.came(one, now_s=self.clock_s())
         return True
 
     async def _ask(
@@ -384,7 +384,8 @@ class Keeping:
     def _came_to_nothing(self, one: Wanted, error: Exception, *, is_coming: bool = False) -> None:
         log.debug("blob %s is not kept: %s", one.blob.hex(), error)
         now_s = self.clock_s()
-        note_failure(one, error, self.patience, self._full, is_coming=is_coming, now_s=now_s)
+        if note_failure(one, error, self.patience, self._full, is_coming=is_coming, now_s=now_s):
+            self._runs.hurry()
 
     # --- what is told ---------------------------------------------------------------------------
 

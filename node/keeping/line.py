@@ -7,10 +7,12 @@ An author whose tries were in vain rests (`node.keeping.patience`), and the othe
 that has as many places as one may have waits for one of its own: what stands still keeps out no
 other.
 
-Of one universe one state at a time: whoever comes behind it comes as what differs from it.
+Of one universe one state at a time, so whoever comes behind it comes as what differs from it: the
+first stands with its author, the others wait behind it until it is done. So many as are made small
+together (`node.keeping.runs`) come one after the other, before what else was tried as often.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -24,31 +26,54 @@ from node.keeping.plan import Wanted
 
 OF_PARTY_MAX: Final = 4
 """Places at once, of all there are."""
+RUN_MAX: Final = 32
+"""States of a universe that come one after the other: so many lie there whole for a while, and of
+so many about one stays so."""
 
 _Turn: TypeAlias = tuple[int, int, AuthorKey]
 """How many of the author's had their turn, how large the next one is, and who it is."""
+_Place: TypeAlias = tuple[int, int, int, Wanted]
+"""Of one of an author's: tries in vain, 0 where its universe goes on and 1 else, and its turn."""
 
 
 @dataclass(slots=True)
 class _Authors:
     """Those of one party."""
 
-    of: dict[AuthorKey, deque[Wanted]] = field(default_factory=dict[AuthorKey, deque[Wanted]])
+    came: Counter[int]
+    """By universe, how many of it had their turn; of all parties."""
+    of: dict[AuthorKey, list[_Place]] = field(default_factory=dict[AuthorKey, list[_Place]])
+    """What stands, as heaps: of each universe one at most."""
     turns: list[_Turn] = field(default_factory=list[_Turn])
-    resting: list[tuple[float, int, AuthorKey]] = field(
-        default_factory=list[tuple[float, int, AuthorKey]]
-    )
+    resting: list[tuple[float, AuthorKey]] = field(default_factory=list[tuple[float, AuthorKey]])
+    lined: set[AuthorKey] = field(default_factory=set[AuthorKey])
+    """Who has a turn, or rests."""
+    had: Counter[AuthorKey] = field(default_factory=Counter[AuthorKey])
+    behind: dict[int, deque[_Place]] = field(default_factory=dict[int, deque[_Place]])
+    """By universe, states that wait for another one of it."""
+    held_up: set[int] = field(default_factory=set[int])
+    """Universes that have such, and of which none stands."""
 
-    behind: dict[int, deque[tuple[int, Wanted]]] = field(
-        default_factory=dict[int, deque[tuple[int, Wanted]]]
-    )
-    """By universe, states that wait for another one of it, each with its author's turn."""
-    ahead: set[int] = field(default_factory=set[int])
-    """Universes of which one that waited stands with its author again."""
+    def add(self, place: _Place) -> None:
+        """In turn, before anything was taken."""
+        one = place[3]
+        if one.universe in self.behind:
+            self.behind[one.universe].append(place)
+            return
+        if one.universe:
+            self.behind[one.universe] = deque()
+        self._stand(place)
 
-    def line_up(self, turn: int, author: AuthorKey) -> None:
-        if theirs := self.of[author]:
-            heappush(self.turns, (turn, theirs[0].size, author))
+    def _stand(self, place: _Place) -> None:
+        tries, _, turn, one = place
+        is_next = one.universe and self.came[one.universe] % RUN_MAX
+        heappush(self.of.setdefault(one.author, []), (tries, 0 if is_next else 1, turn, one))
+
+    def line_up(self, author: AuthorKey) -> None:
+        """Where something of the author stands, and was not lined up yet."""
+        if author not in self.lined and (theirs := self.of[author]):
+            self.lined.add(author)
+            heappush(self.turns, (self.had[author], theirs[0][3].size, author))
 
     def first(
         self,
@@ -59,85 +84,101 @@ class _Authors:
     ) -> _Turn | None:
         """Who has the next turn, and may have it now. `worlds`: universes that are waited for."""
         while self.resting and self.resting[0][0] <= now_s:
-            _, turn, author = heappop(self.resting)
-            self.line_up(turn, author)
-        while True:
-            self._go_on(worlds, is_due)
-            if (found := self._first(is_due, worlds, patience, now_s)) is not None:
-                return found
-            if not any(self._may_go_on(universe, worlds) for universe in self.behind):
-                return None
-
-    def _may_go_on(self, universe: int, worlds: Collection[int]) -> bool:
-        return universe not in worlds and universe not in self.ahead
-
-    def _go_on(self, worlds: Collection[int], is_due: Callable[[BlobId], bool]) -> None:
-        """Of universes that nobody waits for any more the next one stands before all others of its
-        author."""
-        for universe in [one for one in self.behind if self._may_go_on(one, worlds)]:
-            waiting = self.behind[universe]
-            while waiting and not is_due(waiting[0][1].blob):
-                waiting.popleft()
-            if waiting:
-                turn, one = waiting.popleft()
-                theirs = self.of[one.author]
-                if not theirs:  # else it has its turn, or rests
-                    heappush(self.turns, (turn, one.size, one.author))
-                theirs.appendleft(one)
-                self.ahead.add(universe)
-            if not waiting:
-                del self.behind[universe]
-
-    def _next(self, theirs: deque[Wanted]) -> Wanted:
-        one = theirs.popleft()
-        self.ahead.discard(one.universe)
-        return one
-
-    def _first(
-        self,
-        is_due: Callable[[BlobId], bool],
-        worlds: Collection[int],
-        patience: Patience,
-        now_s: float,
-    ) -> _Turn | None:
+            _, author = heappop(self.resting)
+            self.lined.discard(author)
+            self.line_up(author)
+        for universe in [one for one in self.held_up if one not in worlds]:
+            self.held_up.discard(universe)
+            self._go_on(universe, is_due)
         while self.turns:
-            turn, _, author = self.turns[0]
+            author = self.turns[0][2]
+            self._pass_over(author, is_due, worlds)
+            if self.turns[0][2] != author:
+                continue  # what came from behind is another's, who had fewer turns
             theirs = self.of[author]
-            while theirs and (not is_due(theirs[0].blob) or theirs[0].universe in worlds):
-                if is_due((one := self._next(theirs)).blob):
-                    self.behind.setdefault(one.universe, deque()).append((turn, one))
-            until_s = patience.rests_until_s(theirs[0].whose) if theirs else 0.0
+            until_s = patience.rests_until_s(theirs[0][3].whose) if theirs else 0.0
             if theirs and until_s <= now_s:
                 return self.turns[0]
             heappop(self.turns)
             if theirs:
-                heappush(self.resting, (until_s, turn, author))
+                heappush(self.resting, (until_s, author))
+            else:
+                self.lined.discard(author)
         return None
+
+    def _go_on(self, universe: int, is_due: Callable[[BlobId], bool]) -> None:
+        """The next one of it stands with its author."""
+        waiting = self.behind[universe]
+        while waiting and not is_due(waiting[0][3].blob):
+            waiting.popleft()
+        if waiting:
+            place = waiting.popleft()
+            self._stand(place)
+            self.line_up(place[3].author)
+
+    def _pass_over(
+        self, author: AuthorKey, is_due: Callable[[BlobId], bool], worlds: Collection[int]
+    ) -> None:
+        """Of an author what may not come now, before the first that may."""
+        theirs = self.of[author]
+        while theirs:
+            one = theirs[0][3]
+            if not is_due(one.blob):
+                heappop(theirs)
+                if one.universe:
+                    self._go_on(one.universe, is_due)
+            elif one.universe in worlds:
+                self.behind[one.universe].appendleft(heappop(theirs))
+                self.held_up.add(one.universe)
+            else:
+                return
 
     def take(self) -> Wanted:
         """Of whoever is the first."""
-        turn, _, author = heappop(self.turns)
-        one = self._next(self.of[author])
-        self.line_up(turn + 1, author)
+        _, _, author = heappop(self.turns)
+        one = heappop(self.of[author])[3]
+        self.had[author] += 1
+        self.lined.discard(author)
+        self.line_up(author)
+        if one.universe:
+            self.came[one.universe] += 1
+            self.held_up.add(one.universe)
         return one
 
 
 class Line:
     """Each blob of a plan comes once, whoever names it; a new plan makes a new line.
 
-    `turns`: as of a plan, each once for each author in whose share it lies.
+    `turns`: as of a plan, each once for each author in whose share it lies. `came`: by universe,
+    how many lie there that are made small with the next ones. It looks at all of them: for a
+    thread.
     """
 
-    def __init__(self, turns: Iterable[Wanted], patience: Patience) -> None:
+    def __init__(
+        self,
+        turns: Iterable[Wanted],
+        patience: Patience,
+        came: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
         self._patience = patience
         self._taken: set[BlobId] = set()
         self._parties: dict[bytes, _Authors] = {}
-        for one in sorted(turns, key=lambda one: patience.tries(one.blob)):
-            authors = self._parties.setdefault(one.party, _Authors())
-            authors.of.setdefault(one.author, deque()).append(one)
+        self._left = Counter[int]()
+        """Blobs that may come yet, by universe."""
+        self._worlds: dict[BlobId, tuple[int, ...]] = {}
+        """Of these, each one's."""
+        had = Counter(came)
+        tried = [(patience.tries(one.blob), 1, turn, one) for turn, one in enumerate(turns)]
+        for place in sorted(tried, key=lambda place: place[0]):
+            one = place[3]
+            self._parties.setdefault(one.party, _Authors(had)).add(place)
+            worlds = self._worlds.get(one.blob, ())
+            if one.universe and one.universe not in worlds:
+                self._worlds[one.blob] = (*worlds, one.universe)
+                self._left[one.universe] += 1
         for authors in self._parties.values():
             for author in authors.of:
-                authors.line_up(0, author)
+                authors.line_up(author)
 
     def take(
         self,
@@ -152,7 +193,10 @@ class Line:
 
         def is_due(blob: BlobId) -> bool:
             is_free = blob not in self._taken and blob not in running
-            return is_free and self._patience.is_due(blob, now_s=now_s)
+            if is_free and self._patience.is_due(blob, now_s=now_s):
+                return True
+            self._leaves(blob)  # what is not is passed over, until the next line
+            return False
 
         found = [
             (turn, authors)
@@ -163,18 +207,22 @@ class Line:
         if not found:
             return None
         one = min(found, key=lambda each: each[0])[1].take()
-        self._taken.add(one.blob)
+        self.leave_out([one.blob])
         return one
 
     def has_more_of(self, universe: int) -> bool:
-        """Whether any state waits for another one of this universe."""
-        return any(
-            universe in one.behind or universe in one.ahead for one in self._parties.values()
-        )
+        """Whether any state of this universe is still to come."""
+        return self._left[universe] > 0
 
     def leave_out(self, blobs: Iterable[BlobId]) -> None:
         """These do not come any more."""
-        self._taken.update(blobs)
+        for blob in blobs:
+            self._taken.add(blob)
+            self._leaves(blob)
+
+    def _leaves(self, blob: BlobId) -> None:
+        for universe in self._worlds.pop(blob, ()):
+            self._left[universe] -= 1
 
     def wait_s(self, *, now_s: float, busy: Mapping[bytes, int]) -> float | None:
         """Until somebody who rests may be tried; of a party that has all its places nobody may,

@@ -1,6 +1,6 @@
 """What the store holds, as the plan takes it."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from crdt.blob import BlobId
 from crdt.did import decode_did_key
@@ -20,15 +20,16 @@ def plan_of(
     budget: int,
     patience: Patience,
     own: Collection[AuthorKey],
+    came: Mapping[int, int],
 ) -> tuple[Plan, Line]:
-    """What is to be done, and in which turn. In a thread of its own: it may be tens of thousands
-    of each."""
+    """What is to be done, and in which turn; `came`: as of a `Line`. In a thread of its own: it
+    may be tens of thousands of each."""
     claims = [_claim(row, shares=False) for row in chosen.rows]
     claims += [_claim(row, shares=True) for row in others.rows]
     held = [kept_of(one, is_named=one.id not in unnamed) for one in kept]
     left_out = chosen.left_out + others.left_out
     plan = decide(claims, held, budget, patience.absent, left_out, own)
-    return plan, Line(plan.turns, patience)
+    return plan, Line(plan.turns, patience, came)
 
 
 def _claim(row: NamedRow, *, shares: bool) -> Claim:

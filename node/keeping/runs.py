@@ -6,19 +6,19 @@ left as they are.
 """
 
 import logging
-from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from crdt.blob import BlobId
+from node.keeping.line import RUN_MAX
 from node.keeping.plan import Wanted
 from node.services.beside import settle_beside
-from storage.errors import StorageError
 from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-RUN_MAX: Final = 32
-"""So many lie there whole for a while, and of so many about one stays so."""
+WAITS_S: Final = 60.0
+"""They wait so long for the next one to be asked for."""
 
 
 class Runs:
@@ -27,18 +27,52 @@ class Runs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._came = defaultdict[int, list[BlobId]](list)
+        self._came: dict[int, list[BlobId]] = {}
+        self._last_s: dict[int, float] = {}
+        self._is_short = False
 
-    async def came(self, one: Wanted, *, goes_on: bool) -> None:
-        """`goes_on`: more of its universe is fetched next."""
-        self._came[one.universe].append(one.blob)
-        await self.ended(one, goes_on=goes_on and len(self._came[one.universe]) < RUN_MAX)
+    @property
+    def lengths(self) -> Mapping[int, int]:
+        """How many, by universe."""
+        return {universe: len(came) for universe, came in self._came.items()}
 
-    async def ended(self, one: Wanted, *, goes_on: bool) -> None:
-        """Of this one nothing comes for now, whether it is here or not."""
-        if goes_on and one.universe:
-            return
-        try:
-            await settle_beside(self._store, [*reversed(self._came.pop(one.universe, []))])
-        except StorageError as error:  # they take more room until the next start
-            log.debug("what is kept is not made small: %s", error)
+    def came(self, one: Wanted, *, now_s: float) -> None:
+        """It is here; what is no state stays as it is."""
+        if one.universe:
+            self._came.setdefault(one.universe, []).append(one.blob)
+            self._last_s[one.universe] = now_s
+
+    def hurry(self) -> None:
+        """The disk is full: what they take is needed."""
+        self._is_short = True
+
+    async def end(
+        self,
+        running: Iterable[Wanted],
+        has_more_of: Callable[[int], bool],
+        *,
+        may_ask: bool,
+        now_s: float,
+    ) -> None:
+        """Those of which nothing comes for now, whatever the reason is, and those that are long
+        enough. `may_ask`: whether anything may be asked for."""
+        coming = {one.universe for one in running}
+
+        def goes_on(universe: int) -> bool:
+            is_long = self._is_short or len(self._came[universe]) >= RUN_MAX
+            is_soon = may_ask and now_s - self._last_s[universe] < WAITS_S
+            return not is_long and (universe in coming or (is_soon and has_more_of(universe)))
+
+        over = [universe for universe in self._came if not goes_on(universe)]
+        self._is_short = False
+        # All leave before the first is waited for: whoever else looks does not find them again.
+        for blobs in [self._end(universe) for universe in over]:
+            try:
+                await settle_beside(self._store, blobs)
+            except Exception:  # a bug of ours costs room until the next start, not the node
+                log.exception("what is kept is not made small")
+
+    def _end(self, universe: int) -> list[BlobId]:
+        """What came of it, the oldest first."""
+        del self._last_s[universe]
+        return [*reversed(self._came.pop(universe))]

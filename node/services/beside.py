@@ -4,10 +4,14 @@ beside it in its universe ─▸ fetched relative to the nearest ─▸ the one 
                                                                 are queued to be made small
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 
 from crdt.blob import BlobId
+from storage.errors import StorageError
 from storage.store import Store
+
+log = logging.getLogger(__name__)
 
 
 async def near_to(store: Store, blob: BlobId) -> Sequence[BlobId]:
@@ -20,11 +24,20 @@ async def near_to(store: Store, blob: BlobId) -> Sequence[BlobId]:
 
 async def settle_beside(store: Store, blobs: Sequence[BlobId]) -> None:
     """Each is to lie as what differs from the state after it, and the one before it as from this
-    one, as after an upload; in the background, and what is no state is left as it is.
+    one, as after an upload; in the background, and what is no state is left as it is. Where the
+    store cannot be read it fails nobody: the next start finds them (`storage.unsettled`).
 
     `blobs`: those that came, in the order of their ticks: what lies as a difference already is no
     base, so of several the oldest has to be written anew first.
     """
+    try:
+        await store.settle_snapshots([*await _pairs(store, blobs)])
+    except StorageError as error:  # all is here; they take more room until the next start
+        log.warning("states of universes are not made small: %s", error)
+
+
+async def _pairs(store: Store, blobs: Sequence[BlobId]) -> Mapping[tuple[BlobId, BlobId], None]:
+    """(older, newer), in order."""
     pairs: dict[tuple[BlobId, BlobId], None] = {}
     for blob in blobs:
         beside = await store.beside(blob)
@@ -34,4 +47,4 @@ async def settle_beside(store: Store, blobs: Sequence[BlobId]) -> None:
             pairs[earlier, blob] = None
         if later is not None:
             pairs[blob, later] = None
-    await store.settle_snapshots([*pairs])
+    return pairs

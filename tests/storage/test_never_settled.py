@@ -12,6 +12,7 @@ from node.projection import project
 from storage import unsettled
 from storage.store import Store, open_store
 from storage.unsettled import Unsettled
+from tests.storage.full_disk import largest_file
 from tests.storage.people import ALICE, BOB, NOW_US
 from tests.storage.test_snapshots import FORK, MAIN, created, keeps, rows, taken
 from tests.storage.test_whole_again import SERIES
@@ -77,6 +78,25 @@ async def test_a_start_makes_small_what_never_was_and_the_next_one_finds_nothing
         assert await store.settled() == 0
         for tick, blob in blobs.items():
             assert await store.read_blob(blob) == SERIES[tick]
+
+
+async def test_what_a_full_disk_does_not_take_is_not_forgotten(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.commit(MAIN, created(), ALICE.signer)
+        for tick, world in enumerate(SERIES):
+            blob = await store.put_blob(world, chunking=Chunking.CONTENT)
+            await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
+    async with opened(tmp_path) as store:
+        faults: list[Exception] = []
+        async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
+            with largest_file(4096):
+                settling = tasks.create_task(store.keep_settling(faults.append, again_s=0.01))
+                while not faults:  # noqa: ASYNC110  # nothing tells of it: nobody waits for it
+                    await asyncio.sleep(0.01)
+            while await left(store):  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.01)
+            settling.cancel()
+    assert deltas(tmp_path) > 100 * (len(SERIES) - 1) / 2
 
 
 async def test_what_was_made_small_when_it_came_is_not_looked_for(tmp_path: Path) -> None:

@@ -2,28 +2,33 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from crdt.blob import BlobId, Chunking
+from crdt.change import DocumentId
 from crdt.chunking import content_manifest_of
 from crdt.did import encode_did_key
-from crdt.keys import AuthorKey
+from crdt.keys import COMMONS, AuthorKey
 from node.keeping import runs
 from node.keeping.keeping import Keeping
-from node.keeping.line import Line
+from node.keeping.line import OF_PARTY_MAX, RUN_MAX, Line
 from node.keeping.patience import Patience
 from node.keeping.plan import Wanted
 from node.projection import project
+from p2p.protocol.errors import NoRoom
 from p2p.transport.fetching import NoPeerHasIt
-from storage.store import open_store
+from storage.store import Store, open_store
 from tests.node.parts import Wish, Wishes
 from tests.storage.people import ALICE, NOW_US
 from tests.storage.test_snapshots import MAIN, created, keeps, rows, taken
-from tests.storage.test_whole_again import LAST_CHUNKS, SERIES
+from tests.storage.test_whole_again import LAST_CHUNKS, SERIES, edited
+from universe.record import CLASS, KIND
+from universe.snapshot import Snapshot, sign_snapshot
 
 WITHIN_S = 60.0
 ONE, OTHER, NONE = 7, 8, 0
@@ -110,6 +115,39 @@ def test_a_new_line_knows_what_is_under_way() -> None:
     assert at.all() == [9]
 
 
+def test_how_many_are_left_is_known_before_anybody_came_to_them() -> None:
+    """Also where all places of their party are taken, and nothing else is looked at."""
+    his = wanted(2, OTHER, HIS)
+    queue = [*(wanted(number, number % 5 + 1) for number in range(20, 35)), wanted(2, ONE), his]
+    patience = Patience()
+    line = Line(queue, patience)
+    running: dict[BlobId, Wanted] = {}
+    for _ in range(OF_PARTY_MAX):
+        one = line.take(now_s=0.0, busy={HIS: OF_PARTY_MAX}, running=running)
+        assert one is not None
+        running[one.blob] = one
+    assert [line.has_more_of(universe) for universe in (1, 2, 3, 4, 5)] == [True] * 5
+    line.leave_out(one.blob for one in queue if one.universe == 3)
+    assert not line.has_more_of(3)
+    assert (line.has_more_of(ONE), line.has_more_of(OTHER)) == (True, True)
+    line.leave_out([his.blob])
+    assert (line.has_more_of(ONE), line.has_more_of(OTHER)) == (False, False)
+
+
+def test_a_universe_that_goes_on_stands_before_what_was_tried_as_often() -> None:
+    """And so many of it as are made small together; then what is newer has its turn."""
+    queue = [wanted(1_000 * step + at, at) for step in range(RUN_MAX + 1) for at in range(1, 7)]
+    at = places(queue)
+    assert at.take() == 1
+    for step in range(1, RUN_MAX):
+        at.leave(1_000 * (step - 1) + 1)
+        assert at.take() == 1_000 * step + 1
+    at.leave(1_000 * (RUN_MAX - 1) + 1)
+    assert at.take() == 2
+    at.line = Line(queue[6:], at.patience, {3: 1})
+    assert at.take() == 1_003, "as a line before it left it"
+
+
 @dataclass
 class Alice(Wishes):
     """Gives all but these, and notes what she was asked for."""
@@ -153,3 +191,97 @@ async def test_each_comes_as_what_differs_from_its_neighbour_and_lies_so(
             assert await store.read_blob(BLOBS[tick]) == SERIES[tick]
     ((deltas,),) = rows(tmp_path / "p.snapshots.db", "SELECT count(*) FROM delta")
     assert small - 0.5 < deltas / len(LAST_CHUNKS) < small + 0.5, "all chunks of so many"
+
+
+UNIVERSES, TICKS, HALF = 5, 6, 3
+
+
+@dataclass
+class Giver(Wishes):
+    """Gives so many, then what happens then."""
+
+    worlds: dict[BlobId, bytes] = field(default_factory=dict[BlobId, bytes])
+    left: int = 1_000
+    then: Callable[[], None] = lambda: None
+    gave: set[BlobId] = field(default_factory=set[BlobId])
+
+    async def bring(self, wish: Wish) -> None:
+        assert self.alice is not None
+        if len(self.gave) >= self.left:
+            self.then()
+        await self.alice.put_blob(self.worlds[wish.blob], chunking=Chunking.CONTENT)
+        self.gave.add(wish.blob)
+
+
+async def followed(store: Store, universes: int) -> Giver:
+    """Universes of one author, kept in turns."""
+    giver = Giver(alice=store)
+    await store.set_petname("alice", encode_did_key(ALICE.root.public))
+    names = [f"universe:w{number}" for number in range(universes)]
+    documents = [
+        DocumentId(COMMONS, ALICE.signer.author, CLASS, KIND, name.encode()) for name in names
+    ]
+    worlds = [blake3(name.encode()).digest(length=1 << 18) for name in names]
+    for document in documents:
+        await store.commit(document, created(), ALICE.signer)
+    for tick in range(TICKS):
+        for at, name in enumerate(names):
+            world = worlds[at] = edited(worlds[at], tick)
+            blob, digest = BlobId(content_manifest_of(world).id), blake3(world).digest()
+            giver.worlds[blob] = world
+            said = Snapshot(
+                f"{ALICE.did}/{name}", tick, "auto", blob, len(world), digest,
+                "application/json", NOW_US + tick * universes + at,
+            )  # fmt: skip
+            signed = sign_snapshot(said, ALICE.signer.device)
+            await store.commit(documents[at], keeps(signed), ALICE.signer)
+    return giver
+
+
+async def until_small(folder: Path, store: Store, keeping: Keeping, count: int) -> None:
+    """So many were written anew, while it goes on."""
+    async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(keeping.run())
+        while rows(folder / "p.db", "SELECT count(*) FROM settled") != [(count,)]:
+            await store.settled()
+            await asyncio.sleep(0.01)
+        running.cancel()
+
+
+def whole(folder: Path) -> int:
+    """Bytes that lie by themselves."""
+    ((found,),) = rows(folder / "p.snapshots.db", "SELECT sum(length(data)) FROM whole")
+    return int(found)
+
+
+async def test_of_more_universes_than_there_are_places_all_states_are_made_small(
+    tmp_path: Path,
+) -> None:
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        giver = await followed(store, UNIVERSES)
+        keeping = Keeping(store, giver, 1 << 30)
+        keeping.came("a session", lambda: False)
+        await until_small(tmp_path, store, keeping, UNIVERSES * (TICKS - 1))
+        for blob, world in giver.worlds.items():
+            assert await store.read_blob(blob) == world
+    assert len(giver.gave) == UNIVERSES * TICKS
+    assert whole(tmp_path) < 1.2 * UNIVERSES * (1 << 18), "one of each"
+
+
+@pytest.mark.parametrize("why", ["the disk is full", "the last peer goes"])
+async def test_what_came_is_made_small_when_no_more_comes(tmp_path: Path, why: str) -> None:
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        giver = await followed(store, 1)
+        keeping = Keeping(store, giver, 1 << 30)
+        keeping.came("a session", lambda: False)
+
+        def end() -> None:
+            if why == "the disk is full":
+                raise NoRoom("not-stored", "There is no room.")
+            keeping.went("a session")
+            raise NoPeerHasIt("no-peer-has-it", "No peer could give it.")
+
+        giver.left, giver.then = HALF, end
+        await until_small(tmp_path, store, keeping, HALF - 1)
+    assert len(giver.gave) == HALF
+    assert whole(tmp_path) < 1.2 * (1 << 18)

@@ -1,13 +1,17 @@
 """A snapshot is fetched as what differs from those beside it, and then lies so."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 from blake3 import blake3
 
 from crdt.blob import BlobId, Chunking
 from crdt.chunking import content_manifest_of
 from node.projection import project
 from node.services.fetch import hold_blob
+from storage.errors import StorageError
 from storage.store import open_store
 from tests.node.parts import Wish, Wishes
 from tests.storage.people import ALICE, NOW_US
@@ -15,6 +19,10 @@ from tests.storage.test_snapshots import MAIN, created, keeps, taken
 
 WORLD = blake3(b"a world").digest(length=1 << 20)
 WORLDS = {tick: b"%d" % tick + WORLD for tick in (1, 2, 3)}
+DAMAGE = (  # where its rows are to be is an index
+    "UPDATE sqlite_schema SET rootpage = (SELECT max(rootpage) FROM sqlite_schema"
+    " WHERE type = 'index') WHERE name = 'snapshot'"
+)
 BLOBS = {tick: BlobId(content_manifest_of(world).id) for tick, world in WORLDS.items()}
 
 
@@ -40,3 +48,25 @@ async def test_peers_are_told_what_is_beside_it_here(tmp_path: Path) -> None:
             assert await store.read_blob(blob) == WORLDS[tick]
         await hold_blob(store, Bob(), BLOBS[2], len(WORLDS[2]))
         assert (len(asked), await store.settled()) == (3, 0)
+
+
+async def test_what_is_here_is_here_though_it_is_not_known_what_is_beside_it(
+    tmp_path: Path,
+) -> None:
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+
+        class Bob(Wishes):
+            async def bring(self, wish: Wish) -> None:
+                await store.put_blob(WORLDS[1], chunking=Chunking.CONTENT)
+                with closing(sqlite3.connect(tmp_path / "p.db")) as database:
+                    database.execute("PRAGMA writable_schema = ON")
+                    database.execute(DAMAGE)
+                    database.execute("PRAGMA schema_version = 1000")  # others read it anew
+                    database.commit()
+
+        await store.commit(MAIN, created(), ALICE.signer)
+        await store.commit(MAIN, keeps(taken(1, BLOBS[1])), ALICE.signer)
+        await hold_blob(store, Bob(), BLOBS[1], len(WORLDS[1]))
+        with pytest.raises(StorageError):
+            await store.beside(BLOBS[1])
+        assert await store.read_blob(BLOBS[1]) == WORLDS[1]
