@@ -17,7 +17,7 @@ limits.DEAD_AFTER_S = 5.0
 limits.LINGER_S = 3.0
 limits.ANSWER_S = 6.0
 
-import cli  # noqa: E402 - see above
+import cli  # noqa: E402 - it reads what is set before this line
 
 if __name__ == "__main__":
     cli.main()

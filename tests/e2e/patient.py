@@ -17,7 +17,7 @@ from p2p.protocol import limits
 limits.ENTRIES_PATIENCE_S = 120.0
 limits.ENTRIES_PATIENCE_LONGEST_S = 120.0
 
-import cli  # noqa: E402 - see above
+import cli  # noqa: E402 - it reads what is set before this line
 
 if __name__ == "__main__":
     cli.main()

@@ -36,6 +36,11 @@ async def left(store: Store) -> list[tuple[BlobId, BlobId]]:
     return found
 
 
+async def all_are_settled(store: Store) -> None:
+    while await left(store):  # noqa: ASYNC110 - settling tells nobody that it has nothing to do
+        await asyncio.sleep(0.01)
+
+
 async def started(store: Store) -> None:
     """As a node does, until all that it found is done."""
 
@@ -44,8 +49,7 @@ async def started(store: Store) -> None:
 
     async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
         settling = tasks.create_task(store.keep_settling(fail))
-        while await left(store):  # noqa: ASYNC110  # nothing tells of it: nobody waits for it
-            await asyncio.sleep(0.01)
+        await all_are_settled(store)
         settling.cancel()
 
 
@@ -91,10 +95,9 @@ async def test_what_a_full_disk_does_not_take_is_not_forgotten(tmp_path: Path) -
         async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
             with largest_file(4096):
                 settling = tasks.create_task(store.keep_settling(faults.append, again_s=0.01))
-                while not faults:  # noqa: ASYNC110  # nothing tells of it: nobody waits for it
+                while not faults:  # noqa: ASYNC110 - a list has no event
                     await asyncio.sleep(0.01)
-            while await left(store):  # noqa: ASYNC110  # as above
-                await asyncio.sleep(0.01)
+            await all_are_settled(store)
             settling.cancel()
     assert deltas(tmp_path) > 100 * (len(SERIES) - 1) / 2
 

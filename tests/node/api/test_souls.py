@@ -62,6 +62,16 @@ async def post(alice: Alice, path: str, **body: object) -> dict[str, Any]:
     return done
 
 
+async def goes_far(alice: Alice, soul: str, *, left: int, came: int) -> None:
+    """From main, by a passage of its own; at these ticks."""
+    ends = {"sourceUniverseId": "universe:main", "targetUniverseId": "universe:far"}
+    passage = (await post(alice, "/api/passage", **ends, arrivals="ask"))["passage"]["id"]
+    wish = {"soul": soul, "data": "e30=", "from": "universe:main", "migration": "01" * 16}
+    await post(alice, f"/api/passage/{passage}/travel", **wish, tick=left)
+    yes = {"migration": "01" * 16, "accept": True, "tick": came}
+    await post(alice, f"/api/passage/{passage}/decide", **yes)
+
+
 async def test_one_view_from_wherever_forks_and_passages_lead(alice: Alice) -> None:
     """Main, the fork of main that is nobody else's, far beyond a passage, and a fork of that."""
     did = alice.node.identity.did
@@ -69,12 +79,7 @@ async def test_one_view_from_wherever_forks_and_passages_lead(alice: Alice) -> N
     await told(alice, tick=1, type="birth", entities=["eve"], souls=["soul:e"])
     await put(alice, b"at 100", "tick=100")
     fork = (await forked(alice, visibility="private"))["universe"]["id"]
-    ends = {"sourceUniverseId": "universe:main", "targetUniverseId": "universe:far"}
-    passage = (await post(alice, "/api/passage", **ends, arrivals="ask"))["passage"]["id"]
-    wish = {"soul": "soul:e", "data": "e30=", "from": "universe:main", "migration": "01" * 16}
-    await post(alice, f"/api/passage/{passage}/travel", **wish, tick=200)
-    yes = {"migration": "01" * 16, "accept": True, "tick": 7}
-    await post(alice, f"/api/passage/{passage}/decide", **yes)
+    await goes_far(alice, "soul:e", left=200, came=7)
     far = "/api/universe/universe:far"
     child = {"type": "birth", "entities": ["enoch"], "parents": ["eve"]}
     await post(alice, f"{far}/timeline", **child, tick=8)
@@ -105,12 +110,7 @@ async def test_a_death_that_names_the_body_alone_is_that_of_its_soul(alice: Alic
     """So (S1) clients tell it: their events have no souls."""
     await post(alice, "/api/universe", id="universe:far", name="Far", isPublic=True)
     await told(alice, tick=5, type="birth", entities=["kit"], souls=["sk"])
-    ends = {"sourceUniverseId": "universe:main", "targetUniverseId": "universe:far"}
-    passage = (await post(alice, "/api/passage", **ends, arrivals="ask"))["passage"]["id"]
-    wish = {"soul": "sk", "data": "e30=", "from": "universe:main", "migration": "01" * 16}
-    await post(alice, f"/api/passage/{passage}/travel", **wish, tick=10)
-    yes = {"migration": "01" * 16, "accept": True, "tick": 20}
-    await post(alice, f"/api/passage/{passage}/decide", **yes)
+    await goes_far(alice, "sk", left=10, came=20)
     far = "/api/universe/universe:far/timeline"
     await post(alice, far, tick=50, type="death", entities=["kit"])
     did = alice.node.identity.did
