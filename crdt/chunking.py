@@ -49,6 +49,10 @@ class Cutter:
         self._rest += data
         return self._cut(is_end=False) if len(self._rest) >= WINDOW_BYTES else []
 
+    def flush(self) -> list[bytes]:
+        """The chunks that no later byte can change; what remains is less than one."""
+        return self._cut(is_end=False)
+
     def finish(self) -> list[bytes]:
         """No more bytes come; the chunks that remain."""
         return self._cut(is_end=True)

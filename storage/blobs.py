@@ -12,6 +12,7 @@ is collected by `gc` (`storage.collecting`).
 
 import asyncio
 from collections.abc import AsyncIterable, Iterable, Sequence
+from contextlib import aclosing
 from functools import partial
 
 from crdt.blob import (
@@ -28,7 +29,7 @@ from storage.blob_room import ROW_BYTES, BlobState
 from storage.blob_rows import PACKED_BYTES_MIN
 from storage.errors import Mismatch, NotHeld, OverQuota
 from storage.finishing import LOST
-from storage.gathering import cut_hashed, gathered
+from storage.gathering import cut_hashed
 from storage.held import LOOK_AGAIN, MISSING, HeldMap
 from storage.part import in_bounds
 from storage.whole_again import WholeAgain
@@ -67,7 +68,7 @@ class Blobs(WholeAgain):
         async with self._putting_turn:
             self._putting += 1  # its chunks are nobody's until the end
         try:
-            manifest = await self._put(data, chunking)
+            manifest = await self._put(data, chunking, size)
         except Exception as error:
             self._putting -= 1
             self._lacked_room |= isinstance(error, OverQuota)
@@ -90,18 +91,22 @@ class Blobs(WholeAgain):
         return manifest.id
 
     async def _put(
-        self, data: bytes | Iterable[bytes] | AsyncIterable[bytes], chunking: Chunking
+        self,
+        data: bytes | Iterable[bytes] | AsyncIterable[bytes],
+        chunking: Chunking,
+        size_bytes: int | None,
     ) -> Manifest:
         """Its chunks, its pages and its root."""
         if chunking is Chunking.CONTENT:
             return await self._put_in_vault(data)
         cutter, builder = Cutter(chunking), ManifestBuilder(chunking)
-        is_packed: bool | None = None
-        async for pieces in gathered(data):
-            if is_packed is None:
-                is_packed = sum(map(len, pieces)) >= PACKED_BYTES_MIN
-            await self._keep(cutter, builder, pieces, is_packed=is_packed)
-        await self._keep(cutter, builder, None, is_packed=bool(is_packed))
+        said, came = size_bytes or 0, 0
+        async with aclosing(self._gathering.gathered(data)) as steps:
+            async for pieces in steps:
+                came += sum(map(len, pieces))
+                is_packed = max(said, came) >= PACKED_BYTES_MIN
+                await self._keep(cutter, builder, pieces, is_packed=is_packed)
+        await self._keep(cutter, builder, None, is_packed=max(said, came) >= PACKED_BYTES_MIN)
         manifest = await asyncio.to_thread(builder.finish)
         begin = partial(
             blob_rows.begin, root=manifest.parsed, now_us=self._clock_us(), is_ours=True
@@ -255,15 +260,16 @@ class Blobs(WholeAgain):
         *,
         is_packed: bool,
     ) -> None:
-        chunks = await asyncio.to_thread(cut_hashed, cutter, builder, pieces)
-        if chunks:
-            keep = partial(
-                blob_rows.keep_chunks,
-                packs=self._database.packs,
-                chunks=chunks,
-                is_packed=is_packed,
-            )
-            await self._database.lazily(keep)
+        async with self._gathering.turn:
+            chunks = await asyncio.to_thread(cut_hashed, cutter, builder, pieces)
+            if chunks:
+                keep = partial(
+                    blob_rows.keep_chunks,
+                    packs=self._database.packs,
+                    chunks=chunks,
+                    is_packed=is_packed,
+                )
+                await self._database.lazily(keep)
 
     async def _is_plain(
         self,

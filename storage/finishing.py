@@ -6,7 +6,8 @@ version 2: chunks and pages in the vault, on the disk ─▸ is_complete and in_
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from functools import partial
 
 from crdt.blob import BlobId, BlobRoot, Chunking, Manifest, ManifestBuilder
@@ -14,10 +15,10 @@ from crdt.chunking import Cutter
 from storage.blob_room import BlobRoom
 from storage.blob_rows import IS_CONTENT, IS_WHOLE
 from storage.collecting import note_synced
-from storage.database import Writing
+from storage.database import Database, Writing
 from storage.errors import NotHeld
 from storage.folding import IS_FOLDED
-from storage.gathering import gathered
+from storage.gathering import Gathering
 from storage.into_vault import (
     ELSEWHERE,
     MOVED,
@@ -40,12 +41,17 @@ LOST = "A part of the blob was lost while it was being stored: store it again."
 class Finishing(BlobRoom):
     """The end of an upload and of a fetch."""
 
+    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
+        super().__init__(database, clock_us)
+        self._gathering = Gathering()
+
     async def _put_in_vault(self, data: bytes | Iterable[bytes] | AsyncIterable[bytes]) -> Manifest:
         """A blob of version 2 of our own, whole. Raises `OverQuota`, `Malformed`, `NotHeld`."""
         cutter, builder = Cutter(Chunking.CONTENT), ManifestBuilder(Chunking.CONTENT)
         vault = self._database.vault
-        async for pieces in gathered(data):
-            await self._keep_objects(cutter, builder, pieces)
+        async with aclosing(self._gathering.gathered(data)) as steps:
+            async for pieces in steps:
+                await self._keep_objects(cutter, builder, pieces)
         await self._keep_objects(cutter, builder, None)
         manifest = await asyncio.to_thread(builder.finish)
         root = manifest.parsed
@@ -85,15 +91,16 @@ class Finishing(BlobRoom):
         self, cutter: Cutter, builder: ManifestBuilder, pieces: list[bytes] | None
     ) -> None:
         prepare = partial(prepared, cutter=cutter, builder=builder, pieces=pieces)
-        new, known = await self._database.vault.read(prepare)
         packs = self._database.packs
-        while new or known:
-            await self._database.lazily(
-                partial(keep_objects, packs=packs, objects=new, promote=True)
-            )
-            # What went after it was looked at; from here on nothing goes while this lasts.
-            gone = await self._database.lazily(partial(gone_of, objects=known))
-            new, known = await asyncio.to_thread(encode, gone), []
+        async with self._gathering.turn:
+            new, known = await self._database.vault.read(prepare)
+            while new or known:
+                await self._database.lazily(
+                    partial(keep_objects, packs=packs, objects=new, promote=True)
+                )
+                # What went after it was looked at; from here on nothing goes while this lasts.
+                gone = await self._database.lazily(partial(gone_of, objects=known))
+                new, known = await asyncio.to_thread(encode, gone), []
 
     async def _finish(self, blob: BlobId, *, is_fetched: bool) -> bool:
         """Whether it is whole: all of it is on the disk then, and it is said so.

@@ -1,37 +1,93 @@
-"""What is stored as a blob, in whatever pieces it comes, gathered into pieces of some MiB."""
+"""What is stored as a blob, in whatever pieces it comes, gathered into pieces of some MiB.
+
+Of all that come at once little is held, however many they are: see decision 131.
+
+```
+sender ─▸ gathered: up to 4 MiB each, and of all together 16 ─▸ turn: cut, hashed, packed, written
+              └─ beyond that each goes on with what it has ──────────┘    two at a time
+```
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
+from typing import Final
 
 from crdt.blob import ManifestBuilder
 from crdt.chunking import Cutter
 from crdt.digest import payload_digest
 
-GATHERED_BYTES = 4 << 20  # stored at once
+GATHERED_BYTES: Final = 4 << 20
+"""Stored at once."""
+TOGETHER_BYTES: Final = 16 << 20
+"""Of all that are gathered at the same time: where these are more than four, each has a share."""
+SHARE_BYTES_MIN: Final = 64 << 10
+"""However many they are: as long as the longest chunk."""
+TURNS: Final = 2
+"""Steps at once. Each takes some 12 MiB, and what it does for most of its time is for one core."""
 
 
-async def gathered(
-    data: bytes | Iterable[bytes] | AsyncIterable[bytes],
-) -> AsyncGenerator[list[bytes]]:
-    """Lists of pieces that have some MiB together."""
-    if isinstance(data, bytes):
-        for at in range(0, len(data), GATHERED_BYTES):
-            yield [data[at : at + GATHERED_BYTES]]
-    elif isinstance(data, AsyncIterable):
+class Gathering:
+    """All that come into one store."""
+
+    def __init__(self, together_bytes: int = TOGETHER_BYTES) -> None:
+        self.turn = asyncio.Semaphore(TURNS)
+        """To store what was gathered. Nobody who has it waits for a sender."""
+        self._together_bytes = together_bytes
+        self._held_bytes = self._coming_now = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Of all, what came and is not stored."""
+        return self._held_bytes
+
+    def gathered(
+        self, data: bytes | Iterable[bytes] | AsyncIterable[bytes]
+    ) -> AsyncGenerator[list[bytes]]:
+        """Lists of pieces that have some MiB together, or less where all together hold too much.
+
+        Whoever asks for the next one has stored those before, and they are gone. A sender that is
+        slow or silent keeps what it brought, and takes nothing of the share of the others.
+        """
+        if isinstance(data, bytes):
+            return _slices(data)
+        return self._coming(data) if isinstance(data, AsyncIterable) else _read(iter(data))
+
+    async def _coming(self, data: AsyncIterable[bytes]) -> AsyncGenerator[list[bytes]]:
         pieces: list[bytes] = []
         size = 0
-        async for piece in data:
-            pieces.append(bytes(piece))
-            size += len(piece)
-            if size >= GATHERED_BYTES:
+        self._coming_now += 1
+        try:
+            async for piece in data:
+                pieces.append(bytes(piece))
+                size += len(piece)
+                self._held_bytes += len(piece)
+                del piece
+                if size >= self._enough_bytes:
+                    yield pieces
+                    pieces.clear()  # whoever took the list still has it while the next come
+                    self._held_bytes -= size
+                    size = 0
+            if pieces:
                 yield pieces
-                pieces, size = [], 0
-        if pieces:
-            yield pieces
-    else:
-        source = iter(data)
-        while pieces := await asyncio.to_thread(_next_pieces, source):
-            yield pieces
+        finally:
+            self._held_bytes -= size
+            self._coming_now -= 1
+
+    @property
+    def _enough_bytes(self) -> int:
+        if self._held_bytes <= self._together_bytes:
+            return GATHERED_BYTES
+        return max(SHARE_BYTES_MIN, self._together_bytes // self._coming_now)
+
+
+async def _slices(data: bytes) -> AsyncGenerator[list[bytes]]:
+    for at in range(0, len(data), GATHERED_BYTES):
+        yield [data[at : at + GATHERED_BYTES]]
+
+
+async def _read(source: Iterator[bytes]) -> AsyncGenerator[list[bytes]]:
+    while pieces := await asyncio.to_thread(_next_pieces, source):
+        yield pieces
 
 
 def _next_pieces(source: Iterator[bytes]) -> list[bytes]:
@@ -48,11 +104,15 @@ def _next_pieces(source: Iterator[bytes]) -> list[bytes]:
 def cut_hashed(
     cutter: Cutter, builder: ManifestBuilder, pieces: Sequence[bytes] | None
 ) -> list[tuple[bytes, bytes]]:
-    """The chunks that these pieces end, with their hashes; with None the last ones."""
+    """The chunks that these pieces end, with their hashes; with None the last ones.
+
+    Less than a chunk of them is left in the cutter.
+    """
     if pieces is None:
         chunks = cutter.finish()
     else:
         chunks = [chunk for piece in pieces for chunk in cutter.push(piece)]
+        chunks += cutter.flush()
     hashed = [(payload_digest(chunk), chunk) for chunk in chunks]
     for hash, chunk in hashed:
         builder.add(hash, len(chunk))

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 from starlette.requests import Request
 
-from node.api.arriving import pieces_arriving
+from node.api.arriving import pieces_arriving, pieces_in_turn
 from node.api.problems import ProblemError
 from node.api.requests import BOM, Clean
 from node.api.universe_models import (
@@ -58,9 +58,17 @@ class Upload:
 
 
 def upload_of(
-    request: Request, query: SnapshotUpload, size_bytes: int | None, *, now_us: int
+    request: Request,
+    query: SnapshotUpload,
+    size_bytes: int | None,
+    unpacking: asyncio.Semaphore,
+    *,
+    now_us: int,
 ) -> Upload:
-    """Of a body that is the snapshot itself. Raises `BadRequest`, `Rejected`."""
+    """Of a body that is the snapshot itself. Raises `BadRequest`, `Rejected`.
+
+    `unpacking`: as `Node.unpacking`.
+    """
     tick, encoding = parse_tick(query.tick), _encoding(request)
     media = request.headers.get("content-type", "").strip() or None
     if media == FORM:
@@ -81,7 +89,9 @@ def upload_of(
     )
     size = size_bytes if encoding == "identity" else None
     checksum = _checksum(request, query)
-    return Upload(pieces_arriving(request), encoding, checksum, size, offered, media)
+    is_zstd = encoding == "zstd"
+    pieces = pieces_in_turn(request, unpacking) if is_zstd else pieces_arriving(request)
+    return Upload(pieces, encoding, checksum, size, offered, media)
 
 
 def wrapped_upload(

@@ -72,6 +72,7 @@ async def keep_snapshot(
     async def checked() -> AsyncGenerator[bytes]:
         async for piece in counted(pieces, encoding, tally, checksum):
             yield piece
+            del piece
         if not isinstance(offered, Offered):  # before the last of it is kept
             check(offered())
 

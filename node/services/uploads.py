@@ -19,11 +19,11 @@ from blake3 import blake3
 from crdt.blob import BLOB_BYTES_MAX
 from node.errors import BadRequest, Rejected
 
-STEP_BYTES: Final = 1 << 20
+STEP_BYTES: Final = 1 << 18
 ZSTD_SLICE_BYTES: Final = 256
 """A block of 4 bytes stands for 128 KiB: so much of it comes to 8 MiB at most."""
-ZSTD_WINDOW_BYTES_MAX: Final = 32 << 20
-"""What reading zstd holds; its levels up to 19 need 8 MiB."""
+ZSTD_WINDOW_BYTES_MAX: Final = 8 << 20
+"""What reading zstd holds: as much as HTTP lets a sender ask for (RFC 9659, section 3)."""
 SWELLS_BYTES_MIN: Final = 64 << 20
 SWELLS_MAX: Final = 250
 """Times its size: a world as JSON comes to 5 or 10."""
@@ -112,7 +112,7 @@ class Zstd:
             try:
                 out += self._inflater.decompress(bytes(part))
             except zstandard.ZstdError as error:
-                raise Rejected(f"the body is no zstd: {error}", code="bad-encoding") from error
+                raise Rejected(_no_zstd(error), code="bad-encoding") from error
             while len(out) >= STEP_BYTES:
                 yield bytes(out[:STEP_BYTES])
                 del out[:STEP_BYTES]
@@ -126,6 +126,15 @@ class Zstd:
     def finish(self) -> None:
         if not self._is_between:
             raise Rejected("the body ends in the middle of its zstd", code="bad-encoding")
+
+
+def _no_zstd(error: zstandard.ZstdError) -> str:
+    if "too much memory" in str(error):
+        return (
+            f"the body is zstd whose window is larger than {ZSTD_WINDOW_BYTES_MAX >> 20} MiB, the"
+            " most that HTTP allows (RFC 9659): pack it at level 19 or below, and without --long"
+        )
+    return f"the body is no zstd: {error}"
 
 
 def _zstd() -> "zstandard.ZstdDecompressionObj":
@@ -152,6 +161,7 @@ async def counted(
         if inflater is None:
             if piece:
                 yield tally.count(piece)
+                del piece
             continue
         out = inflater.push(piece)
         while (plain := await asyncio.to_thread(_next, out, tally)) is not None:

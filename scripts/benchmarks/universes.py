@@ -3,7 +3,8 @@
 Each list is asked for right after something was written, when nothing of it is remembered, and
 then again. Forked is a world of 100 MB, of which nothing is copied. One universe has 2,000
 snapshots and 2,000 events; its whole timeline is asked for, and autosaves are added. At last a node
-is sent several states of that world, and eight read them at once. No other program that keeps
+is sent several states of that world, and eight read them at once; and another is sent a hundred
+states at once. No other program that keeps
 universes is known, so nothing is measured beside it.
 """
 
@@ -62,6 +63,8 @@ AUTOSAVE_BYTES: Final = 10_000
 PAGE: Final = 1_000
 STATES: Final = 4
 READERS: Final = 8
+SENDERS: Final = 100
+SENT_BYTES: Final = 4 << 20
 LIST_MS_MAX: Final = 50.0
 FORK_MS_MAX: Final = 10.0
 MEMORY_MIB_MAX: Final = 286.0  # 300 MB
@@ -88,6 +91,7 @@ def main() -> dict[str, Any]:
             node.stop()
         figures["wrapped"] = wrapped_figures(Path(name))
         figures["readers"] = readers_figures(Path(name))
+        figures["senders"] = senders_figures(Path(name))
     lists = figures["list_ms"]
     anew = [*lists.values(), figures["all_by_pages_of_1000_ms"]]
     first_ms = [figures["first_list_ms"], figures["all_by_pages_of_1000_ms"]["first"]]
@@ -102,6 +106,7 @@ def main() -> dict[str, Any]:
         and wrapped["rss_peak_mib"] < MEMORY_MIB_MAX
         and wrapped["blocked_ms"] <= BLOCKED_MS_MAX
         and figures["readers"]["rss_peak_mib"] < MEMORY_MIB_MAX
+        and figures["senders"]["rss_peak_mib"] < MEMORY_MIB_MAX
     )
     return figures
 
@@ -211,6 +216,31 @@ def readers_figures(folder: Path) -> dict[str, Any]:
     return {
         "states": STATES,
         "at_once": READERS,
+        "s": round(took_s, 2),
+        "rss_peak_mib": usage.rss_peak_mib,
+    }
+
+
+def senders_figures(folder: Path) -> dict[str, Any]:
+    """Of a node that is sent many states at once: its memory. No two share anything."""
+    states = [Random(number).randbytes(SENT_BYTES) for number in range(SENDERS)]
+    node = start_node("senders", folder, "--no-mdns")
+
+    def send(tick: int) -> None:
+        Http(node).send("POST", f"/api/universe/{WORLD}/snapshot?tick={tick}", states[tick])
+
+    try:
+        Http(node).ask("POST", "/api/universe", {"id": WORLD, "name": "World", "isPublic": True})
+        began_s = time.perf_counter()
+        with ThreadPoolExecutor(SENDERS) as threads:
+            sent = [*threads.map(send, range(SENDERS))]
+        took_s = time.perf_counter() - began_s
+        usage = usage_of(node.process.pid)
+    finally:
+        node.stop()
+    return {
+        "at_once": len(sent),
+        "bytes_of_each": SENT_BYTES,
         "s": round(took_s, 2),
         "rss_peak_mib": usage.rss_peak_mib,
     }

@@ -109,3 +109,20 @@ def test_the_two_ways_to_cut_give_two_ids() -> None:
     assert content_manifest_of(data).id != manifest_of(data).id
     assert list(cut([], Chunking.CONTENT)) == []
     assert content_manifest_of(b"").size == 0
+
+
+@pytest.mark.parametrize("size", [1, 5_000, 70_000, 300_000, WINDOW_BYTES + 9])
+def test_whoever_flushes_has_the_same_chunks_at_once(size: int) -> None:
+    for chunking, largest in (
+        (Chunking.FIXED, CHUNK_BYTES),
+        (Chunking.CONTENT, CONTENT_CHUNK_BYTES_MAX),
+    ):
+        cutter, data = Cutter(chunking), WORLD[: 3 << 20]
+        chunks: list[bytes] = []
+        held = 0
+        for piece in pieces(data, [size] if size > 1 else [1, 900_000]):
+            ended = cutter.push(piece) + cutter.flush()
+            held += len(piece) - sum(map(len, ended))
+            assert held < largest
+            chunks += ended
+        assert chunks + cutter.finish() == list(cut([data], chunking))

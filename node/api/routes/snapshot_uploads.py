@@ -6,6 +6,7 @@ multiverse clients send it, with the rest beside it.
 
 import hashlib
 import logging
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
@@ -57,11 +58,13 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     row = await universe_called(node, call)
     request, now_us = call.request, node.clock_us()
     if call.query.bytes_of or call.query.tick or "tick" in request.query_params:
-        upload = upload_of(request, call.query, length_of(request), now_us=now_us)
+        size_bytes = length_of(request)
+        upload = upload_of(request, call.query, size_bytes, node.unpacking, now_us=now_us)
     else:
         clean = cleaned_snapshot if call.has_no_token else None
         upload = wrapped_upload(request, call.query, clean, now_us=now_us)
-    return await _put(node, call, row, upload)
+    async with aclosing(upload.pieces):  # at an error nobody else does so soon
+        return await _put(node, call, row, upload)
 
 
 async def _put(

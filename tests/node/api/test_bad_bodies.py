@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import zstandard
 from blake3 import blake3
 
 from node.api import arriving
+from node.api.arriving import UNPACKED_AT_ONCE_MAX
 from node.daemon import (
     EmbeddedServer,
     _uvicorn_config,  # pyright: ignore[reportPrivateUsage]  # the server as a node has it
@@ -217,6 +218,39 @@ async def test_who_falls_silent_or_drips_is_given_up(
     await door.keeps_nothing()
     blob = await door.alice.client.post("/api/blobs", content=in_time())
     assert blob.status_code == 201, "what comes at all, and fast enough, is kept"
+
+
+async def test_few_that_send_zstd_are_unpacked_at_once(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each holds a window until its end. Who sends it otherwise waits for none of them."""
+    packed, headers = zstandard.compress(SMALL), ("Content-Encoding: zstd",)
+    said = (*headers, f"Content-Length: {len(packed)}")
+    async with AsyncExitStack() as lines:
+        silent = [await lines.enter_async_context(door.line()) for _ in range(UNPACKED_AT_ONCE_MAX)]
+        for tick, line in enumerate(silent, 100):
+            await line.begins(*said, query=f"?tick={tick}")
+            await line.says(packed[:5])
+        waits = await lines.enter_async_context(door.line())
+        await waits.begins(*said, query="?tick=200")
+        await waits.says(packed)
+        plain = await door.asks((f"Content-Length: {len(SMALL)}",), SMALL)
+        assert plain[0] == 201
+        silent[3].hangs_up()
+        assert (await waits.hears())[0] == 201
+        monkeypatch.setattr(arriving, "SILENT_S_MAX", 0.3)
+        late = [await lines.enter_async_context(door.line()) for _ in range(2)]
+        for line in late:
+            await line.begins(*said, query="?tick=21")
+            await line.says(packed[:5])
+        for line in late:
+            status, told = await line.hears()
+            assert (status, told["code"]) == (408, "cut-off")
+            assert "as gzip" in told["detail"]
+        for line in silent[:3]:
+            await line.says(packed[5:])
+            assert (await line.hears())[0] == 201
+        assert (await door.asks(said, packed))[0] in (200, 201)
 
 
 async def in_time() -> AsyncGenerator[bytes]:

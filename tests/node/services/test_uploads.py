@@ -6,6 +6,7 @@ import pytest
 import zstandard
 from blake3 import blake3
 
+from node.errors import Rejected
 from node.services.uploads import STEP_BYTES, Tally, counted
 
 ARRIVES_BYTES = 64 << 10
@@ -36,9 +37,20 @@ async def test_zstd_of_what_cannot_be_packed_is_no_more_pieces_than_came(
 
 
 async def test_of_what_swells_no_piece_is_large() -> None:
-    state = b"".join(bytes(50_000) + NOISE[at : at + 500] for at in range(0, 400_000, 500))
+    state = b"".join(bytes(50_000) + NOISE[at : at + 500] for at in range(0, 200_000, 500))
     body = zstandard.compress(state)
     assert len(body) < STEP_BYTES < len(state)
     plain = [one async for one in counted(arriving(body), "zstd", Tally())]
     assert b"".join(plain) == state
     assert max(map(len, plain)) <= STEP_BYTES
+
+
+async def test_zstd_of_a_larger_window_than_http_allows_is_refused_with_what_to_do() -> None:
+    packer = zstandard.ZstdCompressor(level=20).compressobj()
+    wide = packer.compress(NOISE) + packer.flush()
+    with pytest.raises(Rejected, match="level 19 or below"):
+        [one async for one in counted(arriving(wide), "zstd", Tally())]
+    packer = zstandard.ZstdCompressor(level=19).compressobj()
+    allowed = packer.compress(NOISE) + packer.flush()
+    plain = [one async for one in counted(arriving(allowed), "zstd", Tally())]
+    assert b"".join(plain) == NOISE
