@@ -71,7 +71,8 @@ class PersonShown(Struct, frozen=True):
     parents: tuple[CreatureShown, ...]
     children: tuple[CreatureShown, ...]
     ancestors: int | None
-    """Counted of those who are named; 10,000 at most. So are descendants."""
+    """Counted of those who are named; 10,000 at most. So are descendants. Null also where that
+    would take too many steps."""
     descendants: int | None
 
 
@@ -79,4 +80,6 @@ class LineageShown(Struct, frozen=True):
     people: tuple[PersonShown, ...]
     total: int
     whole: bool
+    """False where universes were left out, souls, parents or children of those people, or counts
+    that take too many steps."""
     untold: tuple[str, ...]

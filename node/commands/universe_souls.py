@@ -88,7 +88,7 @@ def tell_rest(found: Json) -> None:
         where = printable(called.universe(universe))
         say(f"What happened in {where} is not told: it is deleted, or not known here.", fg="yellow")
     if not found["whole"]:
-        say("More universes are joined with it than were read: these are the nearest.", fg="yellow")
+        say("More is known here than is told: that is the nearest of it.", fg="yellow")
 
 
 def names(people: list[Json]) -> str:

@@ -1,7 +1,11 @@
 """Souls and families, followed through all universes of a tree of forks and beyond passages."""
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from heapq import nsmallest
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 from node.api.endpoint import Call, Endpoint, reads
 from node.api.routes.universes import A_UNIVERSE, universe_called
@@ -18,11 +22,15 @@ from node.api.soul_models import (
 from node.services.histories import Told, told_around
 from node.services.passages import Ferry
 from node.wiring import Node
-from universe.lineages import Lineages
+from universe.lineages import Lineages, Person
 from universe.souls import Soul, Stay, follow, souls_in
 from universe.who import Creature
 
+T = TypeVar("T")
 PEOPLE_MAX: Final = 1_000
+NAMES_MAX: Final = 10_000
+"""Souls, parents and children of all people of one answer; where there are more, of each person an
+equal share: some MB. A stranger's events may tell of a million for each."""
 COUNTED_OF_MAX: Final = 16
 """People whose ancestors and descendants are counted: a walk over everybody, each."""
 
@@ -48,13 +56,15 @@ async def show_lineage(node: Node, call: Call[ToldQuery, None]) -> LineageShown:
 
     def read() -> LineageShown:
         view = Lineages(told.histories)
-        wanted = view.called(name) if name else tuple(sorted(view.people))
-        of_each = COUNTED_OF_MAX if name else 0
+        wanted: Collection[Creature] = view.called(name) if name else view.people
+        shown = nsmallest(PEOPLE_MAX, wanted)
+        near, is_all = _cut([_Near.of(view, one) for one in shown])
         people = tuple(
-            _person(view, one, is_counted=at < of_each)
-            for at, one in enumerate(wanted[:PEOPLE_MAX])
+            _person(view, one, is_counted=bool(name) and at < COUNTED_OF_MAX)
+            for at, one in enumerate(near)
         )
-        return LineageShown(people, len(wanted), told.is_whole, told.untold)
+        is_whole = told.is_whole and is_all and view.is_whole
+        return LineageShown(people, len(wanted), is_whole, told.untold)
 
     return await asyncio.to_thread(read)
 
@@ -91,19 +101,58 @@ def _stay(one: Stay) -> StayShown:
     )
 
 
-def _person(view: Lineages, who: Creature, *, is_counted: bool) -> PersonShown:
-    one = view.people[who]
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """Somebody with who is told beside them."""
+
+    person: Person
+    souls: Sequence[str]
+    parents: Sequence[Creature]
+    children: Sequence[Creature]
+
+    @classmethod
+    def of(cls, view: Lineages, who: Creature) -> "_Near":
+        """One more of each than there is room for, at most."""
+        person, most = view.people[who], NAMES_MAX + 1
+        souls = _first(person.souls, most)
+        return cls(person, souls, view.parents(who, most), view.children(who, most))
+
+    @property
+    def size(self) -> int:
+        return len(self.souls) + len(self.parents) + len(self.children)
+
+    def cut(self, most: int) -> "_Near":
+        return _Near(self.person, self.souls[:most], self.parents[:most], self.children[:most])
+
+
+def _first(ones: Iterable[T], most: int) -> tuple[T, ...]:
+    return tuple(islice(ones, most))
+
+
+def _cut(near: Sequence[_Near]) -> tuple[Sequence[_Near], bool]:
+    """As much of them as goes into one answer; whether that is all."""
+    if sum(one.size for one in near) <= NAMES_MAX:
+        return near, True
+    of_each = NAMES_MAX // (3 * len(near))
+    return [one.cut(of_each) for one in near], False
+
+
+def _person(view: Lineages, near: _Near, *, is_counted: bool) -> PersonShown:
+    one = near.person
+    ancestors = len(view.ancestors(one.who)) if is_counted else None
+    descendants = len(view.descendants(one.who)) if is_counted else None
     return PersonShown(
-        universe=who.universe,
-        name=who.name,
-        souls=tuple(one.souls),
+        universe=one.who.universe,
+        name=one.who.name,
+        souls=tuple(near.souls),
         born=None if one.born is None else one.born.event.tick,
         died={universe: each.event.tick for universe, each in one.died.items()},
         toldIn=tuple(one.told_in),
-        parents=tuple(CreatureShown(*each) for each in one.parents),
-        children=tuple(CreatureShown(*each) for each in one.children),
-        ancestors=len(view.ancestors(who)) if is_counted else None,
-        descendants=len(view.descendants(who)) if is_counted else None,
+        parents=tuple(CreatureShown(*each) for each in near.parents),
+        children=tuple(CreatureShown(*each) for each in near.children),
+        # With no steps left they would be fewer than there are.
+        ancestors=ancestors if view.is_whole else None,
+        descendants=descendants if view.is_whole else None,
     )
 
 

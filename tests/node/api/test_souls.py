@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from node.api.routes import souls
 from node.services import histories, timelines
 from tests.node.api.test_snapshots import put
 from tests.node.api.test_timelines import forked, main, told
 from tests.node.api.test_universes import from_peer
 from tests.node.parts import Alice
 from tests.storage.people import BOB
+from universe import lineages
 
 __all__ = ["main"]  # the fixture, which pytest finds by its name
 pytestmark = pytest.mark.asyncio
@@ -173,3 +175,25 @@ async def test_however_many_strangers_fork_ones_own_forks_are_told_and_drawn(
     tree = (await answer(alice, "universe:main/forks?tree=true"))["tree"]
     assert len(tree) == 3
     assert mine in {place["universe"] for place in tree}
+
+
+async def test_of_very_many_relatives_a_part_is_told_and_said_to_be(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kin = {"entities": ["a", "b", "c", "d"], "parents": ["e", "f", "g", "h"]}
+    await told(alice, tick=1, type="birth", **kin)
+    whole = await answer(alice, "universe:main/lineage")
+    assert [len(one["parents"] + one["children"]) for one in whole["people"]] == [4] * 8
+    assert (whole["total"], whole["whole"]) == (8, True)
+    monkeypatch.setattr(souls, "NAMES_MAX", 31)
+    cut = await answer(alice, "universe:main/lineage")
+    assert [len(one["parents"] + one["children"]) for one in cut["people"]] == [1] * 8
+    assert (cut["total"], cut["whole"]) == (8, False)
+    of_one = await answer(alice, "universe:main/lineage?name=e")
+    assert of_one["whole"]
+    assert [(one["ancestors"], one["descendants"]) for one in of_one["people"]] == [(0, 4)]
+    monkeypatch.setattr(lineages, "STEPS_MAX", 9)  # its children take 5, to count them 5
+    uncounted = await answer(alice, "universe:main/lineage?name=e")
+    (one,) = uncounted["people"]
+    assert (len(one["children"]), one["ancestors"], one["descendants"]) == (4, None, None)
+    assert not uncounted["whole"]
