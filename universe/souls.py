@@ -142,26 +142,15 @@ def _along_its_way(stays: Mapping[str, list[Stay]]) -> Iterator[Stay]:
 def _ways_of(name: str, histories: Histories) -> tuple[list[Crossing], set[str]]:
     """Its crossings, and what it is called: a traveller may be named after its soul, and be called
     otherwise where it arrived."""
-    souls = {
-        universe: {
-            soul
-            for one in histories.events(universe)
-            if one.event.entities == (name,)
-            for soul in one.event.souls
-        }
-        for universe in histories.universes()
-    }
-
-    its_souls = {  # by the universe that it may leave under them
-        universe: set[str]().union(
-            *(souls.get(one, set()) for one in histories.forks.ancestry(universe))
-        )
-        for universe in souls
+    tellers = _tellers(name, histories)
+    above = {
+        universe: frozenset(histories.forks.ancestry(universe))
+        for universe in (histories.universes() if tellers else ())
     }
 
     def is_its_soul(way: Crossing) -> bool:
-        theirs = its_souls.get(way.source, set())
-        return way.entity in theirs or way.soul in theirs
+        theirs = above.get(way.source, frozenset())
+        return any(not theirs.isdisjoint(tellers.get(each, ())) for each in (way.entity, way.soul))
 
     by_name: dict[str, list[Crossing]] = {}
     for one in histories.crossings:
@@ -176,6 +165,18 @@ def _ways_of(name: str, histories: Histories) -> tuple[list[Crossing], set[str]]
         left += new
         more = by_name.pop(left.pop(), []) if left else []
     return [one for one in histories.crossings if one in found], called
+
+
+def _tellers(name: str, histories: Histories) -> dict[str, set[str]]:
+    """Universes that tell of it with a soul, by that soul: of those that anybody travels as."""
+    travel = {each for one in histories.crossings for each in (one.entity, one.soul)}
+    tellers: dict[str, set[str]] = {}
+    for universe in histories.universes() if travel else ():
+        for one in histories.events(universe):
+            if one.event.entities == (name,):
+                for soul in travel.intersection(one.event.souls):
+                    tellers.setdefault(soul, set()).add(universe)
+    return tellers
 
 
 def souls_in(histories: Histories) -> tuple[str, ...]:

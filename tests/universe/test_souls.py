@@ -1,5 +1,6 @@
 """A soul is where its events, forks and passages say, and by one migration never in two places."""
 
+import tracemalloc
 from dataclasses import replace
 
 from hypothesis import given
@@ -84,6 +85,28 @@ def test_who_leaves_under_the_name_of_its_soul_is_followed_under_its_own() -> No
             (ISLE, 90, 99, "arrived", "left"),
         ]
         assert [one.target for one in found.in_transit] == [MAIN]
+
+
+def test_no_fork_gets_the_souls_of_all_its_ancestors() -> None:
+    """Of each it got a copy: what a stranger writes took gigabytes."""
+    born = told(1, "birth", "kit", soul="s")
+    many = [
+        replace(told(2 + at, "milestone", "kit"), souls=tuple(f"{at}.{n}" for n in range(64)))
+        for at in range(200)
+    ]
+    line = [history(f"u/{n:02d}", [], f"u/{n - 1:02d}", 900) for n in range(1, 62)]
+    universes = [history("u/00", [born, *many]), *line, history(ISLE, [])]
+    view = Histories(universes, [crossing("u/61", ISLE, 950, 7, "s", "s")])
+    tracemalloc.start()
+    found = follow("kit", view)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4 << 20  # it was 32 MiB
+    assert [spans(found)[at] for at in (0, -2, -1)] == [
+        ("u/00", 1, None, "born", None),
+        ("u/61", 900, 950, "forked", "left"),
+        (ISLE, 7, None, "arrived", None),
+    ]
 
 
 def test_a_passage_takes_it_out_of_one_universe_and_into_the_other() -> None:
