@@ -1,8 +1,9 @@
-"""What several universes say of one past: each event once, wherever it is told again.
+"""What several universes say of one past: each event once, whatever forks tell it again.
 
 A fork goes on where its parent was. What its own document says of ticks before that is told again:
 an event with the same id is the same event, and of one that only the fork tells it is the fork's
-word. Events of the parent after the fork are none of the fork's.
+word. Events of the parent after the fork are none of the fork's. Whoever else says the same says it
+of creatures of their own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -59,7 +60,7 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """An event in the universe that is the first to tell it."""
+    """An event in a universe that tells it, and whose ancestors do not."""
 
     universe: str
     id: bytes
@@ -109,13 +110,10 @@ class Histories:
         return tuple(sorted(own, key=lambda one: one.order))
 
     def all_events(self) -> tuple[Happening, ...]:
-        """Of all universes, each once. Where two that are no forks of one another tell the same,
-        the first by name has it."""
-        first: dict[bytes, Happening] = {}
-        for universe in self.universes():
-            for one in self.events(universe):
-                first.setdefault(one.id, one)
-        return tuple(sorted(first.values(), key=lambda one: one.order))
+        """Of all universes. Where two tell the same that are no forks of one another, each has its
+        own: else who repeats what a stranger tells would have the creatures of that."""
+        every = (one for universe in self.universes() for one in self.events(universe))
+        return tuple(sorted(every, key=lambda one: one.order))
 
     def _ids(self, universe: str) -> Iterable[bytes]:
         history = self._of.get(universe)

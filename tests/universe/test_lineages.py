@@ -13,6 +13,7 @@ from universe import lineages
 from universe.event import Event
 from universe.histories import Crossing, Histories, History
 from universe.lineages import Lineages
+from universe.souls import follow
 from universe.who import Creature
 
 EVE, ADAM, CAIN = (Creature(MAIN, name) for name in ("eve", "adam", "cain"))
@@ -96,6 +97,23 @@ def test_two_travellers_of_one_name_are_two() -> None:
     view = Lineages(Histories([history(MAIN, BIRTHS), history(ISLE, isle)]))
     assert view.parents(Creature(ISLE, "tom")) == (Creature(ISLE, "eve"),)
     assert view.called("eve") == (EVE, Creature(ISLE, "eve"))
+
+
+def test_who_repeats_what_a_stranger_tells_has_none_of_their_creatures() -> None:
+    """Its name is the least; a fly of its own that went to the isle joins it with the family."""
+    kit = [told(1, "birth", "eve"), told(5, "birth", "kit", soul="sk", parents="eve")]
+    ways = [crossing(MAIN, ISLE, 10, 20, "sk", "sk"), crossing("a/a", ISLE, 1, 2, "fly", "fly")]
+    family = [history(MAIN, kit), history(ISLE, [told(50, "death", "kit")])]
+    view = Lineages(Histories([*family, history("a/a", kit)], ways))
+    own = view.people[Creature(MAIN, "kit")]
+    assert view.parents(own.who) == (EVE,)
+    assert (list(own.souls), list(own.died)) == (["sk"], [ISLE])
+    assert list(own.told_in) == [MAIN, ISLE]
+    copy = Creature("a/a", "kit")
+    assert (view.parents(copy), list(view.people[copy].died)) == ((Creature("a/a", "eve"),), [])
+    found = follow("sk", Histories([*family, history("a/a", kit)], ways))
+    stays = [(one.universe, one.until, one.ended) for one in found.stays]
+    assert stays == [("a/a", None, None), (MAIN, 10, "left"), (ISLE, 50, "died")]
 
 
 def test_a_fork_that_tells_its_past_in_its_own_words_means_the_same_creatures() -> None:
