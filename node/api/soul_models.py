@@ -45,7 +45,8 @@ class SoulShown(Struct, frozen=True):
 
 class SoulsShown(Struct, frozen=True):
     souls: tuple[str, ...]
-    """All that are told of, by name."""
+    """Who is told of, by name: the first 1,000."""
+    total: int
     soul: SoulShown | None
     whole: bool
     """Whether everything was read that is known here."""

@@ -27,6 +27,7 @@ def souls(universe: str, name: str | None, namespace: str | None) -> None:
             say(printable(one))
         if not found["souls"]:
             say("Nothing is told of any soul: panspermia universe event … birth --soul NAME")
+        tell_more(found["total"] - len(found["souls"]))
         return tell_rest(found)
     called = petnames(own_did())
     for stay in found["soul"]["stays"]:
@@ -71,9 +72,13 @@ def lineage(universe: str, name: str | None, namespace: str | None) -> None:
         for one in found["people"]
     )
     print_table(("NAME", "BORN IN", "AT", "PARENTS", "CHILDREN"), rows)
-    if (more := found["total"] - len(found["people"])) > 0:
-        say(f"and {more:,} more: name one of them", dim=True)
+    tell_more(found["total"] - len(found["people"]))
     tell_rest(found)
+
+
+def tell_more(more: int) -> None:
+    if more > 0:
+        say(f"and {more:,} more: name one of them", dim=True)
 
 
 def birthplace(one: Json, called: Petnames) -> str:

@@ -100,6 +100,8 @@ async function drawSoul(of, name, place) {
   }
 }
 
+const moreTold = (found, told) => (found.total > told.length ? [element("p", `${found.total} are told of; these are the first.`, "soft")] : []);
+
 function drawSouls(of, found) {
   if (!found.souls.length) return [element("p", "Nobody is told of as a soul yet.", "soft")];
   const one = element("div");
@@ -109,7 +111,7 @@ function drawSouls(of, found) {
     item.append(button(name, `Follow ${name}`, () => drawSoul(of, name, one)));
     return item;
   };
-  return [...inPortions(found.souls, made, 60), one].map((part) => (part.tagName === "UL" ? Object.assign(part, { className: "list names" }) : part));
+  return [...inPortions(found.souls, made, 60), ...moreTold(found, found.souls), one].map((part) => (part.tagName === "UL" ? Object.assign(part, { className: "list names" }) : part));
 }
 
 function personItem(one) {
@@ -127,8 +129,7 @@ function personItem(one) {
 
 function drawPeople(of, found) {
   if (!found.people.length) return [element("p", "Of nobody a birth is told yet.", "soft")];
-  const more = found.total > found.people.length ? [element("p", `${found.total} are told of; these are the first.`, "soft")] : [];
-  return [...inPortions(found.people, personItem), ...more];
+  return [...inPortions(found.people, personItem), ...moreTold(found, found.people)];
 }
 
 const untoldText = (name) => element("p", `What happened in ${shortOf(name)} is not told: it is deleted, or not known here.`, "soft");

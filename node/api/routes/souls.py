@@ -27,6 +27,7 @@ from universe.souls import Soul, Stay, follow, souls_in
 from universe.who import Creature
 
 T = TypeVar("T")
+SOULS_MAX: Final = 1_000
 PEOPLE_MAX: Final = 1_000
 NAMES_MAX: Final = 10_000
 """Souls, parents and children of all people of one answer; where there are more, of each person an
@@ -36,12 +37,16 @@ COUNTED_OF_MAX: Final = 16
 
 
 async def show_souls(node: Node, call: Call[ToldQuery, None]) -> SoulsShown:
-    """Who is told of in this universe and its relatives; with `name`, one of them followed."""
+    """Who is told of in this universe and its relatives; with `name`, one of them followed.
+
+    The first 1,000 souls by name are listed; any may be named.
+    """
     told, name = await _told(node, call), call.query.name
 
     def read() -> SoulsShown:
         found = _soul(follow(name, told.histories)) if name else None
-        return SoulsShown(souls_in(told.histories), found, told.is_whole, told.untold)
+        souls = souls_in(told.histories)
+        return SoulsShown(souls[:SOULS_MAX], len(souls), found, told.is_whole, told.untold)
 
     return await asyncio.to_thread(read)
 

@@ -10,6 +10,7 @@ from tests.node.api.test_snapshots import put
 from tests.node.api.test_timelines import forked, main, told
 from tests.node.api.test_universes import from_peer
 from tests.node.parts import Alice
+from tests.node.served import shown, typed
 from tests.storage.people import BOB
 from universe import lineages
 
@@ -197,3 +198,19 @@ async def test_of_very_many_relatives_a_part_is_told_and_said_to_be(
     (one,) = uncounted["people"]
     assert (len(one["children"]), one["ancestors"], one["descendants"]) == (4, None, None)
     assert not uncounted["whole"]
+
+
+async def test_of_very_many_souls_the_first_are_listed_and_all_are_counted_and_followed(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(souls, "SOULS_MAX", 2)
+    for at, names in enumerate((["c", "d"], ["b", "a"])):
+        await told(alice, tick=at, type="birth", entities=[f"kit{at}"], souls=names)
+    found = await answer(alice, "universe:main/souls")
+    assert (found["souls"], found["total"], found["whole"]) == (["a", "b"], 4, True)
+    one = await answer(alice, "universe:main/souls?name=d")
+    assert (one["souls"], one["total"]) == (["a", "b"], 4)
+    assert [stay["since"] for stay in one["soul"]["stays"]] == [0]
+    async with shown(alice) as home:
+        listed = await typed(home, "universe", "souls", "universe:main")
+    assert listed.output.splitlines() == ["a", "b", "and 2 more: name one of them"]
