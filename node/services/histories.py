@@ -7,9 +7,9 @@ So it is one view from wherever it is looked at, and many forks by strangers com
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from crdt.keys import NamespaceKey
 from node.services.gatebooks import Books
@@ -25,7 +25,8 @@ from universe.event import decode_event
 from universe.forks import Branch
 from universe.histories import Crossing, Histories, History
 from universe.lines import Lines
-from universe.travel import story_of
+from universe.receipts import Who
+from universe.travel import Story, story_of
 
 UNIVERSES_MAX: Final = 64
 """Whose receipts are read: each is one document."""
@@ -83,6 +84,9 @@ class _Near:
         return None if self.row is None else parent_name(self.row)
 
 
+_Traveller: TypeAlias = tuple[NamespaceKey, Who]
+
+
 @dataclass(slots=True)
 class _Around:
     """What was found so far."""
@@ -92,8 +96,15 @@ class _Around:
     own: Collection[str]
     """Authors whose forks come before others' where there is no room for all."""
     found: dict[str, _Near] = field(default_factory=dict[str, _Near])
-    crossings: list[Crossing] = field(default_factory=list[Crossing])
+    ways: dict[_Traveller, list[Crossing]] = field(default_factory=dict[_Traveller, list[Crossing]])
+    """Of each traveller that passed these, once: its story is the same wherever it is read."""
     is_whole: bool = True
+
+    @property
+    def crossings(self) -> list[Crossing]:
+        """In an order that does not depend on where one began."""
+        ordered = sorted(self.ways.items(), key=lambda one: one[0][1])
+        return [way for _, ways in ordered for way in ways]
 
     @property
     def store(self) -> Store:
@@ -110,7 +121,6 @@ class _Around:
             for way in await self._crossings(
                 [one.name for one in level if one.place == place], place
             ):
-                self.crossings.append(way)
                 beside.setdefault(way.source, place)
                 beside.setdefault(way.target, place)
         new: dict[str, _Near] = {}
@@ -130,22 +140,35 @@ class _Around:
         return list(new.values())[:room]
 
     async def _crossings(self, names: Sequence[str], place: NamespaceKey) -> list[Crossing]:
-        """Of all who ever passed these: both ends of a passage lie in one namespace."""
+        """Of all who ever passed these, and of whom nothing is told yet: both ends of a passage lie
+        in one namespace."""
         ferry = Ferry(self.store, self.ferry.identity, self.ferry.clock_us, place)
-        told = await Books(ferry).ask_each(names, _ways)
+        known = frozenset(who for at, who in self.ways if at == place)
+
+        def question(names: Sequence[str], _: Books, lines: Lines) -> list[dict[Who, Story]]:
+            return _stories(names, lines, known)
+
+        told = await Books(ferry).ask_each(names, question)
         # Of one whose travellers' stories are too long to read nothing is told.
         self.is_whole = self.is_whole and len(told) == len(names)
-        return [way for each in told for way in each]
+        stories = {who: story for each in told for who, story in each.items()}
+        ways = await asyncio.to_thread(_ways, stories)
+        self.ways |= {(place, who): its for who, its in ways.items()}
+        return [way for its in ways.values() for way in its]
 
 
-def _ways(names: Sequence[str], _: Books, lines: Lines) -> list[list[Crossing]]:
-    return [list(_ways_of(name, lines)) for name in names]
+def _stories(names: Sequence[str], lines: Lines, known: Collection[Who]) -> list[dict[Who, Story]]:
+    """By universe of who passed it; each at the first of them, as one story names them all."""
+    told, each = {*known}, list[dict[Who, Story]]()
+    for name in names:
+        new = {one.receipt.traveller.who for one in lines[name].receipts} - told
+        each.append({who: story_of(who, lines) for who in sorted(new)})
+        told |= new
+    return each
 
 
-def _ways_of(name: str, lines: Lines) -> Iterable[Crossing]:
-    who = {one.receipt.traveller.who for one in lines[name].receipts}
-    for one in sorted(who):
-        yield from crossings_of(story_of(one, lines))
+def _ways(stories: Mapping[Who, Story]) -> dict[Who, list[Crossing]]:
+    return {who: list(crossings_of(story)) for who, story in stories.items()}
 
 
 def _history(row: ListedRow, events: Sequence[EventRow]) -> History:
