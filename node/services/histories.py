@@ -21,7 +21,7 @@ from storage.listings import ListedRow
 from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.crossings import crossings_of
-from universe.event import decode_event
+from universe.event import Event, decode_event
 from universe.forks import Branch
 from universe.histories import Crossing, Histories, History
 from universe.lines import Lines
@@ -32,6 +32,9 @@ UNIVERSES_MAX: Final = 64
 """Whose receipts are read: each is one document."""
 EVENTS_MAX: Final = 20_000
 """Some tens of MB while they are read."""
+NAMES_MAX: Final = 200_000
+"""Entities, souls and parents that these name: ten each. One event may name 192, and to know who
+each of them is takes about a KB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +57,18 @@ async def told_around(ferry: Ferry, row: ListedRow) -> Told:
     level = [_Near(row.listing.target, row.namespace, row)]
     while level:
         level = await around.go_on(level)
-    histories, left = list[History](), EVENTS_MAX
+    histories, left, names_left = list[History](), EVENTS_MAX, NAMES_MAX
     for one in around.found.values():
         if one.row is None:
             histories.append(History(Branch(one.name), {}))
             continue
         events = []
-        if left:
+        if left and names_left >= 0:
             events = await ferry.store.events_of(one.row.number, limit=min(PAGE_MAX, left))
         left -= len(events)
-        histories.append(await asyncio.to_thread(_history, one.row, events))
-    is_whole = around.is_whole and left > 0
+        history, names_left = await asyncio.to_thread(_history, one.row, events, names_left)
+        histories.append(history)
+    is_whole = around.is_whole and left > 0 and names_left >= 0
     untold = tuple(sorted(one.name for one in around.found.values() if one.row is None))
     told = await asyncio.to_thread(Histories, histories, around.crossings)
     return Told(told, is_whole, untold)
@@ -171,5 +175,14 @@ def _ways(stories: Mapping[Who, Story]) -> dict[Who, list[Crossing]]:
     return {who: list(crossings_of(story)) for who, story in stories.items()}
 
 
-def _history(row: ListedRow, events: Sequence[EventRow]) -> History:
-    return History(branch_of(row), {one.id: decode_event(one.event) for one in events})
+def _history(row: ListedRow, events: Sequence[EventRow], names: int) -> tuple[History, int]:
+    """With the newest events, as far as `names` go; how many are left, less than 0 where they do
+    not suffice."""
+    told: dict[bytes, Event] = {}
+    for one in events:
+        event = decode_event(one.event)
+        names -= len(event.entities) + len(event.souls) + len(event.parents)
+        if names < 0:
+            break
+        told[one.id] = event
+    return History(branch_of(row), told), names

@@ -211,6 +211,27 @@ async def test_however_many_strangers_fork_ones_own_forks_are_told_and_drawn(
     assert mine in {place["universe"] for place in tree}
 
 
+async def test_events_that_name_very_many_are_told_in_part_the_nearest_first(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """20,000 of 128 names each took two gigabytes."""
+    await told(alice, tick=1, type="birth", entities=["a", "b"], parents=["eve", "adam"])
+    await put(alice, b"at 100", "tick=100")
+    fork = (await forked(alice))["universe"]["id"]
+    line = f"/api/universe/{fork}/timeline"
+    for tick, name in ((110, "c"), (120, "d")):
+        await post(alice, line, tick=tick, type="birth", entities=[name], souls=[f"s{name}"])
+    everybody = ["a", "adam", "b", "c", "d", "eve"]
+    for most, names in ((8, everybody), (7, [*everybody[:3], *everybody[4:]]), (3, [])):
+        monkeypatch.setattr(histories, "NAMES_MAX", most)
+        found = await answer(alice, "universe:main/lineage")
+        assert sorted(one["name"] for one in found["people"]) == names
+        assert found["whole"] == (most == 8)
+    monkeypatch.setattr(histories, "NAMES_MAX", 4)
+    view = await answer(alice, f"{fork}/souls")  # from there it is the fork that is near
+    assert (view["souls"], view["whole"]) == (["sc", "sd"], False)
+
+
 async def test_of_very_many_relatives_a_part_is_told_and_said_to_be(
     alice: Alice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
