@@ -191,7 +191,6 @@ class Keeping:
             self._came, self._gone = set(), set()
             self.plan, self._line = plan, line
             self._tell_workers()
-            await self._end_runs()
             if went:  # last: it may take long, and nobody goes on by the plan before meanwhile
                 await give_back(self.store, went, is_short=plan.budget < self.budget)
             return plan
@@ -256,8 +255,9 @@ class Keeping:
 
     async def _end_runs(self) -> None:
         """Of what came, what nothing is to come of for now is made small, why ever nothing is."""
-        now_s, running = self.clock_s(), [*self.running.values()]
-        more, may_ask = self._line.has_more_of, self._may_ask(now_s)
+        now_s, running, more = self.clock_s(), [*self.running.values()], self._line.has_more_of
+        # The gate holds up for half a minute: what it stops for so long is not over.
+        may_ask = self.has_peers and now_s >= self._full.all_rest_until_s
         await self._runs.end(running, more, may_ask=may_ask, now_s=now_s)
 
     def _take(self) -> Wanted | None:

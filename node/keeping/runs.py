@@ -1,8 +1,9 @@
 """States of a universe that came one after the other are made small together, the oldest first.
 
 They come the newest first, each as what differs from the one after it. What lies as a difference
-already is no base of another (decision 110): made small as they come, all but the first would be
-left as they are.
+already is no base of another (decision 110): made small as they come, each second one would be
+left as it is, for good. So a run ends early only where that gives room which is needed, or nothing
+comes for now: to wait costs room for a while, and no more than the budget counts anyway.
 """
 
 import logging
@@ -17,8 +18,9 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-WAITS_S: Final = 60.0
-"""They wait so long for the next one to be asked for."""
+WAITS_S: Final = 86_400.0
+"""They wait so long for the next one to be asked for: a round of the turns over a thin line, in
+which each of a thousand authors has a place for as long as it may take."""
 
 
 class Runs:
@@ -55,7 +57,7 @@ class Runs:
         now_s: float,
     ) -> None:
         """Those of which nothing comes for now, whatever the reason is, and those that are long
-        enough. `may_ask`: whether anything may be asked for."""
+        enough. `may_ask`: whether anything may be asked for, or may be soon."""
         coming = {one.universe for one in running}
 
         def goes_on(universe: int) -> bool:

@@ -14,6 +14,7 @@ from crdt.change import DocumentId
 from crdt.chunking import content_manifest_of
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS, AuthorKey
+from node.keeping import keeping as service
 from node.keeping import runs
 from node.keeping.keeping import Keeping
 from node.keeping.line import OF_PARTY_MAX, RUN_MAX, Line
@@ -24,7 +25,7 @@ from p2p.protocol.errors import NoRoom
 from p2p.transport.fetching import NoPeerHasIt
 from storage.store import Store, open_store
 from tests.node.parts import Wish, Wishes
-from tests.storage.people import ALICE, NOW_US
+from tests.storage.people import ALICE, NOW_US, Person, person
 from tests.storage.test_snapshots import MAIN, created, keeps, rows, taken
 from tests.storage.test_whole_again import LAST_CHUNKS, SERIES, edited
 from universe.record import CLASS, KIND
@@ -204,38 +205,52 @@ class Giver(Wishes):
     left: int = 1_000
     then: Callable[[], None] = lambda: None
     gave: set[BlobId] = field(default_factory=set[BlobId])
+    takes_s: float = 0.0
+    """For each, one after the other, by the clock that is `now_s`."""
+    now_s: float = 0.0
 
     async def bring(self, wish: Wish) -> None:
         assert self.alice is not None
         if len(self.gave) >= self.left:
             self.then()
+        self.now_s += self.takes_s
         await self.alice.put_blob(self.worlds[wish.blob], chunking=Chunking.CONTENT)
         self.gave.add(wish.blob)
 
 
-async def followed(store: Store, universes: int) -> Giver:
-    """Universes of one author, kept in turns."""
+async def followed(store: Store, universes: int, people: Sequence[Person] = (ALICE,)) -> Giver:
+    """So many universes of each, kept in turns."""
     giver = Giver(alice=store)
-    await store.set_petname("alice", encode_did_key(ALICE.root.public))
+    for who in people:
+        await store.set_petname(f"p{who.did[-8:].lower()}", who.did)
+        await _publish(store, universes, who, giver)
+    return giver
+
+
+async def _publish(store: Store, universes: int, who: Person, giver: Giver) -> None:
     names = [f"universe:w{number}" for number in range(universes)]
     documents = [
-        DocumentId(COMMONS, ALICE.signer.author, CLASS, KIND, name.encode()) for name in names
+        DocumentId(COMMONS, who.signer.author, CLASS, KIND, name.encode()) for name in names
     ]
-    worlds = [blake3(name.encode()).digest(length=1 << 18) for name in names]
+    worlds = [blake3(f"{who.did}/{name}".encode()).digest(length=1 << 18) for name in names]
     for document in documents:
-        await store.commit(document, created(), ALICE.signer)
+        await store.commit(document, created(), who.signer)
     for tick in range(TICKS):
         for at, name in enumerate(names):
             world = worlds[at] = edited(worlds[at], tick)
             blob, digest = BlobId(content_manifest_of(world).id), blake3(world).digest()
             giver.worlds[blob] = world
             said = Snapshot(
-                f"{ALICE.did}/{name}", tick, "auto", blob, len(world), digest,
+                f"{who.did}/{name}", tick, "auto", blob, len(world), digest,
                 "application/json", NOW_US + tick * universes + at,
             )  # fmt: skip
-            signed = sign_snapshot(said, ALICE.signer.device)
-            await store.commit(documents[at], keeps(signed), ALICE.signer)
-    return giver
+            signed = sign_snapshot(said, who.signer.device)
+            await store.commit(documents[at], keeps(signed), who.signer)
+
+
+async def soon(_: float) -> None:
+    """Where the clock is the giver's."""
+    await asyncio.sleep(0.001)
 
 
 async def until_small(folder: Path, store: Store, keeping: Keeping, count: int) -> None:
@@ -266,6 +281,45 @@ async def test_of_more_universes_than_there_are_places_all_states_are_made_small
             assert await store.read_blob(blob) == world
     assert len(giver.gave) == UNIVERSES * TICKS
     assert whole(tmp_path) < 1.2 * UNIVERSES * (1 << 18), "one of each"
+
+
+async def test_where_many_authors_take_turns_over_a_thin_line_all_but_one_of_each_are_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a round of their turns takes: to end a run meanwhile saves nothing."""
+    monkeypatch.setattr(service, "AT_ONCE", 1)
+    people = [person(10 + number) for number in range(UNIVERSES)]
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        giver = await followed(store, 1, people)
+        giver.takes_s = 600.0
+        keeping = Keeping(store, giver, 1 << 30, clock_s=lambda: giver.now_s, sleep=soon)
+        keeping.came("a session", lambda: False)
+        await until_small(tmp_path, store, keeping, UNIVERSES * (TICKS - 1))
+    assert whole(tmp_path) < 1.2 * UNIVERSES * (1 << 18), "one of each"
+
+
+async def test_a_peer_who_is_compared_with_first_ends_no_run(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        giver = await followed(store, 1)
+        keeping = Keeping(store, giver, 1 << 30, clock_s=lambda: 0.0)
+        keeping.came("a session", lambda: False)
+
+        def close() -> None:
+            giver.left = 1_000
+            keeping.came("a member", lambda: True)
+
+        giver.left, giver.then = HALF, close
+        async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(keeping.run())
+            while len(giver.gave) <= HALF or keeping.running:
+                await store.settled()
+                await asyncio.sleep(0.01)  # whoever would make them small now, does
+            keeping.synced("a member")
+            while rows(tmp_path / "p.db", "SELECT count(*) FROM settled") != [(TICKS - 1,)]:
+                await store.settled()
+                await asyncio.sleep(0.01)
+            running.cancel()
+    assert whole(tmp_path) < 1.2 * (1 << 18)
 
 
 @pytest.mark.parametrize("why", ["the disk is full", "the last peer goes"])
