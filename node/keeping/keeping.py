@@ -176,13 +176,13 @@ class Keeping:
             others = await store.blobs_in_namespaces(self._owned, self._chosen)
             own = keys_of(await store.own_authors())
             self._bytes.look()
-            done, came = {*self._came}, self._runs.lengths
+            done, came, had = {*self._came}, self._runs.lengths, self._line.had
             kept = await store.kept_blobs()
             unnamed = await store.unnamed_blobs(self._chosen, places, self._owned)
             room = await store.kept_room(ENOUGH * self.budget)
             budget = budget_on_disk(self.budget, room, self.plan.budget)
             plan, line = await asyncio.to_thread(
-                plan_of, chosen, others, kept, unnamed, budget, self.patience, own, came
+                plan_of, chosen, others, kept, unnamed, budget, self.patience, own, came, had
             )
             await store.note_unnamed(plan.unnamed)
             went = await self._keep_to_budget(plan)

@@ -42,13 +42,14 @@ class _Authors:
 
     came: Counter[int]
     """By universe, how many of it had their turn; of all parties."""
+    had: Counter[bytes]
+    """By `whose`, how many of an author there had their turn; of all parties."""
     of: dict[AuthorKey, list[_Place]] = field(default_factory=dict[AuthorKey, list[_Place]])
     """What stands, as heaps: of each universe one at most."""
     turns: list[_Turn] = field(default_factory=list[_Turn])
     resting: list[tuple[float, AuthorKey]] = field(default_factory=list[tuple[float, AuthorKey]])
     lined: set[AuthorKey] = field(default_factory=set[AuthorKey])
     """Who has a turn, or rests."""
-    had: Counter[AuthorKey] = field(default_factory=Counter[AuthorKey])
     behind: dict[int, deque[_Place]] = field(default_factory=dict[int, deque[_Place]])
     """By universe, states that wait for another one of it."""
     held_up: set[int] = field(default_factory=set[int])
@@ -73,7 +74,8 @@ class _Authors:
         """Where something of the author stands, and was not lined up yet."""
         if author not in self.lined and (theirs := self.of[author]):
             self.lined.add(author)
-            heappush(self.turns, (self.had[author], theirs[0][3].size, author))
+            first = theirs[0][3]
+            heappush(self.turns, (self.had[first.whose], first.size, author))
 
     def first(
         self,
@@ -137,7 +139,7 @@ class _Authors:
         """Of whoever is the first."""
         _, _, author = heappop(self.turns)
         one = heappop(self.of[author])[3]
-        self.had[author] += 1
+        self.had[one.whose] += 1
         self.lined.discard(author)
         self.line_up(author)
         if one.universe:
@@ -146,12 +148,21 @@ class _Authors:
         return one
 
 
+def _in_order(present: Collection[bytes], had: Mapping[bytes, int]) -> Counter[bytes]:
+    """The turns that they had, with no gaps: who had fewer has fewer still, so news each second
+    begin nothing anew, and who could not come for a day is before the others once, not a day long.
+    Who is new is as who had the fewest."""
+    counts = sorted({had[whose] for whose in present if whose in had})
+    order = {count: place for place, count in enumerate(counts)}
+    return Counter({whose: order[had[whose]] if whose in had else 0 for whose in present})
+
+
 class Line:
     """Each blob of a plan comes once, whoever names it; a new plan makes a new line.
 
     `turns`: as of a plan, each once for each author in whose share it lies. `came`: by universe,
-    how many lie there that are made small with the next ones. It looks at all of them: for a
-    thread.
+    how many lie there that are made small with the next ones. `had`: as a line before it left it.
+    It looks at all of them: for a thread.
     """
 
     def __init__(
@@ -159,7 +170,9 @@ class Line:
         turns: Iterable[Wanted],
         patience: Patience,
         came: Mapping[int, int] = MappingProxyType({}),
+        had: Mapping[bytes, int] = MappingProxyType({}),
     ) -> None:
+        turns = [*turns]
         self._patience = patience
         self._taken: set[BlobId] = set()
         self._parties: dict[bytes, _Authors] = {}
@@ -167,11 +180,12 @@ class Line:
         """Blobs that may come yet, by universe."""
         self._worlds: dict[BlobId, tuple[int, ...]] = {}
         """Of these, each one's."""
-        had = Counter(came)
+        shared = Counter(came), _in_order({one.whose for one in turns}, had)
+        self._had = shared[1]
         tried = [(patience.tries(one.blob), 1, turn, one) for turn, one in enumerate(turns)]
         for place in sorted(tried, key=lambda place: place[0]):
             one = place[3]
-            self._parties.setdefault(one.party, _Authors(had)).add(place)
+            self._parties.setdefault(one.party, _Authors(*shared)).add(place)
             worlds = self._worlds.get(one.blob, ())
             if one.universe and one.universe not in worlds:
                 self._worlds[one.blob] = (*worlds, one.universe)
@@ -179,6 +193,12 @@ class Line:
         for authors in self._parties.values():
             for author in authors.of:
                 authors.line_up(author)
+
+    @property
+    def had(self) -> Mapping[bytes, int]:
+        """By `whose`, how many turns each author had there, as far as it is carried over; a copy,
+        for a thread."""
+        return dict(self._had)
 
     def take(
         self,

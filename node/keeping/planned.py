@@ -21,15 +21,16 @@ def plan_of(
     patience: Patience,
     own: Collection[AuthorKey],
     came: Mapping[int, int],
+    had: Mapping[bytes, int],
 ) -> tuple[Plan, Line]:
-    """What is to be done, and in which turn; `came`: as of a `Line`. In a thread of its own: it
-    may be tens of thousands of each."""
+    """What is to be done, and in which turn; `came`, `had`: as of a `Line`. In a thread of its own:
+    it may be tens of thousands of each."""
     claims = [_claim(row, shares=False) for row in chosen.rows]
     claims += [_claim(row, shares=True) for row in others.rows]
     held = [kept_of(one, is_named=one.id not in unnamed) for one in kept]
     left_out = chosen.left_out + others.left_out
     plan = decide(claims, held, budget, patience.absent, left_out, own)
-    return plan, Line(plan.turns, patience, came)
+    return plan, Line(plan.turns, patience, came, had)
 
 
 def _claim(row: NamedRow, *, shares: bool) -> Claim:

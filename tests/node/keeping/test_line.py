@@ -85,6 +85,22 @@ def test_however_many_new_ones_nobody_has_the_older_ones_have_their_turn(is_hope
     assert came == given
 
 
+def test_who_could_not_come_for_long_is_before_the_others_once() -> None:
+    """They do not wait for as many as they had meanwhile; who is new waits for nobody's."""
+    hers = [wanted(ALICE, n) for n in range(8)]
+    his = [wanted(MALLORY, 100 + n, size=9) for n in range(5)]
+    line = Line(hers, Patience())
+    for _ in range(4):
+        line.take(now_s=0.0, busy={})
+    line = Line([*hers[4:], *his], Patience(), had={**line.had, his[0].whose: 0})
+    turns = [line.take(now_s=0.0, busy={}) for _ in range(4)]
+    assert [one and one.author for one in turns] == [MALLORY, ALICE, MALLORY, ALICE]
+    new = Wanted(BlobId(bytes(32)), 9, AuthorKey(b"n" * 32), None)
+    line = Line([*hers[6:], *his[2:], new], Patience(), had=line.had)
+    taken = {line.take(now_s=0.0, busy={}) for _ in range(2)}
+    assert taken == {his[2], new}
+
+
 def test_what_was_tried_in_vain_is_tried_in_turn_again() -> None:
     """Also where a peer comes each time: of those tried less often one is always first."""
     patience, tried = Patience(), Counter[BlobId]()

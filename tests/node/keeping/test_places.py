@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from crdt.blob import BlobId
+from crdt.keys import AuthorKey
 from node.keeping import keeping as service
 from node.keeping import patience as rests
 from node.keeping.patience import AUTHOR_FIRST_S, BLOB_FIRST_S
@@ -157,3 +158,18 @@ async def test_of_what_only_has_room_by_chance_no_more_is_gone_through_than_fits
     assert taken == [*small[:2], absent], "the first has room, and of the others none"
     assert kept.why()[absent.hex()] == NOBODY
     assert {old, small[0]} < await kept.held()
+
+
+async def test_with_news_before_each_they_still_take_turns(kept: Kept) -> None:
+    """Not whoever's next one is the smallest each time."""
+    for number in range(3):
+        await kept.offer(ALICE, f"io.alice.small{number}", some(f"small{number}", 10))
+        await kept.offer(BOB, f"io.bob.large{number}", some(f"large{number}", 100))
+    taken = list[AuthorKey]()
+    for _ in range(6):
+        await kept.keeping.look()
+        one = next_of(kept.keeping)
+        assert one is not None
+        taken.append(one.author)
+        assert await kept.keeping.fetch(one)
+    assert taken == [ALICE.signer.author, BOB.signer.author] * 3
