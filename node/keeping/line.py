@@ -12,7 +12,7 @@ first stands with its author, the others wait behind it until it is done. So man
 together (`node.keeping.runs`) come one after the other, before what else was tried as often.
 """
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -50,19 +50,21 @@ class _Authors:
     resting: list[tuple[float, AuthorKey]] = field(default_factory=list[tuple[float, AuthorKey]])
     lined: set[AuthorKey] = field(default_factory=set[AuthorKey])
     """Who has a turn, or rests."""
-    behind: dict[int, deque[_Place]] = field(default_factory=dict[int, deque[_Place]])
-    """By universe, states that wait for another one of it."""
+    begun: set[int] = field(default_factory=set[int])
+    """Universes of which a state stands, or stood."""
+    behind: defaultdict[int, deque[_Place]] = field(default_factory=lambda: defaultdict(deque))
+    """By universe, states that wait for another one of it; most have none."""
     held_up: set[int] = field(default_factory=set[int])
     """Universes that have such, and of which none stands."""
 
     def add(self, place: _Place) -> None:
         """In turn, before anything was taken."""
         one = place[3]
-        if one.universe in self.behind:
+        if one.universe in self.begun:
             self.behind[one.universe].append(place)
             return
         if one.universe:
-            self.behind[one.universe] = deque()
+            self.begun.add(one.universe)
         self._stand(place)
 
     def _stand(self, place: _Place) -> None:
@@ -110,7 +112,7 @@ class _Authors:
 
     def _go_on(self, universe: int, is_due: Callable[[BlobId], bool]) -> None:
         """The next one of it stands with its author."""
-        waiting = self.behind[universe]
+        waiting = self.behind.get(universe)
         while waiting and not is_due(waiting[0][3].blob):
             waiting.popleft()
         if waiting:

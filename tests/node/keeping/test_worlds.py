@@ -1,6 +1,8 @@
 """States of a universe that are kept: one at a time, as what differs, and made small together."""
 
 import asyncio
+import gc
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -147,6 +149,21 @@ def test_a_universe_that_goes_on_stands_before_what_was_tried_as_often() -> None
     assert at.take() == 2
     at.line = Line(queue[6:], at.patience, {3: 1})
     assert at.take() == 1_003, "as a line before it left it"
+
+
+def test_universes_of_one_state_take_little_memory() -> None:
+    """Of tens of thousands of claims each may name a universe of its own."""
+    many = 4_096
+    queue = [wanted(number, number) for number in range(1, many + 1)]
+    gc.collect()
+    tracemalloc.start()
+    try:
+        line = Line(queue, Patience())
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 500 * many
+    assert line.has_more_of(many)
 
 
 @dataclass
