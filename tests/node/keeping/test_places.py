@@ -131,6 +131,18 @@ async def test_what_one_place_works_on_no_other_takes_though_it_is_only_asked_fo
     assert old not in await kept.held()
 
 
+async def test_what_came_after_a_look_began_is_not_asked_for_again(kept: Kept, slow: Slow) -> None:
+    await kept.offer(ALICE, "io.alice.clock", b"alice's")
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        (one,) = (await kept.keeping.look()).queue
+        place = tasks.create_task(kept.keeping.fetch(one))
+        await slow.began.wait()
+        await kept.keeping.look()
+        slow.may_give.set()
+        assert await place
+    assert next_of(kept.keeping) is None
+
+
 async def test_of_what_only_has_room_by_chance_no_more_is_gone_through_than_fits(
     kept: Kept,
 ) -> None:

@@ -15,7 +15,7 @@ from crdt.blob import BlobId, Chunking
 from crdt.change import DocumentId
 from crdt.chunking import content_manifest_of
 from crdt.did import encode_did_key
-from crdt.keys import COMMONS, AuthorKey
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.keeping import keeping as service
 from node.keeping import runs
 from node.keeping.keeping import Keeping
@@ -149,6 +149,37 @@ def test_a_universe_that_goes_on_stands_before_what_was_tried_as_often() -> None
     assert at.take() == 2
     at.line = Line(queue[6:], at.patience, {3: 1})
     assert at.take() == 1_003, "as a line before it left it"
+
+
+def test_behind_what_does_not_come_any_more_the_next_one_has_its_turn_at_once() -> None:
+    """Not only in the line after this."""
+    at = places([wanted(number, ONE) for number in (1, 2, 3)])
+    at.line.leave_out([wanted(1, ONE).blob])
+    assert at.all() == [2]
+
+
+def test_what_is_not_due_is_not_waited_for() -> None:
+    queue = [wanted(1, ONE), wanted(2, ONE)]
+    at = places(queue)
+    assert at.take() == 1
+    at.patience.fail(queue[1].blob, b"somebody", "nobody gives it", now_s=0.0)
+    at.leave(1)
+    assert at.line.has_more_of(ONE), "nobody came to it yet"
+    assert at.take() is None
+    assert not at.line.has_more_of(ONE)
+
+
+def test_who_comes_from_behind_what_does_not_come_has_the_turn() -> None:
+    """Another author of the namespace, who is before its author by then."""
+    garden = NamespaceKey(b"g" * 32)
+    blobs = [BlobId(bytes([number]) * 32) for number in range(2)]
+    queue = [
+        Wanted(blob, size, who, garden, ONE)
+        for blob, size, who in zip(blobs, (9, 1), (HERS, HIS), strict=True)
+    ]
+    line = Line(queue, Patience())
+    line.leave_out([blobs[0]])
+    assert line.take(now_s=0.0, busy={}) == queue[1]
 
 
 def test_universes_of_one_state_take_little_memory() -> None:
@@ -339,7 +370,7 @@ async def test_a_peer_who_is_compared_with_first_ends_no_run(tmp_path: Path) -> 
     assert whole(tmp_path) < 1.2 * (1 << 18)
 
 
-@pytest.mark.parametrize("why", ["the disk is full", "the last peer goes"])
+@pytest.mark.parametrize("why", ["not even the least has room", "the last peer goes"])
 async def test_what_came_is_made_small_when_no_more_comes(tmp_path: Path, why: str) -> None:
     async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
         giver = await followed(store, 1)
@@ -347,7 +378,7 @@ async def test_what_came_is_made_small_when_no_more_comes(tmp_path: Path, why: s
         keeping.came("a session", lambda: False)
 
         def end() -> None:
-            if why == "the disk is full":
+            if why == "not even the least has room":
                 raise NoRoom("not-stored", "There is no room.")
             keeping.went("a session")
             raise NoPeerHasIt("no-peer-has-it", "No peer could give it.")

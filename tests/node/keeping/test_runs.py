@@ -1,0 +1,154 @@
+"""States of a universe that came are made small together; when, and who goes on with the others."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from crdt.blob import BlobId
+from node.keeping import keeping as service
+from node.keeping import room
+from node.keeping.keeping import Keeping
+from node.keeping.runs import WAITS_S, Runs
+from node.keeping.waiting import NOBODY
+from node.projection import project
+from p2p.protocol.errors import NoRoom
+from p2p.transport.fetching import NoPeerHasIt
+from storage.store import open_store
+from tests.node.keeping.test_keeping import next_of
+from tests.node.keeping.test_worlds import (
+    HALF,
+    ONE,
+    TICKS,
+    Giver,
+    followed,
+    until_small,
+    wanted,
+    whole,
+)
+from tests.node.parts import Wish
+from tests.storage.people import ALICE, BOB, NOW_US
+
+
+def more(_: int) -> bool:
+    return True
+
+
+async def test_a_run_waits_for_its_next_one_and_not_for_ever(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        runs = Runs(store)
+        runs.came(wanted(1, ONE), now_s=0.0)
+        await runs.end((), more, may_ask=True, now_s=WAITS_S - 1)
+        assert runs.lengths == {ONE: 1}
+        runs.came(wanted(2, ONE), now_s=WAITS_S - 1)
+        await runs.end((), more, may_ask=True, now_s=WAITS_S)
+        assert runs.lengths == {ONE: 2}
+        await runs.end((), more, may_ask=True, now_s=2 * WAITS_S)
+        assert runs.lengths == {}
+
+
+async def test_what_comes_after_the_disk_was_full_is_a_run_again(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        runs = Runs(store)
+        runs.came(wanted(1, ONE), now_s=0.0)
+        runs.hurry()
+        await runs.end([wanted(2, ONE)], more, may_ask=True, now_s=0.0)
+        assert runs.lengths == {}
+        runs.came(wanted(2, ONE), now_s=0.0)
+        await runs.end((), more, may_ask=True, now_s=0.0)
+        assert runs.lengths == {ONE: 1}
+
+
+@dataclass
+class Standing(Giver):
+    """What is in `stands` never comes; what has no room waits until something stands."""
+
+    stands: Collection[BlobId] = ()
+    too_large: Collection[BlobId] = ()
+    lost: Collection[BlobId] = ()
+    is_standing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def bring(self, wish: Wish) -> None:
+        if wish.blob in self.stands:
+            self.is_standing.set()
+            await asyncio.Event().wait()
+        if wish.blob in self.too_large:
+            await self.is_standing.wait()
+            raise NoRoom("not-stored", "There is no room.")
+        if wish.blob in self.lost:
+            raise NoPeerHasIt("no-peer-has-it", "No peer could give it.")
+        await super().bring(wish)
+
+
+def standing(giver: Giver) -> tuple[Standing, list[BlobId]]:
+    """And all that it has, as it was published; of several universes by turns."""
+    return Standing(alice=giver.alice, worlds=giver.worlds), [*giver.worlds]
+
+
+async def test_all_that_came_of_one_is_made_small_though_every_place_has_much_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "AT_ONCE", 1)
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        giver, blobs = standing(await followed(store, 2))
+        giver.stands = blobs[0::2]
+        keeping = Keeping(store, giver, 1 << 30)
+        keeping.came("a session", lambda: False)
+        await until_small(tmp_path, store, keeping, TICKS - 1)
+    assert giver.gave == {*blobs[1::2]}, "all of the newest, before another was begun"
+
+
+async def test_what_came_is_made_small_where_the_others_are_not_due(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        giver, blobs = standing(await followed(store, 1))
+        keeping = Keeping(store, giver, 1 << 30, clock_s=lambda: 0.0)
+        keeping.came("a session", lambda: False)
+        for blob in blobs[:HALF]:
+            keeping.patience.put_off(blob, NOBODY, now_s=0.0)
+        await until_small(tmp_path, store, keeping, HALF - 1)
+    assert giver.gave == {*blobs[HALF:]}
+
+
+async def test_where_one_has_no_room_on_the_disk_all_that_came_of_others_is_made_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the next one of them is on its way."""
+    monkeypatch.setattr(room, "SMALL_BYTES", 0)  # there is for what is smaller
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        giver, blobs = standing(await followed(store, 1, [ALICE, BOB]))
+        giver.stands, giver.too_large = blobs[:HALF], blobs[TICKS:]
+        keeping = Keeping(store, giver, 1 << 30)
+        keeping.came("a session", lambda: False)
+        await until_small(tmp_path, store, keeping, HALF - 1)
+    assert giver.gave == {*blobs[HALF:TICKS]}
+    assert whole(tmp_path) < 1.2 * (1 << 18)
+
+
+async def test_a_universe_that_was_begun_goes_on_after_a_look(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        giver, blobs = standing(await followed(store, 2))
+        keeping = Keeping(store, giver, 1 << 30)
+        keeping.came("a session", lambda: False)
+        for blob in (blobs[-1], blobs[-3], blobs[-5]):
+            await keeping.look()
+            one = next_of(keeping)
+            assert one is not None
+            assert one.blob == blob, "not the newest, of another"
+            assert await keeping.fetch(one)
+
+
+async def test_while_a_place_rests_after_a_try_in_vain_another_goes_on_with_the_universe(
+    tmp_path: Path,
+) -> None:
+    async def rest(_: float) -> None:
+        await asyncio.Event().wait()
+
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        giver, blobs = standing(await followed(store, 1))
+        giver.lost = blobs[-1:]
+        keeping = Keeping(store, giver, 1 << 30, sleep=rest)
+        keeping.came("a session", lambda: False)
+        await until_small(tmp_path, store, keeping, TICKS - 2)
+    assert giver.gave == {*blobs[:-1]}
