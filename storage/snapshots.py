@@ -11,7 +11,6 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from crdt.blob import BlobId
 from crdt.keys import COMMONS, NamespaceKey
 from storage.contested import is_contested
 from storage.database import Reading, Row, Writing
@@ -43,16 +42,6 @@ COUNTS: Final = (  # as `UniverseCount` has them
 )
 Place = tuple[int, int, bytes]
 R = TypeVar("R", SnapshotRow, EventRow)
-BESIDE_MAX: Final = 4
-_BESIDE: Final = (  # whole blobs of one universe by how near their ticks are to that of blob ?1
-    "WITH at (document, tick) AS MATERIALIZED"
-    " (SELECT s.document, s.tick FROM blob_use u JOIN snapshot s ON s.document = u.document"
-    " WHERE u.blob = ?1 AND s.blob = ?1 AND s.tick IS NOT NULL LIMIT 1)"
-    " SELECT s.blob, s.tick > at.tick, min(abs(s.tick - at.tick)) AS far FROM at"
-    " JOIN snapshot s ON s.document = at.document"
-    " JOIN blob b ON b.id = s.blob AND b.is_complete WHERE s.blob <> ?1 AND s.tick IS NOT NULL"
-    " GROUP BY s.blob ORDER BY far, s.blob LIMIT ?2"
-)
 
 
 class UniverseCount(msgspec.Struct, frozen=True, gc=False):
@@ -66,14 +55,6 @@ class UniverseCount(msgspec.Struct, frozen=True, gc=False):
     events: int = 0
     last_tick: int | None = None
     """The highest that can be opened, also of what it began with; None: there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """A state that is here whole, beside another of its universe."""
-
-    blob: BlobId
-    is_later: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +141,6 @@ class Snapshots(Part):
             (number, tick, checksum, decay, PAGE_MAX),
         )
         return [_snapshot(row) for row in rows]
-
-    async def beside(self, blob: BlobId) -> list[Beside]:
-        """What a snapshot is likely much like: of a universe that it is in those nearest by their
-        ticks that are here, the nearest first; at most `BESIDE_MAX`, none of what is no snapshot.
-        """
-        rows = await self._database.rows(_BESIDE, (blob, BESIDE_MAX))
-        return [Beside(BlobId(id), bool(is_later)) for id, is_later, _ in rows]
 
     async def events_of(
         self, number: int, *, limit: int = 100, after: Place | None = None

@@ -35,6 +35,7 @@ from storage.append import append, rewrite, settle, without_known
 from storage.appended import Arrivals, Listener
 from storage.attestations import Attestations
 from storage.authorities import SELF, Authorities, Committed
+from storage.beside import NextTo
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys, keep_out
 from storage.cards import Cards
@@ -122,6 +123,7 @@ class Store(
     Namesakes,
     Namers,
     Snapshots,
+    NextTo,
     ReadyUniverses,
     Blobs,
     Pinned,

@@ -1,32 +1,46 @@
 """States that are here and were never written anew against the one after them in their universe.
 
 They came before that was done, or the process ended between the fetch and the queue. Each start
-finds them, in the order of their ticks, some rows at a time; what was tried once is noted with its
-blob (`settled`), and costs no more than the look at that.
+finds them, in the order of their ticks, some rows at a time; what was tried once is noted with both
+blobs (`settled`), and costs no more than the look at that. Whoever names them beside something else
+has that tried too, but keeps nothing from being tried as its own universe has it: universes of
+people who were chosen here come first.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from crdt.blob import BlobId
+from storage.beside import CHOSEN
 from storage.database import Database, Row
 from storage.folding import IS_FOLDED
 
 ROWS: Final = 1_000  # looked at together: some milliseconds
 _ROWS: Final = (
-    "SELECT s.document, s.tick, s.at_us, s.id, s.blob, b.number IS NOT NULL,"
-    " EXISTS (SELECT 1 FROM settled d WHERE d.blob = b.number)"
+    "SELECT s.document, s.tick, s.at_us, s.id, s.blob, b.number"
     " FROM (SELECT document, tick, at_us, id, blob FROM snapshot WHERE tick IS NOT NULL"
-    " AND (document, tick, at_us, id) > (?, ?, ?, ?)"
+    " AND (document, tick, at_us, id) > (?, ?, ?, ?) AND EXISTS"
+    f" (SELECT 1 FROM document d WHERE d.number = snapshot.document AND {CHOSEN}) = ?"
     " ORDER BY document, tick, at_us, id LIMIT ?) s"
     f" LEFT JOIN blob b ON b.id = s.blob AND {IS_FOLDED}"
     " ORDER BY s.document, s.tick, s.at_us, s.id"
 )
+_TRIED: Final = "SELECT older, newer FROM settled WHERE older IN (*)"
 # Not where one of the two is not here, or not whole: then nothing was tried.
 NOTE: Final = (
-    f"INSERT OR IGNORE INTO settled SELECT number FROM blob WHERE id = ? AND {IS_FOLDED}"
-    f" AND EXISTS (SELECT 1 FROM blob WHERE id = ? AND {IS_FOLDED})"
+    "INSERT OR IGNORE INTO settled SELECT o.number, n.number FROM"
+    f" (SELECT number FROM blob WHERE id = ? AND {IS_FOLDED}) o,"
+    f" (SELECT number FROM blob WHERE id = ? AND {IS_FOLDED}) n"
 )
+_START: Final = (0, 0, 0, b"")
+
+
+class _Here(NamedTuple):
+    """A state that is here."""
+
+    universe: int
+    blob: BlobId
+    number: int
 
 
 class Unsettled:
@@ -34,28 +48,33 @@ class Unsettled:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._after: tuple[int, int, int, bytes] = (0, 0, 0, b"")
-        self._before: tuple[int, BlobId, bool] | None = None
-        """The last one that is here: its universe, and whether it was tried."""
-        self._is_over = False
+        self._after: tuple[int, int, int, bytes] = _START
+        self._before: _Here | None = None
+        self._to_look_at = [True, False]  # in universes of chosen people, in all others
 
     async def some(self) -> list[tuple[BlobId, BlobId]]:
         """(older, newer) of some of them; nothing once all were looked at."""
-        while not self._is_over:
-            rows = await self._database.rows(_ROWS, (*self._after, ROWS))
-            self._is_over = len(rows) < ROWS
-            if rows:
+        while self._to_look_at:
+            async with self._database.reading() as view:
+                rows = await view.rows(_ROWS, (*self._after, self._to_look_at[0], ROWS))
+                pairs = [*self._pairs(rows)]
+                tried = {*await view.rows_in(_TRIED, [*{older.number for older, _ in pairs}])}
+            if len(rows) < ROWS:
+                self._to_look_at.pop(0)
+                self._after, self._before = _START, None
+            else:
                 document, tick, at_us, id = rows[-1][:4]
                 self._after = document, tick, at_us, id
-            if pairs := [*self._pairs(rows)]:
-                return pairs
+            left = [(a.blob, b.blob) for a, b in pairs if (a.number, b.number) not in tried]
+            if left:
+                return left
         return []
 
-    def _pairs(self, rows: Iterable[Row]) -> Iterable[tuple[BlobId, BlobId]]:
-        for document, _, _, _, id, is_here, is_settled in rows:
-            if not is_here:
+    def _pairs(self, rows: Iterable[Row]) -> Iterable[tuple[_Here, _Here]]:
+        for document, _, _, _, id, number in rows:
+            if number is None:
                 continue
-            before, blob = self._before, BlobId(id)
-            self._before = document, blob, bool(is_settled)
-            if before and before[0] == document and before[1] != blob and not before[2]:
-                yield before[1], blob
+            before, here = self._before, _Here(document, BlobId(id), number)
+            self._before = here
+            if before and before.universe == document and before.blob != here.blob:
+                yield before, here

@@ -31,7 +31,6 @@ from node.keeping.room import ENOUGH, FullDisk, budget_on_disk, gives_way
 from node.keeping.runs import Runs
 from node.keeping.waiting import DISK
 from node.ports import Network, Progress
-from node.services.beside import near_to
 from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted
@@ -353,7 +352,7 @@ class Keeping:
         return True  # somebody else asked for it meanwhile, or it has no bytes
 
     async def _fetch(self, one: Wanted) -> bool:
-        came, near = Came(), await near_to(self.store, one.blob) if one.universe else ()
+        came, near = Came(), await self._runs.near_to(one)
         try:
             async with asyncio.timeout(TRY_S):
                 await self._ask(one, one.size, came, near)

@@ -7,13 +7,13 @@ comes for now: to wait costs room for a while, and no more than the budget count
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from crdt.blob import BlobId
 from node.keeping.line import RUN_MAX
 from node.keeping.plan import Wanted
-from node.services.beside import settle_beside
+from node.services.beside import near_to, settle_beside
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,10 @@ class Runs:
     def lengths(self) -> Mapping[int, int]:
         """How many, by universe."""
         return {universe: len(came) for universe, came in self._came.items()}
+
+    async def near_to(self, one: Wanted) -> Sequence[BlobId]:
+        """What it is to be fetched relative to; nothing for what is no state."""
+        return await near_to(self._store, one.blob, one.universe) if one.universe else ()
 
     def came(self, one: Wanted, *, now_s: float) -> None:
         """It is here; what is no state stays as it is."""
@@ -68,9 +72,9 @@ class Runs:
         over = [universe for universe in self._came if not goes_on(universe)]
         self._is_short = False
         # All leave before the first is waited for: whoever else looks does not find them again.
-        for blobs in [self._end(universe) for universe in over]:
+        for universe, blobs in [(universe, self._end(universe)) for universe in over]:
             try:
-                await settle_beside(self._store, blobs)
+                await settle_beside(self._store, blobs, universe)
             except Exception:  # a bug of ours costs room until the next start, not the node
                 log.exception("what is kept is not made small")
 

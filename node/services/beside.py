@@ -14,33 +14,36 @@ from storage.store import Store
 log = logging.getLogger(__name__)
 
 
-async def near_to(store: Store, blob: BlobId) -> Sequence[BlobId]:
+async def near_to(store: Store, blob: BlobId, universe: int = 0) -> Sequence[BlobId]:
     """What it is to be fetched relative to: states beside it that are here, the nearest first.
 
     A base that a peer has not, or that rotted here, costs the bytes which it would have saved.
+    `universe`: as in `Store.beside`.
     """
-    return [one.blob for one in await store.beside(blob)]
+    return [one.blob for one in await store.beside(blob, universe)]
 
 
-async def settle_beside(store: Store, blobs: Sequence[BlobId]) -> None:
+async def settle_beside(store: Store, blobs: Sequence[BlobId], universe: int = 0) -> None:
     """Each is to lie as what differs from the state after it, and the one before it as from this
     one, as after an upload; in the background, and what is no state is left as it is. Where the
     store cannot be read it fails nobody: the next start finds them (`storage.unsettled`).
 
     `blobs`: those that came, in the order of their ticks: what lies as a difference already is no
-    base, so of several the oldest has to be written anew first.
+    base, so of several the oldest has to be written anew first. `universe`: as in `Store.beside`.
     """
     try:
-        await store.settle_snapshots([*await _pairs(store, blobs)])
+        await store.settle_snapshots([*await _pairs(store, blobs, universe)])
     except StorageError as error:  # all is here; they take more room until the next start
         log.warning("states of universes are not made small: %s", error)
 
 
-async def _pairs(store: Store, blobs: Sequence[BlobId]) -> Mapping[tuple[BlobId, BlobId], None]:
+async def _pairs(
+    store: Store, blobs: Sequence[BlobId], universe: int
+) -> Mapping[tuple[BlobId, BlobId], None]:
     """(older, newer), in order."""
     pairs: dict[tuple[BlobId, BlobId], None] = {}
     for blob in blobs:
-        beside = await store.beside(blob)
+        beside = await store.beside(blob, universe)
         earlier = next((one.blob for one in beside if not one.is_later), None)
         later = next((one.blob for one in beside if one.is_later), None)
         if earlier is not None:

@@ -92,6 +92,7 @@ async def hold_blob(
     urgency: Urgency = Urgency.ASKED,
     kept_for: AuthorKey | None = None,
     relative_to: Sequence[BlobId] = (),
+    universe: int = 0,
 ) -> None:
     """Sees to it that a blob is here. Raises `Unreachable` or `NotStored`, as `fetch_blob`.
 
@@ -103,7 +104,8 @@ async def hold_blob(
     this node does by itself, because this author names it: it is kept as any such blob.
     `relative_to`: blobs that it may be much like, the likest first; of a snapshot, where nothing
     is said, those beside it in its universe. Of the first that is here whole, only what differs is
-    fetched, from peers that may know of both.
+    fetched, from peers that may know of both. `universe`: of which it is a state, where that is
+    known, as in `Store.beside`.
     """
     urgency = urgency if kept_for is None else Urgency.KEPT
     end = _End(network, blob, progress, timeout_s, patience_s)
@@ -112,7 +114,7 @@ async def hold_blob(
             await store.adopt_blob(blob)
         if await store.has_blob(blob):
             return
-        near = relative_to or await near_to(store, blob)
+        near = relative_to or await near_to(store, blob, universe)
         try:
             async with end.limit:
                 end.look()
@@ -123,7 +125,7 @@ async def hold_blob(
                     urgency=urgency,
                     relative_to=near,
                 )
-            await settle_beside(store, [blob])
+            await settle_beside(store, [blob], universe)
         finally:  # what was being begun for nobody in the moment in which this asked
             if kept_for is None:
                 await store.adopt_blob(blob)

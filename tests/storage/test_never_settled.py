@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from crdt.blob import BlobId, Chunking
+from crdt.did import encode_did_key
 from node.projection import project
 from storage import unsettled
 from storage.store import Store, open_store
@@ -82,6 +83,41 @@ async def test_a_start_makes_small_what_never_was_and_the_next_one_finds_nothing
         assert await store.settled() == 0
         for tick, blob in blobs.items():
             assert await store.read_blob(blob) == SERIES[tick]
+
+
+async def of_a_stranger(store: Store, before: BlobId, after: BlobId) -> None:
+    """A record that names one of Alice's states beside something else."""
+    await store.commit(FORK, created(), BOB.signer)
+    for tick, blob in enumerate((before, after)):
+        await store.commit(FORK, keeps(taken(tick, blob, who=BOB)), BOB.signer)
+
+
+async def test_what_a_stranger_names_it_beside_does_not_leave_it_as_it_is(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        blobs = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES[:2]]
+        junk = await store.put_blob(b"junk" * 9_000, chunking=Chunking.CONTENT)
+        await of_a_stranger(store, blobs[0], junk)
+        await store.settle_snapshot(blobs[0], junk)
+        assert await store.settled() == 0
+        await store.commit(MAIN, created(), ALICE.signer)
+        for tick, blob in enumerate(blobs):
+            await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
+        assert await left(store) == [(blobs[0], blobs[1])]
+
+
+async def test_universes_of_whom_one_follows_are_looked_at_before_those_of_others(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as store:
+        blobs = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES[:2]]
+        await of_a_stranger(store, blobs[1], blobs[0])
+        await store.commit(MAIN, created(), ALICE.signer)
+        for tick, blob in enumerate(blobs):
+            await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
+        backwards, forwards = (blobs[1], blobs[0]), (blobs[0], blobs[1])
+        assert await left(store) == [backwards, forwards]
+        await store.set_petname("alice", encode_did_key(ALICE.root.public))
+        assert await left(store) == [forwards, backwards]
 
 
 async def test_what_a_full_disk_does_not_take_is_not_forgotten(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from p2p.protocol.errors import NoRoom
 from p2p.transport.fetching import NoPeerHasIt
 from storage.store import Store, open_store
 from tests.node.parts import Wish, Wishes
-from tests.storage.people import ALICE, NOW_US, Person, person
+from tests.storage.people import ALICE, BOB, NOW_US, Person, person
 from tests.storage.test_snapshots import MAIN, created, keeps, rows, taken
 from tests.storage.test_whole_again import LAST_CHUNKS, SERIES, edited
 from universe.record import CLASS, KIND
@@ -240,6 +240,28 @@ async def test_each_comes_as_what_differs_from_its_neighbour_and_lies_so(
             assert await store.read_blob(BLOBS[tick]) == SERIES[tick]
     ((deltas,),) = rows(tmp_path / "p.snapshots.db", "SELECT count(*) FROM delta")
     assert small - 0.5 < deltas / len(LAST_CHUNKS) < small + 0.5, "all chunks of so many"
+
+
+async def test_what_strangers_name_them_beside_leaves_no_state_whole(tmp_path: Path) -> None:
+    """They know the ids of what is public, and their records may be here first."""
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        junk = await store.put_blob(b"junk" * 9_000, chunking=Chunking.CONTENT)
+        for tick, blob in enumerate(BLOBS):
+            document = DocumentId(COMMONS, BOB.signer.author, CLASS, KIND, b"universe:%d" % tick)
+            await store.commit(document, created(), BOB.signer)
+            for at, of in ((1, blob), (2, junk)):
+                await store.commit(document, keeps(taken(at, of, who=BOB)), BOB.signer)
+        await store.set_petname("alice", encode_did_key(ALICE.root.public))
+        await store.commit(MAIN, created(), ALICE.signer)
+        for tick, blob in enumerate(BLOBS):
+            await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
+        alice = Alice(alice=store)
+        keeping = Keeping(store, alice, 1 << 30)
+        keeping.came("a session", lambda: False)
+        await until_small(tmp_path, store, keeping, len(BLOBS) - 1)
+    bases = [[*wish.relative_to][:1] for wish in alice.asked]
+    assert bases == [[], *([blob] for blob in reversed(BLOBS[1:]))]
+    assert whole(tmp_path) < 1.2 * len(SERIES[-1]) + 36_000
 
 
 UNIVERSES, TICKS, HALF = 5, 6, 3

@@ -9,13 +9,14 @@ from blake3 import blake3
 
 from crdt.blob import BlobId, Chunking
 from crdt.chunking import content_manifest_of
+from crdt.did import encode_did_key
 from node.projection import project
 from node.services.fetch import hold_blob
 from storage.errors import StorageError
 from storage.store import open_store
 from tests.node.parts import Wish, Wishes
-from tests.storage.people import ALICE, NOW_US
-from tests.storage.test_snapshots import MAIN, created, keeps, taken
+from tests.storage.people import ALICE, BOB, NOW_US
+from tests.storage.test_snapshots import FORK, MAIN, created, keeps, listed, taken
 
 WORLD = blake3(b"a world").digest(length=1 << 20)
 WORLDS = {tick: b"%d" % tick + WORLD for tick in (1, 2, 3)}
@@ -48,6 +49,37 @@ async def test_peers_are_told_what_is_beside_it_here(tmp_path: Path) -> None:
             assert await store.read_blob(blob) == WORLDS[tick]
         await hold_blob(store, Bob(), BLOBS[2], len(WORLDS[2]))
         assert (len(asked), await store.settled()) == (3, 0)
+
+
+async def test_a_stranger_who_names_it_beside_something_else_does_not_change_what_it_is_like(
+    tmp_path: Path,
+) -> None:
+    """Whose universe it is says who opens it; else that of whom one follows counts."""
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+
+        class Bob(Wishes):
+            async def bring(self, wish: Wish) -> None:
+                asked.append(wish)
+                (world,) = (WORLDS[tick] for tick in BLOBS if BLOBS[tick] == wish.blob)
+                await store.put_blob(world, chunking=Chunking.CONTENT)
+
+        asked: list[Wish] = []
+        junk = [await store.put_blob(b"junk %d" % at, chunking=Chunking.CONTENT) for at in range(3)]
+        await store.commit(FORK, created(), BOB.signer)
+        for tick, blob in BLOBS.items():
+            for at, of in ((10 * tick, junk[tick - 1]), (10 * tick + 1, blob)):
+                await store.commit(FORK, keeps(taken(at, of, who=BOB)), BOB.signer)
+        await store.commit(MAIN, created(), ALICE.signer)
+        for tick, blob in BLOBS.items():
+            await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
+        main = (await listed(store)).number
+        for tick in (1, 2):
+            await hold_blob(store, Bob(), BLOBS[tick], len(WORLDS[tick]), universe=main)
+        assert await store.settled() > 0
+        await store.set_petname("alice", encode_did_key(ALICE.root.public))
+        await hold_blob(store, Bob(), BLOBS[3], len(WORLDS[3]))
+        told = [list(wish.relative_to)[:2] for wish in asked]
+        assert told == [[], [BLOBS[1]], [BLOBS[2], BLOBS[1]]]
 
 
 async def test_what_is_here_is_here_though_it_is_not_known_what_is_beside_it(

@@ -1,0 +1,103 @@
+"""What stands beside a state in its universe, of those that are here whole.
+
+Anybody may name a blob of another's universe beside what they like. So whoever knows of which
+universe it is says so; else the universes of people who were chosen here come first.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from crdt.blob import BlobId
+from storage.database import Reading
+from storage.part import Part
+
+BESIDE_MAX: Final = 4
+UNIVERSES_MAX: Final = 4  # in which a blob is looked for, where nobody says in which it is
+# Of authors who are followed, this person among them, and of owned namespaces, whose keys are odd
+# (`crdt.keys.is_communal`).
+CHOSEN: Final = (
+    "(d.author IN (SELECT author FROM followed) OR d.namespace IN"
+    " (SELECT number FROM namespace WHERE instr('13579BDF', substr(hex(key), -1))))"
+)
+_UNIVERSES: Final = (
+    "SELECT u.document FROM blob_use u JOIN universe_count c ON c.document = u.document"
+    " JOIN document d ON d.number = u.document WHERE u.blob = ?"
+    f" ORDER BY {CHOSEN} DESC, c.snapshots DESC, u.document LIMIT ?"
+)
+_PLACES: Final = (
+    "SELECT blob, tick, at_us, id FROM snapshot WHERE document = ? AND tick IS NOT NULL"
+    " AND blob IN (*) ORDER BY tick, at_us, id"
+)
+_FROM: Final = (  # by the index, as far as it has to be walked
+    "SELECT s.tick, s.at_us, s.blob FROM snapshot s CROSS JOIN blob b ON b.id = s.blob"
+    " WHERE b.is_complete AND s.document = ? AND s.blob <> ? AND (s.tick, s.at_us, s.id)"
+)
+_EARLIER: Final = f"{_FROM} < (?, ?, ?) ORDER BY s.tick DESC, s.at_us DESC, s.id DESC LIMIT ?"
+_LATER: Final = f"{_FROM} > (?, ?, ?) ORDER BY s.tick, s.at_us, s.id LIMIT ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A state that is here whole, beside another of its universe."""
+
+    blob: BlobId
+    is_later: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Of one state in one universe, which may have the same bytes at several ticks."""
+
+    universe: int
+    blob: BlobId
+    first: tuple[int, int, bytes]
+    """Tick, µs, id."""
+    last: tuple[int, int, bytes]
+
+
+class NextTo(Part):
+    """Reading of it. `universe`: by its record's number; 0: of any, chosen ones first."""
+
+    async def beside(self, blob: BlobId, universe: int = 0) -> list[Beside]:
+        """What a snapshot is likely much like: of its universe those nearest by their ticks that
+        are here, the nearest first; at most `BESIDE_MAX`, none of what is no snapshot.
+        """
+        found: dict[BlobId, Beside] = {}
+        async with self._database.reading() as view:
+            for place in await _places(view, [blob], universe):
+                for one in await _around(view, place):
+                    found.setdefault(one.blob, one)
+        return [*found.values()][:BESIDE_MAX]
+
+
+async def _places(view: Reading, blobs: Sequence[BlobId], universe: int) -> list[_Place]:
+    """Where they stand, by universe; in each in the order of their ticks."""
+    within: dict[int, dict[BlobId, None]] = {universe: dict.fromkeys(blobs)} if universe else {}
+    for blob in () if universe else blobs:
+        for (number,) in await view.rows(_UNIVERSES, (blob, UNIVERSES_MAX)):
+            within.setdefault(number, {})[blob] = None
+    found: list[_Place] = []
+    for number, some in within.items():
+        found += _each_once(number, await view.rows_in(_PLACES, [*some], number))
+    return found
+
+
+def _each_once(universe: int, rows: Iterable[tuple[bytes, int, int, bytes]]) -> Iterable[_Place]:
+    ends: dict[BlobId, tuple[tuple[int, int, bytes], tuple[int, int, bytes]]] = {}
+    for id, tick, at_us, snapshot in rows:
+        blob, at = BlobId(id), (tick, at_us, snapshot)
+        first, _ = ends.get(blob, (at, at))
+        ends[blob] = first, at
+    return [_Place(universe, blob, first, last) for blob, (first, last) in ends.items()]
+
+
+async def _around(view: Reading, place: _Place) -> list[Beside]:
+    """The nearest first."""
+    found: list[tuple[int, int, Beside]] = []
+    for sql, at, is_later in ((_LATER, place.last, True), (_EARLIER, place.first, False)):
+        rows = await view.rows(sql, (place.universe, place.blob, *at, BESIDE_MAX))
+        for tick, at_us, id in rows:
+            beside = Beside(BlobId(id), is_later)
+            found.append((abs(tick - at[0]), abs(at_us - at[1]), beside))
+    return [one for _, _, one in sorted(found, key=lambda each: each[:2])]
