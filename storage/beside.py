@@ -70,6 +70,21 @@ class NextTo(Part):
                     found.setdefault(one.blob, one)
         return [*found.values()][:BESIDE_MAX]
 
+    async def pairs_beside(
+        self, blobs: Sequence[BlobId], universe: int = 0
+    ) -> list[tuple[BlobId, BlobId]]:
+        """(older, newer) of each of these and what is here right before and right after it, in the
+        order of their ticks: of each universe the oldest first, in whatever order they came."""
+        pairs: dict[tuple[BlobId, BlobId], None] = {}
+        async with self._database.reading() as view:
+            for place in await _places(view, blobs, universe):
+                around = (place.universe, place.blob)
+                for *_, id in await view.rows(_EARLIER, (*around, *place.first, 1)):
+                    pairs[BlobId(id), place.blob] = None
+                for *_, id in await view.rows(_LATER, (*around, *place.last, 1)):
+                    pairs[place.blob, BlobId(id)] = None
+        return [*pairs]
+
 
 async def _places(view: Reading, blobs: Sequence[BlobId], universe: int) -> list[_Place]:
     """Where they stand, by universe; in each in the order of their ticks."""
@@ -79,7 +94,8 @@ async def _places(view: Reading, blobs: Sequence[BlobId], universe: int) -> list
             within.setdefault(number, {})[blob] = None
     found: list[_Place] = []
     for number, some in within.items():
-        found += _each_once(number, await view.rows_in(_PLACES, [*some], number))
+        places = _each_once(number, await view.rows_in(_PLACES, [*some], number))
+        found += sorted(places, key=lambda one: one.last)
     return found
 
 

@@ -1,9 +1,9 @@
 """States of a universe that came one after the other are made small together, the oldest first.
 
-They come the newest first, each as what differs from the one after it. What lies as a difference
-already is no base of another (decision 110): made small as they come, each second one would be
-left as it is, for good. So a run ends early only where that gives room which is needed, or nothing
-comes for now: to wait costs room for a while, and no more than the budget counts anyway.
+They mostly come the newest first, each as what differs from the one after it. What lies as a
+difference already is no base of another (decision 110): made small as they come, each second one
+would be left as it is, for good. So a run ends early only where that gives room which is needed, or
+nothing comes for now: to wait costs room for a while, and no more than the budget counts anyway.
 """
 
 import logging
@@ -79,6 +79,6 @@ class Runs:
                 log.exception("what is kept is not made small")
 
     def _end(self, universe: int) -> list[BlobId]:
-        """What came of it, the oldest first."""
+        """What came of it, in the order in which it came: not always that of its ticks."""
         del self._last_s[universe]
-        return [*reversed(self._came.pop(universe))]
+        return self._came.pop(universe)

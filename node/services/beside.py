@@ -5,7 +5,7 @@ beside it in its universe ─▸ fetched relative to the nearest ─▸ the one 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from crdt.blob import BlobId
 from storage.errors import StorageError
@@ -28,26 +28,10 @@ async def settle_beside(store: Store, blobs: Sequence[BlobId], universe: int = 0
     one, as after an upload; in the background, and what is no state is left as it is. Where the
     store cannot be read it fails nobody: the next start finds them (`storage.unsettled`).
 
-    `blobs`: those that came, in the order of their ticks: what lies as a difference already is no
-    base, so of several the oldest has to be written anew first. `universe`: as in `Store.beside`.
+    `blobs`: those that came, in any order: what lies as a difference already is no base, so of
+    several the oldest is written anew first. `universe`: as in `Store.beside`.
     """
     try:
-        await store.settle_snapshots([*await _pairs(store, blobs, universe)])
+        await store.settle_snapshots(await store.pairs_beside(blobs, universe))
     except StorageError as error:  # all is here; they take more room until the next start
         log.warning("states of universes are not made small: %s", error)
-
-
-async def _pairs(
-    store: Store, blobs: Sequence[BlobId], universe: int
-) -> Mapping[tuple[BlobId, BlobId], None]:
-    """(older, newer), in order."""
-    pairs: dict[tuple[BlobId, BlobId], None] = {}
-    for blob in blobs:
-        beside = await store.beside(blob, universe)
-        earlier = next((one.blob for one in beside if not one.is_later), None)
-        later = next((one.blob for one in beside if one.is_later), None)
-        if earlier is not None:
-            pairs[earlier, blob] = None
-        if later is not None:
-            pairs[blob, later] = None
-    return pairs

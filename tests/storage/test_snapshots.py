@@ -56,12 +56,17 @@ def created(name: str = "Main") -> Edit:
 
 
 def taken(
-    tick: int, blob: BlobId = EMPTY, *, kind: str = "auto", who: Person = ALICE
+    tick: int,
+    blob: BlobId = EMPTY,
+    *,
+    kind: str = "auto",
+    who: Person = ALICE,
+    at_us: int | None = None,
 ) -> SignedSnapshot:
     state = b"%d" % tick
     said = Snapshot(
         f"{ALICE.did}/universe:main", tick, kind, blob, len(state), blake3(state).digest(),
-        "application/json", NOW_US + tick,
+        "application/json", NOW_US + tick if at_us is None else at_us,
     )  # fmt: skip
     return sign_snapshot(said, who.signer.device)
 
@@ -127,6 +132,33 @@ async def test_beside_a_snapshot_stand_the_nearest_states_that_are_here(store: S
     assert [one.blob for one in near] == [worlds[tick] for tick in (20, 10, 40, 0)]
     assert [one.is_later for one in near] == [False, False, True, False]
     assert await store.beside(await store.put_blob(b"no snapshot")) == []
+
+
+async def test_of_several_each_is_paired_with_what_is_right_before_and_after_it(
+    store: Store,
+) -> None:
+    """Of a burst the next one is none of the nearest by ticks, and at one tick the time decides."""
+    await store.commit(MAIN, created(), ALICE.signer)
+    worlds = [await store.put_blob(b"world %d" % at) for at in range(9)]
+    lost = BlobId(blake3(b"not here").digest())
+    burst = (*range(5), 1_000, 1_001, 1_001, 1_003)
+    for at, tick in enumerate(burst):
+        for blob in (worlds[at], lost):
+            await store.commit(MAIN, keeps(taken(tick, blob, at_us=NOW_US + at)), ALICE.signer)
+    number = (await listed(store)).number
+    of = {worlds[at]: at for at in range(9)}
+
+    async def pairs(*numbers: int, universe: int = number) -> list[tuple[int, int]]:
+        found = await store.pairs_beside([worlds[at] for at in numbers], universe)
+        return [(of[older], of[newer]) for older, newer in found]
+
+    assert await pairs(4) == [(3, 4), (4, 5)]
+    assert await pairs(6, 7, 0, 1) == [(0, 1), (1, 2), (5, 6), (6, 7), (7, 8)]
+    assert await pairs(0, 8, universe=0) == [(0, 1), (7, 8)]
+    await store.commit(MAIN, keeps(taken(2_000, worlds[0])), ALICE.signer)
+    assert await pairs(8, 0) == [(7, 8), (8, 0)], "of the last of equal bytes what is after it"
+    assert await pairs(0, universe=number + 1) == []
+    assert await store.pairs_beside([await store.put_blob(b"no snapshot")]) == []
 
 
 async def test_what_a_snapshot_names_stays_while_the_universe_could_come_back(store: Store) -> None:

@@ -264,6 +264,31 @@ async def test_what_strangers_name_them_beside_leaves_no_state_whole(tmp_path: P
     assert whole(tmp_path) < 1.2 * len(SERIES[-1]) + 36_000
 
 
+@pytest.mark.parametrize(
+    ("ticks", "worlds"),
+    [
+        ([0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]),
+        ([0, 0, 0, 0, 0, 0], [0, 1, 2, 3, 4, 5]),
+        ([0, 1, 2, 3, 4, 5], [3, 0, 5, 1, 4, 2]),
+        ([0, 1, 2, 700, 701, 702], [0, 1, 2, 3, 4, 5]),
+    ],
+)
+async def test_in_whatever_order_they_come_all_but_one_are_made_small(
+    tmp_path: Path, ticks: Sequence[int], worlds: Sequence[int]
+) -> None:
+    """By their ticks; `worlds`: which is said to be older, so that it comes later."""
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        await store.set_petname("alice", encode_did_key(ALICE.root.public))
+        await store.commit(MAIN, created(), ALICE.signer)
+        for at, number in enumerate(worlds):
+            signed = taken(ticks[number], BLOBS[number], at_us=NOW_US + at)
+            await store.commit(MAIN, keeps(signed), ALICE.signer)
+        keeping = Keeping(store, Alice(alice=store), 1 << 30)
+        keeping.came("a session", lambda: False)
+        await until_small(tmp_path, store, keeping, len(BLOBS) - 1)
+    assert whole(tmp_path) < 1.2 * len(SERIES[-1])
+
+
 UNIVERSES, TICKS, HALF = 5, 6, 3
 
 
