@@ -119,7 +119,8 @@ class Opening:
         }
         told({"stage": "fetch", "done": 0})
         try:
-            hold(node(), found["blob"], told, (), self._patience_s)
+            where = {"universe": found["fullName"], "namespace": self._query.get("namespace")}
+            hold(node(), found["blob"], told, (), self._patience_s, **where)
         except Failure as wrong:
             if wrong.exit != NETWORK:
                 raise

@@ -219,16 +219,17 @@ def hold(
     told: Callable[[Json], None],
     relative_to: Sequence[str],
     patience_s: int | None = None,
+    **of: str | None,
 ) -> Json:
     """Has that node fetch all of a blob from its peers, however large.
 
     `told`: of how far it is, a line at a time, as `Progress.show` takes them. `patience_s`: as in
-    `POST /api/blobs/{blob}/fetch`.
+    `POST /api/blobs/{blob}/fetch`, and so is `of`: `universe`, `namespace`.
     """
     with goes_on(AGAIN):
         body: dict[str, Any] = {"relative_to": [one.lower() for one in relative_to]}
-        if patience_s is not None:
-            body["patience_s"] = patience_s
+        said = {"patience_s": patience_s, **of}
+        body |= {name: value for name, value in said.items() if value is not None}
         lines = by.post_lines(f"/api/blobs/{blob}/fetch", body, timeout_s=FETCH_TIMEOUT_S)
         for line in lines:
             if line.get("event") == "result":

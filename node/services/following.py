@@ -41,12 +41,16 @@ async def begin_blob(
     size_bytes: int,
     *,
     patience_s: float = PATIENCE_S,
+    universe: int = 0,
 ) -> None:
-    """Until the first chunk of it is here. `size_bytes`: what it is said to have.
+    """Until the first chunk of it is here. `size_bytes`: what it is said to have; `universe`: as in
+    `hold_blob`.
 
     Raises as `hold_blob`, and `Unverified` where it has another size.
     """
-    async with _fetching(store, network, blob, size_bytes, FETCH_S, patience_s) as fetched:
+    async with _fetching(
+        store, network, blob, size_bytes, FETCH_S, patience_s, universe
+    ) as fetched:
         await fetched.run(0)
     state = await store.blob_state(blob)
     if state is not None and state.size != size_bytes:
@@ -63,13 +67,14 @@ async def follow_blob(
     *,
     called: str,
     patience_s: float = PATIENCE_S,
+    universe: int = 0,
 ) -> None:
     """Hands all of it to `take`, in order, while it is fetched. `called`: what people know it by.
 
     Raises as `stream_mended`.
     """
     at = index = 0
-    async with _fetching(store, network, blob, size_bytes, None, patience_s) as fetched:
+    async with _fetching(store, network, blob, size_bytes, None, patience_s, universe) as fetched:
         while run := await fetched.run(index):
             index += len(run)
             piece = b"".join(run)
@@ -98,12 +103,13 @@ async def _fetching(
     size_bytes: int,
     timeout_s: float | None,
     patience_s: float,
+    universe: int,
 ) -> AsyncGenerator["_Fetched"]:
     """It ends with the block. What the block raises comes out as it is, in no group of errors."""
     failed: Exception | None = None
     async with background_tasks() as tasks:
         try:
-            yield _Fetched(store, network, blob, size_bytes, tasks, timeout_s, patience_s)
+            yield _Fetched(store, network, blob, size_bytes, tasks, timeout_s, patience_s, universe)
         except Exception as error:
             failed = error
     if failed is not None:
@@ -122,6 +128,7 @@ class _Fetched:
         tasks: asyncio.TaskGroup,
         timeout_s: float | None,
         patience_s: float,
+        universe: int,
     ) -> None:
         self._store, self._blob = store, blob
         self._news = asyncio.Event()
@@ -137,6 +144,7 @@ class _Fetched:
                 self._told,
                 timeout_s=timeout_s,
                 patience_s=patience_s,
+                universe=universe,
             )
 
         self._task = tasks.create_task(self._quietly(hold), name="fetch that is followed")

@@ -47,14 +47,14 @@ async function timelineOf(path, namespace) {
 // With what is fetched of it told in `told.bar` and `told.said`.
 async function openState(of, tick, id, told) {
   const near = await getExact(`${of.path}/nearest/${tick}${inNamespace(of.namespace, id ? { snapshot: id } : {})}`);
-  if (!near.held && token()) await fetchState(near, told);
+  if (!near.held && token()) await fetchState(near, of.namespace, told);
   const entry = near.entry;
   const query = inNamespace(of.namespace, { snapshot: entry.id, raw: true });
   await saveFile(`${of.path}/snapshot/${entry.tick}${query}`, `${idOf(near.fullName)}-${entry.filename}`.replace(/[^\w.-]+/g, "_"));
   return near;
 }
 
-async function fetchState(near, told) {
+async function fetchState(near, namespace, told) {
   const stop = new AbortController();
   const end = button("Stop", "Stop fetching it", () => stop.abort());
   told.bar.max = near.entry.fileSize || 1;
@@ -63,7 +63,7 @@ async function fetchState(near, told) {
   told.said.after(end);
   tell(told.said, "asking for what is missing …");
   try {
-    await story(`/api/blobs/${near.blob}/fetch`, {}, (_, line) => {
+    await story(`/api/blobs/${near.blob}/fetch`, { universe: near.fullName, ...(namespace ? { namespace } : {}) }, (_, line) => {
       if (!line.total) return;
       told.bar.max = line.total;
       told.bar.value = line.done;

@@ -11,13 +11,15 @@ from starlette.responses import Response, StreamingResponse
 from crdt.blob import BLOB_BYTES_MAX, BlobId, Chunking
 from node.api.arriving import pieces_arriving
 from node.api.endpoint import Call, Endpoint, deletes, reads
-from node.api.models import NoQuery, PageQuery
+from node.api.models import NoQuery, PageQuery, Place
 from node.api.problems import ENCODER, ProblemError
 from node.api.requests import is_known
 from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.errors import BadRequest
 from node.services.fetch import IN_MEMORY_BYTES_MAX, PATIENCE_S_MAX, hold_blob, waits_for
 from node.services.mended import damage_told, stream_mended
+from node.services.places import place_meant
+from node.services.universes import universe_meant
 from node.wiring import Node
 from p2p.protocol.limits import RELATIVE_TO_MAX
 from registry.listed import rfc3339
@@ -51,6 +53,11 @@ class FetchBody(Struct, frozen=True):
     this one is, only what differs is fetched."""
     patience_s: Annotated[int, Meta(ge=1, le=PATIENCE_S_MAX)] | None = None
     """So long nobody may be there who could give it, once somebody gave some of it; else 120 s."""
+    universe: Annotated[str, Meta(max_length=512)] = ""
+    """Of which it is a state, as `/api/universe/{id}` takes it: it is like those beside it there,
+    whatever else names it."""
+    namespace: Place | None = None
+    """In which that universe is; else any that was joined."""
 
 
 class BlobShown(Struct, frozen=True):
@@ -162,8 +169,15 @@ async def fetch_blob(node: Node, call: Call[NoQuery, FetchBody]) -> Response:
     Who stops reading stops it; what came stays.
     """
     relative_to = tuple(map(blob_id, call.body.relative_to))
-    patience_s = call.body.patience_s
-    return Story(_fetching(node, blob_id(call.path["blob"]), relative_to, patience_s))
+    body, blob = call.body, blob_id(call.path["blob"])
+    universe = await _universe(node, body) if body.universe else 0
+    return Story(_fetching(node, blob, relative_to, body.patience_s, universe))
+
+
+async def _universe(node: Node, body: FetchBody) -> int:
+    """The number of its record. Raises as `universe_meant`, and `NotFound` for a namespace."""
+    places = None if body.namespace is None else [await place_meant(node.store, body.namespace)]
+    return (await universe_meant(node.store, body.universe, places)).number
 
 
 def blob_id(text: str) -> BlobId:
@@ -217,7 +231,11 @@ async def _all_of(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[b
 
 
 def _fetching(
-    node: Node, blob: BlobId, relative_to: Sequence[BlobId], patience_s: float | None
+    node: Node,
+    blob: BlobId,
+    relative_to: Sequence[BlobId],
+    patience_s: float | None,
+    universe: int,
 ) -> Work:
     async def work(tell: TellLine) -> BlobHeld:
         def tell_progress(done: int, total: int) -> None:
@@ -235,6 +253,7 @@ def _fetching(
             timeout_s=None,
             patience_s=patience_s,
             relative_to=relative_to,
+            universe=universe,
         )
         state = await node.store.blob_state(blob)
         if state is None:

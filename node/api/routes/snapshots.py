@@ -64,8 +64,8 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     media = JSON if is_wrapped else found.media
     called = f"the snapshot of {row.listing.target} at tick {found.tick} ({found.id.hex()[:16]})"
     if found.size > FOLLOWED_BYTES_MIN and not await node.store.has_blob(BlobId(found.blob)):
-        return await _followed(node, call, found, called, before, after, headers, media)
-    await _hold(node, found, called, query.patience_s)
+        return await _followed(node, call, row, found, called, before, after, headers, media)
+    await _hold(node, row, found, called, query.patience_s)
     return await _held(node, call, found, called, before, after, headers, media)
 
 
@@ -79,11 +79,20 @@ async def _around(
     return b'{"snapshot":', b',"entry":' + ENCODER.encode(entry) + b"}"
 
 
-async def _hold(node: Node, found: SnapshotRow, called: str, patience_s: float | None) -> None:
+async def _hold(
+    node: Node, row: ListedRow, found: SnapshotRow, called: str, patience_s: float | None
+) -> None:
     """All of it is here from now on, as long as was signed. Raises `NotHeld`, `Unverified`."""
     blob = BlobId(found.blob)
     async with damage_told(node.store, blob, called):
-        await hold_blob(node.store, node.network, blob, FOLLOWED_BYTES_MIN, patience_s=patience_s)
+        await hold_blob(
+            node.store,
+            node.network,
+            blob,
+            FOLLOWED_BYTES_MIN,
+            patience_s=patience_s,
+            universe=row.number,
+        )
     state = await node.store.blob_state(blob)
     if state is None:
         raise NotHeld(f"The bytes of snapshot {found.id.hex()} are not here.")
@@ -133,6 +142,7 @@ async def _held(
 async def _followed(
     node: Node,
     call: Call[SnapshotQuery, None],
+    row: ListedRow,
     found: SnapshotRow,
     called: str,
     before: bytes,
@@ -148,7 +158,9 @@ async def _followed(
     if call.request.method == "HEAD":
         return _typed(Response(None, 200, headers), media)
     async with damage_told(node.store, blob, called):
-        await begin_blob(node.store, node.network, blob, size, patience_s=patience_s)
+        await begin_blob(
+            node.store, node.network, blob, size, patience_s=patience_s, universe=row.number
+        )
 
     async def work(take: Take) -> None:
         hasher, waiting = blake3(), before
@@ -169,6 +181,7 @@ async def _followed(
                 checked,
                 called=called,
                 patience_s=patience_s,
+                universe=row.number,
             )
         _check(hasher.digest(), found)
         await take(waiting + after)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -25,6 +26,8 @@ from tests.node.api.test_scrub import spoil
 from tests.node.api.test_snapshots import AT, WORLD
 from tests.node.api.test_snapshots import main as main
 from tests.node.parts import Alice, Wish, Wishes, open_alice
+from tests.storage import people
+from tests.storage.test_snapshots import FORK, MAIN, created, keeps, taken
 from universe.record import add_snapshot
 from universe.snapshot import Snapshot, sign_snapshot
 
@@ -323,3 +326,40 @@ async def test_what_came_before_and_rotted_since_comes_again_on_the_way(
     async with asyncio.timeout(60):
         answer = await alice.client.get(f"{AT}/1")
     assert answer.content == STATE
+
+
+@pytest.mark.parametrize("way", ["fetched", "opened", "opened while it comes"])
+async def test_of_which_universe_it_is_says_what_it_comes_relative_to(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Where nobody is followed, and somebody names the same states beside others, and more."""
+    if way == "opened while it comes":
+        monkeypatch.setattr(snapshots, "FOLLOWED_BYTES_MIN", 0)
+    store, wishes = alice.node.store, list[Wish]()
+
+    async def note(wish: Wish) -> None:
+        wishes.append(wish)
+        await store.put_blob(b"2", chunking=Chunking.CONTENT)
+
+    monkeypatch.setattr(alice.network, "bring", note)
+    first = await store.put_blob(b"1", chunking=Chunking.CONTENT)
+    junk = [await store.put_blob(b"junk %d" % at, chunking=Chunking.CONTENT) for at in range(4)]
+    state = BlobId(content_manifest_of(b"2").id)
+    for document, who, blobs in (
+        (FORK, people.BOB, [junk[0], state, *junk[1:]]),
+        (MAIN, people.ALICE, [first, state]),
+    ):
+        await store.commit(document, created(), who.signer)
+        for tick, blob in enumerate(blobs, 1):
+            await store.commit(document, keeps(taken(tick, blob, who=who)), who.signer)
+    name = f"{people.ALICE.did}/universe:main"
+    if way == "fetched":
+        path = f"/api/blobs/{state.hex()}/fetch"
+        answer = await alice.client.post(path, json={"universe": name})
+        assert json.loads(answer.text.splitlines()[-1])["event"] == "result", answer.text
+        unknown = await alice.client.post(path, json={"universe": "universe:none"})
+        assert unknown.status_code == 404
+    else:
+        path = f"/api/universe/{quote(name, safe='')}/snapshot/2?raw=true"
+        assert (await alice.client.get(path)).content == b"2"
+    assert [list(wish.relative_to) for wish in wishes] == [[first]]
