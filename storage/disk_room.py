@@ -14,6 +14,9 @@ from storage.errors import OverQuota
 FREE_BYTES = 1 << 30
 FREE_PARTS = 16  # of a small disk no more than this part is kept free
 MIB = 1 << 20
+MOMENT_BYTES = 16 * MIB
+"""What a log grows by before it is copied back (`storage.lazily.CHECKPOINT_PAGES`), and rows move
+while their room is given back."""
 
 
 @dataclass(slots=True)
@@ -46,6 +49,12 @@ class DiskRoom:
         """All that the disk has, also what is to stay free."""
         disk = os.statvfs(self.folder)
         return disk.f_bavail * disk.f_frsize if disk.f_blocks else 1 << 62
+
+    def check_smaller(self, size: int) -> None:
+        """As `check`, of what is written in the place of more bytes, which go at once: for that
+        moment it may take what is to stay free, while `MOMENT_BYTES` more are really there."""
+        if size + MOMENT_BYTES > self.available_bytes():
+            self.check(size)
 
     def check(self, size: int) -> None:
         """Raises `OverQuota` where so many bytes more would take what is to stay free."""

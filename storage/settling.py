@@ -168,7 +168,7 @@ class Settling(Finishing):
             while (rewrites := await ahead) is not None:
                 ahead = vault.read_soon(step)  # is packed while these are put in place
                 if rewrites:
-                    packs.room.check(sum(len(one.data) for one in rewrites))
+                    packs.room.check_smaller(sum(len(one.data) for one in rewrites))
                     count += await self._database.lazily(partial(replace, rewrites=rewrites))
         finally:
             let_go(ahead)

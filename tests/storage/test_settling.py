@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from crdt.blob import BlobId, Chunking
-from storage.errors import NotHeld
+from storage.disk_room import MOMENT_BYTES, DiskRoom
+from storage.errors import NotHeld, OverQuota
 from storage.store import Store, open_store
 from tests.storage.people import NOW_US, project
 
@@ -84,6 +85,35 @@ async def test_older_ones_take_little_room_and_all_are_read(tmp_path: Path) -> N
         assert await store.put_blob(WORLDS[0], chunking=Chunking.CONTENT) == blobs[0]
         assert await asyncio.to_thread(count, tmp_path, "delta") < deltas
         await all_are_there(store, blobs)
+
+
+@pytest.mark.parametrize("has_room", [True, False])
+async def test_where_others_took_what_is_to_stay_free_room_is_given_back_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_room: bool
+) -> None:
+    """Unless there is hardly any: what is smaller is written before what it replaces goes."""
+    left = [1 << 60]
+
+    def left_now(_: DiskRoom) -> int:
+        return left[0]
+
+    def hardly_any(_: DiskRoom) -> int:
+        return MOMENT_BYTES
+
+    monkeypatch.setattr(DiskRoom, "_left_now", left_now)
+    async with opened(tmp_path) as store:
+        await put_all(store)
+        before = (await store.counts()).blob_bytes
+        left[0] = -1
+        if not has_room:
+            monkeypatch.setattr(DiskRoom, "available_bytes", hardly_any)
+            with pytest.raises(OverQuota, match=r"quota\.disk_free"):
+                await store.settled()
+            return
+        with pytest.raises(OverQuota):
+            await store.put_blob(b"new" * 9_000, chunking=Chunking.CONTENT)
+        assert await store.settled() > 50
+        assert (await store.counts()).blob_bytes < before / 2
 
 
 async def test_what_was_queued_goes_on_after_the_next_start_in_the_background(
