@@ -34,6 +34,11 @@ _FROM: Final = (  # by the index, as far as it has to be walked
     " WHERE b.is_complete AND s.document = ? AND s.blob <> ? AND (s.tick, s.at_us, s.id)"
 )
 _EARLIER: Final = f"{_FROM} < (?, ?, ?) ORDER BY s.tick DESC, s.at_us DESC, s.id DESC LIMIT ?"
+_NEWEST: Final = (
+    "SELECT s.blob FROM snapshot s CROSS JOIN blob b ON b.id = s.blob WHERE b.is_complete"
+    " AND s.document = ? AND s.tick IS NOT NULL"
+    " ORDER BY s.tick DESC, s.at_us DESC, s.id DESC LIMIT 1"
+)
 _LATER: Final = f"{_FROM} > (?, ?, ?) ORDER BY s.tick, s.at_us, s.id LIMIT ?"
 
 
@@ -74,8 +79,13 @@ class NextTo(Part):
         self, blobs: Sequence[BlobId], universe: int = 0
     ) -> list[tuple[BlobId, BlobId]]:
         """(older, newer) of each of these and what is here right before and right after it, in the
-        order of their ticks: of each universe the oldest first, in whatever order they came."""
+        order of their ticks: of each universe the oldest first, in whatever order they came.
+
+        What is right after one and came before lies as a difference already, mostly, and is no base
+        then: so behind it the newest one follows, which lies whole.
+        """
         pairs: dict[tuple[BlobId, BlobId], None] = {}
+        together = frozenset(blobs)
         async with self._database.reading() as view:
             for place in await _places(view, blobs, universe):
                 around = (place.universe, place.blob)
@@ -83,7 +93,15 @@ class NextTo(Part):
                     pairs[BlobId(id), place.blob] = None
                 for *_, id in await view.rows(_LATER, (*around, *place.last, 1)):
                     pairs[place.blob, BlobId(id)] = None
+                    if id not in together:
+                        pairs[place.blob, await newest_of(view, place.universe)] = None
         return [*pairs]
+
+
+async def newest_of(view: Reading, universe: int) -> BlobId:
+    """Of the states that are here whole; there is one."""
+    ((id,),) = await view.rows(_NEWEST, (universe,))
+    return BlobId(id)
 
 
 async def _places(view: Reading, blobs: Sequence[BlobId], universe: int) -> list[_Place]:

@@ -7,12 +7,12 @@ has that tried too, but keeps nothing from being tried as its own universe has i
 people who were chosen here come first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from crdt.blob import BlobId
-from storage.beside import CHOSEN
-from storage.database import Database, Row
+from storage.beside import CHOSEN, newest_of
+from storage.database import Database, Reading, Row
 from storage.folding import IS_FOLDED
 
 ROWS: Final = 1_000  # looked at together: some milliseconds
@@ -58,14 +58,13 @@ class Unsettled:
             async with self._database.reading() as view:
                 rows = await view.rows(_ROWS, (*self._after, self._to_look_at[0], ROWS))
                 pairs = [*self._pairs(rows)]
-                tried = {*await view.rows_in(_TRIED, [*{older.number for older, _ in pairs}])}
+                left = await _not_tried(view, pairs)
             if len(rows) < ROWS:
                 self._to_look_at.pop(0)
                 self._after, self._before = _START, None
             else:
                 document, tick, at_us, id = rows[-1][:4]
                 self._after = document, tick, at_us, id
-            left = [(a.blob, b.blob) for a, b in pairs if (a.number, b.number) not in tried]
             if left:
                 return left
         return []
@@ -78,3 +77,20 @@ class Unsettled:
             self._before = here
             if before and before.universe == document and before.blob != here.blob:
                 yield before, here
+
+
+async def _not_tried(
+    view: Reading, pairs: Sequence[tuple[_Here, _Here]]
+) -> list[tuple[BlobId, BlobId]]:
+    """Where the newer one was made small before, also against the newest of its universe: what lies
+    as a difference is no base."""
+    tried = {*await view.rows_in(_TRIED, [*{older.number for older, _ in pairs}])}
+    left: list[tuple[BlobId, BlobId]] = []
+    for at, (older, newer) in enumerate(pairs):
+        if (older.number, newer.number) in tried:
+            continue
+        left.append((older.blob, newer.blob))
+        after = pairs[at + 1 : at + 2]
+        if any(one == newer and (one.number, its.number) in tried for one, its in after):
+            left.append((older.blob, await newest_of(view, older.universe)))
+    return left

@@ -138,6 +138,29 @@ async def test_what_a_full_disk_does_not_take_is_not_forgotten(tmp_path: Path) -
     assert deltas(tmp_path) > 100 * (len(SERIES) - 1) / 2
 
 
+async def test_where_the_next_one_is_a_difference_already_the_newest_is_tried(
+    tmp_path: Path,
+) -> None:
+    """As where a process ended after it had made the newer ones small, and before the others."""
+    async with opened(tmp_path) as store:
+        await store.commit(MAIN, created(), ALICE.signer)
+        blobs = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES]
+        for tick, blob in enumerate(blobs):
+            await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
+        for at in range(3, len(blobs) - 1):
+            await store.settle_snapshot(blobs[at], blobs[at + 1])
+        assert await store.settled() > 0
+        rest = [(0, 1), (1, 2), (2, 3), (2, len(blobs) - 1)]
+        assert await left(store) == [(blobs[older], blobs[newer]) for older, newer in rest]
+        await started(store)
+        await store.settled()  # what was queued behind it
+        for blob, world in zip(blobs, SERIES, strict=True):
+            assert await store.read_blob(blob) == world
+    assert deltas(tmp_path) > 100 * (len(SERIES) - 1) / 2
+    ((whole,),) = rows(tmp_path / "p.snapshots.db", "SELECT sum(length(data)) FROM whole")
+    assert whole < 1.2 * len(SERIES[-1])
+
+
 async def test_what_was_made_small_when_it_came_is_not_looked_for(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await store.commit(MAIN, created(), ALICE.signer)

@@ -137,7 +137,8 @@ async def test_beside_a_snapshot_stand_the_nearest_states_that_are_here(store: S
 async def test_of_several_each_is_paired_with_what_is_right_before_and_after_it(
     store: Store,
 ) -> None:
-    """Of a burst the next one is none of the nearest by ticks, and at one tick the time decides."""
+    """Of a burst the next one is none of the nearest by ticks, and at one tick the time decides.
+    What came before is a difference already: so the newest is tried, too."""
     await store.commit(MAIN, created(), ALICE.signer)
     worlds = [await store.put_blob(b"world %d" % at) for at in range(9)]
     lost = BlobId(blake3(b"not here").digest())
@@ -152,9 +153,9 @@ async def test_of_several_each_is_paired_with_what_is_right_before_and_after_it(
         found = await store.pairs_beside([worlds[at] for at in numbers], universe)
         return [(of[older], of[newer]) for older, newer in found]
 
-    assert await pairs(4) == [(3, 4), (4, 5)]
-    assert await pairs(6, 7, 0, 1) == [(0, 1), (1, 2), (5, 6), (6, 7), (7, 8)]
-    assert await pairs(0, 8, universe=0) == [(0, 1), (7, 8)]
+    assert await pairs(4) == [(3, 4), (4, 5), (4, 8)]
+    assert await pairs(6, 7, 0, 1) == [(0, 1), (1, 2), (1, 8), (5, 6), (6, 7), (7, 8)]
+    assert await pairs(0, 8, universe=0) == [(0, 1), (0, 8), (7, 8)]
     await store.commit(MAIN, keeps(taken(2_000, worlds[0])), ALICE.signer)
     assert await pairs(8, 0) == [(7, 8), (8, 0)], "of the last of equal bytes what is after it"
     assert await pairs(0, universe=number + 1) == []
