@@ -2,8 +2,9 @@
 
 They mostly come the newest first, each as what differs from the one after it. What lies as a
 difference already is no base of another (decision 110): made small as they come, each second one
-would only be made small against the newest, which is far from it. So a run ends early only where that gives room which is needed, or
-nothing comes for now: to wait costs room for a while, and no more than the budget counts anyway.
+would only be made small against the newest, which is far from it. So a run ends early only where
+that gives room which is needed, or nothing comes for now: to wait costs room for a while, and no
+more than the budget counts anyway.
 """
 
 import logging
