@@ -42,13 +42,12 @@ class Followed:
         """Whether it is in the body that goes under its own name."""
         if way.entity not in self.bodies:
             return False
-        bearers = self.who.bearers(way.source, way.entity, way.left_tick)
-        body = self.who.who(way.source, way.entity, way.left_tick)
-        return any(self._is_there(way, soul, body) for soul in self.called.intersection(bearers))
+        souls, body = self.who.souls_leaving(way), self.who.leaving(way)
+        return any(self._is_there(way, soul, body) for soul in self.called.intersection(souls))
 
     def _is_there(self, way: Crossing, soul: str, body: Creature) -> bool:
         """Nothing is told of it there, or it has no later body."""
-        there = self.who.who(way.source, soul, way.left_tick)
+        there = self.who.leaving(way, soul)
         return there == body or there.name == soul
 
 
@@ -90,7 +89,7 @@ class Body:
 
     def came(self, way: Crossing, tick: int) -> None:
         if self._followed.bodies:
-            self._be_in(self._followed.who.who(way.source, way.entity, way.left_tick), tick)
+            self._be_in(self._followed.who.leaving(way), tick)
 
     def is_told(self, one: Happening, *, has_it: bool) -> bool:
         """Whether that is told of who is followed. `has_it`: whether it is in its body by then."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from universe.histories import Crossing
-from universe.receipts import ARRIVAL, DEPARTURE, RETURN, Checked
+from universe.histories import Crossing, Histories, Moment
+from universe.receipts import ARRIVAL, DEPARTURE, RETURN, SEQ_MAX, Checked
 from universe.travel import Story
 
 
@@ -39,3 +39,38 @@ def _crossing(departure: Checked, end: Checked | None) -> Crossing:
         left_us=said.at_us,
         ended_us=end.receipt.at_us if end is not None and is_over else 0,
     )
+
+
+def in_turn(histories: Histories) -> list[tuple[Moment, Crossing]]:
+    """All that arrived, and when: who came to a universe before somebody left it, or before it was
+    forked to one that somebody left, is before that one. A circle, which is a lie, is cut."""
+    arrived = [(one.arrived, one) for one in histories.crossings if one.arrived is not None]
+    to_come: dict[str, list[tuple[Moment, Crossing]]] = {}
+    for one in sorted(arrived, key=lambda one: one[0], reverse=True):
+        to_come.setdefault(one[1].target, []).append(one)
+    begun, ordered = set[Crossing](), list[tuple[Moment, Crossing]]()
+    forked = set[str]()
+    """Of whose pasts all are begun with."""
+
+    def next_before(way: Crossing) -> tuple[Moment, Crossing] | None:
+        universe, until = way.source, way.left
+        while True:
+            coming = to_come.get(universe, [])
+            while coming and coming[-1][0] <= until:
+                if (one := coming.pop())[1] not in begun:
+                    return one
+            above = None if universe in forked else histories.begins(universe)
+            if above is None:
+                forked.add(way.source)
+                return None
+            universe, until = above[0], (above[1], SEQ_MAX)
+
+    for each in arrived:
+        stack = [] if each[1] in begun else [each]
+        while stack:
+            begun.add(stack[-1][1])
+            if (before := next_before(stack[-1][1])) is not None:
+                stack.append(before)
+            else:
+                ordered.append(stack.pop())
+    return ordered

@@ -8,9 +8,13 @@ of creatures of their own.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from universe.event import BIRTH, REBIRTH, Event, event_kind
 from universe.forks import Branch, Forks
+
+Moment: TypeAlias = tuple[int, int]
+"""(tick, number of a receipt): several may be signed at one tick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,17 @@ class Crossing:
     @property
     def name_there(self) -> str:
         return self.arrived_as or self.entity
+
+    @property
+    def left(self) -> Moment:
+        return self.left_tick, self.left_seq
+
+    @property
+    def arrived(self) -> Moment | None:
+        """None: it is in transit, or was refused."""
+        if self.arrived_tick is None or self.is_returned:
+            return None
+        return self.arrived_tick, self.ended_seq
 
     @property
     def order(self) -> tuple[int, str, bytes]:

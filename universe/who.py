@@ -1,23 +1,26 @@
 """Who is meant by a name, in one universe at one tick: what souls and families both ask.
 
 A creature is (the universe in which it was born, its name there). A name that a universe uses is
-looked for where it was born there, then among the souls of who is told of there, then where its
-passage came from, then in the universe that it was forked from: the first that knows it, by the
-tick of the fork, is meant. A traveller may be named after its soul, and by the name that it was
-born with.
+looked for where it was born there, then as a soul where it was told of or came there last: in the
+body that was told, or where its passage came from. Then it is looked for in the universes that this
+was forked from: the first that knows it, by the tick of the fork, is meant. A traveller may be
+named after its soul, and by the name that it was born with.
 """
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from universe.histories import Happening, Histories, is_birth
+from universe.crossings import in_turn
+from universe.histories import Crossing, Happening, Histories, Moment, is_birth
+from universe.pasts import Pasts
+from universe.receipts import SEQ_MAX
 
 T = TypeVar("T")
 By: TypeAlias = dict[tuple[str, str], list[tuple[int, T]]]
 """(universe, name) → what is told of it there, by tick."""
-Place: TypeAlias = tuple[str, str, int | None]
-"""(universe, name there, by which tick; None: any)."""
+Place: TypeAlias = tuple[str, str, Moment | None]
+"""(universe, name there, by when; None: ever)."""
 
 
 class Creature(NamedTuple):
@@ -35,10 +38,7 @@ class Who:
         """`asked`: the names to ask for, beside those of travellers and of what events alone are
         about: less is kept. None: any."""
         self._histories = histories
-        kept = None if asked is None else {*asked, *_bodies_and_travellers(histories)}
-        self._first = _first_told(histories, kept)
-        self._pasts: dict[tuple[str, str], bool] = {}
-        self._befores: dict[tuple[str, str], tuple[str, int]] = {}
+        self._pasts = Pasts(histories)
         self._origins: dict[Place, Creature] = {}
         self._souls: dict[Place, Sequence[str]] = {}
         self._latest: dict[tuple[str, str], tuple[int, Creature]] = {}
@@ -47,43 +47,56 @@ class Who:
         """By souls."""
         self._bearers: By[Sequence[str]] = {}
         """By bodies the souls that they were told with."""
+        self._arrivals: dict[tuple[str, str], list[tuple[Moment, Place]]] = {}
+        """When it came, and where a passage has it from."""
+        self._kept = None if asked is None else {*asked, *_bodies_and_travellers(histories)}
+        for universe in histories.universes():
+            for one in histories.events(universe):
+                self._read_names(one)
         for one in histories.all_events():
-            self._read(one, kept)
-        self._arrivals: dict[tuple[str, str], tuple[Place, int]] = {}
-        """Where a passage has it from, and when it came."""
+            self._read(one)
         self._read_ways()
 
-    def _read(self, one: Happening, kept: Collection[str] | None) -> None:
+    def _keeps(self, name: str) -> bool:
+        return self._kept is None or name in self._kept
+
+    def _read_names(self, one: Happening) -> None:
+        souls = one.event.souls if body_told(one) else ()
+        for name in (*one.event.entities, *one.event.parents, *souls):
+            if self._keeps(name):
+                self._pasts.tell(one.universe, name, one.event.tick)
+
+    def _read(self, one: Happening) -> None:
         event, at = one.event, one.universe
         if is_birth(event):
             for name in event.entities:
-                if kept is None or name in kept:
+                if self._keeps(name):
                     self._born.setdefault((at, name), event.tick)
         if body := body_told(one):
             told = event.tick, body
             for soul in event.souls:
-                if kept is None or soul in kept:
+                if self._keeps(soul):
                     self._bodies.setdefault((at, soul), []).append(told)
             self._bearers.setdefault((at, body), []).append((event.tick, event.souls))
 
     def _read_ways(self) -> None:
-        ways = [
-            (way, way.arrived_tick)
-            for way in self._histories.crossings
-            if way.arrived_tick is not None and not way.is_returned
-        ]
-        ways.sort(key=lambda one: one[1])
-        came = [((way.source, way.entity, way.left_tick), tick) for way, tick in ways]
-        for (way, _), one in zip(ways, came, strict=True):
-            self._arrivals.setdefault((way.target, way.name_there), one)
-        # All are asked before any is added: what was found stays true meanwhile.
-        born_as = [self.who(*place).name for place, _ in came]
-        for (way, tick), one, name in zip(ways, came, born_as, strict=True):
-            key = way.target, name
-            self._arrivals.setdefault(key, one)
-            self._first[key] = min(tick, self._first.get(key, tick))
-        for found in (self._pasts, self._befores, self._origins, self._latest):
-            found.clear()  # who came was not known yet
+        """Each after those that it may go on from, so that what is found meanwhile stays true."""
+        for at, way in in_turn(self._histories):
+            place = way.source, way.entity, way.left
+            for name in {way.name_there, *self._names_at(place)}:
+                self._pasts.tell(way.target, name, at[0])
+                came = self._arrivals.setdefault((way.target, name), [])
+                insort(came, (at, place), key=lambda one: one[0])
+        for found in (self._origins, self._souls):
+            found.clear()  # of a circle not all were known
+
+    def _names_at(self, place: Place) -> Iterator[str]:
+        """What else means who left there: the name that it was born with, and its souls where it
+        is none of them that it goes by."""
+        yield self._origin(place).name
+        souls = self._bearers_at(place)
+        if place[1] not in souls:
+            yield from (soul for soul in souls if self._keeps(soul))
 
     def who(self, universe: str, name: str, until: int | None = None) -> Creature:
         """Whom this universe calls so. `until`: the tick at which it does; None: at any."""
@@ -93,11 +106,18 @@ class Who:
         if key not in self._latest:
             self._latest[key] = self._changed(universe, name), self._who(universe, name, None)
         since, latest = self._latest[key]
-        return latest if until >= since else self._who(universe, name, until)
+        return latest if until >= since else self._who(universe, name, (until, SEQ_MAX))
 
-    def bearers(self, universe: str, body: str, until: int) -> Sequence[str]:
-        """The souls that this body was told with last, by that tick; where it came from, too."""
-        place: Place | None = (universe, body, until)
+    def leaving(self, way: Crossing, name: str | None = None) -> Creature:
+        """Whom that name means where it left, when it did; None: the traveller."""
+        return self._origin((way.source, name or way.entity, way.left))
+
+    def souls_leaving(self, way: Crossing) -> Sequence[str]:
+        """Those that its body was told with last; where it came from, too."""
+        return self._bearers_at((way.source, way.entity, way.left))
+
+    def _bearers_at(self, begin: Place) -> Sequence[str]:
+        place: Place | None = begin
         souls: Sequence[str] = ()
         passed: dict[Place, None] = {}
         while place is not None and not souls and place not in passed:
@@ -112,7 +132,7 @@ class Who:
         self._souls.update(dict.fromkeys(passed, souls))
         return souls
 
-    def _who(self, universe: str, name: str, until: int | None) -> Creature:
+    def _who(self, universe: str, name: str, until: Moment | None) -> Creature:
         names, before = self._step(universe, name, until)
         return Creature(universe, names[-1]) if before is None else self._origin(before)
 
@@ -136,75 +156,48 @@ class Who:
         self._origins.update(dict.fromkeys(passed, origin))
         return origin
 
-    def _step(self, at: str, called: str, until: int | None) -> tuple[Sequence[str], Place | None]:
+    def _step(
+        self, at: str, called: str, until: Moment | None
+    ) -> tuple[Sequence[str], Place | None]:
         """Its names there, the last is that of its body; and where that has it from, None: it is
         from there."""
-        begun = self._histories.begins(at)
-        if self._is_from(at, called, until, begun):
+        if self._is_from(at, called, until):
             return (called,), None
         names, body = [called], _last(self._bodies, at, called, until)
-        if body is not None and body[1] != called:  # a body is no soul of another one
+        came = self._came(at, called, until)
+        # A body is no soul of another one, and who comes has the body that it comes in.
+        if body is not None and body[1] != called and (came is None or came[0][0] <= body[0]):
             called = body[1]
             names.append(called)
-            if self._is_from(at, called, until, begun):
+            if self._is_from(at, called, until):
                 return names, None
-        came = self._arrivals.get((at, called))
-        if came is not None and (until is None or came[1] <= until):
-            return names, came[0]
-        if begun is not None and self._is_past(at, called, begun):
-            before, tick = self._before(at, called, begun)
-            return names, (before, called, tick)
-        return names, None
+            came = self._came(at, called, until)
+        if came is not None:
+            return names, came[1]
+        before = self._pasts.before(at, called)
+        return names, None if before is None else (before[0], called, (before[1], SEQ_MAX))
 
-    def _is_from(
-        self, at: str, called: str, until: int | None, begun: tuple[str, int] | None
-    ) -> bool:
+    def _came(self, at: str, called: str, until: Moment | None) -> tuple[Moment, Place] | None:
+        """The last that came there so."""
+        came = self._arrivals.get((at, called), [])
+        end = len(came) if until is None else bisect_right(came, until, key=lambda one: one[0])
+        return came[end - 1] if end else None
+
+    def _is_from(self, at: str, called: str, until: Moment | None) -> bool:
         """Whether it was born there by then, and is not told again by a fork."""
         born = self._born.get((at, called))
-        if born is None or (until is not None and born > until):
+        if born is None or (until is not None and born > until[0]):
             return False
-        return begun is None or born > begun[1] or not self._is_past(at, called, begun)
+        begun = self._histories.begins(at)
+        return begun is None or born > begun[1] or self._pasts.before(at, called) is None
 
     def _changed(self, at: str, called: str) -> int:
         """The tick from which on that name means one there for good."""
         body = _last(self._bodies, at, called, None)
         names = (called,) if body is None else (called, body[1])
-        came = [self._arrivals[at, name][1] for name in names if (at, name) in self._arrivals]
+        came = [one[0][0] for name in names if (one := self._came(at, name, None))]
         born = [self._born[at, name] for name in names if (at, name) in self._born]
         return max([*came, *born, *(body or ())[:1]], default=0)
-
-    def _before(self, universe: str, name: str, begun: tuple[str, int]) -> tuple[str, int]:
-        """Where that fork has it from: past those of which each only goes on with it."""
-        key = universe, name
-        if key not in self._befores:
-            at, tick = begun
-            while not any(
-                (at, name) in told for told in (self._born, self._bodies, self._arrivals)
-            ):
-                above = self._histories.begins(at)
-                if above is None or not self._is_past(at, name, above):
-                    break
-                at, tick = above
-            self._befores[key] = at, tick
-        return self._befores[key]
-
-    def _is_past(self, universe: str, name: str, begun: tuple[str, int]) -> bool:
-        """Whether it was told of before that fork began; looked up once, as forks may be deep."""
-        key = universe, name
-        if key not in self._pasts:
-            self._pasts[key] = self._knows(*begun, name)
-        return self._pasts[key]
-
-    def _knows(self, universe: str, tick: int, name: str) -> bool:
-        """Whether it was told of there, or in a universe that is its past, by that tick."""
-        at: tuple[str, int] | None = (universe, tick)
-        while at is not None:
-            first = self._first.get((at[0], name))
-            if first is not None and first <= at[1]:
-                return True
-            begun = self._histories.begins(at[0])
-            at = None if begun is None else (begun[0], min(begun[1], at[1]))
-        return False
 
 
 def body_told(one: Happening) -> str | None:
@@ -220,9 +213,9 @@ def souls_told(one: Happening) -> Iterator[tuple[str, str]]:
             yield soul, body
 
 
-def _last(told: By[T], universe: str, name: str, until: int | None) -> tuple[int, T] | None:
+def _last(told: By[T], universe: str, name: str, until: Moment | None) -> tuple[int, T] | None:
     ones = told.get((universe, name), [])
-    end = len(ones) if until is None else bisect_right(ones, until, key=lambda one: one[0])
+    end = len(ones) if until is None else bisect_right(ones, until[0], key=lambda one: one[0])
     return ones[end - 1] if end else None
 
 
@@ -231,19 +224,3 @@ def _bodies_and_travellers(histories: Histories) -> Iterator[str]:
         yield from (body for one in histories.events(universe) if (body := body_told(one)))
     for way in histories.crossings:
         yield from (way.entity, way.name_there)
-
-
-def _first_told(histories: Histories, kept: Collection[str] | None) -> dict[tuple[str, str], int]:
-    """By (universe, name) the first tick at which it is told of there, or came."""
-    first: dict[tuple[str, str], int] = {}
-    for universe in histories.universes():
-        for one in histories.events(universe):
-            souls = one.event.souls if body_told(one) else ()
-            for name in (*one.event.entities, *one.event.parents, *souls):
-                if kept is None or name in kept:
-                    first.setdefault((universe, name), one.event.tick)
-    for way in histories.crossings:
-        if way.arrived_tick is not None:
-            key = (way.target, way.name_there)
-            first[key] = min(way.arrived_tick, first.get(key, way.arrived_tick))
-    return first

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.universe.families import FORK, ISLE, MAIN, crossing, history, told
 from universe.event import Event
-from universe.histories import Crossing, Histories
+from universe.histories import Crossing, Histories, History
 from universe.lineages import Lineages
 from universe.souls import Soul, follow
 from universe.who import Creature
@@ -121,17 +121,53 @@ def test_who_was_born_there_under_its_name_is_somebody_else() -> None:
     assert before.present == (ISLE,)
 
 
-def test_of_two_that_came_with_one_name_the_first_is_called_so_as_in_lineages() -> None:
+def test_of_two_that_came_with_one_name_the_last_is_called_so_as_in_lineages() -> None:
     universes = [
         history(MAIN, [KIT]),
         history(FORK, [told(1, "birth", "kit", soul="st")]),
-        history(ISLE, [DEATH]),
+        history(ISLE, [told(29, "harvest", "kit"), DEATH]),
     ]
-    ways = [WAY, crossing(FORK, ISLE, 3, 30, "st", "st")]
-    histories = Histories(universes, ways)
-    assert [follow(one, histories).present for one in ("sk", "st")] == [(), (ISLE,)]
-    died = [who for who, one in Lineages(histories).people.items() if one.died]
-    assert died == [(MAIN, "kit")]
+    home = replace(crossing(ISLE, MAIN, 29, 40, "sk", "sk"), left_seq=2, ended_seq=2)
+    for ways in ((), (home,)):
+        came = [replace(WAY, left_seq=1, ended_seq=1), *ways]
+        other = replace(crossing(FORK, ISLE, 3, 30, "st", "st"), left_seq=1, ended_seq=3)
+        histories = Histories(universes, [*came, other])
+        present = [follow(one, histories).present for one in ("sk", "st")]
+        assert present == [(MAIN if ways else ISLE,), ()]
+        (here,) = [one for one in follow("sk", histories).stays if one.universe == ISLE]
+        assert [one.event.type for one in here.events] == ["harvest"]
+        died = [who for who, one in Lineages(histories).people.items() if one.died]
+        assert died == [(FORK, "kit")]
+
+
+@pytest.mark.parametrize("called", [["sk"] * 3, ["kit", "zoe", "sk"], ["sk", "zoe", "zoe"]])
+def test_it_goes_on_in_the_body_that_it_came_home_in(called: list[str]) -> None:
+    far = "eve/far"
+    isle = history(ISLE, [told(22, "death", "kit"), told(25, "rebirth", "zoe", soul="sk")])
+    out, home, on = (
+        replace(crossing(source, target, left, left + 10, name, name), left_seq=seq, ended_seq=seq)
+        for (source, target), left, name, seq in zip(
+            [(MAIN, ISLE), (ISLE, MAIN), (MAIN, far)], (10, 30, 50), called, (1, 2, 3), strict=True
+        )
+    )
+    for name, is_its in (("zoe", True), ("kit", False)):
+        death = told(70, "death", name)
+        there = Histories([history(MAIN, [KIT]), isle, history(far, [death])], [out, home, on])
+        last = follow("sk", there).stays[-1]
+        assert (last.universe, last.ended) == (far, "died" if is_its else None)
+        assert len(last.events) == is_its
+        zoe = Lineages(there).people[Creature(ISLE, "zoe")]
+        assert list(zoe.died) == ([far] if is_its else [])
+        forked = history(FORK, [death], MAIN, 45)
+        in_fork = follow("sk", Histories([history(MAIN, [KIT]), isle, forked], [out, home]))
+        assert [one.ended for one in in_fork.stays if one.universe == FORK] == [last.ended]
+
+
+def test_who_leaves_and_comes_back_at_one_tick_is_who_it_was() -> None:
+    out = replace(crossing(MAIN, ISLE, 10, 20, "sk", "sk"), left_seq=1, ended_seq=1)
+    home = replace(crossing(ISLE, MAIN, 20, 10, "sk", "sk"), left_seq=2, ended_seq=2)
+    people = Lineages(Histories([history(MAIN, [KIT]), history(ISLE, [DEATH])], [out, home])).people
+    assert [who for who, one in people.items() if one.died] == [(MAIN, "kit")]
 
 
 def test_several_souls_that_one_body_is_told_with_are_all_in_it_and_of_several_bodies_none() -> (
@@ -238,6 +274,49 @@ def test_after_a_long_way_under_changing_names_it_is_who_it_was() -> None:
     found = follow("sk", of_lands([told(LAST, "death", "kit")], [*[()] * 62, [KIT]], *late))
     assert ends(found)[-1] == (LANDS[0], LAST, "died")
     assert found.present == ()
+
+
+def a_line_of_forks(*told_of: Sequence[Event]) -> list[History]:
+    """64, each forked from the one before; `told_of`: what the first and the last ones tell."""
+    first, *last = told_of
+    events = [first, *[()] * (len(LANDS) - len(told_of)), *last]
+    return [
+        history(name, each, LANDS[n - 1] if n else None, LAST + n)
+        for n, (name, each) in enumerate(zip(LANDS, events, strict=True))
+    ]
+
+
+def test_in_a_long_line_of_forks_each_name_takes_a_few_steps_however_many_are_told() -> None:
+    """Each name was looked for in each fork, and from each of them in all those above it."""
+
+    def named(tick: int) -> list[Event]:
+        names = [tuple(f"{n}.{k}" for k in range(64)) for n in range(40)]
+        return [replace(told(tick + n, "harvest"), entities=each) for n, each in enumerate(names)]
+
+    def steps(*told_of: Sequence[Event]) -> int:
+        lands = Counted(a_line_of_forks(*told_of))
+        assert {one.universe for one in Lineages(lands).people} == {LANDS[0]}
+        return lands.steps
+
+    mentions, later = 64 * 40, named(2 * LAST)
+    assert steps(named(0), later) < 10 * mentions
+    # So it is where the forks between tell of the same, but only after the next ones began.
+    assert steps(named(0), *[later[:1]] * 62, later) < 10 * (mentions + 64 * 62)
+
+
+def test_many_travellers_out_of_a_long_line_of_forks_take_a_few_steps_each() -> None:
+    count = 1_000
+    names = [f"n{n}" for n in range(count)]
+    known = [
+        replace(told(n, "harvest"), entities=tuple(names[n : n + 64])) for n in range(0, count, 64)
+    ]
+    ways = [
+        replace(crossing(LANDS[-1], ISLE, 2 * LAST, n, name, name), left_seq=n + 1, ended_seq=n + 1)
+        for n, name in enumerate(["sk", *names])
+    ]
+    lands = Counted([*a_line_of_forks([KIT, *known]), history(ISLE, [DEATH])], ways)
+    assert set(ends(follow("sk", lands))) >= {(LANDS[-1], 2 * LAST, "left"), (ISLE, 50, "died")}
+    assert lands.steps < 10 * (count + 64 * 64)
 
 
 class Compared(str):
