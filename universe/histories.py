@@ -6,8 +6,8 @@ word. Events of the parent after the fork are none of the fork's. Whoever else s
 of creatures of their own.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from universe.event import BIRTH, REBIRTH, Event, event_kind
@@ -57,6 +57,10 @@ class Crossing:
         return self.arrived_as or self.entity
 
     @property
+    def traveller(self) -> str:
+        return self.soul or self.entity
+
+    @property
     def left(self) -> Moment:
         return self.left_tick, self.left_seq
 
@@ -94,7 +98,7 @@ class Histories:
         self._of = {one.branch.universe: one for one in histories}
         self.forks = Forks(one.branch for one in self._of.values())
         ways = {(one.source, one.migration): one for one in crossings}.values()
-        self.crossings = tuple(sorted(ways, key=lambda one: one.order))
+        self.crossings = tuple(sorted(_counted(list(ways)), key=lambda one: one.order))
         self._depths: dict[str, int] = {}
         for root in self.forks.roots():
             for place in self.forks.tree(root):
@@ -133,6 +137,25 @@ class Histories:
     def _ids(self, universe: str) -> Iterable[bytes]:
         history = self._of.get(universe)
         return () if history is None else history.events
+
+
+def _counted(ways: Sequence[Crossing]) -> Iterable[Crossing]:
+    """With the ticks that count: of one traveller no receipt of a universe is at an earlier tick
+    than the one before it. Worlds are set back, their gates are not."""
+    signed: dict[tuple[str, str], list[tuple[int, int, str, int]]] = {}
+    for at, one in enumerate(ways):
+        left = one.left_seq, one.left_tick, "left", at
+        signed.setdefault((one.source, one.traveller), []).append(left)
+        if one.arrived is not None:
+            arrived = one.ended_seq, one.arrived[0], "arrived", at
+            signed.setdefault((one.target, one.traveller), []).append(arrived)
+    ticks: list[dict[str, int]] = [{} for _ in ways]
+    for each in signed.values():
+        since = 0
+        for _, tick, what, at in sorted(each):
+            since = ticks[at][what] = max(since, tick)
+    for one, of in zip(ways, ticks, strict=True):
+        yield replace(one, left_tick=of["left"], arrived_tick=of.get("arrived", one.arrived_tick))
 
 
 def is_birth(event: Event) -> bool:

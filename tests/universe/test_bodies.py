@@ -163,6 +163,18 @@ def test_it_goes_on_in_the_body_that_it_came_home_in(called: list[str]) -> None:
         assert [one.ended for one in in_fork.stays if one.universe == FORK] == [last.ended]
 
 
+@pytest.mark.parametrize("left", [120, 50])
+def test_in_a_world_that_was_set_back_it_goes_on_in_its_body(left: int) -> None:
+    far = "eve/far"
+    out = replace(crossing(MAIN, ISLE, 10, 100, "sk", "sk"), left_seq=1, ended_seq=1)
+    on = replace(crossing(ISLE, far, left, 60, "sk", "sk"), left_seq=2, ended_seq=1)
+    universes = [history(MAIN, [KIT]), history(ISLE, []), history(far, [told(70, "death", "kit")])]
+    histories = Histories(universes, [out, on])
+    there = [(ISLE, max(left, 100), "left"), (far, 70, "died")]
+    assert ends(follow("sk", histories))[1:] == there
+    assert [*Lineages(histories).people[Creature(MAIN, "kit")].died] == [far]
+
+
 def test_who_leaves_and_comes_back_at_one_tick_is_who_it_was() -> None:
     out = replace(crossing(MAIN, ISLE, 10, 20, "sk", "sk"), left_seq=1, ended_seq=1)
     home = replace(crossing(ISLE, MAIN, 20, 10, "sk", "sk"), left_seq=2, ended_seq=2)
