@@ -12,9 +12,41 @@ name means in a universe says `universe.who`, which families ask too.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from universe.histories import Crossing, Happening, Histories
 from universe.who import Creature, Who, body_told, souls_told
+
+
+@dataclass(slots=True)
+class Body:
+    """The one that a life has, as far as it was told."""
+
+    is_in: Creature | None = None
+    """None: in none that anybody told of."""
+    is_known: bool = False
+    """Whether anybody told of one, or that it lost it."""
+    _past: list[tuple[int, Creature | None]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_known = self.is_known or self.is_in is not None
+        self._past = [(0, self.is_in)]
+
+    def at(self, tick: int) -> Creature | None:
+        """The one it had when that tick was over."""
+        return next((one for at, one in reversed(self._past) if at <= tick), None)
+
+    def be_in(self, body: Creature | None, tick: int) -> None:
+        self.is_in, self.is_known = body, True
+        self._past.append((tick, body))
+
+
+class Tie(NamedTuple):
+    """An event of one body alone that names souls."""
+
+    body: Creature
+    is_its: bool
+    """False: of others alone."""
 
 
 @dataclass
@@ -37,6 +69,22 @@ class Followed:
 
     def may_be_its(self, one: Happening) -> bool:
         return self.is_named(one) or not self.bodies.isdisjoint(one.event.entities)
+
+    def tie(self, universe: str, one: Happening) -> Tie | None:
+        """Of a body that may be its."""
+        body = body_told(one)
+        is_its = not self.called.isdisjoint(one.event.souls)
+        if body is None or not (is_its or body in self.bodies):
+            return None
+        return Tie(self._meant(universe, body, one), is_its)
+
+    def meant(self, universe: str, one: Happening) -> set[Creature]:
+        """Who is told of under names that may mean its body."""
+        names = self.bodies.intersection(one.event.entities)
+        return {self._meant(universe, name, one) for name in names}
+
+    def _meant(self, universe: str, name: str, one: Happening) -> Creature:
+        return self.who.who(universe, name, one.event.tick)
 
     def is_in(self, way: Crossing) -> bool:
         """Whether it is in the body that goes under its own name."""
@@ -72,47 +120,3 @@ def followed_as(
         left += new
         followed.bodies |= new
     return followed, found
-
-
-class Body:
-    """The one it has in a universe: tell it what happens there, in order."""
-
-    def __init__(self, followed: Followed, universe: str, is_in: Creature | None = None) -> None:
-        self.universe = universe
-        self._followed = followed
-        self._is_in = is_in
-        self._past = [(0, is_in)]
-
-    def at(self, tick: int) -> Creature | None:
-        """The one it had when that tick was over."""
-        return next((one for at, one in reversed(self._past) if at <= tick), None)
-
-    def came(self, way: Crossing, tick: int) -> None:
-        if self._followed.bodies:
-            self._be_in(self._followed.who.leaving(way), tick)
-
-    def is_told(self, one: Happening, *, has_it: bool) -> bool:
-        """Whether that is told of who is followed. `has_it`: whether it is in its body by then."""
-        followed = self._followed
-        if followed.bodies and (body := body_told(one)):
-            self._tie(one, body)
-        return followed.is_named(one) or (has_it and self._is_of_body(one))
-
-    def _tie(self, one: Happening, body: str) -> None:
-        if not self._followed.called.isdisjoint(one.event.souls):
-            self._be_in(self._meant(body, one), one.event.tick)
-        elif body in self._followed.bodies and self._meant(body, one) == self._is_in:
-            self._be_in(None, one.event.tick)
-
-    def _is_of_body(self, one: Happening) -> bool:
-        if self._is_in is None:
-            return False
-        names = self._followed.bodies.intersection(one.event.entities)
-        return any(self._meant(name, one) == self._is_in for name in names)
-
-    def _meant(self, name: str, one: Happening) -> Creature:
-        return self._followed.who.who(self.universe, name, one.event.tick)
-
-    def _be_in(self, body: Creature | None, tick: int) -> None:
-        self._is_in = body
-        self._past.append((tick, body))

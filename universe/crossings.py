@@ -38,6 +38,7 @@ def _crossing(departure: Checked, end: Checked | None) -> Crossing:
         ended_seq=end.receipt.seq if end is not None and is_over else 0,
         left_us=said.at_us,
         ended_us=end.receipt.at_us if end is not None and is_over else 0,
+        origin=said.traveller.who.origin,
     )
 
 

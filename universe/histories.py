@@ -51,14 +51,16 @@ class Crossing:
     left_us: int = 0
     """By the clock of its gate, as `ended_us`; 0 where nobody knows it."""
     ended_us: int = 0
+    origin: str = ""
+    """The universe that its gates sign it is of; empty: of the one that it leaves, or comes to."""
 
     @property
     def name_there(self) -> str:
         return self.arrived_as or self.entity
 
     @property
-    def traveller(self) -> str:
-        return self.soul or self.entity
+    def traveller(self) -> tuple[str, str]:
+        return self.origin, self.soul or self.entity
 
     @property
     def left(self) -> Moment:
@@ -142,7 +144,7 @@ class Histories:
 def _counted(ways: Sequence[Crossing]) -> Iterable[Crossing]:
     """With the ticks that count: of one traveller no receipt of a universe is at an earlier tick
     than the one before it. Worlds are set back, their gates are not."""
-    signed: dict[tuple[str, str], list[tuple[int, int, str, int]]] = {}
+    signed: dict[tuple[str, tuple[str, str]], list[tuple[int, int, str, int]]] = {}
     for at, one in enumerate(ways):
         left = one.left_seq, one.left_tick, "left", at
         signed.setdefault((one.source, one.traveller), []).append(left)

@@ -8,11 +8,13 @@ named after its soul, and by the name that it was born with.
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from universe.crossings import in_turn
 from universe.histories import Crossing, Happening, Histories, Moment, is_birth
+from universe.namesakes import Namesakes
 from universe.pasts import Pasts
 from universe.receipts import SEQ_MAX
 
@@ -49,6 +51,7 @@ class Who:
         """By bodies the souls that they were told with."""
         self._arrivals: dict[tuple[str, str], list[tuple[Moment, Place]]] = {}
         """When it came, and where a passage has it from."""
+        self._places: dict[Crossing, Place] = {}
         self._kept = None if asked is None else {*asked, *_bodies_and_travellers(histories)}
         for universe in histories.universes():
             for one in histories.events(universe):
@@ -81,14 +84,53 @@ class Who:
 
     def _read_ways(self) -> None:
         """Each after those that it may go on from, so that what is found meanwhile stays true."""
+        names_of: dict[Crossing, set[str]] = {}
+        namesakes = self._namesakes(names_of)
         for at, way in in_turn(self._histories):
-            place = way.source, way.entity, way.left
-            for name in {way.name_there, *self._names_at(place)}:
+            place = self._places[way] = self._place_of(way, namesakes)
+            names_of[way] = {way.name_there, *self._names_at(place)}
+            for name in names_of[way]:
                 self._pasts.tell(way.target, name, at[0])
                 came = self._arrivals.setdefault((way.target, name), [])
                 insort(came, (at, place), key=lambda one: one[0])
         for found in (self._origins, self._souls):
             found.clear()  # of a circle not all were known
+
+    def _namesakes(
+        self, names_of: Mapping[Crossing, Collection[str]]
+    ) -> dict[tuple[str, str], Namesakes]:
+        """By universe and name, where more than one may be under it. `names_of`: who came."""
+        ways: dict[tuple[str, str], list[Crossing]] = {}
+        for way in self._histories.crossings:
+            for universe in (way.source, way.target):
+                ways.setdefault((universe, way.traveller[1]), []).append(way)
+        found: dict[tuple[str, str], Namesakes] = {}
+        for (at, name), each in ways.items():
+            of = {way.origin or at for way in each}
+            first = min(
+                (way.arrived for way in each if way.arrived and way.target == at), default=None
+            )
+            told = self._bodies.get((at, name), [])
+            if first is not None and any(
+                tick < first[0] or self._is_own(at, tick, body) for tick, body in told
+            ):
+                of.add(at)
+            if len(of) > 1:
+                found[at, name] = Namesakes(at, told, each, partial(self._is_own, at), names_of)
+        return found
+
+    def _is_own(self, at: str, tick: int, body: str) -> bool:
+        return self._born.get((at, body)) == tick or self._pasts.before(at, body) is not None
+
+    def _place_of(self, way: Crossing, namesakes: Mapping[tuple[str, str], Namesakes]) -> Place:
+        """Under which name it left, and when; where that is a stranger's too, its body's, or where
+        it came from."""
+        those = namesakes.get((way.source, way.traveller[1]))
+        guest = None if those is None else those.leaving(way)
+        if guest is not None and guest.body is not None:
+            return way.source, guest.body, way.left
+        plain = way.source, way.entity, way.left
+        return self._places.get(guest.way, plain) if guest and guest.way else plain
 
     def _names_at(self, place: Place) -> Iterator[str]:
         """What else means who left there: the name that it was born with, and its souls where it
@@ -110,7 +152,8 @@ class Who:
 
     def leaving(self, way: Crossing, name: str | None = None) -> Creature:
         """Whom that name means where it left, when it did; None: the traveller."""
-        return self._origin((way.source, name or way.entity, way.left))
+        plain = way.source, name or way.entity, way.left
+        return self._origin(self._places.get(way, plain) if name is None else plain)
 
     def souls_leaving(self, way: Crossing) -> Sequence[str]:
         """Those that its body was told with last; where it came from, too."""
@@ -223,4 +266,4 @@ def _bodies_and_travellers(histories: Histories) -> Iterator[str]:
     for universe in histories.universes():
         yield from (body for one in histories.events(universe) if (body := body_told(one)))
     for way in histories.crossings:
-        yield from (way.entity, way.name_there)
+        yield from (way.entity, way.name_there, way.soul)

@@ -9,8 +9,9 @@ ONE, TWO = bytes([1]) * 16, bytes([2]) * 16
 def test_each_departure_is_a_crossing_as_far_as_it_came() -> None:
     left = sent(FOX, MEADOW, REEF)
     under_way = Crossing(
-        ONE, MEADOW, REEF, NOW.tick, "fox", soul="fox", left_seq=1, left_us=NOW.at_us
-    )
+        ONE, MEADOW, REEF, NOW.tick, "fox",
+        soul="fox", left_seq=1, left_us=NOW.at_us, origin=MEADOW,
+    )  # fmt: skip
     assert [*crossings_of(story_of(FOX.who, lines_of(left)))] == [under_way]
     (refused,) = answered(REEF, left, verdict=NO_ROOM)
     assert [*crossings_of(story_of(FOX.who, lines_of(left, refused)))] == [under_way]

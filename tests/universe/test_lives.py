@@ -1,0 +1,161 @@
+"""Two creatures under one name are two, wherever they meet: gates sign where each is from."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from tests.universe.families import FORK, ISLE, MAIN, crossing, history, told
+from tests.universe.passengers import FOX, MEADOW, REEF, answered, lines_of, sent
+from tests.universe.test_bodies import DEATH, KIT, LANDS, Counted, ends
+from universe.crossings import crossings_of
+from universe.event import Event
+from universe.histories import Crossing, Histories
+from universe.lives import LIVES_MAX
+from universe.souls import follow
+from universe.travel import story_of
+
+FAR = "eve/far"
+REX = told(1, "birth", "rex", soul="soul:1")
+ISLES = told(5, "birth", "kit", soul="soul:1")
+
+
+def way(
+    source: str, target: str, left: int, seqs: tuple[int, int], origin: str, soul: str = "soul:1"
+) -> Crossing:
+    """It arrives ten ticks after it left."""
+    made = crossing(source, target, left, left + 10, soul, soul)
+    return replace(made, left_seq=seqs[0], ended_seq=seqs[1], origin=origin)
+
+
+VISIT = [way(FAR, ISLE, 10, (1, 1), FAR), way(ISLE, FAR, 30, (2, 2), FAR)]
+
+
+def visited(*isle: Event, far: Event | None = None) -> Histories:
+    """Rex, whose name is that of the isle's kit, is on the isle from tick 20 to 30."""
+    there = [REX] if far is None else [REX, far]
+    return Histories([history(ISLE, [ISLES, *isle]), history(FAR, there)], VISIT)
+
+
+def test_a_stranger_of_the_same_name_comes_and_goes_beside_ones_own() -> None:
+    found = follow("soul:1", visited())
+    assert set(found.present) == {ISLE, FAR}
+    own, *visits = [one for one in found.stays if one.universe == ISLE]
+    assert (own.began, own.since, own.until) == ("born", 5, None)
+    assert [(one.since, one.until, one.came_from) for one in visits] == [(20, 30, FAR)]
+    assert follow("soul:1", visited(DEATH)).present == (FAR,)
+
+
+def test_what_receipts_say_tells_them_apart() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    (came,) = answered(REEF, left)
+    on = sent(FOX, REEF, MEADOW, left, came, migration=2)
+    (home,) = answered(MEADOW, left, came, on)
+    own = history(REEF, [told(5, "birth", "vix", soul="fox")])
+    for held, there in (([left, came], {REEF}), ([left, came, on, home], {REEF, MEADOW})):
+        ways = crossings_of(story_of(FOX.who, lines_of(*held)))
+        found = follow("fox", Histories([own, history(MEADOW, [])], ways))
+        assert set(found.present) == there
+        assert ends(found).count((REEF, None, None)) == (2 if there == {REEF} else 1)
+
+
+@pytest.mark.parametrize(
+    ("event", "is_visitors"),
+    [
+        (told(25, "death", "rex"), True),
+        (told(25, "death", "kit"), False),
+        (told(25, "death", "kit", soul="soul:1"), False),
+        (told(25, "death", "rex", soul="soul:1"), True),
+        (told(25, "death", "soul:1"), True),  # the last who came
+        (told(35, "death", "soul:1"), False),
+    ],
+)
+def test_who_is_meant_says_the_body_or_who_came_last(event: Event, *, is_visitors: bool) -> None:
+    visit, own = (
+        next(one for one in follow("soul:1", visited(event)).stays if one.since == since)
+        for since in (20, 5)
+    )
+    assert [visit.ended, own.ended] == (["died", None] if is_visitors else ["left", "died"])
+    assert (visit if is_visitors else own).events[-1].event == event
+
+
+def test_who_is_told_of_while_a_stranger_is_there_keeps_its_body() -> None:
+    zoe = told(26, "rebirth", "zoe", soul="soul:1")
+    harvest = told(27, "harvest", "kit", soul="soul:1")
+    isle = [told(25, "death", "rex"), zoe, harvest]
+    found = follow("soul:1", visited(*isle, far=told(50, "death", "zoe")))
+    assert ends(found)[-1] == (FAR, 50, "died")
+    assert found.present == (ISLE,)
+
+
+def test_a_birth_is_of_ones_own() -> None:
+    late = [told(25, "birth", "kit", soul="soul:1"), DEATH]
+    found = follow("soul:1", Histories([history(ISLE, late), history(FAR, [REX])], VISIT))
+    assert (ISLE, 50, "died") in ends(found)
+    assert found.present == (FAR,)
+
+
+def test_of_a_soul_and_its_copy_in_a_fork_that_meet_each_goes_its_own_way() -> None:
+    ways = [
+        way(MAIN, ISLE, 10, (1, 1), MAIN, "sk"),
+        way(FORK, ISLE, 20, (1, 2), FORK, "sk"),
+        way(ISLE, MAIN, 40, (3, 2), MAIN, "sk"),
+    ]
+    lands = [history(MAIN, [KIT]), history(ISLE, []), history(FORK, [], MAIN, 9)]
+    found = follow("sk", Histories(lands, ways))
+    assert sorted(found.present) == [MAIN, ISLE]
+    assert [(one.since, one.until) for one in found.stays if one.universe == ISLE] == [
+        (20, 40), (30, None),
+    ]  # fmt: skip
+    assert (FORK, 20, "left") in ends(found)
+    home = follow("sk", Histories(lands, [*ways, way(ISLE, FORK, 45, (4, 2), FORK, "sk")]))
+    assert sorted(home.present) == [FORK, MAIN]
+
+
+def test_both_are_in_a_fork_of_where_they_met() -> None:
+    rex_dies = told(60, "death", "rex")
+    lands = [
+        history(ISLE, [ISLES]), history(FAR, [REX]), history(FORK, [rex_dies], ISLE, 25),
+    ]  # fmt: skip
+    found = follow("soul:1", Histories(lands, VISIT))
+    assert [one.ended for one in found.stays if one.universe == FORK].count("died") == 1
+    assert found.present.count(FORK) == 1
+    # The gate of the fork signs it as one of the fork's own.
+    leaves = Histories([*lands[:2], history(FORK, [], ISLE, 25)], [
+        *VISIT, way(FORK, MAIN, 30, (1, 1), FORK), way(FORK, MAIN, 40, (2, 2), FORK),
+    ])  # fmt: skip
+    gone = follow("soul:1", leaves)
+    assert [one.ended for one in gone.stays if one.universe == FORK] == ["left", "left"]
+
+
+def test_more_strangers_than_anybody_has_are_few_lives() -> None:
+    count = 10 * LIVES_MAX
+    ways = [way(f"far/u{n}", ISLE, n, (1, n + 1), f"far/u{n}") for n in range(count)]
+    found = follow("soul:1", Histories([history(ISLE, [ISLES])], ways))
+    assert len([one for one in found.stays if one.universe == ISLE]) == LIVES_MAX
+
+
+def test_a_long_way_there_and_back_is_gone_once_and_circles_end() -> None:
+    """Each arrival waits for its departure; where that waits for the arrival, it waits no more."""
+    ways = [
+        way(
+            here,
+            there,
+            100 * (n + lap * 64),
+            (2 * lap + 1 + (n > 0), 2 * lap + 1 + (n == 63)),
+            LANDS[0],
+            "sk",
+        )
+        for lap in range(20)
+        for n, (here, there) in enumerate(pairwise([*LANDS, LANDS[0]]))
+    ]
+    body = [told(450, "death", "kit"), told(450, "rebirth", "zoe", soul="sk")]
+    home = [replace(KIT, tick=0), told(10**6, "death", "zoe")]
+    lands = Counted(
+        [history(name, home if n == 0 else body if n == 5 else []) for n, name in enumerate(LANDS)],
+        ways,
+    )
+    assert (LANDS[0], 10**6, "died") in ends(follow("sk", lands))
+    assert lands.steps < 20 * len(ways)
+    lies = [replace(one, left_tick=one.left_tick + 10**7) for one in ways]
+    assert follow("sk", Histories([history(name, []) for name in LANDS], lies)).stays

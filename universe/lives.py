@@ -1,0 +1,282 @@
+"""The lives that one soul has: where each of them was, universe by universe.
+
+```
+bob/isle   soul:1 of bob/isle ───────────────────────────▸    its own
+eve/far    soul:1 of eve/far ── departs ─▸ visits the isle    a stranger's of the same name
+```
+Gates sign which universe a traveller is of, and whoever is in a universe when it is forked is of
+the fork there. So two under one name may be in one universe. What is told there of the name means
+who is in the body that it is about; else, of a birth, the universe's own, and else who came last.
+
+Universes are gone through side by side: who arrives has the body that it left in, so each arrival
+waits for its departure, and each fork for its parent.
+"""
+
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from universe.bodies import Body, Followed
+from universe.histories import Crossing, Happening, Histories, is_birth
+from universe.stays import (
+    COMES,
+    GOES,
+    RETURNS,
+    Stay,
+    Turn,
+    closed,
+    forked,
+    is_dead,
+    is_rebirth,
+    is_told_after,
+    opened,
+    turns_of,
+    ways_of,
+)
+
+LIVES_MAX: Final = 16
+"""Of one name in one universe: more are taken for the last of them."""
+
+
+def lives_of(
+    followed: Followed, histories: Histories, crossings: Sequence[Crossing]
+) -> dict[str, list[list[Stay]]]:
+    """By universe the stays of each life that was ever there. `crossings`: all that it made."""
+    lands = {
+        universe: _Land(universe, followed, histories, crossings)
+        for universe in histories.universes()
+    }
+    _Passing(lands, followed).run()
+    found = {universe: [one.stays for one in land.lives] for universe, land in lands.items()}
+    return {universe: [one for one in each if one] for universe, each in found.items()}
+
+
+@dataclass(slots=True, eq=False)
+class _Life:
+    """One in one universe. `origin`: what a gate there signs that it is of."""
+
+    origin: str
+    body: Body
+    stays: list[Stay] = field(default_factory=list[Stay])
+    was_dead: bool = False
+    """When the universe began: what may be told of it first is its rebirth."""
+
+    @property
+    def is_there(self) -> bool:
+        return bool(self.stays) and self.stays[-1].until is None
+
+    @property
+    def is_dead(self) -> bool:
+        return is_dead(self.stays) if self.stays else self.was_dead
+
+    def may_be_told(self, one: Happening) -> bool:
+        """What is about its body alone: while it is there, or where that is born again."""
+        return self.is_there or (self.is_dead and is_rebirth(one))
+
+    def take(self, universe: str, turn: Turn) -> None:
+        if not self.is_there and not (self.stays and is_told_after(turn)):
+            self.stays.append(opened(universe, turn))
+        is_there = self.is_there
+        if turn.happening is not None:
+            self.stays[-1] = replace(
+                self.stays[-1], events=(*self.stays[-1].events, turn.happening)
+            )
+        if is_there and turn.rank == GOES:
+            self.stays[-1] = closed(self.stays[-1], turn)
+
+
+class _Land:
+    """A universe with the lives in it, the last that came last, and what happens to them."""
+
+    def __init__(
+        self,
+        universe: str,
+        followed: Followed,
+        histories: Histories,
+        crossings: Sequence[Crossing],
+    ) -> None:
+        self.universe = universe
+        self.begun = histories.begins(universe)
+        self.begun_us = histories.begun_us(universe)
+        self.lives: list[_Life] = []
+        self._followed = followed
+        self._own = [one for one in histories.events(universe) if followed.may_be_its(one)]
+        self._ways = ways_of(universe, crossings)
+        self._turns: deque[Turn] = deque()
+        self._left: dict[Crossing, _Life] = {}
+
+    @property
+    def own(self) -> _Life:
+        """The one that is no stranger there."""
+        return next(one for one in self.lives if one.origin == self.universe)
+
+    @property
+    def next(self) -> Turn | None:
+        return self._turns[0] if self._turns else None
+
+    def begin(self, lands: Mapping[str, "_Land"]) -> None:
+        """With those who were in its parent then, as far as that was gone through."""
+        parent = None if self.begun is None else lands.get(self.begun[0])
+        since = 0
+        if self.begun is not None and parent is not None:
+            for one in parent.lives:
+                if any(stay.holds(self.begun[1], self.begun_us) for stay in one.stays):
+                    since, body = self.begun[1], Body(one.body.at(self.begun[1]))
+                    self.lives.append(
+                        _Life(self.universe, body, [forked(self.universe, self.begun)])
+                    )
+        if not self.lives:
+            body = Body(
+                None if parent is None or self.begun is None else parent.own.body.at(self.begun[1])
+            )
+            self.lives.append(_Life(self.universe, body, was_dead=self._was_dead(lands)))
+        self._turns.extend(turns_of(self._own, self._ways, since))
+
+    def _was_dead(self, lands: Mapping[str, "_Land"]) -> bool:
+        """Whether that is the last that its past tells; false where it was forked from none."""
+        begun = self.begun
+        while begun is not None and (above := lands.get(begun[0])) is not None:
+            tick = begun[1]
+            if past := [one for one in above.own.stays if one.since <= tick]:
+                return is_dead(past)
+            begun = above.begun
+        return False
+
+    def take(self, came_in: Body | None) -> tuple[Crossing, Body] | None:
+        """What happens next. `came_in`: the body of who arrives. Gives who left, and in which."""
+        turn = self._turns.popleft()
+        if turn.happening is not None:
+            for one in self._told_of(turn.happening):
+                one.take(self.universe, turn)
+            return None
+        assert turn.crossing is not None
+        one = self._who_goes(turn.crossing, turn.rank)
+        if turn.rank != GOES:
+            self.lives.remove(one)
+            self.lives.append(one)
+        if came_in is not None:
+            one.body.be_in(came_in.is_in, turn.tick)
+        one.take(self.universe, turn)
+        if turn.rank != GOES:
+            return None
+        self._left[turn.crossing] = one
+        return turn.crossing, Body(one.body.is_in, one.body.is_known)
+
+    def _who_goes(self, way: Crossing, rank: int) -> _Life:
+        if rank == RETURNS and way in self._left:
+            return self._left[way]
+        origin = way.origin or self.universe
+        known = [one for one in self.lives if one.origin == origin]
+        fitting = [one for one in known if one.is_there == (rank == GOES)]
+        went = [one for one in fitting if one.stays and one.stays[-1].ended == "left"]
+        if fitting or (known and (rank == GOES or not way.origin)):
+            return [*known, *fitting, *went][-1]
+        if rank == COMES and len(self.lives) < LIVES_MAX:
+            self.lives.append(_Life(origin, Body()))
+        return self.own if rank != COMES else self.lives[-1]
+
+    def _told_of(self, one: Happening) -> Collection[_Life]:
+        """Of whom that is told."""
+        followed = self._followed
+        tie = followed.tie(self.universe, one)
+        if tie is not None and not tie.is_its:
+            for life in self.lives:
+                if life.body.is_in == tie.body:
+                    life.body.be_in(None, one.event.tick)
+        told = self._of_body(one)
+        if not followed.is_named(one):
+            return told
+        named = told[-1] if told else self._called(one)
+        if tie is not None and tie.is_its:
+            named.body.be_in(tie.body, one.event.tick)
+        return [named]
+
+    def _of_body(self, one: Happening) -> list[_Life]:
+        """Those whose body that is about; of several in one body the last that came."""
+        if len(self.lives) == 1 and self._followed.is_named(one):
+            return []  # whatever its body, there is nobody else
+        some = [life for life in self.lives if life.body.is_in and life.may_be_told(one)]
+        meant = self._followed.meant(self.universe, one) if some else ()
+        told = {life.body.is_in: life for life in some if life.body.is_in in meant}
+        return [life for life in some if life in told.values()]
+
+    def _called(self, one: Happening) -> _Life:
+        """Who is meant by the name alone."""
+        there = [life for life in self.lives if life.is_there]
+        if is_rebirth(one):
+            there = [life for life in self.lives if life.is_dead] or there
+        return self.own if is_birth(one.event) or not there else there[-1]
+
+
+class _Passing:
+    """Goes through all universes at once, as far as each can go."""
+
+    def __init__(self, lands: Mapping[str, _Land], followed: Followed) -> None:
+        self._lands = lands
+        self._followed = followed
+        self._left: dict[Crossing, Body] = {}
+        self._waiting: dict[Crossing, _Land] = {}
+        """For who arrives there by it."""
+        self._forks: dict[str, deque[_Land]] = {}
+        """That are not begun yet, by parent and tick."""
+        self._ready: deque[_Land] = deque()
+        forks = [(land.begun, land) for land in lands.values() if land.begun is not None]
+        for (parent, _), land in sorted(forks, key=lambda one: (one[0][1], one[1].universe)):
+            if parent in lands:
+                self._forks.setdefault(parent, deque()).append(land)
+
+    def run(self) -> None:
+        for land in self._lands.values():
+            if land.begun is None or land.begun[0] not in self._lands:
+                self._begin(land)
+        while self._ready or self._waiting:
+            if not self._ready:
+                self._cut_circle()
+            while self._ready:
+                self._go_on(self._ready.popleft())
+
+    def _begin(self, land: _Land) -> None:
+        land.begin(self._lands)
+        self._ready.append(land)
+
+    def _go_on(self, land: _Land) -> None:
+        while (turn := land.next) is not None:
+            self._begin_forks(land, turn.tick)
+            came_in = None
+            if turn.rank == COMES and (way := turn.crossing) is not None:
+                if way.source in self._lands and way not in self._left:
+                    self._waiting[way] = land
+                    return
+                came_in = self._body_of(way)
+            if (left := land.take(came_in)) is not None:
+                way, self._left[way] = left[0], left[1]
+                if way in self._waiting:
+                    self._ready.append(self._waiting.pop(way))
+        self._begin_forks(land, None)
+
+    def _begin_forks(self, land: _Land, until: int | None) -> None:
+        """Those that began before that tick; None: all."""
+        forks = self._forks.get(land.universe, deque())
+        while forks and (until is None or (forks[0].begun or ("", 0))[1] < until):
+            self._begin(forks.popleft())
+
+    def _body_of(self, way: Crossing) -> Body | None:
+        """The one that it left in, as far as that was told; else the one that its name means."""
+        if not self._followed.bodies:
+            return None
+        left = self._left.get(way)
+        return left if left is not None and left.is_known else Body(self._followed.who.leaving(way))
+
+    def _cut_circle(self) -> None:
+        """Each waits for another one: forks that began at the tick at which their parent waits are
+        begun before that; else one arrives, and its departure is told later."""
+        waiting = sorted(self._waiting.items(), key=lambda one: one[0].order)
+        for _, land in waiting:
+            if land.next is not None and land.universe in self._forks:
+                self._begin_forks(land, land.next.tick + 1)
+        if not self._ready:
+            way, land = waiting[0]
+            self._left[way] = Body()
+            del self._waiting[way]
+            self._ready.append(land)

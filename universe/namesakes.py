@@ -1,0 +1,98 @@
+"""Who of several under one name leaves a universe in which body.
+
+```
+bob/isle   5 birth kit, soul:1 ───── 27 harvest kit, soul:1 ───────────▸   its own is in kit
+           20 soul:1 of eve/far comes as rex ── 26 zoe, soul:1 ── leaves   the stranger is in zoe
+```
+An event of one body that tells a name tells of who is in that body; else, of a birth or of a body
+that the past of the universe knew, of the universe's own; else of who came last and is there.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TypeAlias
+
+from universe.histories import Crossing, Moment
+from universe.receipts import SEQ_MAX
+
+Told: TypeAlias = tuple[int, str]
+"""(tick, body)."""
+
+
+@dataclass(slots=True)
+class _Guest:
+    """`body`: the last that was told of it here. `way`: by which it came."""
+
+    body: str | None = None
+    way: Crossing | None = None
+
+
+class Namesakes:
+    """Those of one name in one universe. Ask of each after who came before it was added."""
+
+    def __init__(
+        self,
+        universe: str,
+        told: Iterable[Told],
+        ways: Iterable[Crossing],
+        is_own: Callable[[int, str], bool],
+        names_of: Mapping[Crossing, Collection[str]],
+    ) -> None:
+        """`ways`: all out of this universe or into it. `is_own`: whether what is told at that tick
+        of that body is of the universe's own. `names_of`: by which names who came is known."""
+        self._universe = universe
+        self._is_own = is_own
+        self._names_of = names_of
+        moves: list[tuple[Moment, Crossing | Told]] = []
+        first_left: dict[int, int] = {}
+        for way in ways:
+            if way.source == universe:
+                moves.append((way.left, way))
+                first_left[way.left_tick] = min(
+                    way.left_seq, first_left.get(way.left_tick, SEQ_MAX)
+                )
+            if way.target == universe and way.arrived is not None:
+                moves.append((way.arrived, way))
+        events = [((one[0], first_left.get(one[0], SEQ_MAX)), one) for one in told]
+        # What is told of a tick is told before anybody leaves at it: the sort is stable, and the
+        # last is the next.
+        self._to_come = sorted([*events, *moves], key=itemgetter(0))[::-1]
+        self._left: dict[Crossing, _Guest] = {}
+        self._guests = {universe: _Guest()}
+        self._there = {universe: None}
+        """The last who came last."""
+        self._by_name: dict[str, str] = {}
+
+    def leaving(self, way: Crossing) -> _Guest:
+        while way not in self._left:
+            _, one = self._to_come.pop()
+            if not isinstance(one, Crossing):
+                self._tell(*one)
+            elif one.source == self._universe:
+                self._leave(one)
+            else:
+                self._come(one)
+        return self._left[way]
+
+    def _tell(self, tick: int, body: str) -> None:
+        of = self._by_name.get(body)
+        if of is None:
+            is_own = self._is_own(tick, body) or not self._there
+            of = self._universe if is_own else next(reversed(self._there))
+        self._by_name[body] = of
+        self._guests[of].body = body
+
+    def _come(self, way: Crossing) -> None:
+        of = way.origin or self._universe
+        self._guests[of] = _Guest(None, way)
+        self._there.pop(of, None)
+        self._there[of] = None
+        self._by_name.update(dict.fromkeys(self._names_of.get(way, ()), of))
+
+    def _leave(self, way: Crossing) -> None:
+        of = way.origin or self._universe
+        of = of if of in self._guests else self._universe
+        self._there.pop(of, None)
+        guest = self._guests[of]
+        self._left[way] = _Guest(guest.body, guest.way)
