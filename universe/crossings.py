@@ -34,6 +34,7 @@ def _crossing(departure: Checked, end: Checked | None) -> Crossing:
         arrived_tick=end.receipt.tick if end is not None and kind == ARRIVAL else None,
         soul=said.traveller.who.soul,
         is_returned=kind == RETURN,
+        returned_tick=end.receipt.tick if end is not None and kind == RETURN else None,
         left_seq=said.seq,
         ended_seq=end.receipt.seq if end is not None and is_over else 0,
         left_us=said.at_us,

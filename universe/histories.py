@@ -44,6 +44,8 @@ class Crossing:
     soul: str = ""
     is_returned: bool = False
     """It was refused, and is in the source again."""
+    returned_tick: int | None = None
+    """Of the source; None where nobody knows it: as it left."""
     left_seq: int = 0
     """Number of the departure among the receipts of the source; 0 where nobody knows it."""
     ended_seq: int = 0
@@ -72,6 +74,14 @@ class Crossing:
         if self.arrived_tick is None or self.is_returned:
             return None
         return self.arrived_tick, self.ended_seq
+
+    @property
+    def returned(self) -> Moment | None:
+        """None: it was not refused, or is not back."""
+        if not self.is_returned:
+            return None
+        at = self.left_tick if self.returned_tick is None else self.returned_tick
+        return at, self.ended_seq
 
     @property
     def order(self) -> tuple[int, str, bytes]:
@@ -144,20 +154,27 @@ class Histories:
 def _counted(ways: Sequence[Crossing]) -> Iterable[Crossing]:
     """With the ticks that count: of one traveller no receipt of a universe is at an earlier tick
     than the one before it. Worlds are set back, their gates are not."""
-    signed: dict[tuple[str, tuple[str, str]], list[tuple[int, int, str, int]]] = {}
+    signed: dict[tuple[str, tuple[str, str]], list[tuple[Moment, str, int]]] = {}
     for at, one in enumerate(ways):
-        left = one.left_seq, one.left_tick, "left", at
-        signed.setdefault((one.source, one.traveller), []).append(left)
-        if one.arrived is not None:
-            arrived = one.ended_seq, one.arrived[0], "arrived", at
-            signed.setdefault((one.target, one.traveller), []).append(arrived)
+        for what, universe, moment in (
+            ("left", one.source, one.left),
+            ("arrived", one.target, one.arrived),
+            ("returned", one.source, one.returned),
+        ):
+            if moment is not None:
+                signed.setdefault((universe, one.traveller), []).append((moment, what, at))
     ticks: list[dict[str, int]] = [{} for _ in ways]
     for each in signed.values():
         since = 0
-        for _, tick, what, at in sorted(each):
+        for (tick, _), what, at in sorted(each, key=lambda one: (one[0][1], one[0][0])):
             since = ticks[at][what] = max(since, tick)
     for one, of in zip(ways, ticks, strict=True):
-        yield replace(one, left_tick=of["left"], arrived_tick=of.get("arrived", one.arrived_tick))
+        yield replace(
+            one,
+            left_tick=of["left"],
+            arrived_tick=of.get("arrived", one.arrived_tick),
+            returned_tick=of.get("returned"),
+        )
 
 
 def is_birth(event: Event) -> bool:

@@ -77,8 +77,8 @@ def ways_of(universe: str, crossings: Sequence[Crossing]) -> list[Turn]:
     for one in crossings:
         if one.source == universe:
             ways.append(Turn(one.left_tick, GOES, None, one, one.left_seq, one.left_us))
-            if one.is_returned:
-                ways.append(Turn(one.left_tick, RETURNS, None, one, one.ended_seq, one.ended_us))
+            if one.returned is not None:
+                ways.append(Turn(one.returned[0], RETURNS, None, one, one.ended_seq, one.ended_us))
         elif one.target == universe and one.arrived is not None:
             ways.append(Turn(one.arrived[0], COMES, None, one, one.ended_seq, one.ended_us))
     return sorted(ways, key=lambda way: (way.seq, way.tick, way.rank))

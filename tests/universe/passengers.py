@@ -64,7 +64,9 @@ def sent(
     return signed(said) if isinstance(said, Receipt) else said
 
 
-def answered(universe: str, *held: Checked, verdict: Verdict = ACCEPT) -> list[Checked]:
+def answered(
+    universe: str, *held: Checked, verdict: Verdict = ACCEPT, now: Now = NOW
+) -> list[Checked]:
     key = KEYS[universe].public
-    found = due(universe, key, lines_of(*held), NOW, judge=lambda one: verdict)
+    found = due(universe, key, lines_of(*held), now, judge=lambda one: verdict)
     return [signed(one) for one in found]

@@ -12,6 +12,7 @@ from tests.universe.passengers import (
     FOX,
     MEADOW,
     NO_ROOM,
+    NOW,
     REEF,
     VOID,
     answered,
@@ -21,6 +22,7 @@ from tests.universe.passengers import (
 from universe.crossings import crossings_of
 from universe.event import Event
 from universe.forks import Branch
+from universe.gate import Now
 from universe.histories import Crossing, Histories, History
 from universe.receipts import Checked
 from universe.souls import Soul, follow, souls_in
@@ -225,6 +227,23 @@ def test_of_a_state_and_a_passage_at_one_tick_the_clock_says_which_was_first() -
         isle = History(Branch(FORK, parent=ISLE, tick=90, taken_us=taken_us), {})
         found = follow("eve", Histories([history(MAIN, LIFE), isle, history(ISLE, [])], [way]))
         assert found.present == ((ISLE, FORK) if is_there else (ISLE,))
+
+
+def test_who_was_turned_back_is_back_when_that_was_signed() -> None:
+    """A fork that began in between has nobody of it."""
+    later = Now(NOW.tick + 20, NOW.at_us + 20)
+    held = [sent(FOX, MEADOW, REEF)]
+    held += answered(REEF, *held, verdict=NO_ROOM)
+    held += answered(MEADOW, *held, now=later)
+    ways = [*crossings_of(story_of(FOX.who, lines_of(*held)))]
+    for tick, taken_us, is_there in ((110, NOW.at_us + 10, False), (120, later.at_us + 1, True)):
+        fork = History(Branch(FORK, parent=MEADOW, tick=tick, taken_us=taken_us), {})
+        home = history(MEADOW, [told(5, "birth", "kit", soul="fox")])
+        found = follow("fox", Histories([home, fork, history(REEF, [])], ways))
+        assert spans(found)[:2] == [
+            (MEADOW, 5, 100, "born", "left"), (MEADOW, 120, None, "returned", None),
+        ]  # fmt: skip
+        assert (FORK in found.present) == is_there
 
 
 def test_its_way_is_told_from_its_beginning_on_whatever_universes_are_called() -> None:
