@@ -1,15 +1,17 @@
-"""Who of several under one name leaves a universe in which body.
+"""Whom a name means in a universe where several go under it, and in which body each leaves.
 
 ```
 bob/isle   5 birth kit, soul:1 ───── 27 harvest kit, soul:1 ───────────▸   its own is in kit
            20 soul:1 of eve/far comes as rex ── 26 zoe, soul:1 ── leaves   the stranger is in zoe
 ```
 An event of one body that tells a name tells of who is in that body; else, of a birth or of a body
-that the past of the universe knew, of the universe's own; else of who came last and is there.
+that the past of the universe knew, of the universe's own; else of who came last and is there. So
+it is with the name alone.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -21,11 +23,13 @@ Told: TypeAlias = tuple[int, str]
 
 
 @dataclass(slots=True)
-class _Guest:
-    """`body`: the last that was told of it here. `way`: by which it came."""
+class Guest:
+    """One of them. Neither: its own, of whom only its past tells."""
 
     body: str | None = None
+    """The last that was told of it here."""
     way: Crossing | None = None
+    """By which it came."""
 
 
 class Namesakes:
@@ -58,34 +62,52 @@ class Namesakes:
         # What is told of a tick is told before anybody leaves at it: the sort is stable, and the
         # last is the next.
         self._to_come = sorted([*events, *moves], key=itemgetter(0))[::-1]
-        self._left: dict[Crossing, _Guest] = {}
-        self._guests = {universe: _Guest()}
+        self.last_tick = max((one[0][0] for one in self._to_come), default=0)
+        self._left: dict[Crossing, Guest] = {}
+        self._meant: list[tuple[Moment, Guest]] = []
+        self._guests = {universe: Guest()}
         self._there = {universe: None}
         """The last who came last."""
         self._by_name: dict[str, str] = {}
 
-    def leaving(self, way: Crossing) -> _Guest:
+    def leaving(self, way: Crossing) -> Guest:
         while way not in self._left:
-            _, one = self._to_come.pop()
-            if not isinstance(one, Crossing):
-                self._tell(*one)
-            elif one.source == self._universe:
-                self._leave(one)
-            else:
-                self._come(one)
+            self._go_on()
         return self._left[way]
+
+    def meant(self, until: Moment | None) -> Guest:
+        """Who goes by the name by then; None: at last."""
+        while self._to_come and (until is None or self._to_come[-1][0] <= until):
+            self._go_on()
+        past = self._meant
+        end = len(past) if until is None else bisect_right(past, until, key=itemgetter(0))
+        return past[end - 1][1] if end else Guest()
+
+    def _go_on(self) -> None:
+        at, one = self._to_come.pop()
+        if not isinstance(one, Crossing):
+            self._tell(*one)
+        elif one.source == self._universe:
+            self._leave(one)
+        else:
+            self._come(one)
+        self._meant.append((at, replace(self._guests[self._last])))
+
+    @property
+    def _last(self) -> str:
+        """Who came last of those there; of nobody, its own."""
+        return next(reversed(self._there), self._universe)
 
     def _tell(self, tick: int, body: str) -> None:
         of = self._by_name.get(body)
         if of is None:
-            is_own = self._is_own(tick, body) or not self._there
-            of = self._universe if is_own else next(reversed(self._there))
+            of = self._universe if self._is_own(tick, body) else self._last
         self._by_name[body] = of
         self._guests[of].body = body
 
     def _come(self, way: Crossing) -> None:
         of = way.origin or self._universe
-        self._guests[of] = _Guest(None, way)
+        self._guests[of] = Guest(None, way)
         self._there.pop(of, None)
         self._there[of] = None
         self._by_name.update(dict.fromkeys(self._names_of.get(way, ()), of))
@@ -95,4 +117,4 @@ class Namesakes:
         of = of if of in self._guests else self._universe
         self._there.pop(of, None)
         guest = self._guests[of]
-        self._left[way] = _Guest(guest.body, guest.way)
+        self._left[way] = Guest(guest.body, guest.way)

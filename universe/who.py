@@ -52,6 +52,7 @@ class Who:
         self._arrivals: dict[tuple[str, str], list[tuple[Moment, Place]]] = {}
         """When it came, and where a passage has it from."""
         self._places: dict[Crossing, Place] = {}
+        self._namesakes: dict[tuple[str, str], Namesakes] = {}
         self._kept = None if asked is None else {*asked, *_bodies_and_travellers(histories)}
         for universe in histories.universes():
             for one in histories.events(universe):
@@ -85,9 +86,9 @@ class Who:
     def _read_ways(self) -> None:
         """Each after those that it may go on from, so that what is found meanwhile stays true."""
         names_of: dict[Crossing, set[str]] = {}
-        namesakes = self._namesakes(names_of)
+        self._namesakes = self._find_namesakes(names_of)
         for at, way in in_turn(self._histories):
-            place = self._places[way] = self._place_of(way, namesakes)
+            place = self._places[way] = self._place_of(way)
             names_of[way] = {way.name_there, *self._names_at(place)}
             for name in names_of[way]:
                 self._pasts.tell(way.target, name, at[0])
@@ -96,7 +97,7 @@ class Who:
         for found in (self._origins, self._souls):
             found.clear()  # of a circle not all were known
 
-    def _namesakes(
+    def _find_namesakes(
         self, names_of: Mapping[Crossing, Collection[str]]
     ) -> dict[tuple[str, str], Namesakes]:
         """By universe and name, where more than one may be under it. `names_of`: who came."""
@@ -122,15 +123,23 @@ class Who:
     def _is_own(self, at: str, tick: int, body: str) -> bool:
         return self._born.get((at, body)) == tick or self._pasts.before(at, body) is not None
 
-    def _place_of(self, way: Crossing, namesakes: Mapping[tuple[str, str], Namesakes]) -> Place:
+    def _place_of(self, way: Crossing) -> Place:
         """Under which name it left, and when; where that is a stranger's too, its body's, or where
         it came from."""
-        those = namesakes.get((way.source, way.traveller[1]))
-        guest = None if those is None else those.leaving(way)
-        if guest is not None and guest.body is not None:
-            return way.source, guest.body, way.left
         plain = way.source, way.entity, way.left
-        return self._places.get(guest.way, plain) if guest and guest.way else plain
+        those = self._namesakes.get((way.source, way.traveller[1]))
+        if those is None:
+            return plain
+        guest = those.leaving(way)
+        if guest.body is not None:
+            return way.source, guest.body, way.left
+        if guest.way is not None:
+            return self._places.get(guest.way, plain)
+        return self._before(way.source, way.entity) or plain
+
+    def _before(self, at: str, name: str) -> Place | None:
+        before = self._pasts.before(at, name)
+        return None if before is None else (before[0], name, (before[1], SEQ_MAX))
 
     def _names_at(self, place: Place) -> Iterator[str]:
         """What else means who left there: the name that it was born with, and its souls where it
@@ -206,19 +215,29 @@ class Who:
         from there."""
         if self._is_from(at, called, until):
             return (called,), None
-        names, body = [called], _last(self._bodies, at, called, until)
-        came = self._came(at, called, until)
-        # A body is no soul of another one, and who comes has the body that it comes in.
-        if body is not None and body[1] != called and (came is None or came[0][0] <= body[0]):
-            called = body[1]
+        names = [called]
+        body, came_from = self._last_told(at, called, until)
+        if body is not None and body != called:  # a body is no soul of another one
+            called = body
             names.append(called)
             if self._is_from(at, called, until):
                 return names, None
             came = self._came(at, called, until)
-        if came is not None:
-            return names, came[1]
-        before = self._pasts.before(at, called)
-        return names, None if before is None else (before[0], called, (before[1], SEQ_MAX))
+            came_from = None if came is None else came[1]
+        return names, came_from or self._before(at, called)
+
+    def _last_told(
+        self, at: str, called: str, until: Moment | None
+    ) -> tuple[str | None, Place | None]:
+        """In which body who is called so is, if that was told since it came; and where it came
+        from."""
+        if (those := self._namesakes.get((at, called))) is not None:
+            guest = those.meant(until)
+            return guest.body, None if guest.way is None else self._places.get(guest.way)
+        body, came = _last(self._bodies, at, called, until), self._came(at, called, until)
+        if body is not None and (came is None or came[0][0] <= body[0]):
+            return body[1], None if came is None else came[1]
+        return None, None if came is None else came[1]
 
     def _came(self, at: str, called: str, until: Moment | None) -> tuple[Moment, Place] | None:
         """The last that came there so."""
@@ -240,7 +259,9 @@ class Who:
         names = (called,) if body is None else (called, body[1])
         came = [one[0][0] for name in names if (one := self._came(at, name, None))]
         born = [self._born[at, name] for name in names if (at, name) in self._born]
-        return max([*came, *born, *(body or ())[:1]], default=0)
+        those = self._namesakes.get((at, called))
+        moved = () if those is None else (those.last_tick,)
+        return max([*came, *born, *moved, *(body or ())[:1]], default=0)
 
 
 def body_told(one: Happening) -> str | None:

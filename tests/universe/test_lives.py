@@ -11,9 +11,11 @@ from tests.universe.test_bodies import DEATH, KIT, LANDS, Counted, ends
 from universe.crossings import crossings_of
 from universe.event import Event
 from universe.histories import Crossing, Histories
+from universe.lineages import Lineages
 from universe.lives import LIVES_MAX
 from universe.souls import follow
 from universe.travel import story_of
+from universe.who import Creature
 
 FAR = "eve/far"
 REX = told(1, "birth", "rex", soul="soul:1")
@@ -126,6 +128,21 @@ def test_both_are_in_a_fork_of_where_they_met() -> None:
     ])  # fmt: skip
     gone = follow("soul:1", leaves)
     assert [one.ended for one in gone.stays if one.universe == FORK] == ["left", "left"]
+
+
+def test_after_a_stranger_has_left_the_name_is_ones_own_again() -> None:
+    """In a fork that began since then, too."""
+    leaves = [*VISIT, way(FORK, MAIN, 40, (1, 1), FORK)]
+    named = told(45, "milestone", "soul:1")
+    universes = [
+        history(ISLE, [ISLES, named]), history(FAR, [REX]),
+        history(FORK, [], ISLE, 35), history(MAIN, [told(60, "death", "kit")]),
+    ]  # fmt: skip
+    histories = Histories(universes, leaves)
+    assert (MAIN, 60, "died") in ends(follow("soul:1", histories))
+    people = Lineages(histories).people
+    assert [who for who, one in people.items() if one.died] == [Creature(ISLE, "kit")]
+    assert Lineages(histories).who(ISLE, "soul:1") == Creature(ISLE, "kit")
 
 
 def test_more_strangers_than_anybody_has_are_few_lives() -> None:
