@@ -70,6 +70,11 @@ class _Life:
     def is_dead(self) -> bool:
         return is_dead(self.stays) if self.stays else self.was_dead
 
+    def was_dead_at(self, tick: int) -> bool:
+        """Whether that is the last that is told of it up to then."""
+        past = [stay for stay in self.stays if stay.since <= tick]
+        return is_dead(past) if past else self.was_dead
+
     def may_be_told(self, one: Happening) -> bool:
         """What is about its body alone: while it is there, or where that is born again."""
         return self.is_there or (self.is_dead and is_rebirth(one))
@@ -99,7 +104,9 @@ class _Land:
         self.universe = universe
         self.begun = histories.begins(universe)
         self.begun_us = histories.begun_us(universe)
-        self.lives: list[_Life] = []
+        self.own = _Life(universe, Body())
+        """The one that is no stranger there."""
+        self.lives = [self.own]
         self._followed = followed
         self._own = [one for one in histories.events(universe) if followed.may_be_its(one)]
         self._ways = ways_of(universe, crossings)
@@ -107,41 +114,25 @@ class _Land:
         self._left: dict[Crossing, _Life] = {}
 
     @property
-    def own(self) -> _Life:
-        """The one that is no stranger there."""
-        return next(one for one in self.lives if one.origin == self.universe)
-
-    @property
     def next(self) -> Turn | None:
         return self._turns[0] if self._turns else None
 
     def begin(self, lands: Mapping[str, "_Land"]) -> None:
         """With those who were in its parent then, as far as that was gone through."""
-        parent = None if self.begun is None else lands.get(self.begun[0])
         since = 0
-        if self.begun is not None and parent is not None:
+        if self.begun is not None and (parent := lands.get(self.begun[0])) is not None:
+            tick = self.begun[1]
+            self.lives = []
             for one in parent.lives:
-                if any(stay.holds(self.begun[1], self.begun_us) for stay in one.stays):
-                    since, body = self.begun[1], Body(one.body.at(self.begun[1]))
-                    self.lives.append(
-                        _Life(self.universe, body, [forked(self.universe, self.begun)])
-                    )
-        if not self.lives:
-            body = Body(
-                None if parent is None or self.begun is None else parent.own.body.at(self.begun[1])
-            )
-            self.lives.append(_Life(self.universe, body, was_dead=self._was_dead(lands)))
+                life = self.own if one is parent.own else _Life(self.universe, Body())
+                life.body = Body(one.body.at(tick))
+                life.was_dead = one.was_dead_at(tick)
+                if any(stay.holds(tick, self.begun_us) for stay in one.stays):
+                    since = tick
+                    life.stays.append(forked(self.universe, self.begun))
+                if life is self.own or life.stays or life.was_dead:
+                    self.lives.append(life)
         self._turns.extend(turns_of(self._own, self._ways, since))
-
-    def _was_dead(self, lands: Mapping[str, "_Land"]) -> bool:
-        """Whether that is the last that its past tells; false where it was forked from none."""
-        begun = self.begun
-        while begun is not None and (above := lands.get(begun[0])) is not None:
-            tick = begun[1]
-            if past := [one for one in above.own.stays if one.since <= tick]:
-                return is_dead(past)
-            begun = above.begun
-        return False
 
     def take(self, came_in: Body | None) -> tuple[Crossing, Body] | None:
         """What happens next. `came_in`: the body of who arrives. Gives who left, and in which."""
@@ -203,10 +194,13 @@ class _Land:
 
     def _called(self, one: Happening) -> _Life:
         """Who is meant by the name alone."""
-        there = [life for life in self.lives if life.is_there]
-        if is_rebirth(one):
-            there = [life for life in self.lives if life.is_dead] or there
-        return self.own if is_birth(one.event) or not there else there[-1]
+        if is_birth(one.event):
+            return self.own
+        those = [life for life in self.lives if life.is_dead] if is_rebirth(one) else []
+        those = those or [life for life in self.lives if life.is_there]
+        if those or self.own.stays:
+            return [self.own, *those][-1]
+        return ([self.own] + [life for life in self.lives if life.stays])[-1]
 
 
 class _Passing:

@@ -145,6 +145,27 @@ def test_after_a_stranger_has_left_the_name_is_ones_own_again() -> None:
     assert Lineages(histories).who(ISLE, "soul:1") == Creature(ISLE, "kit")
 
 
+def test_what_is_told_of_a_guest_that_has_left_brings_nobody() -> None:
+    mourned = told(35, "milestone", "soul:1")
+    for ways, there in ((VISIT, FAR), (VISIT[:1], ISLE)):
+        lands = [history(ISLE, [mourned]), history(FAR, [REX])]
+        found = follow("soul:1", Histories(lands, ways))
+        assert found.present == (there,)
+        (visit,) = [one for one in found.stays if one.universe == ISLE]
+        assert visit.events[0].event == mourned
+
+
+def test_who_was_dead_when_a_fork_began_is_born_again_there_beside_a_guest() -> None:
+    isle = history(ISLE, [ISLES, told(9, "death", "kit")])
+    again = [told(40, "rebirth", "tom", soul="soul:1"), told(50, "death", "rex")]
+    for fork in (again, again[:1]):
+        lands = [isle, history(FAR, [REX]), history(FORK, fork, ISLE, 25)]
+        found = follow("soul:1", Histories(lands, VISIT))
+        forked, reborn = [one for one in found.stays if one.universe == FORK]
+        assert (forked.began, forked.ended) == ("forked", "died" if len(fork) > 1 else None)
+        assert (reborn.since, reborn.began, reborn.until) == (40, "born", None)
+
+
 def test_more_strangers_than_anybody_has_are_few_lives() -> None:
     count = 10 * LIVES_MAX
     ways = [way(f"far/u{n}", ISLE, n, (1, n + 1), f"far/u{n}") for n in range(count)]
