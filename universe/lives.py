@@ -122,7 +122,7 @@ class _Land:
         since = 0
         if self.begun is not None and (parent := lands.get(self.begun[0])) is not None:
             tick = self.begun[1]
-            self.lives = []
+            self.lives = list[_Life]()
             for one in parent.lives:
                 life = self.own if one is parent.own else _Life(self.universe, Body())
                 life.body = Body(one.body.at(tick))

@@ -4,13 +4,16 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.universe.families import FORK, ISLE, MAIN, crossing, history, told
 from tests.universe.passengers import FOX, MEADOW, REEF, answered, lines_of, sent
 from tests.universe.test_bodies import DEATH, KIT, LANDS, Counted, ends
+from tests.universe.test_souls import CROSSINGS, HISTORIES
 from universe.crossings import crossings_of
 from universe.event import Event
-from universe.histories import Crossing, Histories
+from universe.histories import Crossing, Histories, History
 from universe.lineages import Lineages
 from universe.lives import LIVES_MAX
 from universe.souls import follow
@@ -164,6 +167,19 @@ def test_who_was_dead_when_a_fork_began_is_born_again_there_beside_a_guest() -> 
         forked, reborn = [one for one in found.stays if one.universe == FORK]
         assert (forked.began, forked.ended) == ("forked", "died" if len(fork) > 1 else None)
         assert (reborn.since, reborn.began, reborn.until) == (40, "born", None)
+
+
+@given(HISTORIES, CROSSINGS, st.lists(st.sampled_from(["", MAIN, ISLE]), min_size=4))
+def test_whatever_gates_sign_stays_are_the_same_in_whatever_order_universes_come(
+    universes: list[History], crossings: list[Crossing], origins: list[str]
+) -> None:
+    ways = [replace(one, origin=of) for one, of in zip(crossings, origins, strict=False)]
+    for name in ("eve", "s"):
+        found = follow(name, Histories(universes, ways))
+        assert found == follow(name, Histories(universes[::-1], ways))
+        assert all(one.until is None or one.since <= one.until for one in found.stays)
+        in_transit = [one for one in ways if one.arrived_tick is None and not one.is_returned]
+        assert len(found.in_transit) <= len(in_transit)
 
 
 def test_more_strangers_than_anybody_has_are_few_lives() -> None:
