@@ -22,6 +22,8 @@ TOGETHER_BYTES: Final = 16 << 20
 """Of all that are gathered at the same time: where these are more than four, each has a share."""
 SHARE_BYTES_MIN: Final = 64 << 10
 """However many they are: as long as the longest chunk."""
+PIECE_BYTES: Final = 64
+"""That a piece takes beside its bytes: somebody may send two of them at a time."""
 TURNS: Final = 2
 """Steps at once. Each takes some 12 MiB, and what it does for most of its time is for one core."""
 
@@ -59,8 +61,9 @@ class Gathering:
         try:
             async for piece in data:
                 pieces.append(bytes(piece))
-                size += len(piece)
-                self._held_bytes += len(piece)
+                taken = len(piece) + PIECE_BYTES
+                size += taken
+                self._held_bytes += taken
                 del piece
                 if size >= self._enough_bytes:
                     yield pieces

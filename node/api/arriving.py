@@ -50,8 +50,9 @@ async def pieces_in_turn(request: Request, turns: asyncio.Semaphore) -> AsyncGen
             await turns.acquire()
     except TimeoutError as late:
         detail = (
-            f"{UNPACKED_AT_ONCE_MAX} bodies of zstd were being unpacked, and none came to its end"
-            f" in {SILENT_S_MAX:,.0f} s; nothing was stored. Send it again, or as gzip, or as it is"
+            f"{UNPACKED_AT_ONCE_MAX} bodies of zstd are unpacked at a time, and its turn did not"
+            f" come in {SILENT_S_MAX:,.0f} s; nothing was stored. Send it again, or as gzip, or as"
+            " it is"
         )
         raise CutOff(detail) from late
     try:

@@ -51,7 +51,7 @@ async def test_what_silent_senders_brought_is_bounded_and_nobody_waits_for_them(
         for _ in range(senders):
             await quiet.acquire()
         share = max(SHARE_BYTES_MIN, TOGETHER_BYTES // senders)
-        bound = TOGETHER_BYTES + senders * (share + PIECE_BYTES)
+        bound = TOGETHER_BYTES + senders * (share + PIECE_BYTES + 64)
         assert 0 < gathering.held_bytes <= bound
         assert b"".join(await steps_of(gathering, at_once(world(-1, size)))) == world(-1, size)
         goes_on.set()
@@ -87,4 +87,21 @@ async def test_whoever_is_stopped_in_the_middle_holds_nothing() -> None:
 
     with pytest.raises(ConnectionResetError):
         await steps_of(gathering, breaks_off())
+    assert gathering.held_bytes == 0
+
+
+async def test_pieces_of_two_bytes_are_counted_with_what_each_of_them_takes() -> None:
+    gathering, goes_on, quiet = Gathering(TOGETHER_BYTES), asyncio.Event(), asyncio.Semaphore(0)
+
+    async def tiny() -> AsyncGenerator[bytes]:
+        for _ in range(1_000):
+            yield b"ab"
+        quiet.release()
+        await goes_on.wait()
+
+    coming = asyncio.create_task(steps_of(gathering, tiny()))
+    await quiet.acquire()
+    assert gathering.held_bytes >= 50 * 1_000
+    goes_on.set()
+    assert b"".join(await coming) == b"ab" * 1_000
     assert gathering.held_bytes == 0
