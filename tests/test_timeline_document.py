@@ -9,7 +9,7 @@ from universe.retention import Rule
 TIMELINE = (FOLDER / "timeline.md").read_text()
 LIMITED = (
     "universe.event", "universe.timeline", "universe.retention", "universe.forks",
-    "universe.lineages", "node.services.histories", "node.api.routes.souls",
+    "universe.lineages", "universe.lives", "node.services.histories", "node.api.routes.souls",
 )  # fmt: skip
 
 
