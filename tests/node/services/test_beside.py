@@ -13,7 +13,7 @@ from crdt.did import encode_did_key
 from node.projection import project
 from node.services.fetch import hold_blob
 from storage.errors import StorageError
-from storage.store import open_store
+from storage.store import Store, open_store
 from tests.node.parts import Wish, Wishes
 from tests.storage.people import ALICE, BOB, NOW_US
 from tests.storage.test_snapshots import FORK, MAIN, created, keeps, listed, taken
@@ -27,28 +27,35 @@ DAMAGE = (  # where its rows are to be is an index
 BLOBS = {tick: BlobId(content_manifest_of(world).id) for tick, world in WORLDS.items()}
 
 
+class Giver(Wishes):
+    """Has all of them, and notes what he is asked for."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self.store = store
+        self.asked: list[Wish] = []
+
+    async def bring(self, wish: Wish) -> None:
+        self.asked.append(wish)
+        (world,) = (WORLDS[tick] for tick in BLOBS if BLOBS[tick] == wish.blob)
+        await self.store.put_blob(world, chunking=Chunking.CONTENT)
+
+
 async def test_peers_are_told_what_is_beside_it_here(tmp_path: Path) -> None:
     async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
-
-        class Bob(Wishes):
-            async def bring(self, wish: Wish) -> None:
-                asked.append(wish)
-                (world,) = (WORLDS[tick] for tick in BLOBS if BLOBS[tick] == wish.blob)
-                await store.put_blob(world, chunking=Chunking.CONTENT)
-
-        asked: list[Wish] = []
+        bob = Giver(store)
         await store.commit(MAIN, created(), ALICE.signer)
         for tick, blob in BLOBS.items():
             await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
         for tick in (1, 3, 2):
-            await hold_blob(store, Bob(), BLOBS[tick], len(WORLDS[tick]))
-        told = [set(wish.relative_to) for wish in asked]
+            await hold_blob(store, bob, BLOBS[tick], len(WORLDS[tick]))
+        told = [set(wish.relative_to) for wish in bob.asked]
         assert told == [set(), {BLOBS[1]}, {BLOBS[1], BLOBS[3]}]
         assert await store.settled() > 0, "the first two became what differs from the last"
         for tick, blob in BLOBS.items():
             assert await store.read_blob(blob) == WORLDS[tick]
-        await hold_blob(store, Bob(), BLOBS[2], len(WORLDS[2]))
-        assert (len(asked), await store.settled()) == (3, 0)
+        await hold_blob(store, bob, BLOBS[2], len(WORLDS[2]))
+        assert (len(bob.asked), await store.settled()) == (3, 0)
 
 
 async def test_a_stranger_who_names_it_beside_something_else_does_not_change_what_it_is_like(
@@ -56,14 +63,7 @@ async def test_a_stranger_who_names_it_beside_something_else_does_not_change_wha
 ) -> None:
     """Whose universe it is says who opens it; else that of whom one follows counts."""
     async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
-
-        class Bob(Wishes):
-            async def bring(self, wish: Wish) -> None:
-                asked.append(wish)
-                (world,) = (WORLDS[tick] for tick in BLOBS if BLOBS[tick] == wish.blob)
-                await store.put_blob(world, chunking=Chunking.CONTENT)
-
-        asked: list[Wish] = []
+        bob = Giver(store)
         junk = [await store.put_blob(b"junk %d" % at, chunking=Chunking.CONTENT) for at in range(3)]
         await store.commit(FORK, created(), BOB.signer)
         for tick, blob in BLOBS.items():
@@ -74,11 +74,11 @@ async def test_a_stranger_who_names_it_beside_something_else_does_not_change_wha
             await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
         main = (await listed(store)).number
         for tick in (1, 2):
-            await hold_blob(store, Bob(), BLOBS[tick], len(WORLDS[tick]), universe=main)
+            await hold_blob(store, bob, BLOBS[tick], len(WORLDS[tick]), universe=main)
         assert await store.settled() > 0
         await store.set_petname("alice", encode_did_key(ALICE.root.public))
-        await hold_blob(store, Bob(), BLOBS[3], len(WORLDS[3]))
-        told = [list(wish.relative_to)[:2] for wish in asked]
+        await hold_blob(store, bob, BLOBS[3], len(WORLDS[3]))
+        told = [list(wish.relative_to)[:2] for wish in bob.asked]
         assert told == [[], [BLOBS[1]], [BLOBS[2], BLOBS[1]]]
 
 
