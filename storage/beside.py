@@ -1,7 +1,9 @@
 """What stands beside a state in its universe, of those that are here whole.
 
 Anybody may name a blob of another's universe beside what they like. So whoever knows of which
-universe it is says so; else the universes of people who were chosen here come first.
+universe it is says so; else one's own come first, then those of people who were chosen here. And
+what has something beside it in one of those leans on nothing that others name it beside: what is
+the newest there lies whole (`Nearer`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,10 +22,22 @@ CHOSEN: Final = (
     "(d.author IN (SELECT author FROM followed) OR d.namespace IN"
     " (SELECT number FROM namespace WHERE instr('13579BDF', substr(hex(key), -1))))"
 )
+# Of a universe: 0 one's own, 1 of who was chosen, 2 of strangers.
+_DISTANCE: Final = (
+    "CASE WHEN d.author IN (SELECT author FROM followed WHERE is_own) THEN 0"
+    f" WHEN {CHOSEN} THEN 1 ELSE 2 END"
+)
+_DISTANCE_OF: Final = f"SELECT {_DISTANCE} FROM document d WHERE d.number = ?"
 _UNIVERSES: Final = (
-    "SELECT u.document FROM blob_use u JOIN universe_count c ON c.document = u.document"
+    f"SELECT u.document, {_DISTANCE} AS distance"
+    " FROM blob_use u JOIN universe_count c ON c.document = u.document"
     " JOIN document d ON d.number = u.document WHERE u.blob = ?"
-    f" ORDER BY {CHOSEN} DESC, c.snapshots DESC, u.document LIMIT ?"
+    " ORDER BY distance, c.snapshots DESC, u.document LIMIT ?"
+)
+# Two are enough to have one that is another.
+_HERE: Final = (
+    "SELECT DISTINCT s.blob FROM snapshot s CROSS JOIN blob b ON b.id = s.blob"
+    " WHERE b.is_complete AND s.document = ? AND s.tick IS NOT NULL LIMIT 2"
 )
 _PLACES: Final = (
     "SELECT blob, tick, at_us, id FROM snapshot WHERE document = ? AND tick IS NOT NULL"
@@ -62,7 +76,7 @@ class _Place:
 
 
 class NextTo(Part):
-    """Reading of it. `universe`: by its record's number; 0: of any, chosen ones first."""
+    """Reading of it. `universe`: by its record's number; 0: of any, the nearest first."""
 
     async def beside(self, blob: BlobId, universe: int = 0) -> list[Beside]:
         """What a snapshot is likely much like: of its universe those nearest by their ticks that
@@ -82,20 +96,61 @@ class NextTo(Part):
         order of their ticks: of each universe the oldest first, in whatever order they came.
 
         What is right after one and came before lies as a difference already, mostly, and is no base
-        then: so behind it the newest one follows, which lies whole.
+        then: so behind it the newest one follows, which lies whole. None of which the older one
+        has something beside it in a nearer universe.
         """
         pairs: dict[tuple[BlobId, BlobId], None] = {}
         together = frozenset(blobs)
         async with self._database.reading() as view:
+            nearer = Nearer(view)
             for place in await _places(view, blobs, universe):
                 around = (place.universe, place.blob)
                 for *_, id in await view.rows(_EARLIER, (*around, *place.first, 1)):
-                    pairs[BlobId(id), place.blob] = None
+                    if not await nearer.has(BlobId(id), place.universe):
+                        pairs[BlobId(id), place.blob] = None
+                if await nearer.has(place.blob, place.universe):
+                    continue
                 for *_, id in await view.rows(_LATER, (*around, *place.last, 1)):
                     pairs[place.blob, BlobId(id)] = None
                     if id not in together:
                         pairs[place.blob, await newest_of(view, place.universe)] = None
         return [*pairs]
+
+
+class Nearer:
+    """Whether a state has something beside it that is here, in a universe nearer than another one:
+    in one's own, or in that of who was chosen. What it is written anew against is said there.
+
+    Where it stands there alone, as in a fork that did not go on, nothing is said. For one `view`:
+    what is here of a universe is looked up once.
+    """
+
+    def __init__(self, view: Reading) -> None:
+        self._view = view
+        self._distances: dict[int, int] = {}
+        self._here: dict[int, frozenset[bytes]] = {}
+
+    async def has(self, blob: BlobId, universe: int) -> bool:
+        """In one of the `UNIVERSES_MAX` nearest that name it."""
+        most = await self._distance(universe)
+        if not most:
+            return False
+        for number, distance in await self._view.rows(_UNIVERSES, (blob, UNIVERSES_MAX)):
+            if distance < most and await self._some_here(number) - {blob}:
+                return True
+        return False
+
+    async def _distance(self, universe: int) -> int:
+        if universe not in self._distances:
+            rows = await self._view.rows(_DISTANCE_OF, (universe,))
+            self._distances[universe] = rows[0][0] if rows else 0
+        return self._distances[universe]
+
+    async def _some_here(self, universe: int) -> frozenset[bytes]:
+        if universe not in self._here:
+            rows = await self._view.rows(_HERE, (universe,))
+            self._here[universe] = frozenset(id for (id,) in rows)
+        return self._here[universe]
 
 
 async def newest_of(view: Reading, universe: int) -> BlobId:
@@ -108,7 +163,7 @@ async def _places(view: Reading, blobs: Sequence[BlobId], universe: int) -> list
     """Where they stand, by universe; in each in the order of their ticks."""
     within: dict[int, dict[BlobId, None]] = {universe: dict.fromkeys(blobs)} if universe else {}
     for blob in () if universe else blobs:
-        for (number,) in await view.rows(_UNIVERSES, (blob, UNIVERSES_MAX)):
+        for number, _ in await view.rows(_UNIVERSES, (blob, UNIVERSES_MAX)):
             within.setdefault(number, {})[blob] = None
     found: list[_Place] = []
     for number, some in within.items():

@@ -3,15 +3,16 @@
 They came before that was done, or the process ended between the fetch and the queue. Each start
 finds them, in the order of their ticks, some rows at a time; what was tried once is noted with both
 blobs (`settled`), and costs no more than the look at that. Whoever names them beside something else
-has that tried too, but keeps nothing from being tried as its own universe has it: universes of
-people who were chosen here come first.
+has that tried too, but keeps nothing from being tried as its own universe has it, and not where one
+that is nearer says what is beside it (`storage.beside.Nearer`). Universes of people who were chosen
+here come first.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from crdt.blob import BlobId
-from storage.beside import CHOSEN, newest_of
+from storage.beside import CHOSEN, Nearer, newest_of
 from storage.database import Database, Reading, Row
 from storage.folding import IS_FOLDED
 
@@ -86,8 +87,11 @@ async def _not_tried(
     as a difference is no base."""
     tried = {*await view.rows_in(_TRIED, [*{older.number for older, _ in pairs}])}
     left: list[tuple[BlobId, BlobId]] = []
+    nearer = Nearer(view)
     for at, (older, newer) in enumerate(pairs):
         if (older.number, newer.number) in tried:
+            continue
+        if await nearer.has(older.blob, older.universe):
             continue
         left.append((older.blob, newer.blob))
         after = pairs[at + 1 : at + 2]

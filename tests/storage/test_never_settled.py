@@ -109,15 +109,15 @@ async def test_universes_of_whom_one_follows_are_looked_at_before_those_of_other
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path) as store:
-        blobs = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES[:2]]
-        await of_a_stranger(store, blobs[1], blobs[0])
+        blobs = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES[:4]]
+        await of_a_stranger(store, blobs[2], blobs[3])
         await store.commit(MAIN, created(), ALICE.signer)
-        for tick, blob in enumerate(blobs):
+        for tick, blob in enumerate(blobs[:2]):
             await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
-        backwards, forwards = (blobs[1], blobs[0]), (blobs[0], blobs[1])
-        assert await left(store) == [backwards, forwards]
+        theirs, hers = (blobs[2], blobs[3]), (blobs[0], blobs[1])
+        assert await left(store) == [theirs, hers]
         await store.set_petname("alice", encode_did_key(ALICE.root.public))
-        assert await left(store) == [forwards, backwards]
+        assert await left(store) == [hers, theirs]
 
 
 async def test_what_a_full_disk_does_not_take_is_not_forgotten(tmp_path: Path) -> None:

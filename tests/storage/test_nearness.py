@@ -1,0 +1,152 @@
+"""Whose universe says what a state is like and leans on, where several people name the same bytes.
+
+Alice is who runs this node, Bob is followed, Carol a stranger.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from crdt.blob import BlobId, Chunking
+from crdt.change import DocumentId
+from crdt.keys import COMMONS
+from node.projection import project
+from storage.quota import Quota
+from storage.store import Store, open_store
+from storage.unsettled import Unsettled
+from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person
+from tests.storage.test_snapshots import created, keeps, taken
+from tests.storage.test_whole_again import SERIES
+from universe.record import CLASS, KIND
+
+NAMES = {ALICE.did: "alice", BOB.did: "bob", CAROL.did: "carol"}
+OTHERS = (BOB, CAROL)
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path) -> AsyncGenerator[Store]:
+    quota = Quota(own=frozenset({ALICE.signer.author}))
+    async with open_store(
+        tmp_path / "p.db", project=project, clock_us=lambda: NOW_US, quota=quota
+    ) as opened:
+        await opened.set_petname("bob", BOB.did)
+        yield opened
+
+
+async def states(store: Store, who: str, count: int) -> list[BlobId]:
+    """That are here, and alike within each name."""
+    data = [f"{who} {at} ".encode() + who.encode() * 20_000 for at in range(count)]
+    return [await store.put_blob(one, chunking=Chunking.CONTENT) for one in data]
+
+
+async def universe(store: Store, who: Person, blobs: Sequence[BlobId], name: str = "main") -> int:
+    """One of theirs, with these by their ticks; its number."""
+    record = f"universe:{name}"
+    document = DocumentId(COMMONS, who.signer.author, CLASS, KIND, record.encode())
+    await store.commit(document, created(), who.signer)
+    for tick, blob in enumerate(blobs):
+        await store.commit(document, keeps(taken(tick, blob, who=who)), who.signer)
+    row = await store.listing("universe", who.did, record)
+    assert row is not None
+    return row.number
+
+
+async def left(store: Store) -> list[tuple[BlobId, BlobId]]:
+    look = Unsettled(store._database)  # pyright: ignore[reportPrivateUsage]  # no API tells of it
+    found: list[tuple[BlobId, BlobId]] = []
+    while some := await look.some():
+        found += some
+    return found
+
+
+async def test_ones_own_universe_says_first_what_a_state_is_like_then_that_of_a_friend(
+    store: Store,
+) -> None:
+    """However long those of others are."""
+    (state,) = await states(store, "x", 1)
+    mine, his, hers = [await states(store, who, 1 + at) for at, who in enumerate("abc")]
+    await universe(store, CAROL, [*hers, state])
+    await universe(store, BOB, [*his, state])
+    await universe(store, ALICE, [*mine, state])
+    near = [one.blob for one in await store.beside(state)]
+    assert near == [mine[0], his[1], his[0], hers[2]]
+
+
+@pytest.mark.parametrize("who", OTHERS)
+async def test_the_newest_state_of_ones_own_leans_on_nothing_that_others_name_it_beside(
+    store: Store, who: Person
+) -> None:
+    """It is fetched again by its id, they are, or the node starts."""
+    mine, theirs = await states(store, "a", 3), await states(store, "b", 2)
+    number = await universe(store, who, [mine[-1], *theirs])
+    await universe(store, ALICE, mine)
+    ours = [(mine[0], mine[1]), (mine[1], mine[2])]
+    assert await store.pairs_beside(mine[-1:]) == ours[1:]
+    assert (theirs[0], theirs[1]) in await store.pairs_beside(theirs, number)
+    assert mine[-1] not in {older for older, _ in await store.pairs_beside(theirs, number)}
+    assert mine[-1] not in {older for older, _ in await store.pairs_beside(mine, number)}
+    assert sorted(await left(store)) == sorted([*ours, (theirs[0], theirs[1])])
+
+
+async def test_a_friends_newest_state_leans_on_nothing_that_a_stranger_names_it_beside(
+    store: Store,
+) -> None:
+    his, hers = await states(store, "b", 2), await states(store, "c", 1)
+    number = await universe(store, CAROL, [his[-1], *hers])
+    assert await store.pairs_beside(hers, number) == [(his[-1], hers[0])]
+    await universe(store, BOB, his)
+    assert await store.pairs_beside(hers, number) == []
+    assert await left(store) == [(his[0], his[1])]
+
+
+async def test_a_stranger_may_name_what_is_theirs_before_ones_own(store: Store) -> None:
+    """Theirs then leans on it, which takes nothing from anybody."""
+    mine, hers = await states(store, "a", 2), await states(store, "c", 1)
+    number = await universe(store, CAROL, [*hers, mine[-1]])
+    await universe(store, ALICE, mine)
+    assert await store.pairs_beside(hers, number) == [(hers[0], mine[-1])]
+
+
+async def test_a_fork_in_which_nothing_else_is_here_keeps_what_it_began_with_from_nothing(
+    store: Store,
+) -> None:
+    """Else each state at which somebody forked would lie whole, though its universe goes on."""
+    hers = await states(store, "c", 3)
+    number = await universe(store, CAROL, hers)
+    for at, who in enumerate((ALICE, BOB, ALICE)):
+        lost = BlobId(bytes([at]) * 32)
+        await universe(store, who, [hers[at], lost], f"fork{at}")
+    assert await store.pairs_beside(hers, number) == [(hers[0], hers[1]), (hers[1], hers[2])]
+    assert await left(store) == [(hers[0], hers[1]), (hers[1], hers[2])]
+
+
+async def test_whom_one_does_not_follow_any_more_is_a_stranger(store: Store) -> None:
+    his, hers = await states(store, "b", 2), await states(store, "c", 1)
+    number = await universe(store, CAROL, [his[-1], *hers])
+    await universe(store, BOB, his)
+    assert await store.pairs_beside(hers, number) == []
+    await store.remove_petname("bob")
+    assert await store.pairs_beside(hers, number) == [(his[-1], hers[0])]
+
+
+async def test_what_lies_whole_as_the_newest_stays_so_after_a_start(store: Store) -> None:
+    """Though a stranger has one that is much like it beside it."""
+    blobs = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES[:3]]
+    await universe(store, CAROL, [blobs[1], blobs[2]])
+    await universe(store, ALICE, blobs[:2])
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        settling = tasks.create_task(store.keep_settling(fail))
+        while await left(store):  # noqa: ASYNC110 - settling tells nobody that it has nothing to do
+            await asyncio.sleep(0.01)
+        settling.cancel()
+    await store.settle_snapshot(blobs[0], blobs[2])
+    assert await store.settled() == 0, "the oldest is a difference from the one after it"
+    await store.settle_snapshot(blobs[1], blobs[2])
+    assert await store.settled() > 0, "and that one was whole"
