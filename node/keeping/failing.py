@@ -5,6 +5,7 @@ from functools import partial
 from node.keeping.patience import Patience
 from node.keeping.plan import Wanted
 from node.keeping.room import FullDisk
+from node.keeping.runs import Runs
 from node.keeping.waiting import DISK, LIES, NOBODY, SLOW, UNSTORED
 from p2p.protocol.errors import NoRoom, NotStored, SyncError
 from p2p.transport.fetching import LargerThanWanted
@@ -16,18 +17,20 @@ def note_failure(
     error: Exception,
     patience: Patience,
     full: FullDisk,
+    runs: Runs,
     *,
     is_coming: bool,
     now_s: float,
-) -> bool:
-    """When it is tried again, and what else is not tried until then; gives whether it is for want
-    of room on the disk."""
+) -> None:
+    """When it is tried again, what else is not tried until then, and what is waited for."""
+    if not is_coming:
+        runs.in_vain(one)
     fail = partial(patience.fail, one.blob, one.whose)
     match error:
         case NoRoom() | OverQuota():  # perhaps there is for what is smaller
             full.note(one.size, now_s=now_s)
             patience.put_off(one.blob, DISK, now_s=now_s)
-            return True
+            runs.hurry()
         case NotStored() | StorageError():
             patience.put_off(one.blob, UNSTORED, now_s=now_s)
         case LargerThanWanted():
@@ -38,4 +41,3 @@ def note_failure(
             fail(SLOW, is_coming=is_coming, now_s=now_s)
         case _:
             fail("this node could not go on", now_s=now_s)
-    return False

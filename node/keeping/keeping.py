@@ -383,8 +383,8 @@ class Keeping:
     def _came_to_nothing(self, one: Wanted, error: Exception, *, is_coming: bool = False) -> None:
         log.debug("blob %s is not kept: %s", one.blob.hex(), error)
         now_s = self.clock_s()
-        if note_failure(one, error, self.patience, self._full, is_coming=is_coming, now_s=now_s):
-            self._runs.hurry()
+        rests = self.patience, self._full, self._runs
+        note_failure(one, error, *rests, is_coming=is_coming, now_s=now_s)
 
     # --- what is told ---------------------------------------------------------------------------
 

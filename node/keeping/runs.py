@@ -4,10 +4,12 @@ They mostly come the newest first, each as what differs from the one after it. W
 difference already is no base of another (decision 110): made small as they come, each second one
 would only be made small against the newest, which is far from it. So a run ends early only where
 that gives room which is needed, or nothing comes for now: to wait costs room for a while, and no
-more than the budget counts anyway.
+more than the budget counts anyway. Who gave what came may have no more of it: of very many others
+one is always due once more, so it is counted how many were tried in vain.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -19,6 +21,9 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
+VAIN_MAX: Final = 8
+"""Tries of one universe in vain since something of it came, of which each asked all who are here;
+then nothing comes for now. In a universe that is given with gaps, few are so wide."""
 WAITS_S: Final = 86_400.0
 """They wait so long for the next one to be asked for: a round of the turns over a thin line, in
 which each of a thousand authors has a place for as long as it may take."""
@@ -32,6 +37,8 @@ class Runs:
         self._store = store
         self._came: dict[int, list[BlobId]] = {}
         self._last_s: dict[int, float] = {}
+        self._vain = Counter[int]()
+        """Of each of these, how many did not since."""
         self._is_short = False
 
     @property
@@ -48,6 +55,12 @@ class Runs:
         if one.universe:
             self._came.setdefault(one.universe, []).append(one.blob)
             self._last_s[one.universe] = now_s
+            del self._vain[one.universe]
+
+    def in_vain(self, one: Wanted) -> None:
+        """Nothing of it came."""
+        if one.universe in self._came:
+            self._vain[one.universe] += 1
 
     def hurry(self) -> None:
         """The disk is full: what they take is needed."""
@@ -66,7 +79,8 @@ class Runs:
         coming = {one.universe for one in running}
 
         def goes_on(universe: int) -> bool:
-            is_long = self._is_short or len(self._came[universe]) >= RUN_MAX
+            is_over = self._is_short or self._vain[universe] >= VAIN_MAX
+            is_long = is_over or len(self._came[universe]) >= RUN_MAX
             is_soon = may_ask and now_s - self._last_s[universe] < WAITS_S
             return not is_long and (universe in coming or (is_soon and has_more_of(universe)))
 
@@ -81,5 +95,5 @@ class Runs:
 
     def _end(self, universe: int) -> list[BlobId]:
         """What came of it, in the order in which it came: not always that of its ticks."""
-        del self._last_s[universe]
+        del self._last_s[universe], self._vain[universe]
         return self._came.pop(universe)

@@ -11,7 +11,8 @@ from crdt.blob import BlobId
 from node.keeping import keeping as service
 from node.keeping import room
 from node.keeping.keeping import Keeping
-from node.keeping.runs import WAITS_S, Runs
+from node.keeping.patience import AUTHOR_LONGEST_S
+from node.keeping.runs import VAIN_MAX, WAITS_S, Runs
 from node.keeping.waiting import NOBODY
 from node.projection import project
 from p2p.protocol.errors import NoRoom
@@ -20,7 +21,9 @@ from storage.store import open_store
 from tests.node.keeping.test_keeping import next_of
 from tests.node.keeping.test_worlds import (
     HALF,
+    NONE,
     ONE,
+    OTHER,
     TICKS,
     Giver,
     followed,
@@ -59,6 +62,27 @@ async def test_what_comes_after_the_disk_was_full_is_a_run_again(tmp_path: Path)
         runs.came(wanted(2, ONE), now_s=0.0)
         await runs.end((), more, may_ask=True, now_s=0.0)
         assert runs.lengths == {ONE: 1}
+
+
+async def test_what_is_tried_in_vain_again_and_again_is_not_waited_for(tmp_path: Path) -> None:
+    """Also while it is tried once more; of what came in between it is counted anew."""
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        runs = Runs(store)
+        runs.in_vain(wanted(9, ONE))
+        runs.came(wanted(1, ONE), now_s=0.0)
+        for came in (2, 3):
+            for _ in range(VAIN_MAX - 1):
+                runs.in_vain(wanted(9, ONE))
+                runs.in_vain(wanted(9, OTHER))
+                runs.in_vain(wanted(9, NONE))
+            await runs.end((), more, may_ask=True, now_s=0.0)
+            runs.came(wanted(came, ONE), now_s=0.0)
+        assert runs.lengths == {ONE: 3}
+        for _ in range(VAIN_MAX):
+            assert runs.lengths == {ONE: 3}
+            runs.in_vain(wanted(9, ONE))
+        await runs.end([wanted(9, ONE)], more, may_ask=True, now_s=0.0)
+        assert runs.lengths == {}
 
 
 @dataclass
@@ -109,6 +133,29 @@ async def test_what_came_is_made_small_where_the_others_are_not_due(tmp_path: Pa
             keeping.patience.put_off(blob, NOBODY, now_s=0.0)
         await until_small(tmp_path, store, keeping, HALF - 1)
     assert giver.gave == {*blobs[HALF:]}
+
+
+async def test_what_came_is_made_small_where_who_gave_it_has_no_more_of_very_many(
+    tmp_path: Path,
+) -> None:
+    """Of so many one is due again before the last one was tried: the author rests in between."""
+    now_s = 0.0
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        giver, blobs = standing(await followed(store, 1))
+        giver.lost = blobs[:HALF]
+        keeping = Keeping(store, giver, 1 << 30, clock_s=lambda: now_s)
+        keeping.came("a session", lambda: False)
+        made_small: list[int] = []
+        for _ in range(HALF + VAIN_MAX):
+            await keeping.look()
+            one = next_of(keeping)
+            assert one is not None
+            await keeping.fetch(one)
+            await keeping._end_runs()  # pyright: ignore[reportPrivateUsage]  # as a place does then
+            made_small.append(await store.settled())
+            now_s += AUTHOR_LONGEST_S
+    assert giver.gave == {*blobs[HALF:]}
+    assert [at for at, count in enumerate(made_small) if count] == [HALF + VAIN_MAX - 1]
 
 
 async def test_where_one_has_no_room_on_the_disk_all_that_came_of_others_is_made_small(
