@@ -34,8 +34,11 @@ from node.logs import logging_to
 from node.notify import sd_notify
 from node.outcomes import problem_of
 from node.tasks import background_tasks
+from node.text import size_text
 from node.wiring import Node, open_node
 from storage.database import nobody
+from storage.vault.opening import vault_beside
+from storage.vault.rescue import how_far
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +94,10 @@ def run(
         tell_remade(done, total)
         go_on()
 
+    def rescuing() -> None:
+        tell_rescue(home)
+        go_on()
+
     with (
         home.lock(),
         logging_to(log_to, config.log),
@@ -98,7 +105,7 @@ def run(
     ):
         # Once, but for a home that becomes the device of another author meanwhile.
         while runner.run(
-            serve_node(config, home, ready=announce, on_remade=remade, on_rescue=go_on)
+            serve_node(config, home, ready=announce, on_remade=remade, on_rescue=rescuing)
         ):
             log.info("starting again: this home has another identity now")
 
@@ -107,6 +114,18 @@ def tell_remade(done: int, total: int) -> None:
     """Why a start after an update takes longer."""
     if done == total or done % REMADE_TOLD == 0:
         log.info("reading the records anew after an update: %d of %d", done, total)
+
+
+def tell_rescue(home: Home) -> None:
+    """How far a start is that looks through a damaged file of snapshots."""
+    try:
+        written, whole = how_far(vault_beside(home.database))
+    except OSError:  # it has just taken its place
+        return
+    if written:
+        log.info("snapshots.db: %s of %s written anew", size_text(written), size_text(whole))
+    else:
+        log.info("snapshots.db is being looked through, %s", size_text(whole))
 
 
 async def serve_node(

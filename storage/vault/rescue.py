@@ -73,6 +73,14 @@ def is_noted(path: Path) -> bool:
     return _note(path).exists()
 
 
+def how_far(path: Path) -> tuple[int, int]:
+    """Bytes of the new file, while the one at `path` is written anew, and of that; 0: there is
+    none, so it is only read yet."""
+    place = path.resolve()
+    written, whole = (one.stat().st_size if one.exists() else 0 for one in (new_of(place), place))
+    return written, whole
+
+
 def rescue_before_opening(path: Path, make: Callable[[Path], object]) -> Rescue:
     """As `rescue`, also where nobody could note it, since what is read first cannot be; `kept`: all
     old files that lie beside it yet, whichever start left them.

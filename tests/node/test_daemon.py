@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import logging
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 from node.commands.nodes import STOP_S
+from node.daemon import tell_rescue
 from node.home import Home
 from storage.store import open_store
 from tests.node.modules import new_module
@@ -190,6 +192,19 @@ def test_a_start_that_looks_through_the_snapshots_asks_for_patience(
             assert manager.recv(100) == b"READY=1"
             alice.process.send_signal(signal.SIGTERM)
             assert alice.process.wait(STOP_S) == 0
+            assert alice.process.stderr
+            assert "snapshots.db is being looked through, 0 B" in alice.process.stderr.read()
+
+
+def test_how_far_a_damaged_file_of_snapshots_is_written_anew_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = Home(tmp_path)
+    home.database.with_name("snapshots.db").write_bytes(bytes(4 << 20))
+    home.database.with_name("snapshots.db.new").write_bytes(bytes(1 << 20))
+    with caplog.at_level(logging.INFO):
+        tell_rescue(home)
+    assert caplog.messages == ["snapshots.db: 1.0 MiB of 4.0 MiB written anew"]
 
 
 def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
