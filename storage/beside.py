@@ -45,7 +45,7 @@ _PLACES: Final = (
 )
 _FROM: Final = (  # by the index, as far as it has to be walked
     "SELECT s.tick, s.at_us, s.blob FROM snapshot s CROSS JOIN blob b ON b.id = s.blob"
-    " WHERE b.is_complete AND s.document = ? AND s.blob <> ? AND (s.tick, s.at_us, s.id)"
+    " WHERE b.is_complete AND s.document = ? AND (s.tick, s.at_us, s.id)"
 )
 _EARLIER: Final = f"{_FROM} < (?, ?, ?) ORDER BY s.tick DESC, s.at_us DESC, s.id DESC LIMIT ?"
 _NEWEST: Final = (
@@ -104,13 +104,12 @@ class NextTo(Part):
         async with self._database.reading() as view:
             nearer = Nearer(view)
             for place in await _places(view, blobs, universe):
-                around = (place.universe, place.blob)
-                for *_, id in await view.rows(_EARLIER, (*around, *place.first, 1)):
+                for *_, id in await view.rows(_EARLIER, (place.universe, *place.first, 1)):
                     if not await nearer.has(BlobId(id), place.universe):
                         pairs[BlobId(id), place.blob] = None
                 if await nearer.has(place.blob, place.universe):
                     continue
-                for *_, id in await view.rows(_LATER, (*around, *place.last, 1)):
+                for *_, id in await view.rows(_LATER, (place.universe, *place.last, 1)):
                     pairs[place.blob, BlobId(id)] = None
                     if id not in together:
                         pairs[place.blob, await newest_of(view, place.universe)] = None
@@ -142,8 +141,7 @@ class Nearer:
 
     async def _distance(self, universe: int) -> int:
         if universe not in self._distances:
-            rows = await self._view.rows(_DISTANCE_OF, (universe,))
-            self._distances[universe] = rows[0][0] if rows else 0
+            ((self._distances[universe],),) = await self._view.rows(_DISTANCE_OF, (universe,))
         return self._distances[universe]
 
     async def _some_here(self, universe: int) -> frozenset[bytes]:
@@ -185,7 +183,7 @@ async def _around(view: Reading, place: _Place) -> list[Beside]:
     """The nearest first."""
     found: list[tuple[int, int, Beside]] = []
     for sql, at, is_later in ((_LATER, place.last, True), (_EARLIER, place.first, False)):
-        rows = await view.rows(sql, (place.universe, place.blob, *at, BESIDE_MAX))
+        rows = await view.rows(sql, (place.universe, *at, BESIDE_MAX))
         for tick, at_us, id in rows:
             beside = Beside(BlobId(id), is_later)
             found.append((abs(tick - at[0]), abs(at_us - at[1]), beside))

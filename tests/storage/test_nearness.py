@@ -12,12 +12,15 @@ import pytest_asyncio
 
 from crdt.blob import BlobId, Chunking
 from crdt.change import DocumentId
-from crdt.keys import COMMONS
+from crdt.chunking import content_manifest_of
+from crdt.keys import COMMONS, NamespaceKey
 from node.projection import project
 from storage.quota import Quota
 from storage.store import Store, open_store
 from storage.unsettled import Unsettled
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person
+from tests.storage.test_claimed import BOBS
+from tests.storage.test_namers import GUILD
 from tests.storage.test_snapshots import created, keeps, taken
 from tests.storage.test_whole_again import SERIES
 from universe.record import CLASS, KIND
@@ -42,16 +45,31 @@ async def states(store: Store, who: str, count: int) -> list[BlobId]:
     return [await store.put_blob(one, chunking=Chunking.CONTENT) for one in data]
 
 
-async def universe(store: Store, who: Person, blobs: Sequence[BlobId], name: str = "main") -> int:
-    """One of theirs, with these by their ticks; its number."""
+async def universe(
+    store: Store,
+    who: Person,
+    blobs: Sequence[BlobId],
+    name: str = "main",
+    *,
+    place: NamespaceKey = COMMONS,
+) -> int:
+    """One of theirs, with these by their ticks; its number. Of Bob's also in the guild."""
+    signer = who.signer if place == COMMONS else BOBS
     record = f"universe:{name}"
-    document = DocumentId(COMMONS, who.signer.author, CLASS, KIND, record.encode())
-    await store.commit(document, created(), who.signer)
+    document = DocumentId(place, who.signer.author, CLASS, KIND, record.encode())
+    await store.commit(document, created(), signer)
     for tick, blob in enumerate(blobs):
-        await store.commit(document, keeps(taken(tick, blob, who=who)), who.signer)
-    row = await store.listing("universe", who.did, record)
+        await store.commit(document, keeps(taken(tick, blob, who=who)), signer)
+    row = await store.listing("universe", who.did, record, place)
     assert row is not None
     return row.number
+
+
+async def begun(store: Store, who: str) -> BlobId:
+    """A state of which no chunk is here yet."""
+    manifest = content_manifest_of(f"{who} begun".encode() * 9_000)
+    await store.begin_blob(manifest.id, manifest.root)
+    return manifest.id
 
 
 async def left(store: Store) -> list[tuple[BlobId, BlobId]]:
@@ -75,6 +93,52 @@ async def test_ones_own_universe_says_first_what_a_state_is_like_then_that_of_a_
     assert near == [mine[0], his[1], his[0], hers[2]]
 
 
+async def test_of_equally_near_universes_the_longest_says_it_first(store: Store) -> None:
+    (state,) = await states(store, "x", 1)
+    short, long = await states(store, "a", 1), await states(store, "b", 2)
+    await universe(store, ALICE, [*short, state], "short")
+    await universe(store, ALICE, [*long, state], "long")
+    assert [one.blob for one in await store.beside(state)] == [long[1], long[0], short[0]]
+
+
+async def test_a_universe_of_an_owned_namespace_is_nearer_than_one_of_the_commons(
+    store: Store,
+) -> None:
+    """Whoever writes there was let in."""
+    await store.remove_petname("bob")
+    (state,) = await states(store, "x", 1)
+    his, hers = await states(store, "b", 2), await states(store, "c", 3)
+    await store.join(GUILD, "guild")
+    await universe(store, BOB, [*his, state], place=GUILD)
+    number = await universe(store, CAROL, [state, *hers])
+    assert [one.blob for one in await store.beside(state)][:2] == [his[1], his[0]]
+    assert state not in {older for older, _ in await store.pairs_beside(hers, number)}
+
+
+async def test_of_what_came_back_counts_what_is_before_the_first_and_after_the_last(
+    store: Store,
+) -> None:
+    """A world that was set back; what lies between has its pairs when it comes itself."""
+    before, back, between, after = await states(store, "a", 4)
+    number = await universe(store, ALICE, [before, back, between, back, after])
+    assert await store.pairs_beside([back], number) == [(before, back), (back, after)]
+    assert {one.blob for one in await store.beside(back, number)} == {before, after}
+
+
+async def test_what_is_only_begun_stands_beside_nothing(store: Store) -> None:
+    """No base can be made of it: it is passed over, and its universe says nothing of others."""
+    mine, hers = await states(store, "a", 2), await states(store, "c", 2)
+    part = await begun(store, "a")
+    number = await universe(store, ALICE, [part, *mine, part])
+    assert [one.blob for one in await store.beside(mine[0])] == [mine[1]]
+    assert await store.pairs_beside(mine, number) == [(mine[0], mine[1])]
+    part = await begun(store, "b")
+    number = await universe(store, BOB, [*hers, part, await begun(store, "c")])
+    assert await store.pairs_beside(hers[:1], number) == [(hers[0], hers[1])]
+    await universe(store, ALICE, [hers[0], part], "fork")
+    assert await store.pairs_beside(hers[:1], number) == [(hers[0], hers[1])]
+
+
 @pytest.mark.parametrize("who", OTHERS)
 async def test_the_newest_state_of_ones_own_leans_on_nothing_that_others_name_it_beside(
     store: Store, who: Person
@@ -89,6 +153,17 @@ async def test_the_newest_state_of_ones_own_leans_on_nothing_that_others_name_it
     assert mine[-1] not in {older for older, _ in await store.pairs_beside(theirs, number)}
     assert mine[-1] not in {older for older, _ in await store.pairs_beside(mine, number)}
     assert sorted(await left(store)) == sorted([*ours, (theirs[0], theirs[1])])
+
+
+async def test_an_own_state_leans_only_on_what_follows_it_in_ones_own_universe(
+    store: Store,
+) -> None:
+    """Also the oldest, which a friend began with."""
+    mine, his = await states(store, "a", 2), await states(store, "b", 1)
+    number = await universe(store, BOB, [mine[0], *his])
+    await universe(store, ALICE, mine)
+    assert await store.pairs_beside(his, number) == []
+    assert await left(store) == [(mine[0], mine[1])]
 
 
 async def test_a_friends_newest_state_leans_on_nothing_that_a_stranger_names_it_beside(
