@@ -23,9 +23,10 @@ CHOSEN: Final = (
     " (SELECT number FROM namespace WHERE instr('13579BDF', substr(hex(key), -1))))"
 )
 # Of a universe: 0 one's own, 1 of who was chosen, 2 of strangers.
+_FARTHEST: Final = 2
 _DISTANCE: Final = (
     "CASE WHEN d.author IN (SELECT author FROM followed WHERE is_own) THEN 0"
-    f" WHEN {CHOSEN} THEN 1 ELSE 2 END"
+    f" WHEN {CHOSEN} THEN 1 ELSE {_FARTHEST} END"
 )
 _DISTANCE_OF: Final = f"SELECT {_DISTANCE} FROM document d WHERE d.number = ?"
 _UNIVERSES: Final = (
@@ -102,12 +103,12 @@ class NextTo(Part):
         pairs: dict[tuple[BlobId, BlobId], None] = {}
         together = frozenset(blobs)
         async with self._database.reading() as view:
-            nearer = Nearer(view)
+            nearer = Nearer()
             for place in await _places(view, blobs, universe):
                 for *_, id in await view.rows(_EARLIER, (place.universe, *place.first, 1)):
-                    if not await nearer.has(BlobId(id), place.universe):
+                    if not await nearer.has(view, BlobId(id), place.universe):
                         pairs[BlobId(id), place.blob] = None
-                if await nearer.has(place.blob, place.universe):
+                if await nearer.has(view, place.blob, place.universe):
                     continue
                 for *_, id in await view.rows(_LATER, (place.universe, *place.last, 1)):
                     pairs[place.blob, BlobId(id)] = None
@@ -120,33 +121,36 @@ class Nearer:
     """Whether a state has something beside it that is here, in a universe nearer than another one:
     in one's own, or in that of who was chosen. What it is written anew against is said there.
 
-    Where it stands there alone, as in a fork that did not go on, nothing is said. For one `view`:
-    what is here of a universe is looked up once.
+    Where it stands there alone, as in a fork that did not go on, nothing is said. Each state is
+    looked up once, however many universes name it, and each universe: it is for one look.
     """
 
-    def __init__(self, view: Reading) -> None:
-        self._view = view
+    def __init__(self) -> None:
         self._distances: dict[int, int] = {}
+        self._nearest: dict[BlobId, int] = {}
+        """Of universes in which something is beside it."""
         self._here: dict[int, frozenset[bytes]] = {}
 
-    async def has(self, blob: BlobId, universe: int) -> bool:
+    async def has(self, view: Reading, blob: BlobId, universe: int) -> bool:
         """In one of the `UNIVERSES_MAX` nearest that name it."""
-        most = await self._distance(universe)
-        if not most:
-            return False
-        for number, distance in await self._view.rows(_UNIVERSES, (blob, UNIVERSES_MAX)):
-            if distance < most and await self._some_here(number) - {blob}:
-                return True
-        return False
-
-    async def _distance(self, universe: int) -> int:
         if universe not in self._distances:
-            ((self._distances[universe],),) = await self._view.rows(_DISTANCE_OF, (universe,))
-        return self._distances[universe]
+            ((self._distances[universe],),) = await view.rows(_DISTANCE_OF, (universe,))
+        distance = self._distances[universe]
+        if not distance:
+            return False
+        if blob not in self._nearest:
+            self._nearest[blob] = await self._nearest_of(view, blob)
+        return self._nearest[blob] < distance
 
-    async def _some_here(self, universe: int) -> frozenset[bytes]:
+    async def _nearest_of(self, view: Reading, blob: BlobId) -> int:
+        for number, distance in await view.rows(_UNIVERSES, (blob, UNIVERSES_MAX)):
+            if await self._some_here(view, number) - {blob}:
+                return int(distance)
+        return _FARTHEST
+
+    async def _some_here(self, view: Reading, universe: int) -> frozenset[bytes]:
         if universe not in self._here:
-            rows = await self._view.rows(_HERE, (universe,))
+            rows = await view.rows(_HERE, (universe,))
             self._here[universe] = frozenset(id for (id,) in rows)
         return self._here[universe]
 

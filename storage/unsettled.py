@@ -51,6 +51,7 @@ class Unsettled:
         self._database = database
         self._after: tuple[int, int, int, bytes] = _START
         self._before: _Here | None = None
+        self._nearer = Nearer()
         self._to_look_at = [True, False]  # in universes of chosen people, in all others
 
     async def some(self) -> list[tuple[BlobId, BlobId]]:
@@ -59,7 +60,7 @@ class Unsettled:
             async with self._database.reading() as view:
                 rows = await view.rows(_ROWS, (*self._after, self._to_look_at[0], ROWS))
                 pairs = [*self._pairs(rows)]
-                left = await _not_tried(view, pairs)
+                left = await _not_tried(view, pairs, self._nearer)
             if len(rows) < ROWS:
                 self._to_look_at.pop(0)
                 self._after, self._before = _START, None
@@ -81,17 +82,16 @@ class Unsettled:
 
 
 async def _not_tried(
-    view: Reading, pairs: Sequence[tuple[_Here, _Here]]
+    view: Reading, pairs: Sequence[tuple[_Here, _Here]], nearer: Nearer
 ) -> list[tuple[BlobId, BlobId]]:
     """Where the newer one was made small before, also against the newest of its universe: what lies
     as a difference is no base."""
     tried = {*await view.rows_in(_TRIED, [*{older.number for older, _ in pairs}])}
     left: list[tuple[BlobId, BlobId]] = []
-    nearer = Nearer(view)
     for at, (older, newer) in enumerate(pairs):
         if (older.number, newer.number) in tried:
             continue
-        if await nearer.has(older.blob, older.universe):
+        if await nearer.has(view, older.blob, older.universe):
             continue
         left.append((older.blob, newer.blob))
         after = pairs[at + 1 : at + 2]

@@ -19,6 +19,7 @@ from storage.quota import Quota
 from storage.store import Store, open_store
 from storage.unsettled import Unsettled
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person
+from tests.storage.steps import counted
 from tests.storage.test_claimed import BOBS
 from tests.storage.test_namers import GUILD
 from tests.storage.test_snapshots import created, keeps, taken
@@ -196,6 +197,28 @@ async def test_a_fork_in_which_nothing_else_is_here_keeps_what_it_began_with_fro
         await universe(store, who, [hers[at], lost], f"fork{at}")
     assert await store.pairs_beside(hers, number) == [(hers[0], hers[1]), (hers[1], hers[2])]
     assert await left(store) == [(hers[0], hers[1]), (hers[1], hers[2])]
+
+
+async def test_who_names_ones_own_states_in_very_many_universes_makes_no_start_long(
+    store: Store, tmp_path: Path
+) -> None:
+    """Which of them lies nearer is looked for once for each state, and not in each universe."""
+    mine = await states(store, "a", 4)
+    await universe(store, ALICE, mine)
+    steps: list[int] = []
+    for at in range(40):
+        await universe(store, CAROL, mine[::-1], f"u{at}")
+        if at + 1 in (10, 40):
+            async with counted(tmp_path / "p.db") as (database, counts):
+                look = Unsettled(database)
+                assert await look.some() == [
+                    (mine[0], mine[1]),
+                    (mine[1], mine[2]),
+                    (mine[2], mine[3]),
+                ]
+                assert await look.some() == []
+                steps.append(len(counts))
+    assert steps[1] < 6 * steps[0]
 
 
 async def test_whom_one_does_not_follow_any_more_is_a_stranger(store: Store) -> None:
