@@ -126,6 +126,20 @@ async def test_of_what_came_back_counts_what_is_before_the_first_and_after_the_l
     assert {one.blob for one in await store.beside(back, number)} == {before, after}
 
 
+async def test_the_nearest_is_so_by_its_tick_and_of_one_tick_by_its_time(store: Store) -> None:
+    """A world that slept for a night is no other one."""
+    worlds = await states(store, "a", 5)
+    document = DocumentId(COMMONS, ALICE.signer.author, CLASS, KIND, b"universe:main")
+    await store.commit(document, created(), ALICE.signer)
+    whens = [(90, 100), (99, 0), (99, 50), (100, 1_000), (150, 1_001)]
+    for (tick, after_us), blob in zip(whens, worlds, strict=True):
+        await store.commit(
+            document, keeps(taken(tick, blob, at_us=NOW_US + after_us)), ALICE.signer
+        )
+    near = [one.blob for one in await store.beside(worlds[3])]
+    assert near == [worlds[at] for at in (2, 1, 0, 4)]
+
+
 async def test_what_is_only_begun_stands_beside_nothing(store: Store) -> None:
     """No base can be made of it: it is passed over, and its universe says nothing of others."""
     mine, hers = await states(store, "a", 2), await states(store, "c", 2)
@@ -133,6 +147,7 @@ async def test_what_is_only_begun_stands_beside_nothing(store: Store) -> None:
     number = await universe(store, ALICE, [part, *mine, part])
     assert [one.blob for one in await store.beside(mine[0])] == [mine[1]]
     assert await store.pairs_beside(mine, number) == [(mine[0], mine[1])]
+    assert await left(store) == [(mine[0], mine[1])]
     part = await begun(store, "b")
     number = await universe(store, BOB, [*hers, part, await begun(store, "c")])
     assert await store.pairs_beside(hers[:1], number) == [(hers[0], hers[1])]

@@ -105,9 +105,11 @@ async def test_what_a_stranger_names_it_beside_does_not_leave_it_as_it_is(tmp_pa
         assert await left(store) == [(blobs[0], blobs[1])]
 
 
+@pytest.mark.parametrize("at_once", [1_000, 2])
 async def test_universes_of_whom_one_follows_are_looked_at_before_those_of_others(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
+    monkeypatch.setattr(unsettled, "ROWS", at_once)
     async with opened(tmp_path) as store:
         blobs = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES[:4]]
         await of_a_stranger(store, blobs[2], blobs[3])
