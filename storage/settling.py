@@ -9,6 +9,7 @@ process ended goes on after the next start, and behind it what was never queued
 
 import asyncio
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -53,6 +54,7 @@ class Settling(Finishing):
         self._settling = asyncio.Lock()
         self._to_queue: dict[tuple[BlobId, BlobId], None] = {}  # the disk has not taken them yet
         self._unsettled = Unsettled(database)
+        self._found = deque[tuple[BlobId, BlobId]]()  # by it, and not queued yet
 
     async def settle_snapshot(self, older: BlobId, newer: BlobId) -> None:
         """What only `older` has is to be written anew against `newer`, which followed it.
@@ -131,12 +133,19 @@ class Settling(Finishing):
         return _Pair(*rows[0]) if rows else None
 
     async def _next_left(self) -> _Pair | None:
-        """Of what was here before this process: once there is nothing else to do."""
-        while pairs := await self._unsettled.some():
-            self._to_queue.update(dict.fromkeys(pairs))  # until the disk takes them
+        """Of what was here before this process: once there is nothing else to do. What comes
+        meanwhile waits for one of them, and not for all."""
+        while self._found or await self._find():
+            first = self._found[0][0]
+            while self._found and self._found[0][0] == first:
+                self._to_queue[self._found.popleft()] = None  # until the disk takes them
             if pair := await self._next():
                 return pair
         return None
+
+    async def _find(self) -> bool:
+        self._found.extend(await self._unsettled.some())
+        return bool(self._found)
 
     async def _unqueue(self, pair: _Pair) -> None:
         # Two transactions, as of each file its own: where the second is missing, it is done again.

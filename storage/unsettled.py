@@ -2,12 +2,14 @@
 
 They came before that was done, or the process ended between the fetch and the queue. Each start
 finds them, in the order of their ticks, some rows at a time; what was tried once is noted with both
-blobs (`settled`), and costs no more than the look at that. Whoever names them beside something else
-has that tried too, but keeps nothing from being tried as its own universe has it, and not where one
-that is nearer says what is beside it (`storage.beside.Nearer`). Universes of people who were chosen
-here come first.
+blobs (`settled`) for as long as both are here, and costs no more than the look at that. Whoever
+names them beside something else has that tried too, but keeps nothing from being tried as its own
+universe has it, and not where one that is nearer says what is beside it (`storage.beside.Nearer`).
+Universes of people who were chosen here come first; in those of others a state is tried a few
+times, however many pairs somebody makes of the same ones.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -17,6 +19,7 @@ from storage.database import Database, Reading, Row
 from storage.folding import IS_FOLDED
 
 ROWS: Final = 1_000  # looked at together: some milliseconds
+TRIES_MAX: Final = 8  # of one state, where strangers say what it is written anew against
 _ROWS: Final = (
     "SELECT s.document, s.tick, s.at_us, s.id, s.blob, b.number"
     " FROM (SELECT document, tick, at_us, id, blob FROM snapshot WHERE tick IS NOT NULL"
@@ -52,15 +55,17 @@ class Unsettled:
         self._after: tuple[int, int, int, bytes] = _START
         self._before: _Here | None = None
         self._nearer = Nearer()
+        self._given = defaultdict[BlobId, set[BlobId]](set)
+        """Of a state against what it was, in universes of strangers."""
         self._to_look_at = [True, False]  # in universes of chosen people, in all others
 
     async def some(self) -> list[tuple[BlobId, BlobId]]:
-        """(older, newer) of some of them; nothing once all were looked at."""
+        """(older, newer) of some of them, all of an older one together; nothing once all were
+        looked at."""
         while self._to_look_at:
             async with self._database.reading() as view:
                 rows = await view.rows(_ROWS, (*self._after, self._to_look_at[0], ROWS))
-                pairs = [*self._pairs(rows)]
-                left = await _not_tried(view, pairs, self._nearer)
+                left = await self._not_tried(view, [*self._pairs(rows)])
             if len(rows) < ROWS:
                 self._to_look_at.pop(0)
                 self._after, self._before = _START, None
@@ -80,21 +85,28 @@ class Unsettled:
             if before and before.universe == document and before.blob != here.blob:
                 yield before, here
 
-
-async def _not_tried(
-    view: Reading, pairs: Sequence[tuple[_Here, _Here]], nearer: Nearer
-) -> list[tuple[BlobId, BlobId]]:
-    """Where the newer one was made small before, also against the newest of its universe: what lies
-    as a difference is no base."""
-    tried = {*await view.rows_in(_TRIED, [*{older.number for older, _ in pairs}])}
-    left: list[tuple[BlobId, BlobId]] = []
-    for at, (older, newer) in enumerate(pairs):
-        if (older.number, newer.number) in tried:
-            continue
-        if await nearer.has(view, older.blob, older.universe):
-            continue
-        left.append((older.blob, newer.blob))
-        after = pairs[at + 1 : at + 2]
-        if any(one == newer and (one.number, its.number) in tried for one, its in after):
-            left.append((older.blob, await newest_of(view, older.universe)))
-    return left
+    async def _not_tried(
+        self, view: Reading, pairs: Sequence[tuple[_Here, _Here]]
+    ) -> list[tuple[BlobId, BlobId]]:
+        """Each also against the newest of its universe: the newer one may lie as a difference, and
+        is no base then."""
+        tried = {*await view.rows_in(_TRIED, [*{older.number for older, _ in pairs}])}
+        counts = Counter(older for older, _ in tried)
+        newest: dict[int, BlobId] = {}
+        left: dict[tuple[BlobId, BlobId], None] = {}
+        for older, newer in pairs:
+            if (older.number, newer.number) in tried:
+                continue
+            if await self._nearer.has(view, older.blob, older.universe):
+                continue
+            is_of_stranger = not self._to_look_at[0]
+            given = self._given[older.blob] if is_of_stranger else set[BlobId]()
+            if is_of_stranger and max(counts[older.number], len(given)) >= TRIES_MAX:
+                continue
+            if older.universe not in newest:
+                newest[older.universe] = await newest_of(view, older.universe)
+            for one in (newer.blob, newest[older.universe]):
+                if one != older.blob:
+                    given.add(one)
+                    left[older.blob, one] = None
+        return [*left]

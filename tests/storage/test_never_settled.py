@@ -1,8 +1,10 @@
 """States that came before anybody made them small, or were killed in between, are made so once."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ from crdt.blob import BlobId, Chunking
 from crdt.did import encode_did_key
 from node.projection import project
 from storage import unsettled
+from storage.collecting import GRACE_US
 from storage.store import Store, open_store
-from storage.unsettled import Unsettled
+from storage.unsettled import TRIES_MAX, Unsettled
 from tests.storage.full_disk import largest_file
 from tests.storage.people import ALICE, BOB, NOW_US
 from tests.storage.test_snapshots import FORK, MAIN, created, keeps, rows, taken
@@ -73,7 +76,7 @@ async def test_a_start_makes_small_what_never_was_and_the_next_one_finds_nothing
         await store.commit(MAIN, keeps(taken(99, BlobId(bytes(32)))), ALICE.signer)  # not here
         await store.commit(FORK, created(), BOB.signer)
         await store.commit(FORK, keeps(taken(0, blobs[0], who=BOB)), BOB.signer)
-        assert await left(store) == [(blobs[at], blobs[at + 1]) for at in range(len(SERIES) - 1)]
+        assert await left(store) == with_newest([blobs[at] for at in range(len(SERIES))])
     assert deltas(tmp_path) == 0
     async with opened(tmp_path) as store:
         await started(store)
@@ -83,6 +86,12 @@ async def test_a_start_makes_small_what_never_was_and_the_next_one_finds_nothing
         assert await store.settled() == 0
         for tick, blob in blobs.items():
             assert await store.read_blob(blob) == SERIES[tick]
+
+
+def with_newest(blobs: Sequence[BlobId]) -> list[tuple[BlobId, BlobId]]:
+    """Each with the one after it, and then with the last one of all."""
+    found = [(older, one) for older, newer in pairwise(blobs) for one in (newer, blobs[-1])]
+    return [*dict.fromkeys(found)]
 
 
 async def of_a_stranger(store: Store, before: BlobId, after: BlobId) -> None:
@@ -140,10 +149,14 @@ async def test_what_a_full_disk_does_not_take_is_not_forgotten(tmp_path: Path) -
     assert deltas(tmp_path) > 100 * (len(SERIES) - 1) / 2
 
 
+@pytest.mark.parametrize("at_once", [1_000, 4, 3, 2])
+@pytest.mark.parametrize("is_noted", [True, False])
 async def test_where_the_next_one_is_a_difference_already_the_newest_is_tried(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int, is_noted: bool
 ) -> None:
-    """As where a process ended after it had made the newer ones small, and before the others."""
+    """As where a process ended after it had made the newer ones small, and before the others; of
+    what was made small by a node that noted none of it, nobody knows which these are."""
+    monkeypatch.setattr(unsettled, "ROWS", at_once)
     async with opened(tmp_path) as store:
         await store.commit(MAIN, created(), ALICE.signer)
         blobs = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES]
@@ -152,8 +165,13 @@ async def test_where_the_next_one_is_a_difference_already_the_newest_is_tried(
         for at in range(3, len(blobs) - 1):
             await store.settle_snapshot(blobs[at], blobs[at + 1])
         assert await store.settled() > 0
-        rest = [(0, 1), (1, 2), (2, 3), (2, len(blobs) - 1)]
-        assert await left(store) == [(blobs[older], blobs[newer]) for older, newer in rest]
+    if not is_noted:
+        with closing(sqlite3.connect(tmp_path / "p.db")) as database:
+            database.execute("DELETE FROM settled")
+            database.commit()
+    async with opened(tmp_path) as store:
+        rest = with_newest(blobs)[:6] if is_noted else with_newest(blobs)
+        assert await left(store) == rest
         await started(store)
         await store.settled()  # what was queued behind it
         for blob, world in zip(blobs, SERIES, strict=True):
@@ -161,6 +179,73 @@ async def test_where_the_next_one_is_a_difference_already_the_newest_is_tried(
     assert deltas(tmp_path) > 100 * (len(SERIES) - 1) / 2
     ((whole,),) = rows(tmp_path / "p.snapshots.db", "SELECT sum(length(data)) FROM whole")
     assert whole < 1.2 * len(SERIES[-1])
+
+
+async def test_what_is_whole_again_since_its_base_went_is_tried_again(tmp_path: Path) -> None:
+    """A fork goes, against whose state another one was made small before its own next one came."""
+    now_us = NOW_US
+    at = tmp_path / "p.db"
+    async with open_store(at, project=project, clock_us=lambda: now_us) as store:
+        await store.commit(MAIN, created(), ALICE.signer)
+        older, of_fork, newer = [
+            await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES[:3]
+        ]
+        await store.pin_blob(of_fork, "a fork's")
+        await store.settle_snapshot(older, of_fork)
+        assert await store.settled() > 0
+        for tick, blob in enumerate((older, newer)):
+            await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
+        await store.settle_snapshot(older, newer)
+        assert await store.settled() == 0, "it is a difference already"
+        assert await left(store) == []
+        await store.unpin_blob(of_fork)
+        now_us += 2 * GRACE_US
+        assert (await store.gc()).blobs == 1
+        assert deltas(tmp_path) == 0
+    async with opened(tmp_path) as store:
+        assert await left(store) == [(older, newer)]
+        await started(store)
+        assert await store.read_blob(older) == SERIES[0]
+    assert deltas(tmp_path) > 40
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
+async def test_of_strangers_universes_one_state_is_tried_a_few_times(
+    tmp_path: Path, is_followed: bool
+) -> None:
+    """Else whoever names all states of another in each order has all pairs of them tried."""
+    async with opened(tmp_path) as store:
+        blobs = [
+            await store.put_blob(b"%d" % at * 9_000, chunking=Chunking.CONTENT) for at in range(20)
+        ]
+        await store.commit(FORK, created(), BOB.signer)
+        if is_followed:
+            await store.set_petname("bob", encode_did_key(BOB.root.public))
+        others = [one for blob in blobs[1:] for one in (blobs[0], blob)]
+        for tick, blob in enumerate(others):
+            await store.commit(FORK, keeps(taken(tick, blob, who=BOB)), BOB.signer)
+        await started(store)
+    tried = rows(tmp_path / "p.db", "SELECT count(*) FROM settled GROUP BY older ORDER BY 1 DESC")
+    if is_followed:
+        assert tried[0] == (19,)
+    else:
+        assert tried[0] <= (TRIES_MAX + 1,)
+
+
+async def test_what_a_start_found_is_queued_for_one_state_at_a_time(tmp_path: Path) -> None:
+    """What comes meanwhile is made small behind that, and before all others."""
+    async with opened(tmp_path) as store:
+        await store.commit(MAIN, created(), ALICE.signer)
+        blobs = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES]
+        for tick, blob in enumerate(blobs):
+            await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
+        found: list[tuple[bytes, bytes]] = []
+        queued = "SELECT older, newer FROM todo ORDER BY number"
+        while await store._next_left():  # pyright: ignore[reportPrivateUsage]  # between two steps
+            found += (now := rows(tmp_path / "p.snapshots.db", queued))
+            assert len({older for older, _ in now}) == 1
+            await store.settled()
+    assert found == with_newest(blobs)
 
 
 async def test_what_was_made_small_when_it_came_is_not_looked_for(tmp_path: Path) -> None:
