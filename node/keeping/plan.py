@@ -28,6 +28,8 @@ from node.keeping.shares import fair_shares
 
 TOLD_MAX: Final = 1_000
 """Of what has no room."""
+UNIVERSES_MAX: Final = 4
+"""Of one state: those of authors who were chosen first."""
 _NONE: Final = NamespaceKey(b"")
 
 
@@ -80,6 +82,14 @@ class Wanted(Struct, frozen=True, gc=False):
     universe: int = 0
     """As of its claim: of one universe one is fetched at a time, so that each has another's bytes
     to come as what differs from them."""
+    beside: tuple[int, ...] = ()
+    """Of which it is a state as well, as others claim whose share has room for it: whoever names it
+    beside what they like, and has the first turn, does not decide alone what it is like."""
+
+    @property
+    def universes(self) -> Sequence[int]:
+        """All of them."""
+        return [each for each in (self.universe, *self.beside) if each]
 
     @property
     def party(self) -> bytes:
@@ -230,20 +240,28 @@ def choose(claims: Iterable[Claim], budget: int) -> Choice:
     return Choice(blobs, turns, said, without[:TOLD_MAX], no_room)
 
 
-def _in_turns(lined: Iterable[tuple[int, Claim]], sizes: Mapping[BlobId, int]) -> list[Wanted]:
+def _in_turns(lined: Collection[tuple[int, Claim]], sizes: Mapping[BlobId, int]) -> list[Wanted]:
     """In turns of one each: whoever names many delays nobody. The small ones of a turn come first.
 
     `sizes`: the largest by which each was chosen; so much may be fetched, whoever's turn it is.
     """
 
+    universes: dict[BlobId, tuple[int, ...]] = {}
+
     def place(each: tuple[int, Claim]) -> tuple[int, int, BlobId, bytes, AuthorKey]:
         turn, one = each
         return turn, sizes[one.blob], one.blob, one.namespace or _NONE, one.author
 
-    return [
-        Wanted(one.blob, sizes[one.blob], one.author, one.namespace, one.universe)
-        for _, one in sorted(lined, key=place)
-    ]
+    def wanted(one: Claim) -> Wanted:
+        beside = tuple(each for each in universes.get(one.blob, ()) if each != one.universe)
+        size = sizes[one.blob]
+        return Wanted(one.blob, size, one.author, one.namespace, one.universe, beside)
+
+    for _, one in lined:
+        known = universes.get(one.blob, ())
+        if one.universe and one.universe not in known and len(known) < UNIVERSES_MAX:
+            universes[one.blob] = (*known, one.universe)
+    return [wanted(one) for _, one in sorted(lined, key=place)]
 
 
 _Author: TypeAlias = tuple[NamespaceKey, AuthorKey]

@@ -47,20 +47,23 @@ class Runs:
         return {universe: len(came) for universe, came in self._came.items()}
 
     async def near_to(self, one: Wanted) -> Sequence[BlobId]:
-        """What it is to be fetched relative to; nothing for what is no state."""
-        return await near_to(self._store, one.blob, one.universe) if one.universe else ()
+        """What it is to be fetched relative to; nothing for what is no state. Of several universes
+        the nearest and longest says it, whoever's turn it is."""
+        if not one.universes:
+            return ()
+        return await near_to(self._store, one.blob, 0 if one.beside else one.universe)
 
     def came(self, one: Wanted, *, now_s: float) -> None:
         """It is here; what is no state stays as it is."""
-        if one.universe:
-            self._came.setdefault(one.universe, []).append(one.blob)
-            self._last_s[one.universe] = now_s
-            del self._vain[one.universe]
+        for universe in one.universes:
+            self._came.setdefault(universe, []).append(one.blob)
+            self._last_s[universe] = now_s
+            del self._vain[universe]
 
     def in_vain(self, one: Wanted) -> None:
         """Nothing of it came."""
-        if one.universe in self._came:
-            self._vain[one.universe] += 1
+        for universe in self._came.keys() & one.universes:
+            self._vain[universe] += 1
 
     def hurry(self) -> None:
         """The disk is full: what they take is needed."""
@@ -76,7 +79,7 @@ class Runs:
     ) -> None:
         """Those of which nothing comes for now, whatever the reason is, and those that are long
         enough. `may_ask`: whether anything may be asked for, or may be soon."""
-        coming = {one.universe for one in running}
+        coming = {universe for one in running for universe in one.universes}
 
         def goes_on(universe: int) -> bool:
             is_over = self._is_short or self._vain[universe] >= VAIN_MAX

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from crdt.blob import BlobId
+from crdt.blob import BlobId, Chunking
+from crdt.change import DocumentId
+from crdt.keys import COMMONS
 from node.keeping import keeping as service
 from node.keeping import room
 from node.keeping.keeping import Keeping
@@ -33,6 +35,8 @@ from tests.node.keeping.test_worlds import (
 )
 from tests.node.parts import Wish
 from tests.storage.people import ALICE, BOB, NOW_US
+from tests.storage.test_snapshots import created, keeps, taken
+from universe.record import CLASS, KIND
 
 
 def more(_: int) -> bool:
@@ -83,6 +87,17 @@ async def test_what_is_tried_in_vain_again_and_again_is_not_waited_for(tmp_path:
             runs.in_vain(wanted(9, ONE))
         await runs.end([wanted(9, ONE)], more, may_ask=True, now_s=0.0)
         assert runs.lengths == {}
+
+
+@dataclass
+class Asked(Giver):
+    """Notes what was wished for."""
+
+    asked: list[Wish] = field(default_factory=list[Wish])
+
+    async def bring(self, wish: Wish) -> None:
+        self.asked.append(wish)
+        await super().bring(wish)
 
 
 @dataclass
@@ -156,6 +171,31 @@ async def test_what_came_is_made_small_where_who_gave_it_has_no_more_of_very_man
             now_s += AUTHOR_LONGEST_S
     assert giver.gave == {*blobs[HALF:]}
     assert [at for at, count in enumerate(made_small) if count] == [HALF + VAIN_MAX - 1]
+
+
+async def test_whoever_else_is_followed_and_names_them_beside_junk_leaves_no_state_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come in his turns, too: then as in hers, and are made small with what comes in these."""
+    monkeypatch.setattr(service, "AT_ONCE", 1)
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        giver = await followed(store, 1)
+        asked = Asked(alice=store, worlds=giver.worlds)
+        await store.set_petname("bob", BOB.did)
+        junk = await store.put_blob(b"junk" * 9_000, chunking=Chunking.CONTENT)
+        for at, blob in enumerate(giver.worlds):
+            document = DocumentId(COMMONS, BOB.signer.author, CLASS, KIND, b"universe:%d" % at)
+            await store.commit(document, created(), BOB.signer)
+            for tick, of in ((1, blob), (2, junk)):
+                signed = taken(tick, of, who=BOB, at_us=NOW_US + 99 - at)
+                await store.commit(document, keeps(signed), BOB.signer)
+        keeping = Keeping(store, asked, 1 << 30)
+        keeping.came("a session", lambda: False)
+        # Each beside the junk, and all but one of hers beside the one after it.
+        await until_small(tmp_path, store, keeping, TICKS + TICKS - 1)
+    bases = [wish.relative_to[:1] for wish in asked.asked]
+    assert sum(base[0] in giver.worlds for base in bases if base) == TICKS - 1
+    assert whole(tmp_path) < 1.3 * (1 << 18)
 
 
 async def test_where_one_has_no_room_on_the_disk_all_that_came_of_others_is_made_small(
