@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 
 from node.api.app import make_app
 from node.api.guard import allowed_names, in_url
-from node.api.heads import BoundedHeads
+from node.api.heads import HTTP
 from node.api.tokens import RENEW_S
 from node.api.universes_shown import make_ready
 from node.arenas import share_arenas
@@ -259,7 +259,7 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,  # nothing here asks who called by which scheme
         date_header=True,
-        http=BoundedHeads,
+        http=HTTP,
         ws="auto",
         limit_concurrency=CONNECTIONS_MAX,
         timeout_graceful_shutdown=SHUTDOWN_S,

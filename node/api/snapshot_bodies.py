@@ -117,9 +117,11 @@ def wrapped_upload(
         wrapped, mark = Wrapped(clean), BOM
         async for data in _gathered(pieces_arriving(request)):
             out, mark = wrapped.push(data.removeprefix(mark)), b""
+            del data
             while some := await asyncio.to_thread(_some, out):
-                for piece in some:
-                    yield piece
+                some.reverse()
+                while some:
+                    yield some.pop()  # what is stored and what was read is not held here
         said = await asyncio.to_thread(wrapped.finish)
         upload.offered = _offered(said, query, now_us)
 
@@ -155,6 +157,7 @@ async def _gathered(pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     some = bytearray()
     async for piece in pieces:
         some += piece
+        del piece
         while len(some) >= STEP_BYTES:
             yield bytes(some[:STEP_BYTES])
             del some[:STEP_BYTES]

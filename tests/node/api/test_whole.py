@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from node.api.headers import SecurityHeaders
-from node.api.heads import BoundedHeads
+from node.api.heads import HTTP, READ_BYTES, UNREAD_BYTES
 from node.api.requests import answer_bytes
 from node.api.whole import WHOLE, WholeResponse
 from node.daemon import EmbeddedServer
@@ -87,7 +87,14 @@ async def answer_late(scope: Scope, receive: Receive, send: Send) -> None:
     HEARD.append("answered nobody")
 
 
+async def read_pieces(scope: Scope, receive: Receive, send: Send) -> None:
+    while (message := await receive()).get("more_body"):
+        HEARD.append(str(len(message["body"])))
+    await Bare(200, b"all", (b"content-length", b"3"))(scope, receive, send)
+
+
 AMISS: dict[str, ASGIApp] = {
+    "/read-pieces": read_pieces,
     "/twice": twice,
     "/read-late": read_late,
     "/listen": listen,
@@ -162,7 +169,7 @@ REQUESTS = [
 
 @pytest.mark.parametrize("request_bytes", REQUESTS)
 async def test_a_whole_answer_has_the_bytes_that_the_server_sends(request_bytes: bytes) -> None:
-    async with serving(BoundedHeads) as ours, serving(HttpToolsProtocol) as theirs:
+    async with serving(HTTP) as ours, serving(HttpToolsProtocol) as theirs:
         expected = await ask(theirs, request_bytes)
         assert expected.startswith(b"HTTP/1.1 ") is not request_bytes.startswith(REFUSED)
         assert await ask(ours, request_bytes) == expected
@@ -188,7 +195,7 @@ async def test_an_answer_comes_whole_where_the_server_takes_it_so() -> None:
 
 async def test_the_end_of_a_body_counts_for_no_head_that_begins_behind_it() -> None:
     begun, rest = get("/usual", "Connection: close")[:20], get("/usual", "Connection: close")[20:]
-    async with serving(BoundedHeads) as port, asyncio.timeout(WAIT_S):
+    async with serving(HTTP) as port, asyncio.timeout(WAIT_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(get("/list", "Content-Length: 100000") + b"a" * 100_000 + begun)
         assert await reader.readuntil(b'{"a":1}')
@@ -199,7 +206,7 @@ async def test_the_end_of_a_body_counts_for_no_head_that_begins_behind_it() -> N
 
 async def test_who_listens_whether_the_caller_is_there_hears_of_the_end() -> None:
     HEARD.clear()
-    async with serving(BoundedHeads) as port:
+    async with serving(HTTP) as port:
         assert (await ask(port, get("/listen") + LAST)).endswith(b"as ever")
     assert HEARD == ["http.disconnect"]
 
@@ -212,7 +219,7 @@ def test_an_answer_to_a_caller_who_is_gone_is_no_error(
     HEARD.clear()
 
     async def hang_up() -> None:
-        async with serving(BoundedHeads) as port, asyncio.timeout(WAIT_S):
+        async with serving(HTTP) as port, asyncio.timeout(WAIT_S):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(get("/answer-late"))
             await writer.drain()
@@ -231,7 +238,7 @@ def test_who_does_not_read_has_no_more_made_for_them(
     """Of 240 MB that are asked for no more than one answer waits, beside what sockets hold."""
 
     async def ask_and_wait() -> int:
-        async with serving_as(BoundedHeads) as (port, server), asyncio.timeout(WAIT_S):
+        async with serving_as(HTTP) as (port, server), asyncio.timeout(WAIT_S):
             _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1_000)
             writer.write(get("/long") * 400)
             (connection,) = await one_of(server)
@@ -244,6 +251,27 @@ def test_who_does_not_read_has_no_more_made_for_them(
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         assert runner.run(ask_and_wait()) <= 2 * len(LONG)
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_of_a_body_that_comes_fast_little_is_read_before_it_is_asked_for(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """Hundreds may send one at the same time, and nobody counts what a server holds of it."""
+    HEARD.clear()
+    body = b"a" * (4 << 20)
+
+    async def send_fast() -> bytes:
+        async with serving(HTTP) as port:
+            return await ask(
+                port, get("/read-pieces", f"Content-Length: {len(body)}") + body + LAST
+            )
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(send_fast()).endswith(b"as ever")
+    sizes = [int(size) for size in HEARD]
+    assert max(sizes) <= READ_BYTES + UNREAD_BYTES
+    assert len(body) - READ_BYTES - UNREAD_BYTES <= sum(sizes) <= len(body)
 
 
 async def until(is_true: Callable[[], bool]) -> None:
@@ -260,7 +288,7 @@ async def one_of(server: EmbeddedServer) -> list[HttpToolsProtocol]:
 
 
 async def test_who_reads_slowly_gets_all_of_it() -> None:
-    async with serving(BoundedHeads) as port, asyncio.timeout(WAIT_S):
+    async with serving(HTTP) as port, asyncio.timeout(WAIT_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1_000)
         writer.write(get("/long") * 40 + LAST)  # more than any buffer on the way holds
         read = 0
