@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from crdt.errors import Malformed
-from node.api.arriving import UNPACKED_AT_ONCE_MAX
+from node.api.arriving import Turns
 from node.api.cursors import Cursors
 from node.api.known_answers import KnownAnswers
 from node.api.tokens import Tokens
@@ -116,10 +116,8 @@ class Node:
         default_factory=partial(asyncio.Semaphore, DRAWN_AT_ONCE_MAX)
     )
     """Whoever asks for a picture waits while others are drawn."""
-    unpacking: asyncio.Semaphore = field(
-        default_factory=partial(asyncio.Semaphore, UNPACKED_AT_ONCE_MAX)
-    )
-    """Whoever sends a body as zstd waits while others are unpacked."""
+    large: Turns = field(default_factory=Turns)
+    """Whoever sends a body that takes much memory until its end waits for others who do."""
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Plans are made and applied one after the other: each starts from what the last one left."""
     gating: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 from starlette.requests import Request
@@ -13,8 +13,52 @@ SILENT_S_MAX: Final = 120.0
 """Nothing comes for so long: its sender is gone, or waits for something."""
 SLOWEST_BYTES_PER_S: Final = 1_024
 """On the whole, after the first `SILENT_S_MAX`: of the slowest lines the tenth part."""
-UNPACKED_AT_ONCE_MAX: Final = 8
-"""Bodies of zstd: each holds a window of up to 8 MiB until its end."""
+LARGE_AT_ONCE_MAX: Final = 4
+"""Bodies that take much until their end: of zstd a window of up to 8 MiB, and in JSON whose other
+members are long, a few times 1 MiB."""
+
+
+class Turns:
+    """Of bodies that take much memory until their end there are few at once; the others wait,
+    unread, as long as now and then one of those before them ends."""
+
+    def __init__(self, at_once: int = LARGE_AT_ONCE_MAX) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._waiting: set[asyncio.Timeout] = set()
+
+    @property
+    def are_taken(self) -> bool:
+        """All of them."""
+        return self._free.locked()
+
+    @asynccontextmanager
+    async def one(self) -> AsyncGenerator[None]:
+        """Raises `CutOff` where nobody ended in `SILENT_S_MAX`."""
+        await self._take()
+        try:
+            yield
+        finally:
+            self._free.release()
+            until_s = asyncio.get_running_loop().time() + SILENT_S_MAX
+            for patience in self._waiting:
+                if not patience.expired():
+                    patience.reschedule(until_s)
+
+    async def _take(self) -> None:
+        try:
+            async with asyncio.timeout(SILENT_S_MAX) as patience:
+                self._waiting.add(patience)
+                try:
+                    await self._free.acquire()
+                finally:
+                    self._waiting.discard(patience)
+        except TimeoutError as late:
+            detail = (
+                f"{LARGE_AT_ONCE_MAX} bodies of zstd, or with much beside a snapshot in JSON, are"
+                f" taken at a time, and none before it ended in {SILENT_S_MAX:,.0f} s; nothing was"
+                " stored. Send it again, or as gzip, or as it is"
+            )
+            raise CutOff(detail) from late
 
 
 async def pieces_arriving(request: Request) -> AsyncGenerator[bytes]:
@@ -40,28 +84,12 @@ async def pieces_arriving(request: Request) -> AsyncGenerator[bytes]:
             yield message.pop("body")  # nor is it held here, while the next one is waited for
 
 
-async def pieces_in_turn(request: Request, turns: asyncio.Semaphore) -> AsyncGenerator[bytes]:
-    """As `pieces_arriving`, of what takes much memory until its end: few of these at once.
-
-    The others wait, unread, and no longer than a sender may be silent. Raises `CutOff`.
-    """
-    try:
-        async with asyncio.timeout(SILENT_S_MAX):
-            await turns.acquire()
-    except TimeoutError as late:
-        detail = (
-            f"{UNPACKED_AT_ONCE_MAX} bodies of zstd are unpacked at a time, and its turn did not"
-            f" come in {SILENT_S_MAX:,.0f} s; nothing was stored. Send it again, or as gzip, or as"
-            " it is"
-        )
-        raise CutOff(detail) from late
-    try:
-        async with aclosing(pieces_arriving(request)) as pieces:
-            async for piece in pieces:
-                yield piece
-                del piece
-    finally:
-        turns.release()
+async def pieces_in_turn(request: Request, turns: Turns) -> AsyncGenerator[bytes]:
+    """As `pieces_arriving`, of what takes much memory until its end. Raises `CutOff`."""
+    async with turns.one(), aclosing(pieces_arriving(request)) as pieces:
+        async for piece in pieces:
+            yield piece
+            del piece
 
 
 def cut_off() -> CutOff:

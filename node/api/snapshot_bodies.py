@@ -3,13 +3,14 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
 
-from node.api.arriving import pieces_arriving, pieces_in_turn
+from node.api.arriving import Turns, pieces_arriving, pieces_in_turn
 from node.api.problems import ProblemError
 from node.api.requests import BOM, Clean
 from node.api.universe_models import (
@@ -36,6 +37,9 @@ FORM: Final = "application/x-www-form-urlencoded"
 
 CLOCKS_SET_US: Final = 1_577_836_800_000_000
 """1 January 2020: a clock that shows less was never set."""
+BESIDE_BYTES: Final = 32 << 10
+"""Beside a snapshot in JSON: the largest event takes less, however it is written. Of more than that
+there are few at once."""
 BATCH_BYTES: Final = 256 << 10
 """Of what comes out of a body, in one turn of a thread."""
 
@@ -61,13 +65,13 @@ def upload_of(
     request: Request,
     query: SnapshotUpload,
     size_bytes: int | None,
-    unpacking: asyncio.Semaphore,
+    large: Turns,
     *,
     now_us: int,
 ) -> Upload:
     """Of a body that is the snapshot itself. Raises `BadRequest`, `Rejected`.
 
-    `unpacking`: as `Node.unpacking`.
+    `large`: as `Node.large`.
     """
     tick, encoding = parse_tick(query.tick), _encoding(request)
     media = request.headers.get("content-type", "").strip() or None
@@ -90,16 +94,21 @@ def upload_of(
     size = size_bytes if encoding == "identity" else None
     checksum = _checksum(request, query)
     is_zstd = encoding == "zstd"
-    pieces = pieces_in_turn(request, unpacking) if is_zstd else pieces_arriving(request)
+    pieces = pieces_in_turn(request, large) if is_zstd else pieces_arriving(request)
     return Upload(pieces, encoding, checksum, size, offered, media)
 
 
 def wrapped_upload(
-    request: Request, query: SnapshotUpload, clean: Clean | None = None, *, now_us: int
+    request: Request,
+    query: SnapshotUpload,
+    large: Turns,
+    clean: Clean | None = None,
+    *,
+    now_us: int,
 ) -> Upload:
     """Of JSON around one, which is taken out as it comes. Raises `ProblemError`, `BadRequest`.
 
-    `clean` makes what stands beside it fit.
+    `clean` makes what stands beside it fit; where that is long it waits for a turn of `large`.
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != JSON:
@@ -115,14 +124,19 @@ def wrapped_upload(
 
     async def pieces() -> AsyncGenerator[bytes]:
         wrapped, mark = Wrapped(clean), BOM
-        async for data in _gathered(pieces_arriving(request)):
-            out, mark = wrapped.push(data.removeprefix(mark)), b""
-            del data
-            while some := await asyncio.to_thread(_some, out):
-                some.reverse()
-                while some:
-                    yield some.pop()  # what is stored and what was read is not held here
-        said = await asyncio.to_thread(wrapped.finish)
+        async with AsyncExitStack() as turn:
+            is_small = True
+            async for data in _gathered(pieces_arriving(request)):
+                out, mark = wrapped.push(data.removeprefix(mark)), b""
+                del data
+                while some := await asyncio.to_thread(_some, out):
+                    some.reverse()
+                    while some:
+                        yield some.pop()  # what is stored and what was read is not held here
+                if is_small and wrapped.beside_bytes > BESIDE_BYTES:
+                    is_small = False
+                    await turn.enter_async_context(large.one())
+            said = await asyncio.to_thread(wrapped.finish)
         upload.offered = _offered(said, query, now_us)
 
     upload = Upload(pieces(), "identity", _checksum(request, query))

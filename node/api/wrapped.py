@@ -27,6 +27,8 @@ from universe.formats.json_pieces import STEP_BYTES, Envelope, Whole
 
 PLAIN: Final = "snapshot"
 PACKED: Final = "compressedSnapshot"
+BESIDE: Final = frozenset(WrappedSnapshot.__struct_fields__)
+"""What else stands there says nothing: it is passed over, however long it is."""
 INSIDE: Final = "what `compressedSnapshot` holds"
 
 _ESCAPE: Final = re.compile(rb"\\(?:u00([0-7][0-9a-fA-F])|/)")
@@ -40,9 +42,14 @@ class Wrapped:
 
     def __init__(self, clean: Clean | None = None) -> None:
         self._clean = clean
-        self._envelope = Envelope({PLAIN, PACKED}, "the body")
+        self._envelope = Envelope({PLAIN, PACKED}, "the body", kept=BESIDE)
         self._from = ""
         self._packed: _Packed | None = None
+
+    @property
+    def beside_bytes(self) -> int:
+        """What is held until the end."""
+        return self._envelope.kept_bytes
 
     def push(self, data: bytes) -> Iterator[bytes]:
         try:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import ExitStack, aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -45,7 +45,7 @@ async def keep_snapshot(
     by: Hand,
     row: ListedRow,
     offered: Offered | Callable[[], Offered],
-    pieces: AsyncIterable[bytes],
+    pieces: AsyncGenerator[bytes],
     *,
     encoding: str = "identity",
     checksum: bytes | None = None,
@@ -70,16 +70,18 @@ async def keep_snapshot(
         encode_snapshot(_statement(universe, nothing, now_us, of, bytes(32)))
 
     async def checked() -> AsyncGenerator[bytes]:
-        async for piece in counted(pieces, encoding, tally, checksum):
-            yield piece
-            del piece
+        async with aclosing(counted(pieces, encoding, tally, checksum)) as plain:
+            async for piece in plain:
+                yield piece
+                del piece
         if not isinstance(offered, Offered):  # before the last of it is kept
             check(offered())
 
     if isinstance(offered, Offered):
         check(offered)  # before a byte of it is read
-    put = by.store.put_blob(checked(), chunking=Chunking.CONTENT, size_bytes=size_bytes)
-    blob, of = await put, offered if isinstance(offered, Offered) else offered()
+    async with aclosing(checked()) as plain:  # at an error nobody else does so soon
+        blob = await by.store.put_blob(plain, chunking=Chunking.CONTENT, size_bytes=size_bytes)
+    of = offered if isinstance(offered, Offered) else offered()
     state = Bytes(blob, tally.size, tally.checksum)
     said = partial(_statement, universe, state, now_us)
     return await _named(by, row, Came(said, of, state, dropping))

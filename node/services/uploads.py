@@ -10,7 +10,7 @@ out is in memory, and what swells more than any state of a world is refused.
 
 import asyncio
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Final, Protocol
 
 import zstandard
@@ -20,6 +20,8 @@ from crdt.blob import BLOB_BYTES_MAX
 from node.errors import BadRequest, Rejected
 
 STEP_BYTES: Final = 1 << 18
+GZIP: Final = 31
+"""What zlib calls its frame."""
 ZSTD_SLICE_BYTES: Final = 256
 """A block of 4 bytes stands for 128 KiB: so much of it comes to 8 MiB at most."""
 ZSTD_WINDOW_BYTES_MAX: Final = 8 << 20
@@ -31,10 +33,14 @@ ENCODINGS: Final = ("identity", "gzip", "zstd")
 
 
 class Inflater(Protocol):
-    """`push` gives what comes out of it, `finish` raises `Rejected` where the end is missing."""
+    """`push` gives what comes out of it, `finish` raises `Rejected` where the end is missing.
+
+    After `close` it holds nothing, whoever holds it: an error holds all that it went through.
+    """
 
     def push(self, data: bytes) -> Iterator[bytes]: ...
     def finish(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class Tally:
@@ -73,28 +79,35 @@ class Gzip:
     """One member or several, as `cat a.gz b.gz` has them."""
 
     def __init__(self) -> None:
-        self._inflater = zlib.decompressobj(wbits=31)
+        self._inflater = zlib.decompressobj(wbits=GZIP)
         self._is_between = True
 
     def push(self, data: bytes) -> Iterator[bytes]:
+        out = bytearray()
         while data:
             self._is_between = False
             try:
-                out = self._inflater.decompress(data, STEP_BYTES)
+                out += self._inflater.decompress(data, STEP_BYTES - len(out))
             except zlib.error as error:
                 raise Rejected(f"the body is no gzip: {error}", code="bad-encoding") from error
-            if out:
-                yield out
             if self._inflater.eof:
                 data = self._inflater.unused_data
-                self._inflater = zlib.decompressobj(wbits=31)
+                self._inflater = zlib.decompressobj(wbits=GZIP)
                 self._is_between = True
             else:
                 data = self._inflater.unconsumed_tail
+            if len(out) == STEP_BYTES:
+                yield bytes(out)
+                out.clear()
+        if out:  # of many members each gives its own few bytes
+            yield bytes(out)
 
     def finish(self) -> None:
         if not self._is_between:
             raise Rejected("the body ends in the middle of its gzip", code="bad-encoding")
+
+    def close(self) -> None:
+        self._inflater = zlib.decompressobj(wbits=GZIP)
 
 
 class Zstd:
@@ -127,6 +140,9 @@ class Zstd:
         if not self._is_between:
             raise Rejected("the body ends in the middle of its zstd", code="bad-encoding")
 
+    def close(self) -> None:
+        self._inflater = _zstd()
+
 
 def _no_zstd(error: zstandard.ZstdError) -> str:
     if "too much memory" in str(error):
@@ -145,36 +161,44 @@ _INFLATERS: Final[dict[str, Callable[[], Inflater]]] = {"gzip": Gzip, "zstd": Zs
 
 
 async def counted(
-    pieces: AsyncIterable[bytes], encoding: str, tally: Tally, expected: bytes | None = None
+    pieces: AsyncGenerator[bytes], encoding: str, tally: Tally, expected: bytes | None = None
 ) -> AsyncGenerator[bytes]:
     """The plain bytes of a body; at its end they are what was `expected`, a BLAKE3.
 
-    Raises `BadRequest` for an encoding that is not known, `Rejected` for all that is wrong with it.
+    When it ends, or is closed, so are `pieces`, for whose turn somebody may wait. Raises
+    `BadRequest` for an encoding that is not known, `Rejected` for all that is wrong with it.
     """
     if encoding not in ENCODINGS:
         detail = f"Content-Encoding {encoding[:32]!r} is none of {', '.join(ENCODINGS)}"
         raise BadRequest(detail, code="content-encoding")
     inflater = _INFLATERS[encoding]() if encoding in _INFLATERS else None
     came = 0
-    async for piece in pieces:
-        came += len(piece)
-        if inflater is None:
-            if piece:
-                yield tally.count(piece)
-                del piece
-            continue
-        out = inflater.push(piece)
-        while (plain := await asyncio.to_thread(_next, out, tally)) is not None:
-            if tally.size > max(SWELLS_BYTES_MIN, SWELLS_MAX * came):
-                detail = (
-                    f"{came:,} bytes came to more than {SWELLS_MAX} times as many: send it as it"
-                    " is, without Content-Encoding"
-                )
-                raise Rejected(detail, code="swells-too-much")
-            yield plain
-    if inflater is not None:
-        inflater.finish()
-    tally.check(expected)
+    try:
+        async for piece in pieces:
+            came += len(piece)
+            if inflater is None:
+                if piece:
+                    yield tally.count(piece)
+                    del piece
+                continue
+            out = inflater.push(piece)
+            del piece
+            while (plain := await asyncio.to_thread(_next, out, tally)) is not None:
+                if tally.size > max(SWELLS_BYTES_MIN, SWELLS_MAX * came):
+                    detail = (
+                        f"{came:,} bytes came to more than {SWELLS_MAX} times as many: send it as"
+                        " it is, without Content-Encoding"
+                    )
+                    raise Rejected(detail, code="swells-too-much")
+                yield plain
+                del plain
+        if inflater is not None:
+            inflater.finish()
+        tally.check(expected)
+    finally:
+        if inflater is not None:
+            inflater.close()
+        await pieces.aclose()
 
 
 def _next(out: Iterator[bytes], tally: Tally) -> bytes | None:

@@ -2,7 +2,7 @@
 
 ```
 pieces ─▸ Envelope({"snapshot"}) ─▸ ("snapshot", piece of its value), as they come
-                 └─ at the end: all other members, in one small object
+                 └─ at the end: other members, in one small object
 pieces ─▸ Whole                     one value and nothing behind it, or `InvalidFile`
 ```
 In the memory of a piece and of the brackets that are open, whatever the size.
@@ -109,12 +109,15 @@ _MISSING: Final = {
 class Envelope(_Reader):
     """An object, of which members in `wanted` are handed on. Methods raise `InvalidFile`.
 
-    A member that is null is as one that is not there. One of `wanted` may be there once.
+    A member that is null is as one that is not there. One of `wanted` may be there once. Of the
+    others those in `kept` are (None: all), and the rest is passed over.
     """
 
-    def __init__(self, wanted: Collection[str], file: str) -> None:
+    def __init__(
+        self, wanted: Collection[str], file: str, kept: Collection[str] | None = None
+    ) -> None:
         super().__init__(file)
-        self._wanted = wanted
+        self._wanted, self._kept = wanted, kept
         self._part = _Part.BEGIN
         self._key = ""
         self._value = Value(file)
@@ -123,13 +126,18 @@ class Envelope(_Reader):
         self._has_begun = False
         """Something of the value was read."""
 
+    @property
+    def kept_bytes(self) -> int:
+        """Of the others, until now."""
+        return len(self._others)
+
     def push(self, data: bytes) -> Iterator[tuple[str, bytes]]:
         """(member, piece of its text) of those that are wanted, in order."""
         for at in range(0, len(data), STEP_BYTES):
             yield from self._read(data[at : at + STEP_BYTES])
 
     def finish(self) -> bytes:
-        """All that was not handed on, as an object of JSON."""
+        """What was kept, as an object of JSON."""
         for _ in self._read(b"", is_last=True):  # a number that ends with the text: no object does
             break
         if self._part != _Part.END:
@@ -199,6 +207,8 @@ class Envelope(_Reader):
         return found.end()
 
     def _keep(self, at: int, piece: bytes) -> None:
+        if self._kept is not None and self._key not in self._kept:
+            return
         self._others += piece
         if len(self._others) > OTHERS_BYTES_MAX:
             most = f"more than {OTHERS_BYTES_MAX:,} bytes"

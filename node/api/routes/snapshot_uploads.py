@@ -59,12 +59,11 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     request, now_us = call.request, node.clock_us()
     if call.query.bytes_of or call.query.tick or "tick" in request.query_params:
         size_bytes = length_of(request)
-        upload = upload_of(request, call.query, size_bytes, node.unpacking, now_us=now_us)
+        upload = upload_of(request, call.query, size_bytes, node.large, now_us=now_us)
     else:
         clean = cleaned_snapshot if call.has_no_token else None
-        upload = wrapped_upload(request, call.query, clean, now_us=now_us)
-    async with aclosing(upload.pieces):  # at an error nobody else does so soon
-        return await _put(node, call, row, upload)
+        upload = wrapped_upload(request, call.query, node.large, clean, now_us=now_us)
+    return await _put(node, call, row, upload)
 
 
 async def _put(
@@ -79,8 +78,9 @@ async def _put(
         if call.query.bytes_of:
             return _mark(upload, call.query.bytes_of.encode())
         tally = Tally()
-        async for _ in counted(upload.pieces, upload.encoding, tally):
-            pass
+        async with aclosing(counted(upload.pieces, upload.encoding, tally)) as plain:
+            async for _ in plain:
+                pass
         return _mark(upload, tally.checksum)
 
     async def work() -> tuple[bytes, Response]:

@@ -16,14 +16,17 @@ import zstandard
 from blake3 import blake3
 
 from node.api import arriving
-from node.api.arriving import UNPACKED_AT_ONCE_MAX
+from node.api.arriving import LARGE_AT_ONCE_MAX, Turns
+from node.api.snapshot_bodies import BESIDE_BYTES
 from node.daemon import (
     EmbeddedServer,
     _uvicorn_config,  # pyright: ignore[reportPrivateUsage]  # the server as a node has it
 )
+from node.errors import CutOff
 from node.left_over import keep_giving_back
 from node.services import uploads
 from tests.node.parts import PORT, Alice
+from universe.formats.json_pieces import STEP_BYTES
 
 AT = "/api/universe/universe:main/snapshot"
 WORLD = blake3(b"a world").digest(length=(6 << 20) + 7)
@@ -220,42 +223,140 @@ async def test_who_falls_silent_or_drips_is_given_up(
     assert blob.status_code == 201, "what comes at all, and fast enough, is kept"
 
 
+@dataclass
+class Crowd:
+    """Many at the door, each with a line of its own."""
+
+    door: Door
+    lines: AsyncExitStack
+
+    async def sends(self, headers: Sequence[str], data: bytes, query: str = "") -> Line:
+        line = await self.lines.enter_async_context(self.door.line())
+        await line.begins(*headers, query=query)
+        await line.says(data)
+        return line
+
+    async def until_no_turn_is_free(self) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while not self.door.alice.node.large.are_taken:  # noqa: ASYNC110 - no event says it
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def crowd_at(door: Door) -> AsyncGenerator[Crowd]:
+    async with AsyncExitStack() as lines:
+        yield Crowd(door, lines)
+
+
 async def test_few_that_send_zstd_are_unpacked_at_once(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each holds a window until its end. Who sends it otherwise waits for none of them."""
-    packed, unpacking = zstandard.compress(SMALL), door.alice.node.unpacking
+    packed = zstandard.compress(SMALL)
     said = ("Content-Encoding: zstd", f"Content-Length: {len(packed)}")
-
-    async with AsyncExitStack() as lines:
-
-        async def sends(tick: int, data: bytes) -> Line:
-            line = await lines.enter_async_context(door.line())
-            await line.begins(*said, query=f"?tick={tick}")
-            await line.says(data)
-            return line
-
-        async def until_none_is_free() -> None:
-            async with asyncio.timeout(WAIT_S):
-                while not unpacking.locked():  # noqa: ASYNC110 - no event says it
-                    await asyncio.sleep(0.01)
-
-        silent = [await sends(100 + at, packed[:5]) for at in range(UNPACKED_AT_ONCE_MAX)]
-        await until_none_is_free()
-        waits = await sends(200, packed)
+    async with crowd_at(door) as crowd:
+        silent = [
+            await crowd.sends(said, packed[:5], f"?tick={100 + at}")
+            for at in range(LARGE_AT_ONCE_MAX)
+        ]
+        await crowd.until_no_turn_is_free()
+        waits = await crowd.sends(said, packed, "?tick=200")
         assert (await door.asks((f"Content-Length: {len(SMALL)}",), SMALL))[0] == 201
-        silent[3].hangs_up()
+        silent.pop().hangs_up()
         assert (await waits.hears())[0] == 201
-        await sends(201, packed[:5])
-        await until_none_is_free()
+        await crowd.sends(said, packed[:5], "?tick=201")
+        await crowd.until_no_turn_is_free()
         monkeypatch.setattr(arriving, "SILENT_S_MAX", 0.3)
-        status, told = await (await sends(202, packed)).hears()
+        status, told = await (await crowd.sends(said, packed, "?tick=202")).hears()
         assert (status, told["code"]) == (408, "cut-off")
         assert "as gzip" in told["detail"]
-        for line in silent[:3]:
+        for line in silent:
             await line.says(packed[5:])
             assert (await line.hears())[0] == 201
         assert (await door.asks(said, packed))[0] == 200
+
+
+async def test_few_that_send_much_beside_a_snapshot_are_taken_at_once(door: Door) -> None:
+    """It is held until the end. Who says as much as an event may have waits for none of them, nor
+    does whoever sends much that nobody reads."""
+    json_said = "Content-Type: application/json"
+
+    def body(tick: int, inside: int, beside: int) -> tuple[tuple[str, ...], bytes]:
+        event = {"type": "found", "title": "t", "picture": "x" * inside}
+        said = {"tick": tick, "picture": "x" * beside, "canonEvent": event, "snapshot": {"a": tick}}
+        data = json.dumps(said).encode()
+        return (json_said, f"Content-Length: {len(data)}"), data
+
+    long = BESIDE_BYTES + 2 * STEP_BYTES
+    async with crowd_at(door) as crowd:
+        silent: list[Line] = []
+        for at in range(LARGE_AT_ONCE_MAX):
+            headers, data = body(100 + at, long, 0)
+            silent.append(await crowd.sends(headers, data[:-5]))
+        await crowd.until_no_turn_is_free()
+        waits = await crowd.sends(*body(200, long, 0))
+        assert (await door_asks(door, *body(201, 8_000, 3 << 20)))[0] == 201
+        assert (await door_asks(door, *body(202, 8_000, 0)))[0] == 201
+        silent.pop().hangs_up()
+        assert (await waits.hears())[0] == 201
+        for at, line in enumerate(silent):
+            await line.says(body(100 + at, long, 0)[1][-5:])
+            assert (await line.hears())[0] == 201
+
+
+async def door_asks(door: Door, headers: Sequence[str], data: bytes) -> tuple[int, dict[str, Any]]:
+    async with crowd_at(door) as crowd:
+        return await (await crowd.sends(headers, data)).hears()
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """Its time goes on as a test says."""
+
+    ahead_s = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead_s
+
+
+async def jumps(seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, JumpingLoop)
+    loop.ahead_s += seconds
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_who_waits_for_a_turn_is_given_up_where_nobody_ends_and_not_before() -> None:
+    turns, told = Turns(1), list[str]()
+
+    async def waits(name: str, ends: asyncio.Event) -> None:
+        try:
+            async with turns.one():
+                told.append(f"{name} begins")
+                await ends.wait()
+        except CutOff as late:
+            told.append(f"{name}: {late}")
+
+    async def story() -> None:
+        ends = {name: asyncio.Event() for name in "abcd"}
+        async with asyncio.TaskGroup() as group:
+            for name, end in ends.items():
+                group.create_task(waits(name, end))
+                await jumps(0)
+            for name in "ab":
+                await jumps(0.8 * arriving.SILENT_S_MAX)
+                ends[name].set()
+                await jumps(0)
+            assert told == ["a begins", "b begins", "c begins"]
+            await jumps(0.8 * arriving.SILENT_S_MAX)
+            assert len(told) == 3
+            await jumps(0.3 * arriving.SILENT_S_MAX)
+            assert told[3].startswith("d: 4 bodies of zstd")
+            ends["c"].set()
+        assert not turns.are_taken
+
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        runner.run(story())
 
 
 async def in_time() -> AsyncGenerator[bytes]:

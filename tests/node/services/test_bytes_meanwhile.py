@@ -1,7 +1,7 @@
 """The bytes of a state stay from the look at them to the change that names them, whatever goes."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -35,11 +35,11 @@ async def universe(alice: Alice) -> ListedRow:
     return await universe_meant(alice.node.store, "universe:main")
 
 
-async def pieces(data: bytes) -> AsyncIterator[bytes]:
+async def pieces(data: bytes) -> AsyncGenerator[bytes]:
     yield data
 
 
-async def keep(alice: Alice, tick: int, data: AsyncIterable[bytes]) -> SnapshotRow:
+async def keep(alice: Alice, tick: int, data: AsyncGenerator[bytes]) -> SnapshotRow:
     kept = await keep_snapshot(hand_of(alice.node), await universe(alice), Offered(tick), data)
     return kept.row
 

@@ -197,6 +197,22 @@ def test_what_is_wrong_is_told_with_its_place(body: bytes, place: int | None, wh
         assert place is None or told.value.place.byte == place, size
 
 
+def test_of_other_members_those_are_kept_that_say_something() -> None:
+    long = b'"' + b"x" * (1 << 20) + b'"'
+    body = b'{"z":' + long + b',"tick":1,"a":[2],"\\u0064ay":3,"z":' + long + b',"y":{"tick":4}}'
+    for size in (5_000, len(body)):
+        envelope, found = Envelope({"a"}, "body", kept={"tick", "day"}), b""
+        for piece in pieces(body, size):
+            found += b"".join(part for _, part in envelope.push(piece))
+        assert found == b"[2]"
+        assert json.loads(said := envelope.finish()) == {"tick": 1, "day": 3}
+        assert envelope.kept_bytes == len(said) - len("{}")
+    with pytest.raises(InvalidFile, match="no value"):
+        list(Envelope({"a"}, "body", kept={"tick"}).push(b'{"z":tru}'))
+    with pytest.raises(InvalidFile, match="beside a"):
+        list(Envelope({"a"}, "body", kept={"z"}).push(body))
+
+
 def test_what_is_larger_than_a_step_is_handed_on_piece_by_piece() -> None:
     data = json.dumps({"a": LARGE, "b": "é" * json_pieces.STEP_BYTES}).encode()
     assert len(data) > 4 * json_pieces.STEP_BYTES
