@@ -29,7 +29,7 @@ from storage.blob_room import ROW_BYTES, BlobState
 from storage.blob_rows import PACKED_BYTES_MIN
 from storage.errors import Mismatch, NotHeld, OverQuota
 from storage.finishing import LOST
-from storage.gathering import cut_hashed
+from storage.gathering import Step, cut_hashed
 from storage.held import LOOK_AGAIN, MISSING, HeldMap
 from storage.part import in_bounds
 from storage.whole_again import WholeAgain
@@ -101,12 +101,11 @@ class Blobs(WholeAgain):
             return await self._put_in_vault(data)
         cutter, builder = Cutter(chunking), ManifestBuilder(chunking)
         said, came = size_bytes or 0, 0
-        async with aclosing(self._gathering.gathered(data)) as steps:
-            async for pieces in steps:
-                came += sum(map(len, pieces))
+        async with aclosing(self.gathering.gathered(data)) as steps:
+            async for step in steps:
+                came += sum(map(len, step.pieces))
                 is_packed = max(said, came) >= PACKED_BYTES_MIN
-                await self._keep(cutter, builder, pieces, is_packed=is_packed)
-        await self._keep(cutter, builder, None, is_packed=max(said, came) >= PACKED_BYTES_MIN)
+                await self._keep(cutter, builder, step, is_packed=is_packed)
         manifest = await asyncio.to_thread(builder.finish)
         begin = partial(
             blob_rows.begin, root=manifest.parsed, now_us=self._clock_us(), is_ours=True
@@ -253,15 +252,10 @@ class Blobs(WholeAgain):
         return (await self._held_map(blob)).runs(first, in_bounds(limit, RUNS_MAX))
 
     async def _keep(
-        self,
-        cutter: Cutter,
-        builder: ManifestBuilder,
-        pieces: Sequence[bytes] | None,
-        *,
-        is_packed: bool,
+        self, cutter: Cutter, builder: ManifestBuilder, step: Step, *, is_packed: bool
     ) -> None:
-        async with self._gathering.turn:
-            chunks = await asyncio.to_thread(cut_hashed, cutter, builder, pieces)
+        async with self.gathering.turn:
+            chunks = await asyncio.to_thread(cut_hashed, cutter, builder, step)
             if chunks:
                 keep = partial(
                     blob_rows.keep_chunks,

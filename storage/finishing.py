@@ -18,7 +18,7 @@ from storage.collecting import note_synced
 from storage.database import Database, Writing
 from storage.errors import NotHeld
 from storage.folding import IS_FOLDED
-from storage.gathering import Gathering
+from storage.gathering import Gathering, Step
 from storage.into_vault import (
     ELSEWHERE,
     MOVED,
@@ -43,16 +43,16 @@ class Finishing(BlobRoom):
 
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
-        self._gathering = Gathering()
+        self.gathering = Gathering()
+        """What comes as a blob of our own, and whose turn it is to be stored."""
 
     async def _put_in_vault(self, data: bytes | Iterable[bytes] | AsyncIterable[bytes]) -> Manifest:
         """A blob of version 2 of our own, whole. Raises `OverQuota`, `Malformed`, `NotHeld`."""
         cutter, builder = Cutter(Chunking.CONTENT), ManifestBuilder(Chunking.CONTENT)
         vault = self._database.vault
-        async with aclosing(self._gathering.gathered(data)) as steps:
-            async for pieces in steps:
-                await self._keep_objects(cutter, builder, pieces)
-        await self._keep_objects(cutter, builder, None)
+        async with aclosing(self.gathering.gathered(data)) as steps:
+            async for step in steps:
+                await self._keep_objects(cutter, builder, step)
         manifest = await asyncio.to_thread(builder.finish)
         root = manifest.parsed
         pages = zip(root.page_hashes, manifest.pages, strict=True)
@@ -87,12 +87,10 @@ class Finishing(BlobRoom):
             await adopt(write, [root.id])
         return had_rows
 
-    async def _keep_objects(
-        self, cutter: Cutter, builder: ManifestBuilder, pieces: list[bytes] | None
-    ) -> None:
-        prepare = partial(prepared, cutter=cutter, builder=builder, pieces=pieces)
+    async def _keep_objects(self, cutter: Cutter, builder: ManifestBuilder, step: Step) -> None:
+        prepare = partial(prepared, cutter=cutter, builder=builder, step=step)
         packs = self._database.packs
-        async with self._gathering.turn:
+        async with self.gathering.turn:
             new, known = await self._database.vault.read(prepare)
             while new or known:
                 await self._database.lazily(

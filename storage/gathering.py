@@ -9,8 +9,8 @@ sender ─▸ gathered: up to 4 MiB each, and of all together 16 ─▸ turn: cu
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from typing import Final, NamedTuple
 
 from crdt.blob import ManifestBuilder
 from crdt.chunking import Cutter
@@ -26,6 +26,14 @@ PIECE_BYTES: Final = 64
 """That a piece takes beside its bytes: somebody may send two of them at a time."""
 TURNS: Final = 2
 """Steps at once. Each takes some 12 MiB, and what it does for most of its time is for one core."""
+
+
+class Step(NamedTuple):
+    """What is stored at once."""
+
+    pieces: list[bytes]
+    is_last: bool
+    """Then it may be empty, too: all that is left is stored with it."""
 
 
 class Gathering:
@@ -44,8 +52,8 @@ class Gathering:
 
     def gathered(
         self, data: bytes | Iterable[bytes] | AsyncIterable[bytes]
-    ) -> AsyncGenerator[list[bytes]]:
-        """Lists of pieces that have some MiB together, or less where all together hold too much.
+    ) -> AsyncGenerator[Step]:
+        """Steps of some MiB, or less where all together hold too much, and one that is the last.
 
         Whoever asks for the next one has stored those before, and they are gone. A sender that is
         slow or silent keeps what it brought, and takes nothing of the share of the others.
@@ -54,7 +62,7 @@ class Gathering:
             return _slices(data)
         return self._coming(data) if isinstance(data, AsyncIterable) else _read(iter(data))
 
-    async def _coming(self, data: AsyncIterable[bytes]) -> AsyncGenerator[list[bytes]]:
+    async def _coming(self, data: AsyncIterable[bytes]) -> AsyncGenerator[Step]:
         pieces: list[bytes] = []
         size = 0
         self._coming_now += 1
@@ -66,12 +74,11 @@ class Gathering:
                 self._held_bytes += taken
                 del piece
                 if size >= self._enough_bytes:
-                    yield pieces
+                    yield Step(pieces, is_last=False)
                     pieces.clear()  # whoever took the list still has it while the next come
                     self._held_bytes -= size
                     size = 0
-            if pieces:
-                yield pieces
+            yield Step(pieces, is_last=True)
         finally:
             self._held_bytes -= size
             self._coming_now -= 1
@@ -83,39 +90,36 @@ class Gathering:
         return max(SHARE_BYTES_MIN, self._together_bytes // self._coming_now)
 
 
-async def _slices(data: bytes) -> AsyncGenerator[list[bytes]]:
-    for at in range(0, len(data), GATHERED_BYTES):
-        yield [data[at : at + GATHERED_BYTES]]
+async def _slices(data: bytes) -> AsyncGenerator[Step]:
+    for at in range(0, len(data) or 1, GATHERED_BYTES):
+        end = at + GATHERED_BYTES
+        yield Step([data[at:end]], is_last=end >= len(data))
 
 
-async def _read(source: Iterator[bytes]) -> AsyncGenerator[list[bytes]]:
-    while pieces := await asyncio.to_thread(_next_pieces, source):
-        yield pieces
+async def _read(source: Iterator[bytes]) -> AsyncGenerator[Step]:
+    is_last = False
+    while not is_last:
+        step = await asyncio.to_thread(_next_step, source)
+        is_last = step.is_last
+        yield step
+        del step
 
 
-def _next_pieces(source: Iterator[bytes]) -> list[bytes]:
+def _next_step(source: Iterator[bytes]) -> Step:
     pieces: list[bytes] = []
     size = 0
     for piece in source:
         pieces.append(bytes(piece))
         size += len(piece)
         if size >= GATHERED_BYTES:
-            break
-    return pieces
+            return Step(pieces, is_last=False)
+    return Step(pieces, is_last=True)
 
 
-def cut_hashed(
-    cutter: Cutter, builder: ManifestBuilder, pieces: Sequence[bytes] | None
-) -> list[tuple[bytes, bytes]]:
-    """The chunks that these pieces end, with their hashes; with None the last ones.
-
-    Less than a chunk of them is left in the cutter.
-    """
-    if pieces is None:
-        chunks = cutter.finish()
-    else:
-        chunks = [chunk for piece in pieces for chunk in cutter.push(piece)]
-        chunks += cutter.flush()
+def cut_hashed(cutter: Cutter, builder: ManifestBuilder, step: Step) -> list[tuple[bytes, bytes]]:
+    """The chunks that this step ends, with their hashes; less than one is left in the cutter."""
+    chunks = [chunk for piece in step.pieces for chunk in cutter.push(piece)]
+    chunks += cutter.finish() if step.is_last else cutter.flush()
     hashed = [(payload_digest(chunk), chunk) for chunk in chunks]
     for hash, chunk in hashed:
         builder.add(hash, len(chunk))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from crdt.blob import BlobRoot, ManifestBuilder, parse_page
 from crdt.chunking import Cutter
 from crdt.digest import payload_digest
-from storage.gathering import cut_hashed
+from storage.gathering import Step, cut_hashed
 from storage.mending import forget_chunk
 from storage.packs import Packs, Place
 from storage.vault.keeping import keep_objects
@@ -34,12 +34,11 @@ def prepared(
     vault: sqlite3.Connection,
     cutter: Cutter,
     builder: ManifestBuilder,
-    pieces: Sequence[bytes] | None,
+    step: Step,
 ) -> tuple[list[Encoded], list[tuple[bytes, bytes]]]:
-    """The chunks that these pieces end (with None the last ones): those that are to be written,
-    and those that lie whole in the vault, as these very bytes: nobody may have looked at them since
-    the disk forgot some."""
-    chunks = dict(cut_hashed(cutter, builder, pieces))
+    """The chunks that a step ends: those that are to be written, and those that lie whole in the
+    vault, as these very bytes: nobody may have looked at them since the disk forgot some."""
+    chunks = dict(cut_hashed(cutter, builder, step))
     known = same_of(vault, chunks)
     new = encode((hash, data) for hash, data in chunks.items() if hash not in known)
     return new, [(hash, chunks[hash]) for hash in known]
