@@ -6,7 +6,6 @@ multiverse clients send it, with the rest beside it.
 
 import hashlib
 import logging
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
@@ -78,9 +77,8 @@ async def _put(
         if call.query.bytes_of:
             return _mark(upload, call.query.bytes_of.encode())
         tally = Tally()
-        async with aclosing(counted(upload.pieces, upload.encoding, tally)) as plain:
-            async for _ in plain:
-                pass
+        async for _ in counted(upload.pieces, upload.encoding, tally):
+            pass
         return _mark(upload, tally.checksum)
 
     async def work() -> tuple[bytes, Response]:

@@ -18,6 +18,7 @@ from node.services.snapshots import keep_same, keep_snapshot
 from node.services.universes import document_of, universe_meant
 from storage.collecting import GRACE_US
 from storage.errors import NotHeld
+from storage.gathering import GATHERED_BYTES
 from storage.listing import SnapshotRow
 from storage.listings import ListedRow
 from tests.node.api.test_snapshots import main as main
@@ -167,3 +168,27 @@ async def test_bytes_that_were_collected_before_are_to_be_sent(alice: Alice) -> 
     await alice.node.store.gc(grace_us=-1)
     with pytest.raises(NotHeld):
         await same(alice, 2, first, meanwhile(alice.node.store.gc))
+
+
+async def test_whoever_is_stopped_while_it_is_stored_lets_go_of_the_body_at_once(
+    alice: Alice,
+) -> None:
+    """Somebody may wait for the turn that goes with it, and what stopped holds all of it."""
+    closed, gathering = list[str](), alice.node.store.gathering
+
+    async def body() -> AsyncGenerator[bytes]:
+        try:
+            yield bytes(GATHERED_BYTES)
+            yield DATA
+        finally:
+            closed.append("the body")
+
+    given = body()  # which is held here: nobody but who reads it can be the one who closes it
+    async with gathering.turn, gathering.turn:  # so it waits where it is to be stored
+        keeping = asyncio.create_task(keep(alice, 1, given))
+        await until(lambda: gathering.held_bytes >= GATHERED_BYTES)
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
+        assert closed == ["the body"]
+    assert gathering.held_bytes == 0
