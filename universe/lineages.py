@@ -61,9 +61,9 @@ class Lineages:
         told in part."""
         return self._steps_left >= 0
 
-    def who(self, universe: str, name: str) -> Creature:
-        """Whom this universe calls so."""
-        return self._who.who(universe, name)
+    def who(self, universe: str, name: str, tick: int | None = None) -> Creature:
+        """Whom this universe calls so; by that tick, where several did in turn."""
+        return self._who.who(universe, name, tick)
 
     def called(self, name: str) -> tuple[Creature, ...]:
         """All of that name or that soul, by their universe."""
@@ -111,17 +111,17 @@ class Lineages:
 
     def _tell(self, one: Happening) -> None:
         event, universe = one.event, one.universe
-        named = [self._person(universe, name) for name in event.entities]
+        named = [self._person(universe, name, event.tick) for name in event.entities]
         for person in named:
             person.souls.update(dict.fromkeys(soul for soul, _ in souls_told(one)))
             if event_kind(event.type) == DEATH:
                 person.died.setdefault(universe, one)
-        parents = [self._person(universe, name) for name in event.parents]
+        parents = [self._person(universe, name, event.tick) for name in event.parents]
         if is_birth(event):
             _join(one, named, parents)
 
-    def _person(self, universe: str, name: str) -> Person:
-        who = self.who(universe, name)
+    def _person(self, universe: str, name: str, tick: int) -> Person:
+        who = self.who(universe, name, tick)
         person = self.people.setdefault(who, Person(who))
         person.told_in.setdefault(universe)
         return person

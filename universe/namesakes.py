@@ -58,10 +58,10 @@ class Namesakes:
                 )
             if way.target == universe and way.arrived is not None:
                 moves.append((way.arrived, way))
-        events = [((one[0], first_left.get(one[0], SEQ_MAX)), one) for one in told]
-        # What is told of a tick is told before anybody leaves at it: the sort is stable, and the
-        # last is the next.
-        self._to_come = sorted([*events, *moves], key=itemgetter(0))[::-1]
+        self._first_left = first_left
+        events = [(self.when_told(one[0]), one) for one in told]
+        # The sort is stable, and the last is the next.
+        self._to_come = sorted([*moves, *events], key=itemgetter(0))[::-1]
         self.last_tick = max((one[0][0] for one in self._to_come), default=0)
         self._left: dict[Crossing, Guest] = {}
         self._meant: list[tuple[Moment, Guest]] = []
@@ -69,6 +69,10 @@ class Namesakes:
         self._there = {universe: None}
         """The last who came last."""
         self._by_name: dict[str, str] = {}
+
+    def when_told(self, tick: int) -> Moment:
+        """What is told of a tick is told before anybody leaves at it."""
+        return tick, self._first_left.get(tick, SEQ_MAX + 1) - 1
 
     def leaving(self, way: Crossing) -> Guest:
         while way not in self._left:

@@ -157,7 +157,11 @@ class Who:
         if key not in self._latest:
             self._latest[key] = self._changed(universe, name), self._who(universe, name, None)
         since, latest = self._latest[key]
-        return latest if until >= since else self._who(universe, name, (until, SEQ_MAX))
+        if until >= since:
+            return latest
+        those = self._namesakes.get(key)
+        moment = (until, SEQ_MAX) if those is None else those.when_told(until)
+        return self._who(universe, name, moment)
 
     def leaving(self, way: Crossing, name: str | None = None) -> Creature:
         """Whom that name means where it left, when it did; None: the traveller."""
@@ -260,7 +264,7 @@ class Who:
         came = [one[0][0] for name in names if (one := self._came(at, name, None))]
         born = [self._born[at, name] for name in names if (at, name) in self._born]
         those = self._namesakes.get((at, called))
-        moved = () if those is None else (those.last_tick,)
+        moved = () if those is None else (those.last_tick + 1,)  # after who leaves at that one
         return max([*came, *born, *moved, *(body or ())[:1]], default=0)
 
 

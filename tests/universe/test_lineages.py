@@ -133,6 +133,31 @@ def test_who_came_to_the_parent_after_the_fork_is_nobody_in_the_fork() -> None:
         assert Lineages(Histories(universes, [way])).who(FORK, "rex") == meant
 
 
+def test_where_a_name_came_twice_each_birth_is_of_the_one_who_was_there_then() -> None:
+    """Both travel as kit, and are there in turn."""
+    kit = history(MAIN, [told(1, "birth", "kit")]), history(FORK, [told(2, "birth", "kit")])
+    births = [told(at, "birth", f"of {at}", parents="kit") for at in (15, 25, 35, 45, 55)]
+    ways = [
+        *(crossing(MAIN, ISLE, 10, 20, "kit"), crossing(ISLE, MAIN, 30, 40, "kit")),
+        replace(crossing(FORK, ISLE, 10, 50, "kit"), origin=FORK),
+    ]
+    view = Lineages(Histories([*kit, history(ISLE, births)], ways))
+    mains, others = Creature(MAIN, "kit"), Creature(FORK, "kit")
+    parents = [view.parents(Creature(ISLE, f"of {at}")) for at in (15, 25, 35, 45, 55)]
+    assert parents == [(Creature(ISLE, "kit"),), *[(mains,)] * 3, (others,)]
+
+
+def test_a_soul_that_is_born_again_has_had_its_children_in_the_body_that_it_had() -> None:
+    said = [
+        told(1, "birth", "kit", soul="sk"), told(5, "birth", "tom", parents="sk"),
+        told(7, "death", "kit"), told(9, "rebirth", "zoe", soul="sk"),
+        told(12, "birth", "ann", parents="sk"),
+    ]  # fmt: skip
+    view = Lineages(Histories([history(MAIN, said)]))
+    assert view.children(Creature(MAIN, "kit")) == (Creature(MAIN, "tom"),)
+    assert view.children(Creature(MAIN, "zoe")) == (Creature(MAIN, "ann"),)
+
+
 def test_circles_that_strangers_close_end() -> None:
     own = [told(1, "birth", "a", parents="b"), told(2, "birth", "b", parents="a")]
     view = Lineages(Histories([history(MAIN, own)]))

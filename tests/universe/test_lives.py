@@ -93,6 +93,14 @@ def test_who_is_told_of_while_a_stranger_is_there_keeps_its_body() -> None:
     assert found.present == (ISLE,)
 
 
+@pytest.mark.parametrize("tick", [15, 20, 25, 30, 31])
+def test_whose_child_is_born_there_says_who_is_there_then(tick: int) -> None:
+    """What is told of the tick of a departure is told before it."""
+    view = Lineages(visited(told(tick, "birth", "tom", parents="soul:1")))
+    parent = Creature(FAR, "rex") if 20 <= tick <= 30 else Creature(ISLE, "kit")
+    assert view.parents(Creature(ISLE, "tom")) == (parent,)
+
+
 def test_a_birth_is_of_ones_own() -> None:
     late = [told(25, "birth", "kit", soul="soul:1"), DEATH]
     found = follow("soul:1", Histories([history(ISLE, late), history(FAR, [REX])], VISIT))
