@@ -48,7 +48,7 @@ def lives_of(
         for universe in histories.universes()
     }
     _Passing(lands, followed).run()
-    found = {universe: [one.stays for one in land.lives] for universe, land in lands.items()}
+    found = {universe: [one.told_of() for one in land.lives] for universe, land in lands.items()}
     return {universe: [one for one in each if one] for universe, each in found.items()}
 
 
@@ -59,6 +59,8 @@ class _Life:
     origin: str
     body: Body
     stays: list[Stay] = field(default_factory=list[Stay])
+    told: list[list[Happening]] = field(default_factory=list[list[Happening]])
+    """In each of them."""
     was_dead: bool = False
     """When the universe began: what may be told of it first is its rebirth."""
 
@@ -79,16 +81,23 @@ class _Life:
         """What is about its body alone: while it is there, or where that is born again."""
         return self.is_there or (self.is_dead and is_rebirth(one))
 
+    def begin(self, stay: Stay) -> None:
+        self.stays.append(stay)
+        self.told.append([])
+
     def take(self, universe: str, turn: Turn) -> None:
         if not self.is_there and not (self.stays and is_told_after(turn)):
-            self.stays.append(opened(universe, turn))
+            self.begin(opened(universe, turn))
         is_there = self.is_there
         if turn.happening is not None:
-            self.stays[-1] = replace(
-                self.stays[-1], events=(*self.stays[-1].events, turn.happening)
-            )
+            self.told[-1].append(turn.happening)
         if is_there and turn.rank == GOES:
             self.stays[-1] = closed(self.stays[-1], turn)
+
+    def told_of(self) -> list[Stay]:
+        """Its stays with what was told in each."""
+        each = zip(self.stays, self.told, strict=True)
+        return [replace(stay, events=tuple(told)) for stay, told in each]
 
 
 class _Land:
@@ -129,7 +138,7 @@ class _Land:
                 life.was_dead = one.was_dead_at(tick)
                 if any(stay.holds(tick, self.begun_us) for stay in one.stays):
                     since = tick
-                    life.stays.append(forked(self.universe, self.begun))
+                    life.begin(forked(self.universe, self.begun))
                 if life is self.own or life.stays or life.was_dead:
                     self.lives.append(life)
         self._turns.extend(turns_of(self._own, self._ways, since))

@@ -32,15 +32,23 @@ class StayShown(Struct, frozen=True):
     cameFrom: str | None
     wentTo: str | None
     events: tuple[ToldEvent, ...]
+    """The first of them."""
+    eventCount: int
+    """Of all."""
 
 
 class SoulShown(Struct, frozen=True):
     name: str
     stays: tuple[StayShown, ...]
+    """Where it is now, and the first of the others along its way: 1,000. Of their events 10,000,
+    an equal share of each."""
+    stayCount: int
+    """Of all."""
     present: tuple[str, ...]
     """Where it is now: in several after a fork."""
     inTransit: tuple[str, ...]
-    """Where it is on its way to."""
+    """Where it is on its way to: the first 1,000."""
+    inTransitCount: int
 
 
 class SoulsShown(Struct, frozen=True):

@@ -29,16 +29,24 @@ def souls(universe: str, name: str | None, namespace: str | None) -> None:
             say("Nothing is told of any soul: panspermia universe event … birth --soul NAME")
         tell_more(found["total"] - len(found["souls"]))
         return tell_rest(found)
+    tell_soul(found["soul"])
+    return tell_rest(found)
+
+
+def tell_soul(soul: Json) -> None:
     called = petnames(own_did())
-    for stay in found["soul"]["stays"]:
+    for stay in soul["stays"]:
         say(stay_text(stay, called), bold=stay["until"] is None)
         for event in stay["events"]:
             say(f"  {event['tick']:>12,}  {printable(event['title'])}", dim=True)
-    for target in found["soul"]["inTransit"]:
+        more = stay["eventCount"] - len(stay["events"])
+        tell_more(more, "more events: the timeline has them", begin="  ")
+    tell_more(soul["stayCount"] - len(soul["stays"]), "more times that it was somewhere")
+    for target in soul["inTransit"]:
         say(f"on its way to {printable(called.universe(target))}", fg="yellow")
-    if not found["soul"]["stays"]:
-        say(f"Nothing is told of {printable(name)}.")
-    return tell_rest(found)
+    tell_more(soul["inTransitCount"] - len(soul["inTransit"]), "more under way")
+    if not soul["stayCount"]:
+        say(f"Nothing is told of {printable(soul['name'])}.")
 
 
 def stay_text(stay: Json, called: Petnames) -> str:
@@ -76,9 +84,9 @@ def lineage(universe: str, name: str | None, namespace: str | None) -> None:
     tell_rest(found)
 
 
-def tell_more(more: int) -> None:
+def tell_more(more: int, of: str = "more: name one of them", begin: str = "") -> None:
     if more > 0:
-        say(f"and {more:,} more: name one of them", dim=True)
+        say(f"{begin}and {more:,} {of}", dim=True)
 
 
 def birthplace(one: Json, called: Petnames) -> str:

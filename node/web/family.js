@@ -86,15 +86,19 @@ function stayItem(one) {
   const [came, went] = [one.cameFrom ? ` from ${shortOf(one.cameFrom)}` : "", one.wentTo ? ` for ${shortOf(one.wentTo)}` : ""];
   const until = one.until === null ? "and is there" : `${ENDED[one.ended] || "gone"} at tick ${numberText(one.until)}${went}`;
   item.append(recordLink("universe", one.universe, shortOf(one.universe)), `: ${BEGAN[one.began] || one.began} at tick ${numberText(one.since)}${came}, ${until}`);
-  if (one.events.length) item.append(element("div", one.events.slice(0, 8).map((each) => `tick ${numberText(each.tick)} ${each.title}`).join(" · "), "soft"));
+  const told = one.events.slice(0, 8).map((each) => `tick ${numberText(each.tick)} ${each.title}`);
+  if (one.eventCount > told.length) told.push(`and ${numberText(one.eventCount - told.length)} more`);
+  if (told.length) item.append(element("div", told.join(" · "), "soft"));
   return item;
 }
+
+const moreStays = (soul) => (soul.stayCount > soul.stays.length ? [element("p", `It was somewhere ${numberText(soul.stayCount)} times; these are where it is now, and the first of the others.`, "soft")] : []);
 
 async function drawSoul(of, name, place) {
   try {
     const { soul } = await get(`${of.path}/souls${inNamespace(of.namespace, { name })}`);
     const where = soul.present.length ? `is in ${soul.present.map(shortOf).join(" and in ")}` : soul.inTransit.length ? `is on its way to ${soul.inTransit.map(shortOf).join(", ")}` : "is nowhere any more";
-    place.replaceChildren(element("h4", name), element("p", `${name} ${where}.`), ...inPortions(soul.stays, stayItem));
+    place.replaceChildren(element("h4", name), element("p", `${name} ${where}.`), ...inPortions(soul.stays, stayItem), ...moreStays(soul));
   } catch (error) {
     place.replaceChildren(element("p", error.message, "bad"));
   }

@@ -28,6 +28,10 @@ from universe.who import Creature
 
 T = TypeVar("T")
 SOULS_MAX: Final = 1_000
+STAYS_MAX: Final = 1_000
+"""Of the soul that is followed; and of those under way. A gate makes thousands of journeys."""
+TOLD_MAX: Final = 10_000
+"""Events of these stays: some MB. Timelines have them all."""
 PEOPLE_MAX: Final = 1_000
 NAMES_MAX: Final = 10_000
 """Souls, parents and children of all people of one answer; where there are more, of each person an
@@ -39,7 +43,8 @@ COUNTED_OF_MAX: Final = 16
 async def show_souls(node: Node, call: Call[ToldQuery, None]) -> SoulsShown:
     """Who is told of in this universe and its relatives; with `name`, one of them followed.
 
-    The first 1,000 souls by name are listed; any may be named.
+    The first 1,000 souls by name are listed; any may be named. Of one that is followed where it
+    is now is told, and the first of what else it was in, 1,000 stays, and how many there are.
     """
     told, name = await _told(node, call), call.query.name
 
@@ -81,28 +86,43 @@ async def _told(node: Node, call: Call[ToldQuery, None]) -> Told:
 
 
 def _soul(soul: Soul) -> SoulShown:
+    stays = _nearest(soul.stays)
+    is_all = sum(len(one.events) for one in stays) <= TOLD_MAX
+    of_each = TOLD_MAX if is_all else TOLD_MAX // len(stays)
     return SoulShown(
-        soul.name,
-        tuple(map(_stay, soul.stays)),
-        soul.present,
-        tuple(way.target for way in soul.in_transit),
+        name=soul.name,
+        stays=tuple(_stay(one, of_each) for one in stays),
+        stayCount=len(soul.stays),
+        present=soul.present,
+        inTransit=tuple(way.target for way in soul.in_transit[:STAYS_MAX]),
+        inTransitCount=len(soul.in_transit),
     )
 
 
-def _stay(one: Stay) -> StayShown:
-    events = tuple(
-        ToldEvent(each.id.hex(), each.event.tick, each.event.type, each.event.title)
-        for each in one.events
-    )
+def _nearest(stays: Sequence[Stay]) -> Sequence[Stay]:
+    """In their order, as many as one answer has: where it is now, and the first of the others."""
+    if len(stays) <= STAYS_MAX:
+        return stays
+    there = [at for at, one in enumerate(stays) if one.until is None]
+    others = [at for at, one in enumerate(stays) if one.until is not None]
+    return [stays[at] for at in sorted([*there, *others][:STAYS_MAX])]
+
+
+def _stay(one: Stay, most: int) -> StayShown:
+    """With so many of its events, at most."""
     return StayShown(
-        one.universe,
-        one.since,
-        one.began,
-        one.until,
-        one.ended,
-        one.came_from,
-        one.went_to,
-        events,
+        universe=one.universe,
+        since=one.since,
+        began=one.began,
+        until=one.until,
+        ended=one.ended,
+        cameFrom=one.came_from,
+        wentTo=one.went_to,
+        events=tuple(
+            ToldEvent(each.id.hex(), each.event.tick, each.event.type, each.event.title)
+            for each in one.events[:most]
+        ),
+        eventCount=len(one.events),
     )
 
 

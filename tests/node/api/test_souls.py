@@ -268,3 +268,44 @@ async def test_of_very_many_souls_the_first_are_listed_and_all_are_counted_and_f
     async with shown(alice) as home:
         listed = await typed(home, "universe", "souls", "universe:main")
     assert listed.output.splitlines() == ["a", "b", "and 2 more: name one of them"]
+
+
+async def test_of_very_many_stays_where_it_is_now_is_told_and_of_the_others_the_first(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger's gate makes thousands of journeys, and tells thousands of events of each."""
+    monkeypatch.setattr(souls, "STAYS_MAX", 2)
+    monkeypatch.setattr(souls, "TOLD_MAX", 5)
+    for tick in (1, 11, 21):
+        kind = "birth" if tick == 1 else "rebirth"
+        await told(alice, tick=tick, type=kind, entities=["kit"], souls=["sk"])
+        await told(alice, tick=tick + 1, type="harvest", entities=["kit"])
+        await told(alice, tick=tick + 2, type="harvest", entities=["kit"])
+        if tick < 21:
+            await told(alice, tick=tick + 3, type="death", entities=["kit"])
+    soul = (await answer(alice, "universe:main/souls?name=sk"))["soul"]
+    assert [
+        (one["since"], one["until"], len(one["events"]), one["eventCount"])
+        for one in soul["stays"]
+    ] == [(1, 4, 2, 4), (21, None, 2, 3)]  # fmt: skip
+    assert (soul["stayCount"], soul["inTransitCount"], soul["inTransit"]) == (3, 0, [])
+    async with shown(alice) as home:
+        lines = (await typed(home, "universe", "souls", "universe:main", "sk")).output.splitlines()
+    assert "  and 2 more events: the timeline has them" in lines
+    assert lines[-1] == "and 1 more times that it was somewhere"
+
+
+async def test_of_very_many_under_way_the_first_are_told_and_all_are_counted(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(souls, "STAYS_MAX", 0)
+    await post(alice, "/api/universe", id="universe:far", name="Far", isPublic=True)
+    ends = {"sourceUniverseId": "universe:main", "targetUniverseId": "universe:far"}
+    passage = (await post(alice, "/api/passage", **ends, arrivals="ask"))["passage"]["id"]
+    wish = {"soul": "sk", "data": "e30=", "from": "universe:main", "migration": "01" * 16}
+    await post(alice, f"/api/passage/{passage}/travel", **wish, tick=5)
+    soul = (await answer(alice, "universe:main/souls?name=sk"))["soul"]
+    assert (soul["inTransit"], soul["inTransitCount"]) == ([], 1)
+    async with shown(alice) as home:
+        told = await typed(home, "universe", "souls", "universe:main", "sk")
+    assert told.output.splitlines()[-1] == "and 1 more under way"
