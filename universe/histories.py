@@ -61,6 +61,10 @@ class Crossing:
         return self.arrived_as or self.entity
 
     @property
+    def is_of(self) -> str:
+        return self.origin or self.source
+
+    @property
     def traveller(self) -> tuple[str, str]:
         return self.origin, self.soul or self.entity
 

@@ -82,7 +82,7 @@ class _Life:
         return self.is_there or (self.is_dead and is_rebirth(one))
 
     def begin(self, stay: Stay) -> None:
-        self.stays.append(stay)
+        self.stays.append(replace(stay, origin=self.origin))
         self.told.append([])
 
     def take(self, universe: str, turn: Turn) -> None:

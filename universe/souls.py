@@ -15,8 +15,9 @@ name nothing else.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from universe.bodies import followed_as
 from universe.histories import Crossing, Histories
@@ -30,7 +31,8 @@ class Soul:
 
     name: str
     stays: tuple[Stay, ...]
-    """Along its way: after where it left the universe where it arrived, then what was forked."""
+    """Along its way: after where it left the universe where it arrived, then what was forked.
+    Several may go by its name: those of each universe of origin, in turn."""
     in_transit: tuple[Crossing, ...]
 
     @property
@@ -39,8 +41,13 @@ class Soul:
         return tuple(dict.fromkeys(one.universe for one in self.stays if one.until is None))
 
 
-def follow(name: str, histories: Histories) -> Soul:
-    """`name`: of a soul, or of a creature. Nobody knows it: no stays."""
+def _as_far(_: str) -> int:
+    return 0
+
+
+def follow(name: str, histories: Histories, far: Callable[[str], int] = _as_far) -> Soul:
+    """`name`: of a soul, or of a creature. Nobody knows it: no stays. `far`: how far a universe is;
+    who is of the nearest is told of first."""
     crossings, called = _ways_of(name, histories)
     followed, by_body = followed_as(frozenset(called), histories, crossings)
     its = {*crossings, *by_body}
@@ -51,10 +58,13 @@ def follow(name: str, histories: Histories) -> Soul:
         for at, one in enumerate(each)
     }
     transit = [one for one in crossings if one.arrived_tick is None and not one.is_returned]
-    return Soul(name, tuple(_along_its_way(stays)), tuple(transit))
+    transit.sort(key=lambda one: far(one.is_of))
+    return Soul(name, tuple(_along_its_way(stays, far)), tuple(transit))
 
 
-def _along_its_way(stays: Mapping[tuple[str, int], list[Stay]]) -> Iterator[Stay]:
+def _along_its_way(
+    stays: Mapping[tuple[str, int], list[Stay]], far: Callable[[str], int]
+) -> Iterator[Stay]:
     """Each once, those of one life in their order: from where it begins through passages, as
     far as they lead, then in the forks of where it was. `stays`: by universe and life in it."""
     left = {life: deque(ones) for life, ones in stays.items()}
@@ -64,23 +74,32 @@ def _along_its_way(stays: Mapping[tuple[str, int], list[Stay]]) -> Iterator[Stay
         lives.setdefault(life[0], []).append(life)
         if first.began == "forked" and first.came_from is not None:
             forks.setdefault(first.came_from, []).append(life)
-    # The last is the next: those that nothing leads to are first.
-    to_do = sorted(stays, key=lambda one: stays[one][0].came_from is not None)[::-1]
+    to_do = list[tuple[int, int, tuple[str, int]]]()
+
+    def add(lives: Iterable[tuple[str, int]]) -> None:
+        """They are the next ones, the first of them first, among those that are as near."""
+        for life in [*lives][::-1]:
+            heappush(to_do, (far(stays[life][0].origin), -len(added), life))
+            added.append(life)
+
+    added = list[tuple[str, int]]()
+    add(sorted(stays, key=lambda one: stays[one][0].came_from is not None))
     while to_do:
-        at = to_do.pop()
+        *_, at = heappop(to_do)
         while left[at]:
             stay = left[at].popleft()
             yield stay
-            to_do += reversed(forks.pop(at[0], []))
+            add(forks.pop(at[0], []))
             for there in lives.get(stay.went_to or "", []):
-                if left[there] and _leads_to(at[0], left[there][0]):
-                    to_do.append(at)
+                if left[there] and _leads_to(stay, left[there][0]):
+                    add([at])
                     at = there
                     break
 
 
-def _leads_to(universe: str, stay: Stay) -> bool:
-    return (stay.began, stay.came_from) == ("arrived", universe)
+def _leads_to(gone: Stay, come: Stay) -> bool:
+    is_its = come.origin in (gone.origin, come.universe)
+    return is_its and (come.began, come.came_from) == ("arrived", gone.universe)
 
 
 def _ways_of(name: str, histories: Histories) -> tuple[list[Crossing], set[str]]:

@@ -32,6 +32,8 @@ class Stay:
     since_us: int = 0
     """By the clock of its gate, where it came through a passage; so `until_us`, where it left."""
     until_us: int = 0
+    origin: str = ""
+    """The universe that gates sign it is of. Two of one name in one universe differ by it."""
 
     def holds(self, tick: int, at_us: int = 0) -> bool:
         """Whether it was there when that tick was over; `at_us`: in a state that was taken then.

@@ -35,19 +35,34 @@ class StayShown(Struct, frozen=True):
     """The first of them."""
     eventCount: int
     """Of all."""
+    origin: str
+    """The universe that it is of there, as gates sign: where several go by one name, each has
+    another one. Whose that is, it is."""
+
+
+class TransitShown(Struct, frozen=True):
+    """A journey that nobody answered yet."""
+
+    source: str
+    target: str
+    left: int
+    """In ticks of its source."""
+    origin: str
+    """As of a stay."""
 
 
 class SoulShown(Struct, frozen=True):
     name: str
     stays: tuple[StayShown, ...]
     """Where it is now, and the first of the others along its way: 1,000. Of their events 10,000,
-    an equal share of each."""
+    an equal share of each. Of several who go by that name one's own are first, then who is of the
+    universe that is asked, then of people who have a petname."""
     stayCount: int
     """Of all."""
     present: tuple[str, ...]
     """Where it is now: in several after a fork."""
-    inTransit: tuple[str, ...]
-    """Where it is on its way to: the first 1,000."""
+    inTransit: tuple[TransitShown, ...]
+    """The first 1,000, in that order too."""
     inTransitCount: int
 
 

@@ -42,8 +42,9 @@ def tell_soul(soul: Json) -> None:
         more = stay["eventCount"] - len(stay["events"])
         tell_more(more, "more events: the timeline has them", begin="  ")
     tell_more(soul["stayCount"] - len(soul["stays"]), "more times that it was somewhere")
-    for target in soul["inTransit"]:
-        say(f"on its way to {printable(called.universe(target))}", fg="yellow")
+    for way in soul["inTransit"]:
+        whose = whose_text(way, way["source"], called)
+        say(printable(f"on its way to {called.universe(way['target'])}{whose}"), fg="yellow")
     tell_more(soul["inTransitCount"] - len(soul["inTransit"]), "more under way")
     if not soul["stayCount"]:
         say(f"Nothing is told of {printable(soul['name'])}.")
@@ -55,7 +56,12 @@ def stay_text(stay: Json, called: Petnames) -> str:
     if stay["until"] is not None:
         went = f" to {called.universe(stay['wentTo'])}" if stay["wentTo"] else ""
         line += f" … {stay['until']:,} {stay['ended'] or 'begun anew'}{went}"
-    return printable(line)
+    return printable(line + whose_text(stay, stay["universe"], called))
+
+
+def whose_text(one: Json, at: str, called: Petnames) -> str:
+    """Of a guest in a universe of which universe it is."""
+    return f", of {called.universe(one['origin'])}" if one["origin"] != at else ""
 
 
 @click.command("lineage")

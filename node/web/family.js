@@ -4,6 +4,7 @@
 const TREE_ROWS_MAX = 60; // that are drawn; a list beneath has the others
 const ROW_PX = 48;
 const TREE_PAD = 12;
+const TOLD_WHERE_MAX = 8; // of one name, and places of each
 
 // The place itself with all it descends from, and of the others the first: each after its parent.
 function rowsOf(tree, full) {
@@ -81,11 +82,11 @@ async function drawForks(of, place) {
 const BEGAN = { born: "born", told: "first told of", forked: "there when it was forked", arrived: "arrived", returned: "came back" };
 const ENDED = { died: "died", left: "left" };
 
-function stayItem(one) {
+function stayItem(one, me) {
   const item = element("li");
   const [came, went] = [one.cameFrom ? ` from ${shortOf(one.cameFrom)}` : "", one.wentTo ? ` for ${shortOf(one.wentTo)}` : ""];
   const until = one.until === null ? "and is there" : `${ENDED[one.ended] || "gone"} at tick ${numberText(one.until)}${went}`;
-  item.append(recordLink("universe", one.universe, shortOf(one.universe)), `: ${BEGAN[one.began] || one.began} at tick ${numberText(one.since)}${came}, ${until}`);
+  item.append(recordLink("universe", one.universe, endText(one.universe, me)), `: ${BEGAN[one.began] || one.began} at tick ${numberText(one.since)}${came}, ${until}${one.origin === one.universe ? "" : `, of ${endText(one.origin, me)}`}`);
   const told = one.events.slice(0, 8).map((each) => `tick ${numberText(each.tick)} ${each.title}`);
   if (one.eventCount > told.length) told.push(`and ${numberText(one.eventCount - told.length)} more`);
   if (told.length) item.append(element("div", told.join(" · "), "soft"));
@@ -94,11 +95,24 @@ function stayItem(one) {
 
 const moreStays = (soul) => (soul.stayCount > soul.stays.length ? [element("p", `It was somewhere ${numberText(soul.stayCount)} times; these are where it is now, and the first of the others.`, "soft")] : []);
 
+// Several may go by one name: a sentence for each universe that one of them is of, one's own first.
+function whereabouts(soul, me) {
+  const by = new Map();
+  const of = (one) => by.get(one.origin) || by.set(one.origin, { there: [], under: [] }).get(one.origin);
+  for (const one of soul.stays) of(one).there.push(...(one.until === null ? [one.universe] : []));
+  for (const one of soul.inTransit) of(one).under.push(one.target);
+  const said = [...by].slice(0, TOLD_WHERE_MAX).map(([origin, { there, under }]) => {
+    const text = (places, between) => places.slice(0, TOLD_WHERE_MAX).map((one) => endText(one, me)).join(between);
+    const where = there.length ? `is in ${text(there, " and in ")}` : under.length ? `is on its way to ${text(under, " and to ")}` : "is nowhere any more";
+    return element("p", `${soul.name}${by.size > 1 ? ` of ${endText(origin, me)}` : ""} ${where}.`);
+  });
+  return said.length ? said : [element("p", `Nothing is told of ${soul.name}.`)];
+}
+
 async function drawSoul(of, name, place) {
   try {
-    const { soul } = await get(`${of.path}/souls${inNamespace(of.namespace, { name })}`);
-    const where = soul.present.length ? `is in ${soul.present.map(shortOf).join(" and in ")}` : soul.inTransit.length ? `is on its way to ${soul.inTransit.map(shortOf).join(", ")}` : "is nowhere any more";
-    place.replaceChildren(element("h4", name), element("p", `${name} ${where}.`), ...inPortions(soul.stays, stayItem), ...moreStays(soul));
+    const [{ soul }, me] = await Promise.all([get(`${of.path}/souls${inNamespace(of.namespace, { name })}`), ownDid(), learnNames()]);
+    place.replaceChildren(element("h4", name), ...whereabouts(soul, me), ...inPortions(soul.stays, (one) => stayItem(one, me)), ...moreStays(soul));
   } catch (error) {
     place.replaceChildren(element("p", error.message, "bad"));
   }

@@ -361,6 +361,9 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
         follow(page, "Souls, followed")
         follow(page, "soul:cain")
         page.wait("its stays", "byId('one').innerText.includes('there when it was forked')")
+        # After a fork these are two lives, each of its own universe.
+        place = f"your {str(fork['id'])[:17]}…"
+        assert f"soul:cain of {place} is in {place}." in page.text("#one")
         follow(page, "Parents and children")
         page.wait("who was born", "byId('one').innerText.includes('born at tick 100')")
         is_well_made(page)

@@ -93,6 +93,28 @@ def test_who_is_told_of_while_a_stranger_is_there_keeps_its_body() -> None:
     assert found.present == (ISLE,)
 
 
+def test_whose_each_is_is_said_and_the_nearest_is_told_of_first() -> None:
+    away = way(FAR, ISLE, 50, (3, 3), FAR)
+    under_way = [
+        replace(one, arrived_tick=None, migration=one.origin.encode())
+        for one in (away, way(ISLE, FAR, 60, (4, 3), ISLE))
+    ]
+    told_of = Histories([history(ISLE, [ISLES]), history(FAR, [REX])], [*VISIT, *under_way])
+    isles = [(ISLE, ISLE, 5)]
+    fars = [(FAR, FAR, 1), (FAR, ISLE, 20), (FAR, FAR, 40)]
+    for order, stays in (((ISLE, FAR), isles + fars), ((FAR, ISLE), fars + isles)):
+        found = follow("soul:1", told_of, order.index)
+        assert [(one.origin, one.universe, one.since) for one in found.stays] == stays
+        assert [one.origin for one in found.in_transit] == [*order]
+
+
+def test_who_is_in_a_fork_is_of_the_fork() -> None:
+    fork = history(FORK, [], ISLE, 25)
+    told_of = [history(ISLE, [ISLES]), history(FAR, [REX]), fork]
+    found = follow("soul:1", Histories(told_of, VISIT))
+    assert [one.origin for one in found.stays if one.universe == FORK] == [FORK, FORK]
+
+
 @pytest.mark.parametrize("tick", [15, 20, 25, 30, 31])
 def test_whose_child_is_born_there_says_who_is_there_then(tick: int) -> None:
     """What is told of the tick of a departure is told before it."""

@@ -18,10 +18,13 @@ from node.api.soul_models import (
     StayShown,
     ToldEvent,
     ToldQuery,
+    TransitShown,
 )
 from node.services.histories import Told, told_around
 from node.services.passages import Ferry
 from node.wiring import Node
+from storage.listings import ListedRow
+from universe.histories import Crossing
 from universe.lineages import Lineages, Person
 from universe.souls import Soul, Stay, follow, souls_in
 from universe.who import Creature
@@ -45,11 +48,20 @@ async def show_souls(node: Node, call: Call[ToldQuery, None]) -> SoulsShown:
 
     The first 1,000 souls by name are listed; any may be named. Of one that is followed where it
     is now is told, and the first of what else it was in, 1,000 stays, and how many there are.
+    Several may go by one name, in one universe too: `origin` says of which universe each is.
     """
-    told, name = await _told(node, call), call.query.name
+    row = await universe_called(node, call)
+    told, name = await _told(node, row), call.query.name
+    own, followed = await node.store.own_authors(), await node.store.followed_authors()
+
+    def distance(universe: str) -> int:
+        author = universe.partition("/")[0]
+        if author in own or universe == row.listing.target:
+            return 0 if author in own else 1
+        return 2 if author in followed else 3
 
     def read() -> SoulsShown:
-        found = _soul(follow(name, told.histories)) if name else None
+        found = _soul(follow(name, told.histories, distance)) if name else None
         souls = souls_in(told.histories)
         return SoulsShown(souls[:SOULS_MAX], len(souls), found, told.is_whole, told.untold)
 
@@ -62,7 +74,7 @@ async def show_lineage(node: Node, call: Call[ToldQuery, None]) -> LineageShown:
     With `name` those of that name or soul; else everybody, 1,000 at most. How many ancestors and
     descendants somebody has, 10,000 at most, is counted of those who are named, of the first 16.
     """
-    told, name = await _told(node, call), call.query.name
+    told, name = await _told(node, await universe_called(node, call)), call.query.name
 
     def read() -> LineageShown:
         view = Lineages(told.histories)
@@ -79,8 +91,7 @@ async def show_lineage(node: Node, call: Call[ToldQuery, None]) -> LineageShown:
     return await asyncio.to_thread(read)
 
 
-async def _told(node: Node, call: Call[ToldQuery, None]) -> Told:
-    row = await universe_called(node, call)
+async def _told(node: Node, row: ListedRow) -> Told:
     ferry = Ferry(node.store, node.identity, node.clock_us, row.namespace)
     return await told_around(ferry, row)
 
@@ -94,18 +105,21 @@ def _soul(soul: Soul) -> SoulShown:
         stays=tuple(_stay(one, of_each) for one in stays),
         stayCount=len(soul.stays),
         present=soul.present,
-        inTransit=tuple(way.target for way in soul.in_transit[:STAYS_MAX]),
+        inTransit=tuple(map(_transit, soul.in_transit[:STAYS_MAX])),
         inTransitCount=len(soul.in_transit),
     )
 
 
 def _nearest(stays: Sequence[Stay]) -> Sequence[Stay]:
-    """In their order, as many as one answer has: where it is now, and the first of the others."""
-    if len(stays) <= STAYS_MAX:
-        return stays
-    there = [at for at, one in enumerate(stays) if one.until is None]
-    others = [at for at, one in enumerate(stays) if one.until is not None]
+    """In their order, as many as one answer has: where it is now, up to half of them, and the
+    first of the others."""
+    there = [at for at, one in enumerate(stays) if one.until is None][: STAYS_MAX // 2]
+    others = sorted({*range(len(stays))}.difference(there))
     return [stays[at] for at in sorted([*there, *others][:STAYS_MAX])]
+
+
+def _transit(one: Crossing) -> TransitShown:
+    return TransitShown(one.source, one.target, one.left_tick, one.is_of)
 
 
 def _stay(one: Stay, most: int) -> StayShown:
@@ -123,6 +137,7 @@ def _stay(one: Stay, most: int) -> StayShown:
             for each in one.events[:most]
         ),
         eventCount=len(one.events),
+        origin=one.origin,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.node.api.test_timelines import forked, main, told
 from tests.node.api.test_universes import from_peer
 from tests.node.parts import Alice
 from tests.node.served import shown, typed
-from tests.storage.people import BOB
+from tests.storage.people import BOB, CAROL
 from universe import lineages
 from universe.crossings import crossings_of
 from universe.histories import Crossing
@@ -160,6 +161,10 @@ async def test_a_death_that_names_the_body_alone_is_that_of_its_soul(alice: Alic
         ]  # fmt: skip
         (kit,) = (await answer(alice, f"{at}/lineage?name=sk"))["people"]
         assert (kit["name"], kit["died"]) == ("kit", {f"{did}/universe:far": 50})
+    async with shown(alice) as home:
+        lines = (await typed(home, "universe", "souls", "universe:far", "kit")).output.splitlines()
+    came = "universe:far (yours)  20 arrived from universe:main (yours) … 50 died"
+    assert f"{came}, of universe:main (yours)" in lines
 
 
 async def test_a_fork_has_who_was_in_the_state_that_it_began_with(alice: Alice) -> None:
@@ -298,14 +303,41 @@ async def test_of_very_many_stays_where_it_is_now_is_told_and_of_the_others_the_
 async def test_of_very_many_under_way_the_first_are_told_and_all_are_counted(
     alice: Alice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(souls, "STAYS_MAX", 0)
     await post(alice, "/api/universe", id="universe:far", name="Far", isPublic=True)
     ends = {"sourceUniverseId": "universe:main", "targetUniverseId": "universe:far"}
     passage = (await post(alice, "/api/passage", **ends, arrivals="ask"))["passage"]["id"]
     wish = {"soul": "sk", "data": "e30=", "from": "universe:main", "migration": "01" * 16}
     await post(alice, f"/api/passage/{passage}/travel", **wish, tick=5)
-    soul = (await answer(alice, "universe:main/souls?name=sk"))["soul"]
-    assert (soul["inTransit"], soul["inTransitCount"]) == ([], 1)
+    main = f"{alice.node.identity.did}/universe:main"
+    under_way = {"source": main, "target": main.replace("main", "far"), "left": 5, "origin": main}
+    for most in (1, 0):
+        monkeypatch.setattr(souls, "STAYS_MAX", most)
+        soul = (await answer(alice, "universe:main/souls?name=sk"))["soul"]
+        assert (soul["inTransit"], soul["inTransitCount"]) == ([under_way] * most, 1)
     async with shown(alice) as home:
         told = await typed(home, "universe", "souls", "universe:main", "sk")
     assert told.output.splitlines()[-1] == "and 1 more under way"
+
+
+async def test_of_several_of_one_name_ones_own_are_first_and_each_says_whose_it_is(
+    alice: Alice,
+) -> None:
+    await told(alice, tick=1, type="birth", entities=["kit"], souls=["sk"])
+    await put(alice, b"at 100", "tick=100")
+    main = f"{alice.node.identity.did}/universe:main"
+    mine = (await forked(alice, id="universe:z"))["universe"]["fullName"]
+    bobs, carols = [await from_peer(alice, one, "universe:a", parent=main) for one in (BOB, CAROL)]
+
+    async def stays(at: str) -> list[tuple[str, str]]:
+        soul = (await answer(alice, f"{quote(at, safe='')}/souls?name=kit"))["soul"]
+        return [(one["universe"], one["origin"]) for one in soul["stays"]]
+
+    own = [(one, one) for one in (main, mine)]
+    for asked, other in ((bobs, carols), (carols, bobs)):
+        assert await stays(asked) == [*own, (asked, asked), (other, other)]
+    for named, other in ((BOB, carols), (CAROL, bobs)):
+        friend = {"author": named.did, "replace": True}
+        got = await alice.client.put("/api/names/friend", json=friend)
+        assert got.status_code in (200, 201), got.text
+        theirs = f"{named.did}/universe:a"
+        assert await stays(main) == [*own, (theirs, theirs), (other, other)]
