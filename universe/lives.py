@@ -15,6 +15,7 @@ waits for its departure, and each fork for its parent.
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Final
 
 from universe.bodies import Body, Followed
@@ -36,7 +37,8 @@ from universe.stays import (
 )
 
 LIVES_MAX: Final = 16
-"""Of one name in one universe: more are taken for the last of them."""
+"""Of one name in one universe at one time, its own among them: more guests are taken for the last
+of them, as long as nobody is gone."""
 
 
 def lives_of(
@@ -48,8 +50,10 @@ def lives_of(
         for universe in histories.universes()
     }
     _Passing(lands, followed).run()
-    found = {universe: [one.told_of() for one in land.lives] for universe, land in lands.items()}
-    return {universe: [one for one in each if one] for universe, each in found.items()}
+    return {
+        universe: [one.told_of() for one in land.all_lives if one.stays]
+        for universe, land in lands.items()
+    }
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +67,8 @@ class _Life:
     """In each of them."""
     was_dead: bool = False
     """When the universe began: what may be told of it first is its rebirth."""
+    beside: int = 0
+    """How many more there are taken for it."""
 
     @property
     def is_there(self) -> bool:
@@ -116,11 +122,19 @@ class _Land:
         self.own = _Life(universe, Body())
         """The one that is no stranger there."""
         self.lives = [self.own]
+        self._gone: dict[str, list[_Life]] = {}
+        """Guests who made room for others, by their origin."""
+        self._taken_for: dict[str, _Life] = {}
+        """Who came from there and has no life of their own."""
         self._followed = followed
         self._own = [one for one in histories.events(universe) if followed.may_be_its(one)]
         self._ways = ways_of(universe, crossings)
         self._turns: deque[Turn] = deque()
         self._left: dict[Crossing, _Life] = {}
+
+    @property
+    def all_lives(self) -> Sequence[_Life]:
+        return [*chain.from_iterable(self._gone.values()), *self.lives]
 
     @property
     def next(self) -> Turn | None:
@@ -132,7 +146,7 @@ class _Land:
         if self.begun is not None and (parent := lands.get(self.begun[0])) is not None:
             tick = self.begun[1]
             self.lives = list[_Life]()
-            for one in parent.lives:
+            for one in parent.all_lives:
                 life = self.own if one is parent.own else _Life(self.universe, Body())
                 life.body = Body(one.body.at(tick))
                 life.was_dead = one.was_dead_at(tick)
@@ -141,6 +155,9 @@ class _Land:
                     life.begin(forked(self.universe, self.begun))
                 if life is self.own or life.stays or life.was_dead:
                     self.lives.append(life)
+            many = len(self.lives) - LIVES_MAX  # receipts of one tick may tell of more, in turn
+            each = enumerate(self.lives)
+            self.lives = [one for at, one in each if at >= many or one is self.own]
         self._turns.extend(turns_of(self._own, self._ways, since))
 
     def take(self, came_in: Body | None) -> tuple[Crossing, Body] | None:
@@ -155,26 +172,44 @@ class _Land:
         if turn.rank != GOES:
             self.lives.remove(one)
             self.lives.append(one)
+            one.beside += one.is_there and one.origin != (turn.crossing.origin or self.universe)
         if came_in is not None:
             one.body.be_in(came_in.is_in, turn.tick)
-        one.take(self.universe, turn)
+        if turn.rank != GOES or not one.beside:
+            one.take(self.universe, turn)
         if turn.rank != GOES:
             return None
+        one.beside -= one.beside > 0
         self._left[turn.crossing] = one
         return turn.crossing, Body(one.body.is_in, one.body.is_known)
 
     def _who_goes(self, way: Crossing, rank: int) -> _Life:
-        if rank == RETURNS and way in self._left:
-            return self._left[way]
         origin = way.origin or self.universe
         known = [one for one in self.lives if one.origin == origin]
+        if rank == RETURNS and (it := self._left.get(way)) in known:
+            return it
         fitting = [one for one in known if one.is_there == (rank == GOES)]
         went = [one for one in fitting if one.stays and one.stays[-1].ended == "left"]
         if fitting or (known and (rank == GOES or not way.origin)):
             return [*known, *fitting, *went][-1]
-        if rank == COMES and len(self.lives) < LIVES_MAX:
-            self.lives.append(_Life(origin, Body()))
-        return self.own if rank != COMES else self.lives[-1]
+        if rank == GOES and origin in self._taken_for:
+            return self._taken_for.pop(origin)
+        return self._guest(origin)
+
+    def _guest(self, origin: str) -> _Life:
+        """One more. Nobody is taken for the universe's own."""
+        guests = [one for one in self.lives if one is not self.own]
+        if len(self.lives) >= LIVES_MAX:
+            away = [one for one in guests if not one.is_there]
+            if not away:
+                self._taken_for[origin] = guests[-1]
+                return guests[-1]
+            gone = min(away, key=lambda one: one.is_dead)  # the dead may be born again
+            self.lives.remove(gone)
+            self._gone.setdefault(gone.origin, []).append(gone)
+        known = self._gone.get(origin)
+        self.lives.append(known.pop() if known else _Life(origin, Body()))
+        return self.lives[-1]
 
     def _told_of(self, one: Happening) -> Collection[_Life]:
         """Of whom that is told."""

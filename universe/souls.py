@@ -62,16 +62,20 @@ def follow(name: str, histories: Histories, far: Callable[[str], int] = _as_far)
     return Soul(name, tuple(_along_its_way(stays, far)), tuple(transit))
 
 
+def _came(stay: Stay) -> tuple[str, str | None]:
+    return stay.began, stay.came_from
+
+
 def _along_its_way(
     stays: Mapping[tuple[str, int], list[Stay]], far: Callable[[str], int]
 ) -> Iterator[Stay]:
     """Each once, those of one life in their order: from where it begins through passages, as
     far as they lead, then in the forks of where it was. `stays`: by universe and life in it."""
     left = {life: deque(ones) for life, ones in stays.items()}
-    lives: dict[str, list[tuple[str, int]]] = {}
+    lives: dict[tuple[str, str], list[tuple[str, int]]] = {}
     forks: dict[str, list[tuple[str, int]]] = {}
     for life, (first, *_) in stays.items():
-        lives.setdefault(life[0], []).append(life)
+        lives.setdefault((life[0], first.origin), []).append(life)
         if first.began == "forked" and first.came_from is not None:
             forks.setdefault(first.came_from, []).append(life)
     to_do = list[tuple[int, int, tuple[str, int]]]()
@@ -82,6 +86,14 @@ def _along_its_way(
             heappush(to_do, (far(stays[life][0].origin), -len(added), life))
             added.append(life)
 
+    def next_of(gone: Stay) -> tuple[str, int] | None:
+        """The life that it has where it went."""
+        to = gone.went_to or ""
+        those = dict.fromkeys([*lives.get((to, gone.origin), []), *lives.get((to, to), [])])
+        begin = "arrived", gone.universe
+        fitting = (one for one in those if left[one] and begin == _came(left[one][0]))
+        return next(fitting, None)
+
     added = list[tuple[str, int]]()
     add(sorted(stays, key=lambda one: stays[one][0].came_from is not None))
     while to_do:
@@ -90,16 +102,9 @@ def _along_its_way(
             stay = left[at].popleft()
             yield stay
             add(forks.pop(at[0], []))
-            for there in lives.get(stay.went_to or "", []):
-                if left[there] and _leads_to(stay, left[there][0]):
-                    add([at])
-                    at = there
-                    break
-
-
-def _leads_to(gone: Stay, come: Stay) -> bool:
-    is_its = come.origin in (gone.origin, come.universe)
-    return is_its and (come.began, come.came_from) == ("arrived", gone.universe)
+            if (there := next_of(stay)) is not None:
+                add([at])
+                at = there
 
 
 def _ways_of(name: str, histories: Histories) -> tuple[list[Crossing], set[str]]:

@@ -219,6 +219,34 @@ def test_more_strangers_than_anybody_has_are_few_lives() -> None:
     assert len([one for one in found.stays if one.universe == ISLE]) == LIVES_MAX
 
 
+@pytest.mark.parametrize("is_at_once", [False, True])
+def test_however_many_strangers_come_and_go_ones_own_stays(*, is_at_once: bool) -> None:
+    count, ways = 3 * LIVES_MAX, list[Crossing]()
+    for n in range(count):
+        home, later = f"far/u{n}", 10 * count if is_at_once else 5
+        seqs = (n + 1, n + 1 + count) if is_at_once else (2 * n + 1, 2 * n + 2)
+        ways += [
+            way(home, ISLE, 10 * n + 10, (1, seqs[0]), home),
+            way(ISLE, home, 10 * n + 20 + later, (seqs[1], 2), home),
+        ]
+    found = follow("soul:1", Histories([history(ISLE, [ISLES])], ways))
+    own, *visits = [one for one in found.stays if one.universe == ISLE]
+    assert (own.origin, own.began, own.until) == (ISLE, "born", None)
+    assert {(one.began, one.ended) for one in visits} == {("arrived", "left")}
+    assert len(visits) == (LIVES_MAX - 1 if is_at_once else count)
+    fork = history(FORK, [], ISLE, 10_000)
+    forked = follow("soul:1", Histories([history(ISLE, [ISLES]), fork], ways))
+    assert [one.since for one in forked.stays if one.universe == FORK] == [10_000]
+
+
+def test_a_departure_of_whom_nobody_knows_takes_nobody_along() -> None:
+    """Its arrival may be lost, or a lie of the gate."""
+    left = [way(ISLE, FAR, 30, (2, 2), FAR)]
+    found = follow("soul:1", Histories([history(ISLE, [ISLES]), history(FAR, [REX])], left))
+    stays = [(one.origin, one.since, one.until) for one in found.stays if one.universe == ISLE]
+    assert stays == [(ISLE, 5, None), (FAR, 30, 30)]
+
+
 def test_a_long_way_there_and_back_is_gone_once_and_circles_end() -> None:
     """Each arrival waits for its departure; where that waits for the arrival, it waits no more."""
     ways = [
