@@ -52,6 +52,7 @@ class Lineages:
         self._who = Who(histories)
         self.people: dict[Creature, Person] = {}
         self._steps_left = STEPS_MAX
+        self._begins = {at: histories.begins(at) for at in histories.universes()}
         for one in histories.all_events():
             self._tell(one)
 
@@ -112,6 +113,10 @@ class Lineages:
     def _tell(self, one: Happening) -> None:
         event, universe = one.event, one.universe
         named = [self._person(universe, name, event.tick) for name in event.entities]
+        begun = self._begins[universe]
+        if begun is not None and event.tick < begun[1]:
+            # The past of who was there before the fork is for its ancestors to tell.
+            named = [person for person in named if person.who.universe == universe]
         for person in named:
             person.souls.update(dict.fromkeys(soul for soul, _ in souls_told(one)))
             if event_kind(event.type) == DEATH:

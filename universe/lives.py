@@ -31,6 +31,7 @@ from universe.stays import (
     is_dead,
     is_rebirth,
     is_told_after,
+    mentioned,
     opened,
     turns_of,
     ways_of,
@@ -66,7 +67,9 @@ class _Life:
     told: list[list[Happening]] = field(default_factory=list[list[Happening]])
     """In each of them."""
     was_dead: bool = False
-    """When the universe began: what may be told of it first is its rebirth."""
+    """When the universe began, and nothing has brought it back since."""
+    was_gone: bool = False
+    """As `was_dead`: it was known before the universe began, and was not there then."""
     beside: int = 0
     """How many more there are taken for it."""
 
@@ -76,24 +79,33 @@ class _Life:
 
     @property
     def is_dead(self) -> bool:
-        return is_dead(self.stays) if self.stays else self.was_dead
+        return self.was_dead or is_dead(self.stays)
 
     def was_dead_at(self, tick: int) -> bool:
         """Whether that is the last that is told of it up to then."""
-        past = [stay for stay in self.stays if stay.since <= tick]
-        return is_dead(past) if past else self.was_dead
+        return self.was_dead or is_dead([stay for stay in self.stays if stay.since <= tick])
+
+    def is_known_at(self, tick: int) -> bool:
+        return self.was_gone or any(stay.since <= tick for stay in self.stays)
 
     def may_be_told(self, one: Happening) -> bool:
         """What is about its body alone: while it is there, or where that is born again."""
         return self.is_there or (self.is_dead and is_rebirth(one))
 
     def begin(self, stay: Stay) -> None:
+        self._tell(stay)
+        self.was_dead = self.was_gone = False
+
+    def _tell(self, stay: Stay) -> None:
         self.stays.append(replace(stay, origin=self.origin))
         self.told.append([])
 
     def take(self, universe: str, turn: Turn) -> None:
-        if not self.is_there and not (self.stays and is_told_after(turn)):
+        is_known = bool(self.stays) or self.was_gone
+        if not self.is_there and not (is_known and is_told_after(turn)):
             self.begin(opened(universe, turn))
+        elif not self.stays:
+            self._tell(mentioned(universe, turn.tick))
         is_there = self.is_there
         if turn.happening is not None:
             self.told[-1].append(turn.happening)
@@ -142,14 +154,16 @@ class _Land:
 
     def begin(self, lands: Mapping[str, "_Land"]) -> None:
         """With those who were in its parent then, as far as that was gone through."""
-        since = 0
+        since, told = 0, self._own
         if self.begun is not None and (parent := lands.get(self.begun[0])) is not None:
             tick = self.begun[1]
+            told = [one for one in told if one.event.tick >= tick]  # the past is the parent's
             self.lives = list[_Life]()
             for one in parent.all_lives:
                 life = self.own if one is parent.own else _Life(self.universe, Body())
                 life.body = Body(one.body.at(tick))
                 life.was_dead = one.was_dead_at(tick)
+                life.was_gone = one.is_known_at(tick)
                 if any(stay.holds(tick, self.begun_us) for stay in one.stays):
                     since = tick
                     life.begin(forked(self.universe, self.begun))
@@ -158,7 +172,7 @@ class _Land:
             many = len(self.lives) - LIVES_MAX  # receipts of one tick may tell of more, in turn
             each = enumerate(self.lives)
             self.lives = [one for at, one in each if at >= many or one is self.own]
-        self._turns.extend(turns_of(self._own, self._ways, since))
+        self._turns.extend(turns_of(told, self._ways, since))
 
     def take(self, came_in: Body | None) -> tuple[Crossing, Body] | None:
         """What happens next. `came_in`: the body of who arrives. Gives who left, and in which."""
@@ -242,7 +256,7 @@ class _Land:
             return self.own
         those = [life for life in self.lives if life.is_dead] if is_rebirth(one) else []
         those = those or [life for life in self.lives if life.is_there]
-        if those or self.own.stays:
+        if those or self.own.stays or self.own.was_gone:
             return [self.own, *those][-1]
         return ([self.own] + [life for life in self.lives if life.stays])[-1]
 

@@ -87,9 +87,9 @@ def ways_of(universe: str, crossings: Sequence[Crossing]) -> list[Turn]:
 
 
 def turns_of(own: Sequence[Happening], ways: Sequence[Turn], since: int) -> list[Turn]:
-    """All in order. `since`: the tick of a fork: what came before is its parent's to tell. No
-    receipt is before the one before it about any of the same origin."""
-    told = [Turn(one.event.tick, _rank(one), one) for one in own if one.event.tick >= since]
+    """All in order. `since`: the first tick that counts for receipts. No receipt is before the one
+    before it about any of the same origin."""
+    told = [Turn(one.event.tick, _rank(one), one) for one in own]
     last, counted = dict[str, int](), list[Turn]()
     for way in ways:
         origin = "" if way.crossing is None else way.crossing.origin
@@ -132,6 +132,11 @@ def opened(universe: str, turn: Turn) -> Stay:
         came_from, at_us = crossing.target, turn.at_us
         return Stay(universe, turn.tick, "returned", came_from=came_from, since_us=at_us)
     return Stay(universe, turn.tick, IS_TOLD)
+
+
+def mentioned(universe: str, tick: int) -> Stay:
+    """Of who is not there: it is told of, and no more."""
+    return Stay(universe, tick, IS_TOLD, until=tick)
 
 
 def closed(stay: Stay, turn: Turn) -> Stay:

@@ -28,7 +28,7 @@ class StayShown(Struct, frozen=True):
     """`born`, `told`, `forked`, `arrived`, `returned`."""
     until: int | None
     ended: str | None
-    """`died`, `left`."""
+    """`died`, `left`; null beside an `until`: it is told of, and was not there."""
     cameFrom: str | None
     wentTo: str | None
     events: tuple[ToldEvent, ...]

@@ -55,7 +55,7 @@ def stay_text(stay: Json, called: Petnames) -> str:
     line = f"{called.universe(stay['universe'])}  {stay['since']:,} {stay['began']}{came}"
     if stay["until"] is not None:
         went = f" to {called.universe(stay['wentTo'])}" if stay["wentTo"] else ""
-        line += f" … {stay['until']:,} {stay['ended'] or 'begun anew'}{went}"
+        line += f" … {stay['until']:,} {stay['ended'] or 'gone'}{went}"
     return printable(line + whose_text(stay, stay["universe"], called))
 
 

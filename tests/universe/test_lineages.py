@@ -122,6 +122,24 @@ def test_a_fork_that_tells_its_past_in_its_own_words_means_the_same_creatures() 
     assert view.called("eve") == (EVE,)
 
 
+def test_what_a_fork_tells_of_before_it_began_changes_nobody_of_its_parents() -> None:
+    """Anybody may fork, and say so of one's own creatures."""
+    lies = [
+        told(1, "birth", "eve", parents="satan"), told(2, "death", "adam"),
+        told(3, "birth", "adam", soul="soul:c", parents="cain"),
+        told(4, "birth", "lilith", parents="eve"),
+    ]  # fmt: skip
+    fork = history(FORK, [*lies, told(700, "death", "eve")], MAIN, 400)
+    view = Lineages(Histories([history(MAIN, BIRTHS), fork]))
+    for who, tick in ((EVE, 10), (ADAM, 20)):
+        born = view.people[who].born
+        assert born is not None
+        assert (born.universe, born.event.tick) == (MAIN, tick)
+        assert (view.parents(who), [*view.people[who].souls]) == ((), [])
+    assert ([*view.people[EVE].died], [*view.people[ADAM].died]) == ([FORK], [])
+    assert view.parents(Creature(FORK, "lilith")) == (EVE,)
+
+
 def test_who_came_to_the_parent_after_the_fork_is_nobody_in_the_fork() -> None:
     universes = [
         history(MAIN, BIRTHS),

@@ -3,6 +3,7 @@
 import tracemalloc
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +71,36 @@ def test_who_was_dead_or_not_yet_born_at_the_fork_is_not_in_it() -> None:
         assert [one.universe for one in follow("eve", forked).stays] == [MAIN]
     forked = Histories([history(MAIN, past), history(FORK, [], MAIN, 199)])
     assert follow("eve", forked).present == (FORK,)
+
+
+@pytest.mark.parametrize("end", ["death", "departure"])
+def test_who_was_gone_at_the_fork_is_not_brought_back_by_a_word_there(end: str) -> None:
+    """So it is in the parent. Who is born again is there."""
+    past = [told(5, "birth", "kit", soul="sk")]
+    gone = [told(10, "death", "kit")] if end == "death" else []
+    ways = [] if gone else [crossing(MAIN, ISLE, 10, 20, "sk", "sk")]
+    later = [told(26, "milestone", "kit", soul="sk"), told(27, "death", "kit", soul="sk")]
+    for fork in (later, [*later, told(30, "rebirth", "zoe", soul="sk")]):
+        lands = [history(MAIN, past + gone), history(FORK, fork, MAIN, 20), history(ISLE, [])]
+        found = follow("sk", Histories(lands, ways))
+        there = [one for one in found.stays if one.universe == FORK]
+        spans = [(one.since, one.until, one.began, len(one.events)) for one in there]
+        assert spans == [(26, 26, "told", 2), (30, None, "born", 1)][: len(fork) - 1]
+        assert (FORK in found.present) == (len(fork) > 2)
+
+
+@pytest.mark.parametrize("past", ["alive", "dead", "left", "unknown"])
+def test_what_a_fork_alone_tells_of_before_it_began_moves_nobody(past: str) -> None:
+    kit = [] if past == "unknown" else [told(5, "birth", "kit", soul="sk")]
+    gone = [told(10, "death", "kit")] if past == "dead" else []
+    ways = [crossing(MAIN, ISLE, 10, 20, "sk", "sk")] if past == "left" else []
+    here = [history(MAIN, kit + gone), history(ISLE, [])]
+    lie = replace(told(5, "birth", "kit", soul="sk"), title="in its own words")
+    found, true = [
+        follow("sk", Histories([*here, history(FORK, each, MAIN, 400)], ways))
+        for each in ([lie, told(11, "rebirth", "kit", soul="sk")], [])
+    ]
+    assert found == true
 
 
 def test_who_leaves_under_the_name_of_its_soul_is_followed_under_its_own() -> None:
