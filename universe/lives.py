@@ -118,6 +118,18 @@ class _Life:
         return [replace(stay, events=tuple(told)) for stay, told in each]
 
 
+def _past_of(universe: str, histories: Histories) -> tuple[str, int] | None:
+    """(universe above, tick): whose past a fork goes on with. Its parent; of one that was set back
+    to before its own beginning, and forked there, the parent of that."""
+    past = histories.begins(universe)
+    while past is not None:
+        above = histories.begins(past[0])
+        if above is None or past[1] >= above[1]:
+            break
+        past = above[0], past[1]
+    return past
+
+
 class _Land:
     """A universe with the lives in it, the last that came last, and what happens to them."""
 
@@ -130,6 +142,7 @@ class _Land:
     ) -> None:
         self.universe = universe
         self.begun = histories.begins(universe)
+        self.past = _past_of(universe, histories)
         self.begun_us = histories.begun_us(universe)
         self.own = _Life(universe, Body())
         """The one that is no stranger there."""
@@ -155,8 +168,9 @@ class _Land:
     def begin(self, lands: Mapping[str, "_Land"]) -> None:
         """With those who were in its parent then, as far as that was gone through."""
         since, told = 0, self._own
-        if self.begun is not None and (parent := lands.get(self.begun[0])) is not None:
-            tick = self.begun[1]
+        begun, past = self.begun, self.past
+        if begun is not None and past is not None and (parent := lands.get(past[0])) is not None:
+            tick = past[1]
             told = [one for one in told if one.event.tick >= tick]  # the past is the parent's
             self.lives = list[_Life]()
             for one in parent.all_lives:
@@ -166,7 +180,7 @@ class _Land:
                 life.was_gone = one.is_known_at(tick)
                 if any(stay.holds(tick, self.begun_us) for stay in one.stays):
                     since = tick
-                    life.begin(forked(self.universe, self.begun))
+                    life.begin(forked(self.universe, begun))
                 if life is self.own or life.stays or life.was_dead:
                     self.lives.append(life)
             many = len(self.lives) - LIVES_MAX  # receipts of one tick may tell of more, in turn
@@ -273,14 +287,14 @@ class _Passing:
         self._forks: dict[str, deque[_Land]] = {}
         """That are not begun yet, by parent and tick."""
         self._ready: deque[_Land] = deque()
-        forks = [(land.begun, land) for land in lands.values() if land.begun is not None]
+        forks = [(land.past, land) for land in lands.values() if land.past is not None]
         for (parent, _), land in sorted(forks, key=lambda one: (one[0][1], one[1].universe)):
             if parent in lands:
                 self._forks.setdefault(parent, deque()).append(land)
 
     def run(self) -> None:
         for land in self._lands.values():
-            if land.begun is None or land.begun[0] not in self._lands:
+            if land.past is None or land.past[0] not in self._lands:
                 self._begin(land)
         while self._ready or self._waiting:
             if not self._ready:
@@ -310,7 +324,7 @@ class _Passing:
     def _begin_forks(self, land: _Land, until: int | None) -> None:
         """Those that began before that tick; None: all."""
         forks = self._forks.get(land.universe, deque())
-        while forks and (until is None or (forks[0].begun or ("", 0))[1] < until):
+        while forks and (until is None or (forks[0].past or ("", 0))[1] < until):
             self._begin(forks.popleft())
 
     def _body_of(self, way: Crossing) -> Body | None:

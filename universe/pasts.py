@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from universe.histories import Histories
+from universe.snapshot import TICK_MAX
 
 
 class _Line(NamedTuple):
@@ -53,31 +54,39 @@ class Pasts:
         """(universe above, the tick up to which it is its past); None: nobody knew that name."""
         if self._histories.begins(universe) is None:
             return None
-        tellers, passed, at = self._tellers.get(name, 0), list[tuple[str, str]](), universe
-        while True:
-            if (at, name) in self._found:
-                found = self._found[at, name]
-                break
+        passed, at = list[tuple[str, str]](), universe
+        while (at, name) not in self._found:
             passed.append((at, name))
-            line = self._line(at)
-            if not (known := tellers & line.above):
-                found = None
+            found, next = self._nearest(at, name)
+            if next is None:
                 break
-            nearest = known.bit_length() - 1
-            at, tick = self._universes[nearest], line.until[nearest]
-            if self._first[at, name] <= tick:
-                found = at, tick
-                break
-            # What that one did not tell by then, it goes on with too, if anybody knew it.
+            at = next
+        else:
+            found = self._found[at, name]
         self._found.update(dict.fromkeys(passed, found))
         return found
 
+    def _nearest(self, universe: str, name: str) -> tuple[tuple[str, int] | None, str | None]:
+        """Or from where to go on: what that one did not tell by then, it has from above too."""
+        line = self._line(universe)
+        known = self._tellers.get(name, 0) & line.above
+        while known:
+            nearest = known.bit_length() - 1
+            at, tick = self._universes[nearest], line.until[nearest]
+            if self._first[at, name] <= tick:
+                return (at, tick), None
+            begun = self._histories.begins(at)
+            if begun is not None and begun[1] <= tick:
+                return None, at
+            known ^= 1 << nearest  # it was set back: less of what lies above is the past
+        return None, None
+
     def _line(self, universe: str) -> _Line:
         if universe not in self._lines:
-            until, at, above = dict[int, int](), universe, 0
+            until, at, above, least = dict[int, int](), universe, 0, TICK_MAX
             while (begun := self._histories.begins(at)) is not None:
-                at, tick = begun
+                at, least = begun[0], min(begun[1], least)
                 number = self._numbers[at]
-                until[number], above = tick, above | 1 << number
+                until[number], above = least, above | 1 << number
             self._lines[universe] = _Line(above, until)
         return self._lines[universe]

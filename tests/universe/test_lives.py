@@ -247,6 +247,25 @@ def test_a_departure_of_whom_nobody_knows_takes_nobody_along() -> None:
     assert stays == [(ISLE, 5, None), (FAR, 30, 30)]
 
 
+def test_a_fork_of_a_fork_that_was_set_back_has_who_was_there_then() -> None:
+    """At a tick before the first of the two began: what was told later is not its past."""
+    fork, of_it = (FORK, MAIN, 100), ("x/deep", FORK, 50)
+    lands = [
+        history(MAIN, [told(5, "birth", "kit", soul="sk"), told(70, "birth", "tom")]),
+        history(fork[0], [told(120, "birth", "ann")], *fork[1:]),
+        history(of_it[0], [told(60, "death", "kit"), told(90, "harvest", "tom")], *of_it[1:]),
+    ]
+    found = follow("sk", Histories(lands))
+    assert [(one.universe, one.since, one.until, one.came_from) for one in found.stays] == [
+        (MAIN, 5, None, None),
+        (FORK, 100, None, MAIN),
+        ("x/deep", 50, 60, FORK),
+    ]
+    people = Lineages(Histories(lands)).people
+    assert [*people[Creature(MAIN, "kit")].died] == ["x/deep"]
+    assert Creature("x/deep", "tom") in people
+
+
 def test_a_long_way_there_and_back_is_gone_once_and_circles_end() -> None:
     """Each arrival waits for its departure; where that waits for the arrival, it waits no more."""
     ways = [
