@@ -66,6 +66,13 @@ class SoulShown(Struct, frozen=True):
     inTransitCount: int
 
 
+class LeftOut(Struct, frozen=True):
+    """A traveller whose journey goes through too much to read, or through what is damaged here."""
+
+    origin: str
+    soul: str
+
+
 class SoulsShown(Struct, frozen=True):
     souls: tuple[str, ...]
     """Who is told of, by name: the first 1,000."""
@@ -76,6 +83,14 @@ class SoulsShown(Struct, frozen=True):
     untold: tuple[str, ...]
     """Universes of which others were forked, or to which somebody travelled, and that are deleted
     or not known here: of what happened there nothing is told."""
+    unread: tuple[str, ...]
+    """Universes whose gate's receipts are damaged here, or depend on too much: who passed them is
+    told only as far as other gates say so."""
+    leftOut: tuple[LeftOut, ...]
+    """Whose journeys are not told, one's own travellers first: 1,000. Of these it is told that they
+    left home, where that is the last that its gate signed of them."""
+    leftOutCount: int
+    """Of all."""
 
 
 class CreatureShown(Struct, frozen=True):
@@ -107,3 +122,7 @@ class LineageShown(Struct, frozen=True):
     """False where universes were left out, souls, parents or children of those people, or counts
     that take too many steps."""
     untold: tuple[str, ...]
+    unread: tuple[str, ...]
+    leftOut: tuple[LeftOut, ...]
+    leftOutCount: int
+    """This and those above as for souls."""

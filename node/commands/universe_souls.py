@@ -102,10 +102,20 @@ def birthplace(one: Json, called: Petnames) -> str:
 
 
 def tell_rest(found: Json) -> None:
-    called = petnames(own_did()) if found["untold"] else Petnames({})
+    names_places = found["untold"] or found["unread"] or found["leftOut"]
+    called = petnames(own_did()) if names_places else Petnames({})
     for universe in found["untold"]:
         where = printable(called.universe(universe))
         say(f"What happened in {where} is not told: it is deleted, or not known here.", fg="yellow")
+    for universe in found["unread"]:
+        where = printable(called.universe(universe))
+        why = "what its gate signed is damaged here, or depends on too much"
+        say(f"Who passed {where} is told as far as other gates say so: {why}.", fg="yellow")
+    for one in found["leftOut"]:
+        who = f"{printable(one['soul'])} of {printable(called.universe(one['origin']))}"
+        why = "too much is to be read for it, or some of that is damaged here"
+        say(f"The journey of {who} is not told: {why}.", fg="yellow")
+    tell_more(found["leftOutCount"] - len(found["leftOut"]), "more travellers: the same of these")
     if not found["whole"]:
         say("More is known here than is told: that is the nearest of it.", fg="yellow")
 

@@ -236,27 +236,12 @@ async def read_in_turn(
     groups: Sequence[Sequence[Q]],
     question: Callable[[Sequence[Q], Books, Lines], list[T]],
 ) -> Read[Q, T]:
-    """What is to be said of each of these: each is one question, in this order. Once much was read
-    it ends with the first for which something else would have to be."""
-    found, left_out, reading = list[T](), list[Sequence[Q]](), _Reading(books)
-    for count, one in enumerate(groups):
-        if reading.is_over:
-            return Read(found, count, left_out, reading.damage)
-        if reading.is_much:
-            told = await reading.ask_no_more(partial(question, one))
-            if told is None:
-                return Read(found, count, left_out, reading.damage)
-            found += told
-            continue
-        said = await reading.ask(partial(question, one))
-        if said is None:
-            left_out.append(one)
-        found += said or []
-    return Read(found, len(groups), left_out, reading.damage)
+    """As `Reading.in_turn`, of what was read for nothing else."""
+    return await Reading(books).in_turn(groups, question)
 
 
 @dataclass(slots=True)
-class _Reading:
+class Reading:
     """One after the other: what is read for one is there for the next."""
 
     books: Books
@@ -267,6 +252,29 @@ class _Reading:
     receipts: int = 0
     bytes_inline: int = 0
     damage: str = ""
+
+    async def in_turn(
+        self,
+        groups: Sequence[Sequence[Q]],
+        question: Callable[[Sequence[Q], Books, Lines], list[T]],
+    ) -> Read[Q, T]:
+        """What is to be said of each of these: each is one question, in this order. Once much was
+        read it ends with the first for which something else would have to be."""
+        found, left_out = list[T](), list[Sequence[Q]]()
+        for count, one in enumerate(groups):
+            if self.is_over:
+                return Read(found, count, left_out, self.damage)
+            if self.is_much:
+                told = await self.ask_no_more(partial(question, one))
+                if told is None:
+                    return Read(found, count, left_out, self.damage)
+                found += told
+                continue
+            said = await self.ask(partial(question, one))
+            if said is None:
+                left_out.append(one)
+            found += said or []
+        return Read(found, len(groups), left_out, self.damage)
 
     @property
     def is_over(self) -> bool:

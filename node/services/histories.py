@@ -7,12 +7,12 @@ So it is one view from wherever it is looked at, and many forks by strangers com
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 from crdt.keys import NamespaceKey
-from node.services.gatebooks import Books
+from node.services.crossings import Journeys
 from node.services.passages import Ferry
 from node.services.timelines import branch_of, parent_name, universe_named
 from node.services.universes import joined_places
@@ -20,13 +20,10 @@ from storage.listing import EventRow
 from storage.listings import ListedRow
 from storage.snapshots import PAGE_MAX
 from storage.store import Store
-from universe.crossings import crossings_of
 from universe.event import Event, decode_event
 from universe.forks import Branch
-from universe.histories import Crossing, Histories, History
-from universe.lines import Lines
+from universe.histories import Histories, History
 from universe.receipts import Who
-from universe.travel import Story, story_of
 
 UNIVERSES_MAX: Final = 64
 """Whose receipts are read: each is one document."""
@@ -45,6 +42,11 @@ class Told:
     is_whole: bool
     untold: tuple[str, ...] = ()
     """Those that were deleted, or are not here."""
+    unread: tuple[str, ...] = ()
+    """Those of which it cannot be read who passed them."""
+    left_out: tuple[Who, ...] = ()
+    """Travellers whose journeys cannot be read, one's own first: of these no more is told than that
+    they left home."""
 
 
 async def told_around(ferry: Ferry, row: ListedRow) -> Told:
@@ -68,10 +70,12 @@ async def told_around(ferry: Ferry, row: ListedRow) -> Told:
         left -= len(events)
         history, names_left = await asyncio.to_thread(_history, one.row, events, names_left)
         histories.append(history)
-    is_whole = around.is_whole and left > 0 and names_left >= 0
+    journeys = around.journeys
+    is_read = not journeys.left_out and not journeys.unread
+    is_whole = around.is_whole and is_read and left > 0 and names_left >= 0
     untold = tuple(sorted(one.name for one in around.found.values() if one.row is None))
-    told = await asyncio.to_thread(Histories, histories, around.crossings)
-    return Told(told, is_whole, untold)
+    told = await asyncio.to_thread(Histories, histories, journeys.crossings)
+    return Told(told, is_whole, untold, tuple(sorted(journeys.unread)), journeys.left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +92,6 @@ class _Near:
         return None if self.row is None else parent_name(self.row)
 
 
-_Traveller: TypeAlias = tuple[NamespaceKey, Who]
-
-
 @dataclass(slots=True)
 class _Around:
     """What was found so far."""
@@ -100,15 +101,11 @@ class _Around:
     own: Collection[str]
     """Authors whose forks come before others' where there is no room for all."""
     found: dict[str, _Near] = field(default_factory=dict[str, _Near])
-    ways: dict[_Traveller, list[Crossing]] = field(default_factory=dict[_Traveller, list[Crossing]])
-    """Of each traveller that passed these, once: its story is the same wherever it is read."""
+    journeys: Journeys = field(init=False)
     is_whole: bool = True
 
-    @property
-    def crossings(self) -> list[Crossing]:
-        """In an order that does not depend on where one began."""
-        ordered = sorted(self.ways.items(), key=lambda one: one[0][1])
-        return [way for _, ways in ordered for way in ways]
+    def __post_init__(self) -> None:
+        self.journeys = Journeys(self.ferry, self.own)
 
     @property
     def store(self) -> Store:
@@ -122,9 +119,8 @@ class _Around:
             if one.parent is not None:
                 beside.setdefault(one.parent, one.place)
         for place in dict.fromkeys(one.place for one in level):
-            for way in await self._crossings(
-                [one.name for one in level if one.place == place], place
-            ):
+            names = [one.name for one in level if one.place == place]
+            for way in await self.journeys.through(names, place):
                 beside.setdefault(way.source, place)
                 beside.setdefault(way.target, place)
         new: dict[str, _Near] = {}
@@ -142,37 +138,6 @@ class _Around:
         room = UNIVERSES_MAX - len(self.found)
         self.is_whole = self.is_whole and len(new) <= room
         return list(new.values())[:room]
-
-    async def _crossings(self, names: Sequence[str], place: NamespaceKey) -> list[Crossing]:
-        """Of all who ever passed these, and of whom nothing is told yet: both ends of a passage lie
-        in one namespace."""
-        ferry = Ferry(self.store, self.ferry.identity, self.ferry.clock_us, place)
-        known = frozenset(who for at, who in self.ways if at == place)
-
-        def question(names: Sequence[str], _: Books, lines: Lines) -> list[dict[Who, Story]]:
-            return _stories(names, lines, known)
-
-        told = await Books(ferry).ask_each(names, question)
-        # Of one whose travellers' stories are too long to read nothing is told.
-        self.is_whole = self.is_whole and len(told) == len(names)
-        stories = {who: story for each in told for who, story in each.items()}
-        ways = await asyncio.to_thread(_ways, stories)
-        self.ways |= {(place, who): its for who, its in ways.items()}
-        return [way for its in ways.values() for way in its]
-
-
-def _stories(names: Sequence[str], lines: Lines, known: Collection[Who]) -> list[dict[Who, Story]]:
-    """By universe of who passed it; each at the first of them, as one story names them all."""
-    told, each = {*known}, list[dict[Who, Story]]()
-    for name in names:
-        new = {one.receipt.traveller.who for one in lines[name].receipts} - told
-        each.append({who: story_of(who, lines) for who in sorted(new)})
-        told |= new
-    return each
-
-
-def _ways(stories: Mapping[Who, Story]) -> dict[Who, list[Crossing]]:
-    return {who: list(crossings_of(story)) for who, story in stories.items()}
 
 
 def _history(row: ListedRow, events: Sequence[EventRow], names: int) -> tuple[History, int]:

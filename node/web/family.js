@@ -152,6 +152,13 @@ function drawPeople(of, found) {
 
 const untoldText = (name) => element("p", `What happened in ${shortOf(name)} is not told: it is deleted, or not known here.`, "soft");
 
+const unreadText = (name) => element("p", `Who passed ${shortOf(name)} is told as far as other gates say so: what its own gate signed cannot be read here.`, "bad");
+const leftOutText = (found) => {
+  if (!found.leftOutCount) return [];
+  const [some, more] = [found.leftOut.slice(0, 8).map((one) => `${one.soul} of ${shortOf(one.origin)}`), found.leftOutCount - 8];
+  return [element("p", `Journeys that are not told, as too much is to be read for them, or some of that is damaged here: ${some.join(", ")}${more > 0 ? ` and ${numberText(more)} more` : ""}.`, "bad")];
+};
+
 // Read when somebody opens it: all universes of the family are gone through for it.
 function whenOpened(title, path, made) {
   const more = element("details");
@@ -161,7 +168,7 @@ function whenOpened(title, path, made) {
     more.append(said);
     try {
       const found = await get(path);
-      said.replaceWith(...made(found), ...found.untold.map(untoldText), ...(found.whole ? [] : [element("p", "More is known here than was read.", "bad")]));
+      said.replaceWith(...made(found), ...found.untold.map(untoldText), ...found.unread.map(unreadText), ...leftOutText(found), ...(found.whole ? [] : [element("p", "More is known here than was read.", "bad")]));
     } catch (error) {
       tell(said, error.message, true);
     }

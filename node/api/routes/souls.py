@@ -11,6 +11,7 @@ from node.api.endpoint import Call, Endpoint, reads
 from node.api.routes.universes import A_UNIVERSE, universe_called
 from node.api.soul_models import (
     CreatureShown,
+    LeftOut,
     LineageShown,
     PersonShown,
     SoulShown,
@@ -35,6 +36,8 @@ STAYS_MAX: Final = 1_000
 """Of the soul that is followed; and of those under way. A gate makes thousands of journeys."""
 TOLD_MAX: Final = 10_000
 """Events of these stays: some MB. Timelines have them all."""
+LEFT_OUT_MAX: Final = 1_000
+"""Travellers whose journeys are not told: a gate names thousands."""
 PEOPLE_MAX: Final = 1_000
 NAMES_MAX: Final = 10_000
 """Souls, parents and children of all people of one answer; where there are more, of each person an
@@ -63,7 +66,8 @@ async def show_souls(node: Node, call: Call[ToldQuery, None]) -> SoulsShown:
     def read() -> SoulsShown:
         found = _soul(follow(name, told.histories, distance)) if name else None
         souls = souls_in(told.histories)
-        return SoulsShown(souls[:SOULS_MAX], len(souls), found, told.is_whole, told.untold)
+        rest = told.untold, told.unread, _left_out(told), len(told.left_out)
+        return SoulsShown(souls[:SOULS_MAX], len(souls), found, told.is_whole, *rest)
 
     return await asyncio.to_thread(read)
 
@@ -86,7 +90,8 @@ async def show_lineage(node: Node, call: Call[ToldQuery, None]) -> LineageShown:
             for at, one in enumerate(near)
         )
         is_whole = told.is_whole and is_all and view.is_whole
-        return LineageShown(people, len(wanted), is_whole, told.untold)
+        rest = told.untold, told.unread, _left_out(told), len(told.left_out)
+        return LineageShown(people, len(wanted), is_whole, *rest)
 
     return await asyncio.to_thread(read)
 
@@ -94,6 +99,10 @@ async def show_lineage(node: Node, call: Call[ToldQuery, None]) -> LineageShown:
 async def _told(node: Node, row: ListedRow) -> Told:
     ferry = Ferry(node.store, node.identity, node.clock_us, row.namespace)
     return await told_around(ferry, row)
+
+
+def _left_out(told: Told) -> tuple[LeftOut, ...]:
+    return tuple(LeftOut(one.origin, one.soul) for one in told.left_out[:LEFT_OUT_MAX])
 
 
 def _soul(soul: Soul) -> SoulShown:

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from node.api.routes import souls
-from node.services import histories, timelines
+from node.services import crossings, histories, timelines
 from tests.node.api.test_snapshots import put
 from tests.node.api.test_timelines import forked, main, told
 from tests.node.api.test_universes import from_peer
 from tests.node.parts import Alice
 from tests.node.served import shown, typed
+from tests.node.services.test_rotted_gates import rots
 from tests.storage.people import BOB, CAROL
 from universe import lineages
 from universe.crossings import crossings_of
@@ -125,7 +127,7 @@ async def test_of_a_traveller_through_many_universes_one_story_is_made(
         made.append(story.who.soul)
         return crossings_of(story)
 
-    monkeypatch.setattr(histories, "crossings_of", counted)
+    monkeypatch.setattr(crossings, "crossings_of", counted)
     await told(alice, tick=1, type="birth", entities=["eve"], souls=["soul:e"])
     places = ["universe:main", *(f"universe:{n}" for n in range(3))]
     for n, (at, there) in enumerate(pairwise(places)):
@@ -341,3 +343,33 @@ async def test_of_several_of_one_name_ones_own_are_first_and_each_says_whose_it_
         assert got.status_code in (200, 201), got.text
         theirs = f"{named.did}/universe:a"
         assert await stays(main) == [*own, (theirs, theirs), (other, other)]
+
+
+async def test_where_ones_own_world_rotted_the_rest_is_told_and_who_is_left_out_is_named(
+    alice: Alice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await post(alice, "/api/universe", id="universe:far", name="Far", isPublic=True)
+    await told(alice, tick=1, type="birth", entities=["eve"], souls=["soul:e"])
+    await goes_far(alice, "soul:e", left=10, came=7)
+    rots(tmp_path / "alice", "universe:far")
+    did = alice.node.identity.did
+    own, far = f"{did}/universe:main", f"{did}/universe:far"
+    for kind in ("souls", "lineage"):
+        found = await answer(alice, f"universe:main/{kind}?name=soul:e")
+        assert (found["whole"], found["unread"]) == (False, [far])
+        assert (found["leftOut"], found["leftOutCount"]) == (
+            [{"origin": own, "soul": "soul:e"}], 1,
+        )  # fmt: skip
+    soul = (await answer(alice, "universe:main/souls?name=soul:e"))["soul"]
+    assert (soul["present"], [one["target"] for one in soul["inTransit"]]) == ([], [far])
+    assert (await answer(alice, "universe:far/souls"))["unread"] == [far]
+    async with shown(alice) as home:
+        lines = (await typed(home, "universe", "souls", "universe:main", "soul:e")).output
+    for words in ("Who passed universe:far (yours) is told", "The journey of soul:e of"):
+        assert words in lines
+    monkeypatch.setattr(souls, "LEFT_OUT_MAX", 0)
+    found = await answer(alice, "universe:main/souls")
+    assert (found["leftOut"], found["leftOutCount"]) == ([], 1)
+    async with shown(alice) as home:
+        lines = (await typed(home, "universe", "lineage", "universe:main")).output
+    assert "and 1 more travellers: the same of these" in lines

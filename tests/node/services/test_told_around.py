@@ -1,0 +1,151 @@
+"""Whatever strangers' travellers went through, and whatever rotted, one's own view is told."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crdt.keys import COMMONS
+from node.services import coming, gatebooks
+from node.services.histories import Told, told_around
+from node.services.passages import document_of
+from node.services.passengers import Passenger
+from node.services.timelines import universe_named
+from tests.node.services.test_cost_of_a_look import comes_through
+from tests.node.services.test_many_travellers import left
+from tests.node.services.test_rotted_gates import owl_and_hen, rots
+from tests.node.services.test_travel import Person, opened
+from tests.storage.people import NOW_US
+from tests.universe.families import told
+from universe.event import Event, encode_event
+from universe.passage import Passage
+from universe.receipts import Who
+from universe.record import add_event
+from universe.souls import follow
+
+
+async def tells(by: Person, universe: str, event: Event) -> None:
+    document = document_of(universe, "uni", COMMONS)
+    edit = add_event(encode_event(event), now_us=NOW_US)
+    await by.ferry.store.commit(document, edit, by.ferry.identity.signer)
+
+
+async def told_of(by: Person, universe: str) -> Told:
+    store = by.ferry.store
+    store.quota = replace(store.quota, own=frozenset({by.ferry.identity.author}))
+    await store.prepare_quota()
+    row = await universe_named(store, universe, [COMMONS])
+    assert row is not None
+    return await told_around(by.ferry, row)
+
+
+def stays(seen: Told, name: str) -> list[tuple[str, int, int | None]]:
+    """(id of the universe, since, until)."""
+    found = follow(name, seen.histories).stays
+    return [(one.universe.partition("/")[2], one.since, one.until) for one in found]
+
+
+async def from_afar(alice: Person, bob: Person, whos: int = 1) -> tuple[Passage, list[Who]]:
+    """Bob's ant left his reef for the meadow, and to the reef imps of alice's came the long way."""
+    passage, reef = await opened(alice, bob), bob.universe("universe:reef")
+    way = [await alice.makes(f"universe:{number}") for number in range(8)]
+    imps = [Who(way[0], f"imp {number}") for number in range(whos)]
+    for number, who in enumerate(imps):
+        leaves = left(alice, bob, passage, number, who)
+        await comes_through(alice, leaves, way)
+        await alice.signs(leaves)
+    await bob.hears(alice)
+    assert len(await bob.gates.answer(reef)) == whos
+    await tells(bob, reef, told(3, "birth", "ant"))
+    await bob.gates.send(passage, reef, bytes([7]) * 16, Passenger(b"{}", "ant"), 9)
+    await alice.hears(bob)
+    await alice.gates.answer(alice.universe("universe:meadow"))
+    await bob.hears(alice)
+    return passage, imps
+
+
+async def test_a_strangers_story_that_is_too_long_takes_away_no_journey_of_ones_own(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    _, (imp,) = await from_afar(alice, bob)
+    reef = bob.universe("universe:reef")
+    whole = await told_of(bob, reef)
+    assert (whole.is_whole, whole.left_out) == (True, ())
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 4)
+    seen = await told_of(bob, reef)
+    assert stays(seen, "ant") == [("universe:reef", 3, 9), ("universe:meadow", 0, None)]
+    assert stays(seen, "ant") == stays(whole, "ant")
+    assert (seen.is_whole, seen.left_out, seen.unread) == (False, (imp,), ())
+
+
+async def test_where_not_all_can_be_read_together_ones_own_are_read_first_and_the_rest_is_named(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come before the ant by their names, and each of them costs all that is read."""
+    alice, bob = people
+    _, imps = await from_afar(alice, bob, 3)
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 4)
+    monkeypatch.setattr(coming, "READ_MAX", 1)
+    for universe in (bob.universe("universe:reef"), alice.universe("universe:meadow")):
+        seen = await told_of(bob, universe)
+        assert stays(seen, "ant") == [("universe:reef", 3, 9), ("universe:meadow", 0, None)]
+        assert (seen.is_whole, seen.left_out) == (False, tuple(imps))
+
+
+async def test_what_rotted_on_a_strangers_way_takes_away_nobody_elses_journey(
+    people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    alice, bob = people
+    passage = await owl_and_hen(alice, bob)
+    meadow, far = alice.universe("universe:meadow"), alice.universe("universe:far")
+    reef = bob.universe("universe:reef")
+    await bob.gates.answer(reef)
+    await tells(bob, reef, told(3, "birth", "ant"))
+    await bob.gates.send(passage, reef, bytes([7]) * 16, Passenger(b"{}", "ant"), 9)
+    rots(tmp_path / "bob", "universe:far")
+    seen = await told_of(bob, reef)
+    assert stays(seen, "ant") == [("universe:reef", 3, 9)]
+    assert [one.universe for one in follow("hen", seen.histories).stays] == [meadow, reef]
+    assert (seen.is_whole, seen.left_out, seen.unread) == (False, (Who(far, "owl"),), ())
+
+
+async def test_of_whoever_went_where_all_is_rotted_it_is_told_that_they_left(
+    people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    """Else the ant would be said to be at home still."""
+    alice, bob = people
+    await from_afar(alice, bob)
+    reef, meadow = bob.universe("universe:reef"), alice.universe("universe:meadow")
+    rots(tmp_path / "bob", "universe:meadow")
+    seen = await told_of(bob, reef)
+    ant = follow("ant", seen.histories)
+    assert [(one.universe, one.since, one.until, one.went_to) for one in ant.stays] == [
+        (reef, 3, 9, meadow)
+    ]
+    assert [one.target for one in ant.in_transit] == [meadow]
+    assert Who(reef, "ant") in seen.left_out
+    assert (seen.is_whole, seen.unread) == (False, (meadow,))
+    assert (await told_of(bob, meadow)).unread == (meadow,), "it is no failure of the node"
+
+
+async def test_who_is_at_home_again_by_its_own_gate_is_there_though_its_way_cannot_be_read(
+    people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    reef, meadow = bob.universe("universe:reef"), alice.universe("universe:meadow")
+    await tells(bob, reef, told(3, "birth", "ant"))
+    await bob.gates.send(passage, reef, bytes([7]) * 16, Passenger(b"{}", "ant"), 9)
+    await alice.hears(bob)
+    await alice.gates.answer(meadow)
+    goes = replace(left(alice, bob, passage, 8, Who(reef, "ant")), tick=12)
+    await alice.signs(goes)
+    await bob.hears(alice)
+    assert len(await bob.gates.answer(reef)) == 1
+    whole = stays(await told_of(bob, reef), "ant")
+    assert [one[0] for one in whole] == ["universe:reef", "universe:meadow", "universe:reef"]
+    rots(tmp_path / "bob", "universe:meadow")
+    seen = await told_of(bob, reef)
+    assert stays(seen, "ant") == [("universe:reef", 3, None)]
+    assert seen.left_out == (Who(reef, "ant"),)
