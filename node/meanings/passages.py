@@ -40,7 +40,8 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "passage-closed": (
         "Nobody travels through a passage that is not accepted yet, or that one owner closed.",
-        "Its other owner accepts it: `panspermia passage accept`; or create another one.",
+        "Its other owner accepts it: `panspermia passage accept`, which opens a half again that its"
+        " owner closed; or create another one.",
     ),
     "passage-unstable": (
         "Nobody looked after that passage for so long that it carries nobody. Who is under way"
@@ -56,8 +57,10 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "Take another id, or ask for a proposal under another one.",
     ),
     "own-passage": (
-        "Who proposed a passage does not accept it: the other owner does.",
-        "Where both universes are yours it is open already.",
+        "Who proposed a passage does not accept it: the other owner does. Your half of it is not"
+        " closed.",
+        "Where both universes are yours it is open already; a half that the other owner closed they"
+        " open again.",
     ),
     "not-your-passage": (
         "Only an owner of one of its two universes proposes, accepts or closes a passage.",

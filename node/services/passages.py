@@ -176,14 +176,15 @@ async def create_passage(by: Ferry, id: str, words: Words, said: Said) -> Passag
 
 
 async def accept_passage(by: Ferry, passage: Passage, said: Said) -> Passage:
-    """Accept what another owner proposes, or say one's own half anew.
+    """Accept what another owner proposes, say one's own half anew, or open it again.
 
-    Raises `NotAllowed` where this author owns neither end, `NotFound` as `create_passage`.
+    Raises `NotAllowed` where this author owns neither end, `NotFound` as `create_passage`,
+    `Conflict` (`own-passage`) where there is nothing to accept: it is a proposal of one's own.
     """
     proposed = passage.proposed
     await _check_own(by, proposed.ends[:2])
     if proposed.author == by.did:
-        raise Conflict("it is your own: the other owner accepts it", code="own-passage")
+        return await _open_own_again(by, passage, said)
     name = f"{by.did}/{proposed.id}"
     own = await _half(by, name)
     if own is not None and own.proposal != passage.name:
@@ -202,6 +203,19 @@ async def accept_passage(by: Ferry, passage: Passage, said: Said) -> Passage:
         by=said.by,
     )
     await _say(by, name, Words(proposed.name or None, None, None, None, None), half)
+    return await _after(by, passage.name)
+
+
+async def _open_own_again(by: Ferry, passage: Passage, said: Said) -> Passage:
+    if not passage.proposed.is_closed:
+        detail = "it is your own: the other owner accepts it"
+        if passage.is_open:
+            detail = "it is your own, and open already"
+        elif passage.accepted is not None:
+            detail = "your half is open: the other owner closed theirs, and opens it again"
+        raise Conflict(detail, code="own-passage")
+    opened = msgspec.structs.replace(said, maintained_us=by.clock_us(), closed=False)
+    await _say(by, passage.name, Words(None, None, None, None, None), opened)
     return await _after(by, passage.name)
 
 

@@ -167,6 +167,9 @@ def test_travellers_go_come_back_and_are_answered_by_commands(
     told(alice, "passage", "send", "p", str(fox), "--soul", "owl", exit=6, code="passage-closed")
     open_again = told(bob, "passage", "accept", "p")["passage"]
     assert (open_again["state"], open_again["arrivals"][bob.did]) == ("open", "ask")
+    wait_for("alice to see it open again", ARRIVE_S, is_open(told, alice, "p"))
+    told(alice, "passage", "close", "p")
+    assert told(alice, "passage", "accept", "p")["passage"]["state"] == "open", "her own half"
 
     # Both timelines have the receipts, and carol, who owns neither, reads the same.
     for one in people.all:

@@ -113,7 +113,7 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
 
 
 async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone:
-    """Accept a passage that the owner of the other universe proposes."""
+    """Accept a passage that the owner of the other universe proposes, or open one's half again."""
     body = call.body
     by, passage = await passage_meant(node, call.path["passage"], body.namespace)
     said = Said(stability=body.stability, arrivals=body.arrivals, by=body.by)

@@ -271,6 +271,21 @@ async def test_a_half_that_is_said_again_keeps_what_was_said_before(alice: Alice
     assert (fresh["stability"], set(fresh["arrivals"].values())) == (100, {"accept"})
 
 
+@pytest.mark.parametrize(("target", "state"), [(FAR, "open"), (BOBS, "proposed")])
+async def test_who_proposed_opens_their_half_again_by_accepting(
+    alice: Alice, target: str, state: str
+) -> None:
+    one = await proposed(alice, target, arrivals="ask", stability=40, name="Gap")
+    path = f"{PASSAGE}/{one['id']}"
+    refused = await alice.client.post(f"{path}/accept", json={})
+    assert (refused.status_code, refused.json()["code"]) == (409, "own-passage")
+    await alice.client.delete(path)
+    again = ok(await alice.client.post(f"{path}/accept", json={}))["passage"]
+    assert (again["state"], again["fullName"]) == (state, one["fullName"])
+    assert (again["stability"], set(again["arrivals"].values())) == (40, {"ask"})
+    assert again["name"] == "Gap"
+
+
 async def test_who_travels_at_no_tick_travels_at_the_last_that_was_told_of(alice: Alice) -> None:
     one = await proposed(alice, arrivals="ask")
     for universe, tick in ((MAIN, 900), (FAR, 40)):

@@ -245,6 +245,33 @@ async def test_through_what_is_closed_nobody_leaves_and_who_is_under_way_comes_b
         await sends(alice, passage, migration=2)
 
 
+async def test_each_owner_opens_their_own_half_again(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob, "ask")
+    with pytest.raises(Conflict, match="open already"):
+        await accept_passage(alice.ferry, passage, Said())
+    closed = await close_passage(alice.ferry, passage)
+    again = await accept_passage(alice.ferry, closed, Said(stability=60))
+    assert (again.state, again.proposed.stability, again.proposed.arrivals) == (
+        "open",
+        60,
+        "accept",
+    )
+    assert (again.name, again.proposed.name) == (passage.name, "Old bridge")
+    await sends(alice, again)
+    theirs = await passage_called(bob.ferry, passage.name)
+    await close_passage(bob.ferry, theirs)
+    await close_passage(alice.ferry, again)
+    await alice.hears(bob)
+    mine = await passage_called(alice.ferry, passage.name)
+    assert (await accept_passage(alice.ferry, mine, Said())).state == "closed"
+    with pytest.raises(Conflict, match="the other owner closed theirs"):
+        await accept_passage(alice.ferry, await passage_called(alice.ferry, passage.name), Said())
+    await bob.hears(alice)
+    both = await accept_passage(bob.ferry, await passage_called(bob.ferry, passage.name), Said())
+    assert (both.state, both.half_of(bob.ferry.did).arrivals) == ("open", "ask")  # type: ignore[union-attr]  # his
+
+
 async def test_who_is_to_leave_for_what_was_deleted_stays_here(
     people: tuple[Person, Person],
 ) -> None:
