@@ -13,8 +13,9 @@ from functools import partial
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from universe.crossings import in_turn
-from universe.histories import Crossing, Happening, Histories, Moment, is_birth
-from universe.namesakes import Namesakes
+from universe.event import BIRTH, DEATH, REBIRTH, event_kind
+from universe.histories import Crossing, Happening, Histories, Moment
+from universe.namesakes import Known, Namesakes, Told
 from universe.pasts import Pasts
 from universe.receipts import SEQ_MAX
 
@@ -47,6 +48,9 @@ class Who:
         self._born: dict[tuple[str, str], int] = {}
         self._bodies: By[str] = {}
         """By souls."""
+        self._reborn = set[tuple[str, str, int, str]]()
+        """(universe, soul, tick, body)."""
+        self._deaths: dict[tuple[str, str], list[int]] = {}
         self._bearers: By[Sequence[str]] = {}
         """By bodies the souls that they were told with."""
         self._arrivals: dict[tuple[str, str], list[tuple[Moment, Place]]] = {}
@@ -72,15 +76,19 @@ class Who:
 
     def _read(self, one: Happening) -> None:
         event, at = one.event, one.universe
-        if is_birth(event):
-            for name in event.entities:
-                if self._keeps(name):
-                    self._born.setdefault((at, name), event.tick)
+        kind = event_kind(event.type)
+        for name in event.entities if kind in (BIRTH, DEATH) else ():
+            if kind == BIRTH and self._keeps(name):
+                self._born.setdefault((at, name), event.tick)
+            if kind == DEATH and self._keeps(name):
+                self._deaths.setdefault((at, name), []).append(event.tick)
         if body := body_told(one):
             told = event.tick, body
             for soul in event.souls:
                 if self._keeps(soul):
                     self._bodies.setdefault((at, soul), []).append(told)
+                    if kind == REBIRTH:
+                        self._reborn.add((at, soul, *told))
             self._bearers.setdefault((at, body), []).append((event.tick, event.souls))
 
     def _read_ways(self) -> None:
@@ -117,8 +125,23 @@ class Who:
             ):
                 of.add(at)
             if len(of) > 1:
-                found[at, name] = Namesakes(at, told, each, partial(self._is_own, at), names_of)
+                said = [Told(*one, (at, name, *one) in self._reborn) for one in told]
+                known = Known(
+                    is_own=partial(self._is_own, at),
+                    deaths=partial(self._deaths_of, at),
+                    names_before=partial(self._names_before, at, name),
+                    names_of=names_of,
+                )
+                found[at, name] = Namesakes(at, name, said, each, known)
         return found
+
+    def _deaths_of(self, at: str, name: str) -> Sequence[int]:
+        return self._deaths.get((at, name), [])
+
+    def _names_before(self, at: str, name: str) -> Sequence[str]:
+        """Under which its body goes there that it had before the fork."""
+        before = self._before(at, name)
+        return () if before is None else self._step(*before)[0][-1:]
 
     def _is_own(self, at: str, tick: int, body: str) -> bool:
         return self._born.get((at, body)) == tick or self._pasts.before(at, body) is not None

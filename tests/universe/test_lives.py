@@ -123,6 +123,40 @@ def test_whose_child_is_born_there_says_who_is_there_then(tick: int) -> None:
     assert view.parents(Creature(ISLE, "tom")) == (parent,)
 
 
+@pytest.mark.parametrize("end", ["died", "left"])
+def test_after_a_guest_the_name_is_ones_own_again_wherever_that_goes(end: str) -> None:
+    """Whether the guest went or died: what is told of the name, and where that goes on."""
+    gone = [told(22, "death", "rex")] if end == "died" else []
+    isle = [ISLES, *gone, told(24, "milestone", "zoe", soul="soul:1")]
+    out = [told(50, "birth", "abel", parents="zoe"), told(51, "death", "zoe")]
+    left = [] if gone else [way(ISLE, FAR, 22, (2, 2), FAR)]
+    ways = [VISIT[0], *left, way(ISLE, MAIN, 30, (3, 1), ISLE)]
+    lands = [history(ISLE, isle), history(FAR, [REX]), history(MAIN, out)]
+    found = follow("soul:1", Histories(lands, ways))
+    assert MAIN not in found.present
+    view = Lineages(Histories(lands, ways))
+    assert view.parents(Creature(MAIN, "abel")) == (Creature(ISLE, "zoe"),)
+
+
+@pytest.mark.parametrize("rebirth", [False, True])
+def test_a_rebirth_beside_a_guest_is_of_the_dead_and_the_guest_goes_on_in_its_body(
+    *, rebirth: bool
+) -> None:
+    again = [told(24, "rebirth", "zoe", soul="soul:1")] if rebirth else []
+    out = [told(50, "birth", "abel", parents="rex"), told(51, "death", "rex")]
+    lands = [
+        history(ISLE, [ISLES, told(22, "death", "kit"), *again]),
+        history(FAR, [REX]),
+        history(MAIN, out),
+    ]
+    ways = [VISIT[0], way(ISLE, MAIN, 30, (2, 1), FAR)]
+    found = follow("soul:1", Histories(lands, ways))
+    assert found.present == ((ISLE,) if rebirth else ())
+    view = Lineages(Histories(lands, ways))
+    assert view.parents(Creature(MAIN, "abel")) == (Creature(FAR, "rex"),)
+    assert [*view.people[Creature(FAR, "rex")].died] == [MAIN]
+
+
 def test_a_birth_is_of_ones_own() -> None:
     late = [told(25, "birth", "kit", soul="soul:1"), DEATH]
     found = follow("soul:1", Histories([history(ISLE, late), history(FAR, [REX])], VISIT))
