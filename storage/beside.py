@@ -77,7 +77,8 @@ class _Place:
 
 
 class NextTo(Part):
-    """Reading of it. `universe`: by its record's number; 0: of any, the nearest first."""
+    """Reading of it. `universe`: by its record's number; 0, or one in which it does not stand any
+    more: of any, the nearest first."""
 
     async def beside(self, blob: BlobId, universe: int = 0) -> list[Beside]:
         """What a snapshot is likely much like: of its universe those nearest by their ticks that
@@ -163,15 +164,21 @@ async def newest_of(view: Reading, universe: int) -> BlobId:
 
 async def _places(view: Reading, blobs: Sequence[BlobId], universe: int) -> list[_Place]:
     """Where they stand, by universe; in each in the order of their ticks."""
-    within: dict[int, dict[BlobId, None]] = {universe: dict.fromkeys(blobs)} if universe else {}
-    for blob in () if universe else blobs:
-        for number, _ in await view.rows(_UNIVERSES, (blob, UNIVERSES_MAX)):
-            within.setdefault(number, {})[blob] = None
-    found: list[_Place] = []
+    found = await _places_in(view, blobs, universe) if universe else []
+    known = {one.blob for one in found}
+    within: dict[int, dict[BlobId, None]] = {}
+    for blob in blobs:
+        if blob not in known:
+            for number, _ in await view.rows(_UNIVERSES, (blob, UNIVERSES_MAX)):
+                within.setdefault(number, {})[blob] = None
     for number, some in within.items():
-        places = _each_once(number, await view.rows_in(_PLACES, [*some], number))
-        found += sorted(places, key=lambda one: one.last)
+        found += await _places_in(view, [*some], number)
     return found
+
+
+async def _places_in(view: Reading, blobs: Sequence[BlobId], universe: int) -> list[_Place]:
+    places = _each_once(universe, await view.rows_in(_PLACES, blobs, universe))
+    return sorted(places, key=lambda one: one.last)
 
 
 def _each_once(universe: int, rows: Iterable[tuple[bytes, int, int, bytes]]) -> Iterable[_Place]:

@@ -151,7 +151,7 @@ async def universe_meant(
     if len(found) > 1:
         names = tuple(dict.fromkeys(row.listing.target for row in found))
         said = f"{text} is the name of {len(found)} universes"
-        how = "say whose: WHOSE/ID" if len(names) > 1 else "say in which namespace: ?namespace="
+        how = "say whose: WHOSE/ID" if len(names) > 1 else "say in which `namespace`"
         raise Conflict(f"{said}; {how}", code="ambiguous-universe", candidates=names)
     return found[0]
 

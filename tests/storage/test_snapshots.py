@@ -158,7 +158,7 @@ async def test_of_several_each_is_paired_with_what_is_right_before_and_after_it(
     assert await pairs(0, 8, universe=0) == [(0, 1), (0, 8), (7, 8)]
     await store.commit(MAIN, keeps(taken(2_000, worlds[0])), ALICE.signer)
     assert await pairs(8, 0) == [(7, 8), (8, 0)], "of the last of equal bytes what is after it"
-    assert await pairs(0, universe=number + 1) == []
+    assert await pairs(8, 0, universe=number + 1) == [(7, 8), (8, 0)], "where it does stand"
     assert await store.pairs_beside([await store.put_blob(b"no snapshot")]) == []
 
 

@@ -55,7 +55,7 @@ class FetchBody(Struct, frozen=True):
     """So long nobody may be there who could give it, once somebody gave some of it; else 120 s."""
     universe: Annotated[str, Meta(max_length=512)] = ""
     """Of which it is a state, as `/api/universe/{id}` takes it: it is like those beside it there,
-    whatever else names it."""
+    whatever else names it. One in which it does not stand says nothing."""
     namespace: Place | None = None
     """In which that universe is; else any that was joined."""
 
@@ -170,13 +170,16 @@ async def fetch_blob(node: Node, call: Call[NoQuery, FetchBody]) -> Response:
     """
     relative_to = tuple(map(blob_id, call.body.relative_to))
     body, blob = call.body, blob_id(call.path["blob"])
-    universe = await _universe(node, body) if body.universe else 0
+    universe = await _universe(node, body)
     return Story(_fetching(node, blob, relative_to, body.patience_s, universe))
 
 
 async def _universe(node: Node, body: FetchBody) -> int:
-    """The number of its record. Raises as `universe_meant`, and `NotFound` for a namespace."""
+    """The number of its record; 0: none is said. Raises as `universe_meant`, and `NotFound` for a
+    namespace."""
     places = None if body.namespace is None else [await place_meant(node.store, body.namespace)]
+    if not body.universe:
+        return 0
     return (await universe_meant(node.store, body.universe, places)).number
 
 
@@ -276,6 +279,6 @@ ENDPOINTS = (
     deletes("/api/blobs/{blob}", remove_blob),
     Endpoint(
         "POST", "/api/blobs/{blob}/fetch", fetch_blob, "write", {200: NDJSON}, NoQuery, FetchBody,
-        problems=(404, 413, 415, 422),
+        problems=(404, 409, 413, 415, 422),
     ),
 )  # fmt: skip

@@ -5,7 +5,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from node.api.routes.universes import hand_of
 from node.api.transfer import Transfer
 from node.services.universes import document_of, universe_meant
 from p2p.protocol.errors import PeerLeft
+from storage.beside import UNIVERSES_MAX
 from storage.store import Store
 from tests.node.api.test_scrub import spoil
 from tests.node.api.test_snapshots import AT, WORLD
@@ -31,6 +32,7 @@ from tests.storage.test_snapshots import FORK, MAIN, created, keeps, taken
 from universe.record import add_snapshot
 from universe.snapshot import Snapshot, sign_snapshot
 
+FORK_TOO = replace(FORK, subspace=people.CAROL.signer.author)
 STATE = WORLD * 3
 """Of several pieces."""
 GONE = "z6Mkbob…bobbob gave some of it and is gone; no peer is connected"
@@ -363,3 +365,65 @@ async def test_of_which_universe_it_is_says_what_it_comes_relative_to(
         path = f"/api/universe/{quote(name, safe='')}/snapshot/2?raw=true"
         assert (await alice.client.get(path)).content == b"2"
     assert [list(wish.relative_to) for wish in wishes] == [[first]]
+
+
+async def test_a_universe_that_is_not_meant_clearly_is_a_problem_that_is_listed(
+    alice: Alice,
+) -> None:
+    """And so is a namespace that nobody knows, whatever else is said."""
+    path = f"/api/blobs/{bytes(32).hex()}/fetch"
+    for document, who in ((FORK, people.BOB), (FORK_TOO, people.CAROL)):
+        await alice.node.store.commit(document, created(), who.signer)
+    several = await alice.client.post(path, json={"universe": "universe:fork"})
+    assert (several.status_code, several.json()["code"]) == (409, "ambiguous-universe")
+    unknown = await alice.client.post(path, json={"namespace": "nowhere", "patience_s": 1})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown-namespace")
+    spoken = (await alice.client.get("/openapi.json")).json()["paths"]
+    assert "409" in spoken["/api/blobs/{blob}/fetch"]["post"]["responses"]
+
+
+async def test_whoever_follows_a_state_as_it_comes_has_it_relative_to_its_universe_all_along(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also once the answer has begun; where four longer universes name it beside others."""
+    monkeypatch.setattr(snapshots, "FOLLOWED_BYTES_MIN", 0)
+    store, wishes = alice.node.store, list[Wish]()
+
+    async def note(wish: Wish) -> None:
+        wishes.append(wish)
+        if len(wishes) > 1:
+            await store.put_blob(STATE, chunking=Chunking.CONTENT)
+            return
+        manifest = content_manifest_of(STATE)
+        await store.begin_blob(wish.blob, manifest.root)
+        for number, page in enumerate(manifest.pages):
+            await store.add_page(wish.blob, number, page)
+        await store.add_chunks(wish.blob, [(0, next(cut([STATE], Chunking.CONTENT)))])
+        wish.progress(1, len(STATE))
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(alice.network, "bring", note)
+    first = await store.put_blob(b"1", chunking=Chunking.CONTENT)
+    junk = [await store.put_blob(b"junk %d" % at, chunking=Chunking.CONTENT) for at in range(2)]
+    state = BlobId(content_manifest_of(STATE).id)
+    for number in range(UNIVERSES_MAX):
+        document = replace(FORK, record=b"universe:%d" % number)
+        await store.commit(document, created(), people.BOB.signer)
+        for tick, blob in enumerate([junk[0], state, junk[1]]):
+            signed = taken(tick, blob, who=people.BOB)
+            await store.commit(document, keeps(signed), people.BOB.signer)
+    await store.commit(MAIN, created(), people.ALICE.signer)
+    hers = [
+        Snapshot(
+            f"{people.ALICE.did}/universe:main", tick, "auto", blob, len(data),
+            blake3(data).digest(), "application/json", tick,
+        )
+        for tick, blob, data in ((1, first, b"1"), (2, state, STATE))
+    ]  # fmt: skip
+    for said in hers:
+        signed = sign_snapshot(said, people.ALICE.signer.device)
+        await store.commit(MAIN, keeps(signed), people.ALICE.signer)
+    name = quote(f"{people.ALICE.did}/universe:main", safe="")
+    answer = await alice.client.get(f"/api/universe/{name}/snapshot/2?raw=true")
+    assert answer.content == STATE
+    assert [list(wish.relative_to) for wish in wishes] == [[first], [first]]

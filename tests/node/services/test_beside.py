@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from crdt.chunking import content_manifest_of
 from crdt.did import encode_did_key
 from node.projection import project
 from node.services.fetch import hold_blob
+from storage.beside import UNIVERSES_MAX
 from storage.errors import StorageError
 from storage.store import Store, open_store
 from tests.node.parts import Wish, Wishes
@@ -80,6 +82,26 @@ async def test_a_stranger_who_names_it_beside_something_else_does_not_change_wha
         await hold_blob(store, bob, BLOBS[3], len(WORLDS[3]))
         told = [list(wish.relative_to)[:2] for wish in bob.asked]
         assert told == [[], [BLOBS[1]], [BLOBS[2], BLOBS[1]]]
+
+
+async def test_of_which_universe_it_is_says_what_it_is_made_small_against(tmp_path: Path) -> None:
+    """Though more, and longer ones, than are looked into name it beside something else."""
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        bob = Giver(store)
+        junk = [await store.put_blob(b"junk %d" % at, chunking=Chunking.CONTENT) for at in range(4)]
+        for number in range(UNIVERSES_MAX):
+            document = replace(FORK, record=b"universe:%d" % number)
+            await store.commit(document, created(), BOB.signer)
+            states = [junk[0], BLOBS[1], junk[1], BLOBS[2], junk[2]]
+            for tick, blob in enumerate(states):
+                await store.commit(document, keeps(taken(tick, blob, who=BOB)), BOB.signer)
+        await store.commit(MAIN, created(), ALICE.signer)
+        for tick in (1, 2):
+            await store.commit(MAIN, keeps(taken(tick, BLOBS[tick])), ALICE.signer)
+        main = (await listed(store)).number
+        for tick in (2, 1):
+            await hold_blob(store, bob, BLOBS[tick], len(WORLDS[tick]), universe=main)
+        assert await store.settled() > 0
 
 
 async def test_what_is_here_is_here_though_it_is_not_known_what_is_beside_it(
