@@ -246,3 +246,20 @@ async def test_who_is_killed_while_records_are_made_again_begins_again(tmp_path:
     async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
         found = {row.listing.name for row in (await store.listings(limit=size)).rows}
     assert found == {f"n{n}" for n in range(size)}
+
+
+def test_what_an_older_version_tried_is_tried_once_more(tmp_path: Path) -> None:
+    """It did not try the newest one, and did not forget what was tried against what went since."""
+    path = tmp_path / "p.db"
+    migrate(path, [one for one in migrations() if one.number < 42])
+    fill = "INSERT INTO settled VALUES (1, 2), (1, 3), (2, 3)"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(fill)
+        database.commit()
+    migrate(path)
+    assert rows(path, "SELECT * FROM settled") == []
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(fill)
+        database.execute("DELETE FROM settled WHERE newer = 2")
+        database.commit()
+    assert rows(path, "SELECT * FROM settled") == [(2, 3)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from crdt.blob import BlobId, Chunking
+from crdt.chunking import content_manifest_of
 from crdt.did import encode_did_key
 from node.projection import project
 from storage import unsettled
@@ -256,5 +257,11 @@ async def test_what_was_made_small_when_it_came_is_not_looked_for(tmp_path: Path
             await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
         await store.settle_snapshot(blobs[0], blobs[1])
         await store.settle_snapshot(blobs[1], BlobId(bytes(32)))  # nothing can be tried
+        begun = content_manifest_of(SERIES[3])
+        await store.begin_blob(begun.id, begun.root)
+        await store.commit(MAIN, keeps(taken(3, begun.id)), ALICE.signer)
+        await store.settle_snapshot(blobs[2], begun.id)
         assert await store.settled() > 0
         assert await left(store) == [(blobs[1], blobs[2])]
+        await store.put_blob(SERIES[3], chunking=Chunking.CONTENT)
+        assert (blobs[2], begun.id) in await left(store)

@@ -65,6 +65,24 @@ def test_what_stands_still_keeps_out_no_other() -> None:
     assert line.take(now_s=0.0, busy=busy) is not None
 
 
+def test_of_who_had_as_many_turns_the_small_one_comes_first() -> None:
+    queue = [wanted(ALICE, 1, size=9), wanted(MALLORY, 2, size=1), wanted(ALICE, 3, size=1)]
+    line = Line(queue, Patience())
+    taken = [line.take(now_s=0.0, busy={}) for _ in queue]
+    assert [one.size for one in taken if one] == [1, 9, 1]
+
+
+def test_whoever_has_many_universes_has_as_many_turns_as_others() -> None:
+    """As often as one of them goes on: its next state comes from behind."""
+    queue = [
+        *(Wanted(wanted(MALLORY, n).blob, 1, MALLORY, None, 1 + n % 20) for n in range(80)),
+        *(wanted(ALICE, 1_000 + n) for n in range(80)),
+    ]
+    line = Line(queue, Patience())
+    taken = [line.take(now_s=0.0, busy={}) for _ in range(100)]
+    assert Counter(one.author for one in taken if one) == {ALICE: 50, MALLORY: 50}
+
+
 @pytest.mark.parametrize("is_hoped", [False, True], ids=["time passes", "peers come"])
 def test_however_many_new_ones_nobody_has_the_older_ones_have_their_turn(is_hoped: bool) -> None:
     """Each look makes a new line, and a peer that comes makes all due that was tried."""
