@@ -72,6 +72,15 @@ def test_of_who_had_as_many_turns_the_small_one_comes_first() -> None:
     assert [one.size for one in taken if one] == [1, 9, 1]
 
 
+def test_of_a_universe_what_was_tried_in_vain_comes_behind_what_was_not() -> None:
+    """Also where it is the newest, and due again."""
+    patience = Patience()
+    queue = [Wanted(wanted(ALICE, n).blob, 1, ALICE, None, 7) for n in range(3)]
+    patience.fail(queue[0].blob, queue[0].whose, "nobody gives it", now_s=-BLOB_LONGEST_S)
+    line = Line(queue, patience)
+    assert [line.take(now_s=0.0, busy={}) for _ in queue] == [*queue[1:], queue[0]]
+
+
 def test_whoever_has_many_universes_has_as_many_turns_as_others() -> None:
     """As often as one of them goes on: its next state comes from behind."""
     queue = [
