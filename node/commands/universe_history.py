@@ -21,6 +21,7 @@ from node.commands.universe_line import draw_timeline
 from node.commands.universe_made import LISTED_MAX, config_of
 from node.commands.universe_named import PATH, TICK, UNIVERSE, meant
 from node.commands.universe_states import state_meant
+from node.commands.universe_told import told_before
 from node.failure import Json
 from node.text import printable, size_text
 
@@ -74,20 +75,35 @@ def timeline(
 @click.option("--soul", "souls", multiple=True, help="May be repeated.")
 @click.option("--parent", "parents", multiple=True, help="Of a birth; may be repeated.")
 @click.option("--snapshot", metavar="ID", help="What was taken for it; 8 digits may do.")
+@click.option("--again", is_flag=True, help="Once more, though the same was told before.")
 @IN_NAMESPACE
-def event(universe: str, namespace: str | None, **said: Any) -> None:  # noqa: ANN401 - click gives them
-    """Tell what happened: TYPE is birth, death, union, founded, … or a word of your own."""
+def event(universe: str, namespace: str | None, *, again: bool, **said: Any) -> None:  # noqa: ANN401 - click gives them
+    """Tell what happened: TYPE is birth, death, union, founded, … or a word of your own.
+
+    Events are for good. What was told before, of the same tick, type, title and names, is told once
+    more only with --again.
+    """
     if not said["type"]:
         raise click.UsageError(
             "TYPE is empty: say what happened, as birth, union, or your own word"
         )
     place = path_of(PATH, universe)
     said["snapshot"] = state_meant(place, namespace, said["snapshot"])
-    path = with_query(path_of(place, "timeline"), {"namespace": namespace})
-    done = node().post(path, {key: one for key, one in said.items() if one not in (None, "", ())})
+    before = None if again else told_before(node(), universe, said, namespace=namespace)
+    done: Json
+    if before is None:
+        path = with_query(path_of(place, "timeline"), {"namespace": namespace})
+        body = {key: one for key, one in said.items() if one not in (None, "", ())}
+        done = {**node().post(path, body), "known": False}
+    else:
+        done = {"success": True, "id": before["event"], "entry": before, "known": True}
     if wants_json():
         return print_json("universe", done)
-    say(f"tick {done['entry']['tick']:,}: {printable(done['entry']['title'])}", fg="green")
+    line = f"tick {done['entry']['tick']:,}: {printable(done['entry']['title'])}"
+    if before is None:
+        return say(line, fg="green")
+    say(f"{line} was told before: nothing new was told", fg="yellow")
+    return say("To tell it once more: --again", dim=True)
 
 
 @click.command("fork")

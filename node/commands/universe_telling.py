@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from node.client import Client, path_of
@@ -37,9 +37,11 @@ def untold(node: Client, universe: str, bodies: Bodies) -> Bodies:
     return [body for body in bodies if "snapshot" in body or _plain(body) not in there]
 
 
-def timeline_in(node: Client, universe: str) -> Iterator[dict[str, Any]]:
-    """All entries of a universe's timeline, as the node tells them."""
-    query: dict[str, Any] = {"bare": "true", "limit": LISTED_MAX}
+def timeline_in(
+    node: Client, universe: str, only: Mapping[str, Any] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Entries of a universe's timeline, as the node tells them: all, or those of a query."""
+    query: dict[str, Any] = {**(only or {}), "bare": "true", "limit": LISTED_MAX}
     while True:
         page = node.get(path_of("/api/universe", universe, "timeline"), query)
         yield from page["entries"]

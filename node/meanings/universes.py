@@ -23,6 +23,11 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
         "A universe of yours is called so already, and nothing was made.",
         "Say its `--id` to change it, or `--again` for another one of that name.",
     ),
+    "same-event": (
+        "An event of this tick, type, title and names was told before with something else beside"
+        " it, and nothing was told: events are for good.",
+        "`--again` tells it as one more event.",
+    ),
     "needs-namespace": (
         "A shared universe lies in the namespace of those who may read it; public and private ones"
         " lie where all such lie.",

@@ -45,8 +45,12 @@ def test_bob_opens_a_tick_of_alices_universe_forks_it_and_adds_his_own(
         kept = shell(alice, "universe", "snapshot", str(file), "--tick", str(tick), *more)
         assert kept.code == 0, kept
         assert kept.answer["checksum"] == blake3(state).hexdigest()
-    born = shell(alice, "universe", "event", "universe:main", "birth", "Cain", "--tick", "500")
-    assert born.code == 0, born
+    cain = ("universe", "event", "universe:main", "birth", "Cain", "--tick", "500")
+    for is_known in (False, True):
+        born = shell(alice, *cain)
+        assert (born.code, born.answer["known"]) == (0, is_known), born
+    other = shell(alice, *cain, "--description", "at dawn")
+    assert (other.code, other.answer["code"]) == (6, "same-event"), other
     name = f"{alice.did}/universe:main"
 
     def all_came() -> Json | None:

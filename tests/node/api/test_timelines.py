@@ -132,12 +132,18 @@ async def test_a_timeline_has_pages(alice: Alice) -> None:
     assert (other.status_code, other.json()["code"]) == (404, "cursor-unknown")
 
 
-async def test_the_same_event_said_twice_is_one(alice: Alice) -> None:
+async def test_an_event_of_one_time_said_twice_is_one(alice: Alice) -> None:
     event = UNION | {"tick": 5, "timestamp": 1_790_000_000_123}
     one, again = [await told(alice, **event) for _ in range(2)]
     assert one == again
     assert one["entry"]["timestamp"] == 1_790_000_000_123
     assert len((await timeline(alice))["entries"]) == 1
+    key = {"Idempotency-Key": "game-0001"}
+    for _ in range(2):  # of no time: told when it came, so it is the key that says it is one
+        untimed = UNION | {"tick": 6}
+        answer = await alice.client.post(f"{PLACE}/timeline", json=untimed, headers=key)
+        assert answer.status_code == 201
+    assert len((await timeline(alice))["entries"]) == 2
 
 
 @pytest.mark.parametrize(
