@@ -112,7 +112,7 @@ class Travel(Request, frozen=True, rename={"source": "from"}):
     origin: Name | None = None
     """Full name of the universe it comes from; null: that of whoever of that soul is there."""
     migration: Migration | None = None
-    """Names this journey; null: one is made."""
+    """Names this journey; null: one is made. A MigrateEntity says its own."""
     tick: Tick | None = None
     """null: the highest that the universe told of so far."""
     namespace: Place | None = None

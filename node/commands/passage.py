@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import sys
-import uuid
 from pathlib import Path
 from shlex import quote
 
@@ -37,7 +36,7 @@ from node.commands.passage_text import (
 from node.commands.petnames import Petnames, own_did, petnames
 from node.commands.reading import read_named, shown_errors
 from node.commands.stdout import write_stdout
-from node.commands.traveller_files import TRAVELLER_BYTES_MAX, checked, too_large
+from node.commands.traveller_files import MIGRATION, TRAVELLER_BYTES_MAX, checked, too_large
 from node.failure import Json, failed
 from node.text import printable, size_text
 
@@ -56,21 +55,6 @@ ORIGIN = click.option(
     "--origin", metavar="UNIVERSE", help="The same, where they are of one soul: whence it comes."
 )
 FROM = click.option("--from", "source", metavar="UNIVERSE", help="Where both ends are yours.")
-
-
-class MigrationId(click.ParamType[str]):
-    """Names a journey: 32 hex digits, or a UUID as games write it."""
-
-    name = "MIGRATION"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            return uuid.UUID(value).hex
-        except ValueError:
-            self.fail(f"{printable(value)!r} is no migration: 32 hex digits", param, ctx)
-
-
-MIGRATION = MigrationId()
 TAKE_TIMEOUT_S = 330.0  # the node itself gives a fetch 300 s
 MIGRATE_ENTITY = "primordium-migration"
 COLORS = {"open": "green", "proposed": "yellow", "closed": None, "gone": "red"}
@@ -195,7 +179,11 @@ def show(passage: str, namespace: str | None, **page: int | str | None) -> None:
 @click.option("--format", "format", help="`json` if not said; MigrateEntity is found out.")
 @FROM
 @click.option("--origin", metavar="UNIVERSE", help="In full, where several of that soul are there.")
-@click.option("--migration", type=MIGRATION, help="Names this journey: again is the same one.")
+@click.option(
+    "--migration",
+    type=MIGRATION,
+    help="Names this journey: again is the same one. A MigrateEntity says its own.",
+)
 @click.option("--tick", type=click.IntRange(min=0), help="The highest told of, if not said.")
 @IN_NAMESPACE
 def send(

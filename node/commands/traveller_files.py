@@ -1,14 +1,32 @@
-"""The file that a traveller is: what goes, and what was taken out."""
+"""The file that a traveller is: what goes, what was taken out, and the name of its journey."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
+
+import click
 
 from node.exit_codes import NOT_FOUND, UNVERIFIED
 from node.failure import Failure, Json, failed, failure
 from node.text import printable
 
 TRAVELLER_BYTES_MAX = 8 << 20  # `universe.receipts` takes no more
+
+
+class MigrationId(click.ParamType[str]):
+    """Names a journey: 32 hex digits, or a UUID as games write it."""
+
+    name = "MIGRATION"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return uuid.UUID(value).hex
+        except ValueError:
+            self.fail(f"{printable(value)!r} is no migration: 32 hex digits", param, ctx)
+
+
+MIGRATION = MigrationId()
 
 
 def too_large(file: str, size: int) -> Failure:

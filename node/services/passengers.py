@@ -65,11 +65,21 @@ class Passenger:
 
 
 def migration_passenger(
-    data: bytes, soul: str | None, origin: str | None = None
+    data: bytes, soul: str | None, origin: str | None = None, migration: bytes | None = None
 ) -> tuple[bytes, Passenger]:
-    """(migration id, who) of a MigrateEntity message, kept as it is. Raises `InvalidFile`."""
-    id, _ = _told(data)
-    return uuid.UUID(id).bytes, Passenger(data, soul or "", MIGRATION_FORMAT, origin)
+    """(migration id, who) of a MigrateEntity message, kept as it is.
+
+    `migration`: what the journey is to be called; the message says it itself.
+    Raises `InvalidFile`, `Rejected` (`invalid-body`) where these are two.
+    """
+    id = uuid.UUID(_told(data)[0])
+    if migration not in (None, id.bytes):
+        detail = (
+            f"a MigrateEntity names its own journey, this one {id.hex}: leave `migration`"
+            " (--migration in the shell) out"
+        )
+        raise Rejected(detail, code="invalid-body")
+    return id.bytes, Passenger(data, soul or "", MIGRATION_FORMAT, origin)
 
 
 async def who_goes(books: Books, source: str, who: Passenger, before: Checked | None) -> Who:

@@ -186,12 +186,12 @@ async def send_traveller(node: Node, call: Call[NoQuery, Travel]) -> TravelDone:
     gates, passage = await _gates(node, call.path["passage"], body.namespace)
     source = await end_meant(node, passage, body.source)
     origin = None if body.origin is None else await name_meant(node, body.origin)
+    given = None if body.migration is None else bytes.fromhex(body.migration)
     if body.format == MIGRATION_FORMAT:
-        migration, who = migration_passenger(body.data, body.soul, origin)
+        migration, who = migration_passenger(body.data, body.soul, origin, given)
     elif not body.soul:
         raise Rejected("who travels? `soul` names it", code="invalid-body")
     else:
-        given = None if body.migration is None else bytes.fromhex(body.migration)
         migration = given or os.urandom(MIGRATION_BYTES)
         who = Passenger(body.data, body.soul, body.format, origin)
     sent = await gates.send(passage, source, migration, who, body.tick)

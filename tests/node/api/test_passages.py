@@ -309,6 +309,13 @@ async def test_a_migrate_entity_is_its_own_migration(alice: Alice) -> None:
     wish = {"data": data, "format": "primordium-migration", "from": MAIN}
     done = ok(await alice.client.post(f"{PASSAGE}/{one['id']}/travel", json=wish))
     assert done["migration"] in MIGRATION.decode().replace("-", "")
+    other = await alice.client.post(
+        f"{PASSAGE}/{one['id']}/travel", json=wish | {"migration": "66" * 16, "soul": "wolf"}
+    )
+    assert other.status_code == 422
+    assert f"this one {done['migration']}: leave `migration`" in other.json()["detail"]
+    same = wish | {"migration": done["migration"]}
+    assert ok(await alice.client.post(f"{PASSAGE}/{one['id']}/travel", json=same))["known"]
     torn = wish | {"data": base64.b64encode(MIGRATION[:-20]).decode()}
     answer = await alice.client.post(f"{PASSAGE}/{one['id']}/travel", json=torn)
     assert answer.status_code == 422

@@ -6,7 +6,7 @@ import click
 import pytest
 from blake3 import blake3
 
-from node.commands.passage import MIGRATION, send
+from node.commands.passage import send
 from node.commands.passage_text import (
     behind_text,
     end_text,
@@ -19,7 +19,7 @@ from node.commands.passage_text import (
     waiting_text,
 )
 from node.commands.petnames import Petnames
-from node.commands.traveller_files import checked
+from node.commands.traveller_files import MIGRATION, checked
 from node.exit_codes import NOT_FOUND, UNVERIFIED
 from node.failure import Failure, Json
 
