@@ -1,6 +1,7 @@
 """Autosaves of a game: on this disk first, then in a Panspermia node as soon as there is one.
 
-One file, the standard library alone, Python 3.11 or later: copy it into your game.
+One file, the standard library alone, Python 3.11 or later: copy it into your game. The universe is
+made once, by `panspermia universe create Main --id universe:main`: saves wait until it is there.
 
     saves = Autosave("saves/main", "universe:main")
     saves.save(state, tick=1200)   # on the disk when it returns; nothing here waits for a network

@@ -2,6 +2,7 @@
  * Autosaves of a game: kept here first, then in a Panspermia node as soon as there is one.
  *
  * One file without dependencies, for browsers and for Node.js 20 or later: copy it into your game.
+ * The universe is made once, by `panspermia universe create Main --id universe:main`: saves wait until it is there.
  *
  *     const saves = await Autosave.open({
  *       universe: "universe:main",

@@ -144,7 +144,9 @@ async def universe_meant(
         found = await store.called(WORD, id, places, CANDIDATES_MAX)
     if not found:
         await refuse_gone(store, text, places)
-        detail = f"no universe {text} is known here; `panspermia sync` may bring it"
+        detail = f"no universe {text} is known here"
+        if slash:  # one's own, as most that are named without it, no sync brings
+            detail += "; `panspermia sync` may bring it"
         if same := await _own_called(store, text, places):
             detail = f"no universe has the id {text}, which is what you call {', '.join(same)}"
         raise UnknownRecord(detail)

@@ -338,7 +338,9 @@ async def test_what_another_deleted_is_said_to_be_so(alice: Alice) -> None:
         gone.json()["detail"] == f"{full} is deleted; whoever may write it brings it back: {back}"
     )
     never = await alice.client.get("/api/universe/universe:other")
-    assert "panspermia sync" in never.json()["detail"]
+    assert never.json()["detail"] == "no universe universe:other is known here"
+    theirs = await alice.client.get(f"/api/universe/{BOB.did}%2Funiverse:other")
+    assert theirs.json()["detail"].endswith("; `panspermia sync` may bring it")
 
 
 async def test_who_says_a_name_in_place_of_an_id_is_told_the_ids(alice: Alice) -> None:
@@ -350,4 +352,5 @@ async def test_who_says_a_name_in_place_of_an_id_is_told_the_ids(alice: Alice) -
     assert said.startswith("no universe has the id My world, which is what you call universe:")
     assert {*said.partition(" call ")[2].split(", ")} == {*ids}
     other = await alice.client.get("/api/universe/Theirs")
-    assert "panspermia sync" in other.json()["detail"], "what others call theirs tells nothing"
+    said = other.json()["detail"]
+    assert said == "no universe Theirs is known here", "what others call theirs tells nothing"
