@@ -66,13 +66,14 @@ class Journeys:
         """Of all who ever passed these, and of whom nothing was told yet."""
         by = replace(self.by, namespace=place)
         damaged, too_long = list[tuple[str, Corrupt]](), list[str]()
-        own_first = sorted(names, key=lambda name: not self._is_own(name))
-        passed = await Books(by).ask_each(own_first, _passed, damaged, too_long)
+        ordered = sorted(names, key=lambda name: not self._is_own(name))
+        passed = await Books(by).ask_each(ordered, _passed, damaged, too_long)
         self.unread += [*(name for name, _ in damaged), *too_long]
         found = list[Crossing]()
         for is_own, whom in self._new(passed, place).items():
             reading = self._reading.setdefault((place, is_own), _Stories(by))
-            stories = await reading.of([*whom])
+            own_first = sorted(whom, key=lambda who: not self._is_own(who.origin))
+            stories = await reading.of(own_first)
             ways = await asyncio.to_thread(_ways, whom, stories)
             for who, its in ways.items():
                 self.ways[place, who] = its

@@ -7,6 +7,7 @@ import pytest
 
 from crdt.keys import COMMONS
 from node.services import coming, gatebooks
+from node.services.crossings import Journeys
 from node.services.histories import Told, told_around
 from node.services.passages import document_of
 from node.services.passengers import Passenger
@@ -82,7 +83,7 @@ async def test_a_strangers_story_that_is_too_long_takes_away_no_journey_of_ones_
 async def test_where_not_all_can_be_read_together_ones_own_are_read_first_and_the_rest_is_named(
     people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They come before the ant by their names, and each of them costs all that is read."""
+    """Each of them costs all that is read."""
     alice, bob = people
     _, imps = await from_afar(alice, bob, 3)
     monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 4)
@@ -91,6 +92,40 @@ async def test_where_not_all_can_be_read_together_ones_own_are_read_first_and_th
         seen = await told_of(bob, universe)
         assert stays(seen, "ant") == [("universe:reef", 3, 9), ("universe:meadow", 0, None)]
         assert (seen.is_whole, seen.left_out) == (False, tuple(imps))
+
+
+async def test_whom_a_stranger_makes_up_of_ones_own_world_takes_nothing_from_who_is_of_it(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen from the stranger's world, where they are named before it."""
+    alice, bob = people
+    passage, (imp,) = await from_afar(alice, bob)
+    reef, meadow = bob.universe("universe:reef"), alice.universe("universe:meadow")
+    await bob.gates.send(passage, reef, bytes([8]) * 16, Passenger(b"{}", "aa"), 9)
+    await alice.hears(bob)
+    await alice.gates.answer(meadow)
+    ghosts = [Who(reef, f"ab {number}") for number in range(3)]
+    await alice.signs(*(left(alice, bob, passage, 50 + n, who) for n, who in enumerate(ghosts)))
+    await bob.hears(alice)
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 4)
+    monkeypatch.setattr(coming, "READ_MAX", 1)
+    seen = await told_of(bob, meadow)
+    assert stays(seen, "ant") == [("universe:reef", 3, 9), ("universe:meadow", 0, None)]
+    assert seen.left_out == tuple(sorted([*ghosts, imp]))
+    journeys = Journeys(bob.ferry, {bob.ferry.did})
+    found = await journeys.through([meadow, reef], COMMONS)
+    assert [one.soul for one in journeys.crossings] == ["aa", "ant"]
+    assert sorted(one.soul for one in found) == ["aa", "ant"]
+    assert {*journeys.left_out} == {*ghosts[1:], imp}
+    monkeypatch.setattr(gatebooks, "UNIVERSES_MAX", 1)
+    monkeypatch.setattr(coming, "READ_MAX", 0)
+    unread = Journeys(bob.ferry, {bob.ferry.did})
+    gone = await unread.through([meadow, reef], COMMONS)
+    assert [(one.soul, one.target, one.arrived_tick) for one in gone] == [
+        ("aa", meadow, None), ("ant", meadow, None),
+    ]  # fmt: skip
+    assert unread.left_out[:2] == (Who(reef, "aa"), Who(reef, "ant"))
+    assert {*unread.left_out[2:]} == {*ghosts, imp}
 
 
 async def test_what_rotted_on_a_strangers_way_takes_away_nobody_elses_journey(
@@ -126,7 +161,8 @@ async def test_of_whoever_went_where_all_is_rotted_it_is_told_that_they_left(
     assert [one.target for one in ant.in_transit] == [meadow]
     assert Who(reef, "ant") in seen.left_out
     assert (seen.is_whole, seen.unread) == (False, (meadow,))
-    assert (await told_of(bob, meadow)).unread == (meadow,), "it is no failure of the node"
+    of_it = await told_of(bob, meadow)
+    assert (of_it.is_whole, of_it.unread, of_it.left_out) == (False, (meadow,), ())
 
 
 async def test_who_is_at_home_again_by_its_own_gate_is_there_though_its_way_cannot_be_read(
