@@ -115,6 +115,8 @@ class Histories:
         self.forks = Forks(one.branch for one in self._of.values())
         ways = {(one.source, one.migration): one for one in crossings}.values()
         self.crossings = tuple(sorted(_counted(list(ways)), key=lambda one: one.order))
+        self._events: dict[str, tuple[Happening, ...]] = {}
+        """Those that were asked for: one view asks for each several times."""
         self._depths: dict[str, int] = {}
         for root in self.forks.roots():
             for place in self.forks.tree(root):
@@ -137,6 +139,11 @@ class Histories:
 
     def events(self, universe: str) -> tuple[Happening, ...]:
         """What this universe is the first to tell, by tick."""
+        if universe not in self._events:
+            self._events[universe] = self._events_of(universe)
+        return self._events[universe]
+
+    def _events_of(self, universe: str) -> tuple[Happening, ...]:
         history = self._of.get(universe)
         if history is None:
             return ()
