@@ -92,6 +92,13 @@ def test_one_may_die_in_a_fork_and_live_on_in_the_other() -> None:
     assert set(Lineages(FAMILY).people[EVE].died) == {FORK}
 
 
+def test_of_several_births_and_deaths_of_one_the_first_is_told() -> None:
+    said = [told(at, type, "kit") for type, at in (("birth", 5), ("birth", 9))]
+    said += [told(at, "death", "kit") for at in (20, 30)]
+    kit = Lineages(Histories([history(MAIN, said)])).people[Creature(MAIN, "kit")]
+    assert (kit.born and kit.born.event.tick, kit.died[MAIN].event.tick) == (5, 20)
+
+
 def test_two_travellers_of_one_name_are_two() -> None:
     isle = [told(5, "birth", "eve"), told(95, "birth", "tom", parents="eve")]
     view = Lineages(Histories([history(MAIN, BIRTHS), history(ISLE, isle)]))

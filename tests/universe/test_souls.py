@@ -89,6 +89,14 @@ def test_who_was_gone_at_the_fork_is_not_brought_back_by_a_word_there(end: str) 
         assert (FORK in found.present) == (len(fork) > 2)
 
 
+def test_what_a_fork_tells_of_the_tick_of_its_beginning_is_its_own() -> None:
+    past = [told(5, "birth", "kit", soul="sk")]
+    fork = [told(400, "death", "kit"), told(400, "birth", "tom", soul="st")]
+    lands = Histories([history(MAIN, past), history(FORK, fork, MAIN, 400)])
+    assert spans(follow("sk", lands))[1:] == [(FORK, 400, 400, "forked", "died")]
+    assert spans(follow("st", lands)) == [(FORK, 400, None, "born", None)]
+
+
 @pytest.mark.parametrize("past", ["alive", "dead", "left", "unknown"])
 def test_what_a_fork_alone_tells_of_before_it_began_moves_nobody(past: str) -> None:
     kit = [] if past == "unknown" else [told(5, "birth", "kit", soul="sk")]
