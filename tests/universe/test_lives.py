@@ -138,6 +138,37 @@ def test_after_a_guest_the_name_is_ones_own_again_wherever_that_goes(end: str) -
     assert view.parents(Creature(MAIN, "abel")) == (Creature(ISLE, "zoe"),)
 
 
+def test_a_body_that_the_past_knew_is_ones_own_beside_a_guest() -> None:
+    out = [told(50, "birth", "abel", parents="rex")]
+    lands = [
+        history(MAIN, [told(5, "birth", "kit")]),
+        history(ISLE, [told(25, "milestone", "kit", soul="soul:1")], MAIN, 10),
+        history(FAR, [REX]),
+        history(FORK, out),
+    ]
+    ways = [VISIT[0], way(ISLE, FORK, 30, (2, 1), FAR)]
+    view = Lineages(Histories(lands, ways))
+    assert view.parents(Creature(FORK, "abel")) == (Creature(FAR, "rex"),)
+
+
+def test_of_two_guests_of_one_name_each_keeps_its_body() -> None:
+    """The one that came first is told of by its own name after the other one came."""
+    other = "zed/out"
+    lands = [
+        history(ISLE, [told(25, "milestone", "rex", soul="soul:1")]),
+        history(FAR, [REX]),
+        history(other, [told(1, "birth", "fox", soul="soul:1")]),
+        history(MAIN, [told(50, "birth", "abel", parents="fox")]),
+    ]
+    ways = [
+        VISIT[0],
+        way(other, ISLE, 12, (1, 2), other),
+        way(ISLE, MAIN, 30, (3, 1), other),
+    ]
+    view = Lineages(Histories(lands, ways))
+    assert view.parents(Creature(MAIN, "abel")) == (Creature(other, "fox"),)
+
+
 @pytest.mark.parametrize("rebirth", [False, True])
 def test_a_rebirth_beside_a_guest_is_of_the_dead_and_the_guest_goes_on_in_its_body(
     *, rebirth: bool
@@ -286,7 +317,7 @@ def test_a_fork_of_a_fork_that_was_set_back_has_who_was_there_then() -> None:
     fork, of_it = (FORK, MAIN, 100), ("x/deep", FORK, 50)
     lands = [
         history(MAIN, [told(5, "birth", "kit", soul="sk"), told(70, "birth", "tom")]),
-        history(fork[0], [told(120, "birth", "ann")], *fork[1:]),
+        history(fork[0], [told(110, "harvest", "tom")], *fork[1:]),
         history(of_it[0], [told(60, "death", "kit"), told(90, "harvest", "tom")], *of_it[1:]),
     ]
     found = follow("sk", Histories(lands))
