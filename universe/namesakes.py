@@ -22,6 +22,8 @@ from universe.receipts import SEQ_MAX
 
 DEAD_MAX: Final = 16
 """Who may be born again; of more the last. As many as a name has lives in one universe."""
+BEFORE: Final = -1
+"""A tick that comes before all that is told."""
 
 
 class Told(NamedTuple):
@@ -54,6 +56,8 @@ class Known(NamedTuple):
     """Ticks at which one dies who is called so."""
     names_before: Callable[[], Collection[str]]
     """Of the body of its own before it was forked."""
+    was_dead: Callable[[], bool]
+    """Whether its own was, when it was forked."""
     names_of: Mapping[Crossing, Collection[str]]
     """By which names who came is known."""
 
@@ -170,6 +174,8 @@ class Namesakes:
         if guest.body is not None:
             names: Collection[str] = (guest.body,)
         elif guest.way is None:
+            if self._known.was_dead():
+                return BEFORE
             names = self._known.names_before()
         else:
             names = self._known.names_of.get(guest.way, ())

@@ -7,7 +7,7 @@ was forked from: the first that knows it, by the tick of the fork, is meant. A t
 named after its soul, and by the name that it was born with.
 """
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -120,8 +120,9 @@ class Who:
                 (way.arrived for way in each if way.arrived and way.target == at), default=None
             )
             told = self._bodies.get((at, name), [])
-            if first is not None and any(
-                tick < first[0] or self._is_own(at, tick, body) for tick, body in told
+            if first is not None and (
+                self._pasts.before(at, name) is not None
+                or any(tick < first[0] or self._is_own(at, tick, body) for tick, body in told)
             ):
                 of.add(at)
             if len(of) > 1:
@@ -130,6 +131,7 @@ class Who:
                     is_own=partial(self._is_own, at),
                     deaths=partial(self._deaths_of, at),
                     names_before=partial(self._names_before, at, name),
+                    was_dead=partial(self._was_dead, at, name),
                     names_of=names_of,
                 )
                 found[at, name] = Namesakes(at, name, said, each, known)
@@ -137,6 +139,16 @@ class Who:
 
     def _deaths_of(self, at: str, name: str) -> Sequence[int]:
         return self._deaths.get((at, name), [])
+
+    def _was_dead(self, at: str, name: str) -> bool:
+        """Whether the body that it had there before the fork died in that."""
+        if (before := self._before(at, name)) is None:
+            return False
+        above, until = before[0], before[2]
+        told, body = _last(self._bodies, above, name, until) or (0, name)
+        deaths = self._deaths_of(above, body)
+        next = bisect_left(deaths, told)
+        return until is not None and next < len(deaths) and deaths[next] <= until[0]
 
     def _names_before(self, at: str, name: str) -> Sequence[str]:
         """Under which its body goes there that it had before the fork."""

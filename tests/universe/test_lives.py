@@ -151,6 +151,21 @@ def test_a_body_that_the_past_knew_is_ones_own_beside_a_guest() -> None:
     assert view.parents(Creature(FORK, "abel")) == (Creature(FAR, "rex"),)
 
 
+def test_who_was_dead_at_the_fork_and_is_born_again_has_the_body_that_is_told() -> None:
+    """And the guest beside it goes on in its own."""
+    lands = [
+        history(ISLE, [ISLES, told(9, "death", "kit")]),
+        history(FORK, [told(25, "rebirth", "zoe", soul="soul:1")], ISLE, 15),
+        history(FAR, [REX]),
+        history(MAIN, [told(50, "birth", "abel", parents="rex"), told(51, "death", "rex")]),
+    ]
+    ways = [way(FAR, FORK, 10, (1, 1), FAR), way(FORK, MAIN, 30, (2, 1), FAR)]
+    found = follow("soul:1", Histories(lands, ways))
+    assert found.present == (FORK,)
+    view = Lineages(Histories(lands, ways))
+    assert view.parents(Creature(MAIN, "abel")) == (Creature(FAR, "rex"),)
+
+
 def test_of_two_guests_of_one_name_each_keeps_its_body() -> None:
     """The one that came first is told of by its own name after the other one came."""
     other = "zed/out"
