@@ -276,3 +276,22 @@ def test_room_is_free_for_others_while_nobody_gives_what_was_chosen() -> None:
     absent = [blob(n) for n in range(10)]
     plan = decide(claims, [Kept(blob(20 + n), ALICE, 100) for n in range(5)], BUDGET, absent)
     assert {one.blob for one in plan.beside} == {blob(20 + n) for n in range(5, 10)}
+
+
+def test_of_what_several_claim_each_one_is_told_the_few_universes_of_the_others() -> None:
+    """Of whoever was chosen first; what is no state of any universe has none."""
+    claims = [
+        *(Claim(blob(1), author(who), None, 5, 0, 10 + who) for who in range(1, 4)),
+        *(Claim(blob(1), author(who), GARDEN, 5, 0, 10 + who) for who in range(4, 9)),
+        claim(author(9), 1, 5),
+        Claim(blob(2), author(9), None, 5, 0, 30),
+        claim(author(9), 3, 5),
+    ]
+    turns = choose(claims, BUDGET).turns
+    told = {(one.blob, one.author): one.universes for one in turns}
+    assert told[blob(1), author(1)] == [11, 12, 13, 14]
+    assert told[blob(1), author(3)] == [13, 11, 12, 14]
+    assert told[blob(1), author(8)] == [18, 11, 12, 13, 14]
+    assert told[blob(1), author(9)] == [11, 12, 13, 14]
+    assert told[blob(2), author(9)] == [30]
+    assert told[blob(3), author(9)] == []

@@ -14,6 +14,7 @@ from node.keeping import keeping as service
 from node.keeping import room
 from node.keeping.keeping import Keeping
 from node.keeping.patience import AUTHOR_LONGEST_S
+from node.keeping.plan import Wanted
 from node.keeping.runs import VAIN_MAX, WAITS_S, Runs
 from node.keeping.waiting import NOBODY
 from node.projection import project
@@ -22,6 +23,7 @@ from p2p.transport.fetching import NoPeerHasIt
 from storage.store import open_store
 from tests.node.keeping.test_keeping import next_of
 from tests.node.keeping.test_worlds import (
+    BLOBS,
     HALF,
     NONE,
     ONE,
@@ -54,6 +56,19 @@ async def test_a_run_waits_for_its_next_one_and_not_for_ever(tmp_path: Path) -> 
         assert runs.lengths == {ONE: 2}
         await runs.end((), more, may_ask=True, now_s=2 * WAITS_S)
         assert runs.lengths == {}
+
+
+async def test_a_run_waits_for_what_is_fetched_in_the_turn_of_whoever_else_claims_it(
+    tmp_path: Path,
+) -> None:
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        runs = Runs(store)
+        runs.came(wanted(1, ONE), now_s=0.0)
+        theirs = Wanted(BLOBS[0], 1, BOB.signer.author, None, OTHER, (ONE,))
+        await runs.end([theirs], lambda _: False, may_ask=True, now_s=0.0)
+        assert runs.lengths == {ONE: 1}
+        runs.came(theirs, now_s=0.0)
+        assert runs.lengths == {ONE: 2, OTHER: 1}
 
 
 async def test_what_comes_after_the_disk_was_full_is_a_run_again(tmp_path: Path) -> None:
