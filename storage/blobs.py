@@ -27,8 +27,9 @@ from crdt.chunking import Cutter
 from storage import blob_rows
 from storage.blob_room import ROW_BYTES, BlobState
 from storage.blob_rows import PACKED_BYTES_MIN
+from storage.disk_room import refusal_of_all
 from storage.errors import Mismatch, NotHeld, OverQuota
-from storage.finishing import LOST
+from storage.finishing import LOST, PUT_MOMENT_BYTES, Came
 from storage.gathering import Step, cut_hashed
 from storage.held import LOOK_AGAIN, MISSING, HeldMap
 from storage.part import in_bounds
@@ -55,9 +56,9 @@ class Blobs(WholeAgain):
 
         `size_bytes`, where it is known before the pieces come: what is kept for others gives way.
         Keeps a few MiB of it in memory. Nothing names it yet: `gc` leaves it alone for `GRACE_US`.
-        Raises `OverQuota` where the disk is full, and gives the room back, of version 2 with the
-        next `give_back` (`until_left_over`), at the latest before the next one comes; `Malformed`
-        where it is too large for its chunks.
+        Raises `OverQuota` where the disk is full, which says how much all of it takes, and gives
+        the room back, of version 2 with the next `give_back` (`until_left_over`), at the latest
+        before the next one comes; `Malformed` where it is too large for its chunks.
         """
         size = len(data) if isinstance(data, bytes) else size_bytes
         if size:  # before its chunks come: meanwhile no room is given back
@@ -65,10 +66,11 @@ class Blobs(WholeAgain):
         if self._lacked_room:  # or whoever tries again and again would leave no room to anybody
             self._lacked_room = False
             await self.give_back()
+        left, came = await asyncio.to_thread(self._database.packs.room.left_bytes), Came()
         async with self._putting_turn:
             self._putting += 1  # its chunks are nobody's until the end
         try:
-            manifest = await self._put(data, chunking, size)
+            manifest = await self._put(data, chunking, size, came)
         except Exception as error:
             self._putting -= 1
             self._lacked_room |= isinstance(error, OverQuota)
@@ -77,6 +79,9 @@ class Blobs(WholeAgain):
                 self._left_over.set()
             else:
                 await self.give_back()
+            if isinstance(error, OverQuota):
+                moment = PUT_MOMENT_BYTES if chunking is Chunking.CONTENT else 0
+                raise refusal_of_all(error, size, came.bytes, left, moment) from error
             raise
         except BaseException:
             self._may_be_dead = True
@@ -95,16 +100,17 @@ class Blobs(WholeAgain):
         data: bytes | Iterable[bytes] | AsyncIterable[bytes],
         chunking: Chunking,
         size_bytes: int | None,
+        came: Came,
     ) -> Manifest:
         """Its chunks, its pages and its root."""
         if chunking is Chunking.CONTENT:
-            return await self._put_in_vault(data)
+            return await self._put_in_vault(data, came)
         cutter, builder = Cutter(chunking), ManifestBuilder(chunking)
-        said, came = size_bytes or 0, 0
+        said = size_bytes or 0
         async with aclosing(self.gathering.gathered(data)) as steps:
             async for step in steps:
-                came += sum(map(len, step.pieces))
-                is_packed = max(said, came) >= PACKED_BYTES_MIN
+                came.bytes += sum(map(len, step.pieces))
+                is_packed = max(said, came.bytes) >= PACKED_BYTES_MIN
                 await self._keep(cutter, builder, step, is_packed=is_packed)
         manifest = await asyncio.to_thread(builder.finish)
         begin = partial(

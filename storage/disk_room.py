@@ -66,9 +66,34 @@ class DiskRoom:
 def refusal(size: int, left: int, promised: int = 0) -> OverQuota:
     """That `size` bytes more have no room, where blobs may take `left`, part of it `promised`."""
     fetched = f", {promised // MIB:,} MiB of them for others that are being fetched"
+    return _refusal(f"{-(-size // MIB):,} MiB more", left, fetched if promised else "")
+
+
+def refusal_of_all(
+    error: OverQuota, size: int | None, came: int, left: int, moment: int = 0
+) -> OverQuota:
+    """The same of a blob that was being added, by the room that all of it may take, where `error`
+    says what its last part lacked: what came of it before goes again.
+
+    `size`: of all of it, None where nobody said; `left`: bytes that blobs might take before it;
+    `moment`: what it takes at most beside its own, while it comes.
+    """
+    whole = size or came
+    part = f" {came // MIB:,} MiB of it had come, and are not kept."
+    if came < MIB or came == size:
+        part = ""
+    if whole < MIB or whole + moment <= left:  # others took it since, or another room is full
+        return OverQuota(f"{error}{part}")
+    more = ", and more may follow" if size is None else ""
+    what = f"{-(-whole // MIB):,} MiB{more} (less where parts of it are here already)"
+    if moment:
+        what += f", and up to {-(-moment // MIB):,} MiB more for a moment, while it comes"
+    return _refusal(what, left, "", part)
+
+
+def _refusal(what: str, left: int, fetched: str = "", part: str = "") -> OverQuota:
     return OverQuota(
-        f"The disk has no room for {-(-size // MIB):,} MiB more: blobs may take"
-        f" {max(0, left) // MIB:,} MiB{fetched if promised else ''}, and leave the rest of it free"
-        " (quota.disk_free). What is here stays: make room, panspermia gc, or a lower keep.budget,"
-        " and try again."
+        f"The disk has no room for {what}: blobs may take {max(0, left) // MIB:,} MiB{fetched}, and"
+        f" leave the rest of it free (quota.disk_free).{part} What is here stays: make room,"
+        " panspermia gc, or a lower keep.budget, and try again."
     )

@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 
 from crdt.blob import BlobId, BlobRoot, Chunking, Manifest, ManifestBuilder
@@ -16,9 +17,10 @@ from storage.blob_room import BlobRoom
 from storage.blob_rows import IS_CONTENT, IS_WHOLE
 from storage.collecting import note_synced
 from storage.database import Database, Writing
+from storage.disk_room import MOMENT_BYTES
 from storage.errors import NotHeld
 from storage.folding import IS_FOLDED
-from storage.gathering import Gathering, Step
+from storage.gathering import GATHERED_BYTES, Gathering, Step
 from storage.into_vault import (
     ELSEWHERE,
     MOVED,
@@ -34,8 +36,18 @@ from storage.vault.keeping import keep_objects
 from storage.vault.lost import LAST_LOSS, last_loss
 from storage.vault.rows import encode
 
+# The log of the vault, and as much again for what it is copied to (`storage.vault.keeping`): it
+# ends with the step in which it has grown long enough.
+PUT_MOMENT_BYTES = 2 * (MOMENT_BYTES + GATHERED_BYTES)
 LOOKS = 4  # at all that a blob names, where others lose something meanwhile
 LOST = "A part of the blob was lost while it was being stored: store it again."
+
+
+@dataclass(slots=True)
+class Came:
+    """How much of a blob that is added has come."""
+
+    bytes: int = 0
 
 
 class Finishing(BlobRoom):
@@ -46,12 +58,15 @@ class Finishing(BlobRoom):
         self.gathering = Gathering()
         """What comes as a blob of our own, and whose turn it is to be stored."""
 
-    async def _put_in_vault(self, data: bytes | Iterable[bytes] | AsyncIterable[bytes]) -> Manifest:
+    async def _put_in_vault(
+        self, data: bytes | Iterable[bytes] | AsyncIterable[bytes], came: Came
+    ) -> Manifest:
         """A blob of version 2 of our own, whole. Raises `OverQuota`, `Malformed`, `NotHeld`."""
         cutter, builder = Cutter(Chunking.CONTENT), ManifestBuilder(Chunking.CONTENT)
         vault = self._database.vault
         async with aclosing(self.gathering.gathered(data)) as steps:
             async for step in steps:
+                came.bytes += sum(map(len, step.pieces))
                 await self._keep_objects(cutter, builder, step)
         manifest = await asyncio.to_thread(builder.finish)
         root = manifest.parsed

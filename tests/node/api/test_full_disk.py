@@ -4,6 +4,8 @@ of it goes on once there is room."""
 import asyncio
 import base64
 import os
+import re
+import subprocess
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,11 +20,13 @@ from crdt.blob import Chunking
 from crdt.keys import NamespaceKey
 from node.gates import Gates
 from node.services.passages import Ferry
+from storage.disk_room import FREE_PARTS
 from storage.errors import OverQuota
+from tests.node.api.test_blobs import in_pieces
 from tests.node.api.test_snapshots import AT, PLACE
 from tests.node.parts import Alice, open_alice
 from tests.node.passing_time import PassingTime
-from tests.storage.test_small_disk import disk, fill
+from tests.storage.test_small_disk import DISK_BYTES, disk, fill
 
 __all__ = ["disk"]
 
@@ -150,6 +154,35 @@ async def test_what_cannot_be_written_is_refused_and_done_once_there_is_room(
     await all_is_there(alice)
 
 
+@pytest.mark.parametrize("path", [f"{AT}?tick=4", "/api/blobs"])
+async def test_who_is_refused_hears_how_much_room_all_of_it_takes(
+    alice: Alice, disk: Path, path: str
+) -> None:
+    """Who makes so much has it kept: what came before it was refused is gone again by then."""
+    fill(disk, leave=14 << 20)
+    large = LARGE[: 20 << 20]
+    length = {"Content-Length": str(len(large))}
+    full = await alice.client.post(path, content=in_pieces(large), headers=length)
+    assert (full.status_code, full.json()["code"]) == (507, "over-quota")
+    said = full.json()["detail"]
+    assert said.startswith("The disk has no room for 20 MiB (less where parts of it are here")
+    may_take = re.search("blobs may take ([0-9]+) MiB", said)
+    came = re.search(r"([0-9]+) MiB of it had come, and are not kept\.", said)
+    assert may_take
+    assert came
+    assert 8 <= int(may_take[1]) <= 14
+    assert 4 <= int(came[1]) <= 16
+    unsaid = await alice.client.post(path, content=in_pieces(large))
+    assert (unsaid.status_code, unsaid.json()["code"]) == (507, "over-quota")
+    assert "MiB of it had come, and are not kept." in unsaid.json()["detail"]
+    moment = re.search("up to ([0-9]+) MiB more for a moment", said)
+    assert (moment is not None) == (path != "/api/blobs"), "a snapshot goes through a log"
+    lacks = 20 + (int(moment[1]) if moment else 0) - int(may_take[1]) + 1
+    enlarge(disk, DISK_BYTES + (lacks << 20) * FREE_PARTS // (FREE_PARTS - 1))
+    done = await alice.client.post(path, content=in_pieces(large), headers=length)
+    assert done.status_code == 201, done.text
+
+
 @pytest.mark.parametrize("leave", [0, 1 << 20])
 async def test_what_is_collected_on_a_full_disk_gives_its_room_back(
     alice: Alice, disk: Path, leave: int
@@ -176,6 +209,12 @@ async def give_room(disk: Path, size: int) -> None:
     """Whoever took it gives so much of it back."""
     file = disk / "other"
     await asyncio.to_thread(os.truncate, file, file.stat().st_size - size)
+
+
+def enlarge(disk: Path, size: int) -> None:
+    """Give it so many bytes in all."""
+    options = f"remount,size={size}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], check=True)
 
 
 def left_bytes(disk: Path) -> int:
