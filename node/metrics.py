@@ -29,7 +29,7 @@ HELP: Final[Mapping[str, str]] = {
     "kept_bytes": "Bytes of these.",
     "kept_bytes_max": "The budget for these.",
     "kept_waiting": "Blobs that records name, that are to be kept and are not here.",
-    "refused_total": "Entries that were refused.",
+    "refused_total": "Entries, requests and command lines that were refused.",
     "left_out": "Changes that are held and do not count.",
     "strangers_bytes": "Bytes of authors whom nobody here follows.",
     "kept_out": "Entries that were evicted or refused for want of room, as far as remembered.",

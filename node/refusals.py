@@ -33,8 +33,14 @@ PENDING_MAX: Final = 64
 SEVERAL: Final = "several peers"
 TOO_FAST: Final = "several did so, faster than each could be written down"
 
+API: Final = "api"
+"""What a request asked for."""
+CLIENT: Final = "client"
+"""What a command found wrong before it asked for it."""
 COMMAND_LINE: Final = "command line"
 """Its arguments were wrong in themselves."""
+OURS: Final = (API, CLIENT, COMMAND_LINE)
+"""Slips of people and programs that this node works for; all else came from others."""
 
 DEVICE_HEX_CHARACTERS: Final = 64
 

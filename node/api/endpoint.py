@@ -35,7 +35,7 @@ from node.api.requests import (
 from node.api.tokens import Access, allows, unauthorized
 from node.config import ApiConfig
 from node.outcomes import problem_of
-from node.refusals import write_down
+from node.refusals import API, write_down
 from node.wiring import Node
 from storage.quarantine import Refusal
 
@@ -280,7 +280,7 @@ async def _note(node: Node, request: Request, error: Exception, bad: AbstractSet
         problem = found.problem
         where = f"{request.method} {request.url.path}"
         said = problem.detail.encode()
-        await write_down(node.store, Refusal("api", where, problem.code, problem.detail, said))
+        await write_down(node.store, Refusal(API, where, problem.code, problem.detail, said))
 
 
 def _answered(request: Request, endpoint: Endpoint[Any, Any], result: object) -> Response:

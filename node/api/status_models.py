@@ -66,6 +66,9 @@ class Status(Struct, frozen=True):
     blobs: BlobCounts
     index: IndexState
     refused: int
+    """All that `/api/refused` has as refused at the door, repeats counted."""
+    slips: int
+    """Of these, requests to this node and command lines: nothing that others sent."""
     left_out: int
     """Changes that are held and do not count."""
     waits: tuple[Waits, ...]

@@ -13,6 +13,7 @@ import click
 
 from node.client import Client, find_client
 from node.commands.console import home, print_json, say, wants_json
+from node.commands.status import SLIPS, refused_counts
 from node.failure import Failure, Json
 from node.text import printable, size_text
 
@@ -90,9 +91,10 @@ def node_findings(place: str) -> Iterator[Finding]:
     behind = status["index"]["behind"]
     fix = "" if behind <= INDEX_BEHIND_MAX else "panspermia reindex"
     yield Finding("index", not fix, f"{behind:,} changes behind", fix)
-    refused = status["refused"]
+    refused, slips = refused_counts(status)
     fix = "panspermia refused" if refused else ""
-    yield Finding("refused", not refused, f"{refused:,} entries were refused", fix)
+    yield Finding("refused", not refused, f"{refused:,} of what others sent was refused", fix)
+    yield Finding("slips", True, f"{slips:,} {SLIPS}: panspermia refused")
     ended = status["last_end"]
     if ended["words"]:
         fix = "panspermia scrub, and look at the disk" if ended["lost"] else ""

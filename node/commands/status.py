@@ -9,6 +9,7 @@ from node.commands.quota import room_text
 from node.failure import Json
 from node.text import duration_text, printable, size_text
 
+SLIPS = "requests and command lines of yours were refused"
 QUIET_S = 5.0  # after which the node gives no rate; docs/protocol/blobs.md, RUN_PATIENCE_S
 
 
@@ -59,8 +60,11 @@ def print_status(status: Json) -> None:
     say(f"strangers  {room_text(status['quota'])}")
     if behind := status["index"]["behind"]:
         say(f"index    {behind:,} changes behind")
-    if status.get("refused"):
-        say(f"refused  {status['refused']:,}; see: panspermia refused", fg="yellow")
+    of_others, slips = refused_counts(status)
+    if of_others:
+        say(f"refused  {of_others:,} of others; see: panspermia refused", fg="yellow")
+    if slips:
+        say(f"slips    {slips:,} {SLIPS}; see: panspermia refused")
     if (attest := status.get("attest", {})).get("enabled"):
         say(f"attests  {attest_text(attest)}", fg="yellow" if attest["failed"] else None)
     if ended := status.get("last_end", {}).get("words"):
@@ -70,6 +74,12 @@ def print_status(status: Json) -> None:
     if is_verbose():
         say(f"device   {printable(status['device'])}")
         say(f"version  {printable(status['version'])}")
+
+
+def refused_counts(status: Json) -> tuple[int, int]:
+    """What others sent, and requests and command lines of one's own."""
+    slips = int(status.get("slips", 0))  # of an older node they are among the others
+    return int(status.get("refused", 0)) - slips, slips
 
 
 def transfer_text(one: Json) -> str:

@@ -22,7 +22,7 @@ async function showStatus() {
       ...Object.entries(status.records).map(([kind, count]) => fact(`${kind}s`, count)),
       fact("entries", status.entries),
       fact("blobs", `${status.blobs.count} (${size(status.blobs.bytes)})`),
-      fact("refused", status.refused),
+      fact("refused", status.refused - status.slips),
       fact("unread letters", status.letters.unread),
       fact("peer address", status.p2p),
     );

@@ -19,6 +19,7 @@ from node.api.status_models import (
 )
 from node.keeping.shown import keep_state
 from node.quotas import room_state
+from node.refusals import OURS
 from node.relay_role import narrow_words, role_of
 from node.services.ages import Age, age_warning
 from node.services.forks import fork_warning
@@ -81,6 +82,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         blobs=BlobCounts(counts.blobs, counts.blob_bytes, damaged),
         index=IndexState(node.index.behind_of(counts.changed)),
         refused=counts.refused,
+        slips=await node.store.refused_of(OURS),
         left_out=counts.left_out,
         waits=waiting.of_all,
         letters=LetterCounts(await node.store.unread_letters()),
