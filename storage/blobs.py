@@ -27,7 +27,7 @@ from crdt.chunking import Cutter
 from storage import blob_rows
 from storage.blob_room import ROW_BYTES, BlobState
 from storage.blob_rows import PACKED_BYTES_MIN
-from storage.disk_room import refusal_of_all
+from storage.disk_room import MIB, refusal_of_all
 from storage.errors import Mismatch, NotHeld, OverQuota
 from storage.finishing import LOST, PUT_MOMENT_BYTES, Came
 from storage.gathering import Step, cut_hashed
@@ -66,7 +66,9 @@ class Blobs(WholeAgain):
         if self._lacked_room:  # or whoever tries again and again would leave no room to anybody
             self._lacked_room = False
             await self.give_back()
-        left, came = await asyncio.to_thread(self._database.packs.room.left_bytes), Came()
+        left, came = 0, Came()
+        if size is None or size >= MIB:  # of less it is not told, and nobody waits for the look
+            left = await asyncio.to_thread(self._database.packs.room.left_bytes)
         async with self._putting_turn:
             self._putting += 1  # its chunks are nobody's until the end
         try:
