@@ -3,7 +3,9 @@
     level by level from the universe that is asked for:
     its parent ─▸ where its travellers came from and went ─▸ its forks ─▸ the next level
 
-So it is one view from wherever it is looked at, and many forks by strangers come last.
+So it is one view from wherever it is looked at. All that lead to one another among the universes of
+one's own, with what these were forked from, are taken in before any level of strangers: they fork
+what they like, and their travellers come from wherever they like.
 """
 
 import asyncio
@@ -23,6 +25,7 @@ from storage.store import Store
 from universe.event import Event, decode_event
 from universe.forks import Branch
 from universe.histories import Histories, History
+from universe.names import parse_full_name
 from universe.receipts import Who
 
 UNIVERSES_MAX: Final = 64
@@ -58,9 +61,11 @@ async def told_around(ferry: Ferry, row: ListedRow) -> Told:
     around = _Around(ferry, places, own)
     level = [_Near(row.listing.target, row.namespace, row)]
     while level:
-        level = await around.go_on(level)
+        await around.take_in(level)
+        level = await around.next_level()
     histories, left, names_left = list[History](), EVENTS_MAX, NAMES_MAX
-    for one in around.found.values():
+    # Others may tell of so much that there is no room for what is farther.
+    for one in sorted(around.found.values(), key=lambda one: not around.is_first(one.name)):
         if one.row is None:
             histories.append(History(Branch(one.name), {}))
             continue
@@ -99,8 +104,12 @@ class _Around:
     ferry: Ferry
     places: Sequence[NamespaceKey]
     own: Collection[str]
-    """Authors whose forks come before others' where there is no room for all."""
+    """Authors whose universes come before others' where there is no room for all."""
     found: dict[str, _Near] = field(default_factory=dict[str, _Near])
+    """What is asked of is the first."""
+    waiting: dict[str, NamespaceKey] = field(default_factory=dict[str, NamespaceKey])
+    parents: set[str] = field(default_factory=set[str])
+    """Of those that are first."""
     journeys: Journeys = field(init=False)
     is_whole: bool = True
 
@@ -111,33 +120,44 @@ class _Around:
     def store(self) -> Store:
         return self.ferry.store
 
-    async def go_on(self, level: Sequence[_Near]) -> list[_Near]:
-        """Take these in; those beside them that are new, as many as there is room for."""
+    async def take_in(self, level: Sequence[_Near]) -> None:
+        """With those beside them, who wait until they are taken in."""
         self.found |= {one.name: one for one in level}
-        beside: dict[str, NamespaceKey] = {}
         for one in level:
             if one.parent is not None:
-                beside.setdefault(one.parent, one.place)
+                self._wait(one.parent, one.place)
+                if self.is_first(one.name):
+                    self.parents.add(one.parent)
         for place in dict.fromkeys(one.place for one in level):
             names = [one.name for one in level if one.place == place]
             for way in await self.journeys.through(names, place):
-                beside.setdefault(way.source, place)
-                beside.setdefault(way.target, place)
-        new: dict[str, _Near] = {}
-        for name, place in beside.items():
-            if name not in self.found:
-                row = await universe_named(self.store, name, self.places)
-                new[name] = _Near(name, place if row is None else row.namespace, row)
-        forks = list[ListedRow]()
+                self._wait(way.source, place)
+                self._wait(way.target, place)
         for one in level:
-            forks += await self.store.universes_forked_from(one.name, self.places, first=self.own)
-        for row in sorted(forks, key=lambda fork: fork.listing.author not in self.own):
-            name = row.listing.target
-            if name not in self.found:
-                new.setdefault(name, _Near(name, row.namespace, row))
-        room = UNIVERSES_MAX - len(self.found)
-        self.is_whole = self.is_whole and len(new) <= room
-        return list(new.values())[:room]
+            for row in await self.store.universes_forked_from(
+                one.name, self.places, first=self.own
+            ):
+                self._wait(row.listing.target, row.namespace)
+
+    def _wait(self, name: str, place: NamespaceKey) -> None:
+        if name not in self.found:
+            self.waiting.setdefault(name, place)
+
+    async def next_level(self) -> list[_Near]:
+        """Of those who wait, as many as there is room for: others after all that are first."""
+        first = [one for one in self.waiting if one in self.parents or self.is_first(one)]
+        names = (first or [*self.waiting])[: UNIVERSES_MAX - len(self.found)]
+        self.is_whole = bool(names) or not self.waiting
+        return [await self._near(name, self.waiting.pop(name)) for name in names]
+
+    def is_first(self, name: str) -> bool:
+        """Whether it comes before others where there is no room for all; what it was forked from
+        does too."""
+        return name == next(iter(self.found)) or parse_full_name(name)[0] in self.own
+
+    async def _near(self, name: str, place: NamespaceKey) -> _Near:
+        row = await universe_named(self.store, name, self.places)
+        return _Near(name, place if row is None else row.namespace, row)
 
 
 def _history(row: ListedRow, events: Sequence[EventRow], names: int) -> tuple[History, int]:

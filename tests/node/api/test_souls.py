@@ -373,3 +373,28 @@ async def test_where_ones_own_world_rotted_the_rest_is_told_and_who_is_left_out_
     async with shown(alice) as home:
         lines = (await typed(home, "universe", "lineage", "universe:main")).output
     assert "and 1 more travellers: the same of these" in lines
+
+
+async def test_of_very_many_people_the_first_are_listed_and_all_are_counted_and_found(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(souls, "PEOPLE_MAX", 2)
+    monkeypatch.setattr(souls, "COUNTED_OF_MAX", 1)
+    kin = {"entities": ["d", "b", "c"], "souls": ["s"], "parents": ["a"]}
+    await told(alice, tick=1, type="birth", **kin)
+    found = await answer(alice, "universe:main/lineage")
+    assert [one["name"] for one in found["people"]] == ["a", "b"]
+    assert (found["total"], found["whole"]) == (4, True)
+    (last,) = (await answer(alice, "universe:main/lineage?name=d"))["people"]
+    assert (last["ancestors"], last["parents"][0]["name"]) == (1, "a")
+    async with shown(alice) as home:
+        listed = (await typed(home, "universe", "lineage", "universe:main")).output
+    assert "and 2 more: name one of them" in listed
+    await put(alice, b"at 100", "tick=100")
+    await forked(alice, id="universe:z")
+    line = "/api/universe/universe:z/timeline"
+    for name in ("b", "c"):
+        await post(alice, line, tick=101, type="birth", entities=[name], souls=["s"])
+    named = await answer(alice, "universe:main/lineage?name=s")
+    assert [one["ancestors"] for one in named["people"]] == [0, None]
+    assert named["total"] == 2

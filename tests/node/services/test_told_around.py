@@ -6,22 +6,26 @@ from pathlib import Path
 import pytest
 
 from crdt.keys import COMMONS
-from node.services import coming, gatebooks
+from node.services import coming, gatebooks, histories
 from node.services.crossings import Journeys
 from node.services.histories import Told, told_around
 from node.services.passages import document_of
 from node.services.passengers import Passenger
 from node.services.timelines import universe_named
+from registry.head import Words
 from tests.node.services.test_cost_of_a_look import comes_through
 from tests.node.services.test_many_travellers import left
 from tests.node.services.test_rotted_gates import owl_and_hen, rots
 from tests.node.services.test_travel import Person, opened
+from tests.registry.people import ALICE_LAPTOP
 from tests.storage.people import NOW_US
 from tests.universe.families import told
+from tests.universe.worlds import PLAIN
 from universe.event import Event, encode_event
 from universe.passage import Passage
 from universe.receipts import Who
-from universe.record import add_event
+from universe.record import Facts, add_event, fork_universe
+from universe.snapshot import sign_snapshot
 from universe.souls import follow
 
 
@@ -185,3 +189,70 @@ async def test_who_is_at_home_again_by_its_own_gate_is_there_though_its_way_cann
     seen = await told_of(bob, reef)
     assert stays(seen, "ant") == [("universe:reef", 3, None)]
     assert seen.left_out == (Who(reef, "ant"),)
+
+
+async def forks(by: Person, universe: str, id: str) -> str:
+    """At tick 1,000."""
+    edit = fork_universe(
+        Words("Fork"), Facts(owner="player:x"), universe, sign_snapshot(PLAIN, ALICE_LAPTOP),
+        now_us=NOW_US,
+    )  # fmt: skip
+    name = by.universe(id)
+    await by.ferry.store.commit(document_of(name, "uni", COMMONS), edit, by.ferry.identity.signer)
+    return name
+
+
+async def test_a_guest_who_came_through_many_universes_takes_the_place_of_no_fork_of_ones_own(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    await from_afar(alice, bob)
+    reef, meadow = bob.universe("universe:reef"), alice.universe("universe:meadow")
+    await tells(bob, reef, told(3, "birth", "bee"))
+    fork = await forks(bob, reef, "universe:z")
+    farther = await forks(bob, fork, "universe:zz")
+    everywhere = [("universe:reef", 3), ("universe:z", PLAIN.tick), ("universe:zz", PLAIN.tick)]
+    for most in (64, 5):
+        monkeypatch.setattr(histories, "UNIVERSES_MAX", most)
+        for universe in (reef, fork, farther):
+            seen = await told_of(bob, universe)
+            assert [one[:2] for one in stays(seen, "bee")] == everywhere
+            assert len(seen.histories.universes()) == min(most, 12)
+            assert seen.is_whole == (most == 64)
+    for at in (*(alice.universe(f"universe:{n}") for n in range(8)), meadow):
+        await tells(alice, at, told(1, "harvest", "corn"))
+    await tells(bob, farther, told(PLAIN.tick + 1, "death", "bee"))
+    await bob.hears(alice)
+    monkeypatch.setattr(histories, "UNIVERSES_MAX", 64)
+    monkeypatch.setattr(histories, "EVENTS_MAX", 6)
+    seen = await told_of(bob, reef)
+    assert stays(seen, "bee")[-1] == ("universe:zz", PLAIN.tick, PLAIN.tick + 1)
+    assert not seen.is_whole
+
+
+async def test_ones_own_and_what_they_were_forked_from_come_before_what_strangers_fork(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their parent is theirs alone to fork from what they like."""
+    alice, bob = people
+    before = await alice.makes("universe:p")
+    parent = await forks(alice, before, "universe:a")
+    await bob.hears(alice)
+    mine = [await forks(bob, parent, id) for id in ("universe:z", "universe:zz")]
+    theirs = [await forks(alice, mine[0], f"universe:a{number}") for number in range(3)]
+    for tick in range(3):
+        await tells(alice, parent, told(tick, "birth", f"bee {tick}"))
+    await tells(bob, mine[1], told(PLAIN.tick, "birth", "ant"))
+    await bob.hears(alice)
+    monkeypatch.setattr(histories, "UNIVERSES_MAX", 3)
+    seen = (await told_of(bob, mine[0])).histories
+    assert {*seen.universes()} == {parent, *mine}
+    of_it = (await told_of(bob, parent)).histories
+    assert {parent, before} < {*of_it.universes()}
+    monkeypatch.setattr(histories, "UNIVERSES_MAX", 64)
+    whole = await told_of(bob, mine[0])
+    assert {*whole.histories.universes()} == {before, parent, *mine, *theirs}
+    assert whole.is_whole
+    monkeypatch.setattr(histories, "EVENTS_MAX", 2)
+    seen = (await told_of(bob, mine[0])).histories
+    assert [len(seen.events(one)) for one in (parent, mine[1])] == [1, 1]
