@@ -16,6 +16,9 @@ from universe.forks import Branch, Forks
 Moment: TypeAlias = tuple[int, int]
 """(tick, number of a receipt): several may be signed at one tick."""
 
+Departure: TypeAlias = tuple[str, int, tuple[str, str], bytes]
+"""(universe, number of its receipt, traveller, migration)."""
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -30,7 +33,7 @@ class Crossing:
     """A passage that a creature took, as receipts have it. Universes by their full names."""
 
     migration: bytes
-    """One id for both ends; others may use it too."""
+    """One id for both ends; others may use it too, also of those who leave the same universe."""
     source: str
     target: str
     left_tick: int
@@ -88,9 +91,14 @@ class Crossing:
         return at, self.ended_seq
 
     @property
-    def order(self) -> tuple[int, str, bytes]:
+    def departure(self) -> Departure:
+        """What no other one has: a gate may let several leave by one migration."""
+        return self.source, self.left_seq, self.traveller, self.migration
+
+    @property
+    def order(self) -> tuple[int, Departure]:
         """The same wherever they came from."""
-        return self.left_tick, self.source, self.migration
+        return self.left_tick, self.departure
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +118,10 @@ class Histories:
     """Several universes with their forks, and the passages between them."""
 
     def __init__(self, histories: Iterable[History], crossings: Iterable[Crossing] = ()) -> None:
-        """Of a universe given twice the last counts; of a migration out of one too."""
+        """Of a universe given twice the last counts; of a departure out of one too."""
         self._of = {one.branch.universe: one for one in histories}
         self.forks = Forks(one.branch for one in self._of.values())
-        ways = {(one.source, one.migration): one for one in crossings}.values()
+        ways = {one.departure: one for one in crossings}.values()
         self.crossings = tuple(sorted(_counted(list(ways)), key=lambda one: one.order))
         self._events: dict[str, tuple[Happening, ...]] = {}
         """Those that were asked for: one view asks for each several times."""

@@ -1,6 +1,23 @@
-from tests.universe.passengers import FOX, MEADOW, NO_ROOM, NOW, REEF, answered, lines_of, sent
-from universe.crossings import crossings_of
-from universe.histories import Crossing
+from dataclasses import replace
+
+import pytest
+
+from tests.universe.families import FORK, ISLE, MAIN, crossing, history
+from tests.universe.passengers import (
+    EEL,
+    FOX,
+    MEADOW,
+    NO_ROOM,
+    NOW,
+    REEF,
+    VOID,
+    answered,
+    lines_of,
+    sent,
+    signed,
+)
+from universe.crossings import crossings_of, in_turn
+from universe.histories import Crossing, Histories
 from universe.travel import story_of
 
 ONE, TWO = bytes([1]) * 16, bytes([2]) * 16
@@ -28,3 +45,37 @@ def test_each_departure_is_a_crossing_as_far_as_it_came() -> None:
 
 def test_who_never_left_crossed_nothing() -> None:
     assert [*crossings_of(story_of(FOX.who, lines_of()))] == []
+
+
+def test_two_that_leave_by_one_migration_are_two() -> None:
+    """A gate signs what it likes: none of these is taken for the other, whichever is given last."""
+    left = sent(FOX, MEADOW, REEF)
+    (came,) = answered(REEF, left)
+    home = sent(FOX, REEF, MEADOW, left, came, migration=2)
+    own = sent(EEL, REEF, VOID, left, came, home, migration=3)
+    eel = signed(replace(own.receipt, migration=home.receipt.migration))
+    (back,) = answered(MEADOW, left, came, home, eel)
+    lines = lines_of(left, came, home, eel, back)
+    ways = [way for who in (FOX.who, EEL.who) for way in crossings_of(story_of(who, lines))]
+    for given in (ways, ways[::-1]):
+        found = Histories([], given).crossings
+        assert {(one.soul, one.source, one.target) for one in found} == {
+            ("fox", MEADOW, REEF), ("fox", REEF, MEADOW), ("eel", REEF, VOID),
+        }  # fmt: skip
+        assert found == Histories([], ways).crossings
+    others = [replace(ways[2], soul="ell"), replace(ways[2], left_seq=9)]
+    assert len(Histories([], [*ways, *others]).crossings) == 5
+    under_way = replace(ways[1], arrived_tick=None)
+    assert Histories([], [under_way, *ways]).crossings == Histories([], ways).crossings
+
+
+@pytest.mark.parametrize("by_way_of", ["a passage", "a fork"])
+def test_who_came_at_the_tick_of_a_departure_or_of_a_fork_is_before_that(by_way_of: str) -> None:
+    """By the clocks of where they began the second was long before the first."""
+    on = ISLE if by_way_of == "a passage" else FORK
+    came = replace(crossing(MAIN, ISLE, 500, 20), left_seq=7)
+    if by_way_of == "a fork":
+        came = replace(came, ended_seq=3)
+    went = crossing(on, "eve/far", 20, 5)
+    lands = [history(MAIN, []), history(ISLE, []), history(FORK, [], ISLE, 20)]
+    assert [way for _, way in in_turn(Histories(lands, [went, came]))] == [came, went]

@@ -256,3 +256,27 @@ async def test_ones_own_and_what_they_were_forked_from_come_before_what_stranger
     monkeypatch.setattr(histories, "EVENTS_MAX", 2)
     seen = (await told_of(bob, mine[0])).histories
     assert [len(seen.events(one)) for one in (parent, mine[1])] == [1, 1]
+
+
+async def test_who_is_sent_home_under_one_migration_with_another_is_at_home(
+    people: tuple[Person, Person],
+) -> None:
+    """The partner's gate names a migration as it likes. Bob's let them in, each for itself."""
+    alice, bob = people
+    passage = await opened(alice, bob)
+    reef, meadow = bob.universe("universe:reef"), alice.universe("universe:meadow")
+    for number, soul in enumerate(("ant", "bee")):
+        await tells(bob, reef, told(3, "birth", soul))
+        migration = bytes([number]) * 16
+        await bob.gates.send(passage, reef, migration, Passenger(b"{}", soul), 9)
+    await alice.hears(bob)
+    assert len(await alice.gates.answer(meadow)) == 2
+    await alice.signs(*(left(alice, bob, passage, 8, Who(reef, soul)) for soul in ("ant", "bee")))
+    await bob.hears(alice)
+    assert len(await bob.gates.answer(reef)) == 2
+    seen = await told_of(bob, reef)
+    for soul in ("ant", "bee"):
+        assert follow(soul, seen.histories).present == (reef,)
+        assert [one[0] for one in stays(seen, soul)] == [
+            "universe:reef", "universe:meadow", "universe:reef",
+        ]  # fmt: skip
