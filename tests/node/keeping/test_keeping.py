@@ -25,6 +25,8 @@ from storage.quota import Quota
 from storage.store import Store, open_store
 from tests.node.parts import Wish, Wishes
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person, named, project
+from tests.storage.test_claimed import BLOB, BOBS, DATA, of_guild
+from tests.storage.test_namers import GUILD
 
 BUDGET = 1_000
 
@@ -268,6 +270,35 @@ async def test_it_runs_until_it_is_stopped_and_hears_of_what_comes(
                 await kept.offer(ALICE, f"io.alice.n{number}", b"%d" % number)
                 await kept.network.came.get()
                 assert len(await kept.held()) == number + 1
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_it_hears_of_what_anybody_writes_in_an_owned_namespace_that_was_joined(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whom nobody follows: not at the next look in five minutes."""
+    monkeypatch.setattr(service, "LOOK_S", 0.0)
+    await kept.store.remove_petname("bob")
+    await kept.store.join(GUILD, "guild")
+    kept.network.give(DATA)
+    looked = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        looked.set()
+        await asyncio.sleep(0)
+
+    kept.keeping.sleep = sleep
+    running = asyncio.create_task(kept.keeping.run())
+    try:
+        async with asyncio.timeout(60):
+            await looked.wait()
+            for _ in range(10):
+                await asyncio.sleep(0)
+            await kept.store.receive([of_guild("io.bob.mine", BOBS, len(DATA))], source="peer")
+            assert await kept.network.came.get() == BLOB
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):
