@@ -27,7 +27,7 @@ from storage.vault.unpacking import (
 
 T = TypeVar("T")
 
-GATHERED_BYTES_MAX: Final = 64 << 20
+GATHERED_BYTES_MAX: Final = 16 << 20
 """Of rows at a time."""
 VARIABLES: Final = 256  # `?` in one statement, so that few different ones are compiled
 _NAME: Final = (  # of whose height nobody knows, nothing may be made to lean on others

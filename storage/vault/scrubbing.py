@@ -97,6 +97,8 @@ class Scrub:
 
         unpacking = Unpacking(rows, self._cache, saw)
         for id in ids:
+            if id in seen:  # another leans on it
+                continue
             try:
                 unpacking.plain(id)
             except Damaged:

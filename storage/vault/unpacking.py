@@ -4,9 +4,12 @@
     delta = ids of its bases, each as LEB128; a zstd frame whose dictionary is their bytes, joined
 
 What is in the rows may be anything: a disk forgets. It costs no more than the bounds here.
+
+What several lean on is unpacked once for all that are asked together, and let go behind the last of
+them. So what is held at once grows with how high they lean, not with how many there are.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Final, NamedTuple
@@ -20,9 +23,11 @@ from crdt.leb128 import uleb
 PLAIN: Final = b"\x00"
 PACKED: Final = b"\x01"
 """The first byte of what lies in `whole`: the plain bytes follow, or one zstd frame of them."""
-CACHE_BYTES: Final = 64 << 20
-"""Of plain bytes that others lean on. The bases of neighbours are the same: without it an old
-snapshot would be unpacked many times over."""
+CACHE_BYTES: Final = 16 << 20
+"""Of plain bytes that others lean on, from those asked together to those asked next: what leads
+down from the last of these. Objects of 16 KiB that lean 64 high have 1 MiB of it, of 64 KiB 4."""
+HELD_BYTES: Final = 8 << 20
+"""The same, of those that are asked together."""
 HEIGHT_MAX: Final = 64
 """Deltas that lean one on the other."""
 BASES_MAX: Final = 64
@@ -51,6 +56,11 @@ class PlainCache:
         self._lock = Lock()
         self.bytes_max = bytes_max
 
+    @property
+    def held_bytes(self) -> int:
+        """Of all that is held."""
+        return self._bytes
+
     def get(self, id: int) -> bytes | None:
         """What was put there, if it is held yet."""
         with self._lock:
@@ -75,7 +85,10 @@ class PlainCache:
 
 
 class Unpacking:
-    """Unpacks what is in `rows`; `saw` is told of each that was not in the cache."""
+    """Unpacks what is in `rows`; `saw` is told of each that was not in the cache.
+
+    Ask once for each. What is asked and leaned on too is best asked before those that lean on it.
+    """
 
     def __init__(
         self,
@@ -89,6 +102,13 @@ class Unpacking:
         self._unpacker = zstandard.ZstdDecompressor()
         self._decoder = Decoder()
         self._work_bytes = 0
+        self._left = Counter(base for row in rows.values() for base in row.bases)
+        self._held = PlainCache(HELD_BYTES)
+
+    @property
+    def held_bytes(self) -> int:
+        """Of objects on which some lean that were not asked yet; what the cache has not counted."""
+        return self._held.held_bytes
 
     def plain(self, id: int) -> bytes:
         """The bytes for which `id` stands; whether they are the right ones is not known yet.
@@ -99,14 +119,16 @@ class Unpacking:
         return self._plain(id, ())
 
     def _plain(self, id: int, above: tuple[int, ...]) -> bytes:
-        if (data := self._cache.get(id)) is not None:
-            return data
+        for held in (self._held, self._cache):
+            if (data := held.get(id)) is not None:
+                return data
         row = self._rows.get(id)
         if row is None or id in above or len(above) > HEIGHT_MAX:
             raise Damaged(f"object {id} is not there, or leans on itself")
         if row.bases:
             inside = (*above, id)
             data = self._of_delta(row.data, [self._plain(base, inside) for base in row.bases])
+            self._let_go(row.bases)
         else:
             data = self._of_whole(row.data)
         self._work_bytes += len(data)
@@ -116,7 +138,13 @@ class Unpacking:
             self._saw(id, data)
         if above or row.bases:  # what is whole and was asked for itself is soon unpacked again
             self._cache.put(id, data)
+        if self._left[id] > bool(above):  # by others than who asks
+            self._held.put(id, data)
         return data
+
+    def _let_go(self, bases: Sequence[int]) -> None:
+        self._left.subtract(bases)
+        self._held.forget(base for base in bases if self._left[base] <= 0)
 
     def _of_whole(self, data: bytes) -> bytes:
         kind, rest = data[:1], memoryview(data)[1:]
