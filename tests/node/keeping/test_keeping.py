@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from crdt.did import encode_did_key
 from crdt.keys import COMMONS, AuthorKey
 from node.keeping import keeping as service
 from node.keeping.keeping import Keeping
+from node.keeping.patience import AUTHOR_LONGEST_S
 from node.keeping.plan import Wanted
 from node.keeping.planned import kept_of
 from node.keeping.room import gives_way
@@ -184,6 +186,26 @@ async def test_for_what_nobody_has_nothing_is_let_go(kept: Kept) -> None:
         kept.network.give(some(f"b{number}", 250))
     await kept.work()
     assert await kept.held() == {blobs[2], *missing}
+
+
+async def test_beside_what_nobody_has_the_small_come_where_the_large_have_no_room(
+    kept: Kept,
+) -> None:
+    """What is not chosen makes no room for itself, and leaves the others theirs."""
+    bobs = await kept.offer(BOB, "io.bob.clock", some("bob", 450))
+    await kept.work()
+    await kept.store.remove_petname("bob")
+    missing = await kept.publish(ALICE, "io.alice.n9", some("n9", 900), at=9)
+    await kept.offer(ALICE, "io.alice.n5", some("n5", 600), at=5)
+    small = await kept.offer(ALICE, "io.alice.n1", some("n1", 150), at=1)
+    for now_s in (0.0, AUTHOR_LONGEST_S):
+        kept.keeping.clock_s = partial(float, now_s)
+        plan = await kept.keeping.look()
+        while one := next_of(kept.keeping):
+            await kept.keeping.fetch(one)
+    assert [one.size for one in plan.beside] == [600, 150]
+    assert kept.keeping.patience.why(missing) == NOBODY
+    assert await kept.held() == {bobs, small}
 
 
 async def test_a_flood_of_one_author_takes_nothing_of_anothers_share(kept: Kept) -> None:
