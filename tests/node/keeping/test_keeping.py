@@ -298,6 +298,23 @@ async def test_it_runs_until_it_is_stopped_and_hears_of_what_comes(
             await running
 
 
+async def test_writers_of_an_owned_namespace_whom_nobody_follows_share_what_it_has(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what is beyond what is looked at is counted, of them as of who is followed."""
+    await kept.store.remove_petname("bob")
+    await kept.store.join(GUILD, "guild")
+    await kept.store.receive([of_guild("io.bob.mine", BOBS, len(DATA))], source="peer")
+    (wanted,) = (await kept.keeping.look()).queue
+    assert (wanted.blob, wanted.namespace, wanted.party) == (BLOB, GUILD, GUILD)
+    await kept.offer(ALICE, "io.alice.clock", b"alice's")
+    others = len((await kept.keeping.look()).queue)
+    monkeypatch.setattr(claimed, "NAMED_MAX", 1)
+    await kept.store.receive([of_guild("io.bob.too", BOBS, 7)], source="peer")
+    plan = await kept.keeping.look()
+    assert (others, len(plan.queue), plan.left_out) == (2, 2, 1)
+
+
 async def test_it_hears_of_what_anybody_writes_in_an_owned_namespace_that_was_joined(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
