@@ -64,6 +64,11 @@ class Followed:
         """Made when it is asked for: it reads all that is told."""
         return Who(self.histories, self.called)
 
+    @property
+    def is_whole(self) -> bool:
+        """As of `who`, if that was asked for."""
+        return "who" not in vars(self) or self.who.is_whole
+
     def is_named(self, one: Happening) -> bool:
         return not self.called.isdisjoint((*one.event.entities, *one.event.souls))
 

@@ -59,8 +59,8 @@ class Lineages:
     @property
     def is_whole(self) -> bool:
         """False once what was asked took too many steps: that, and what is asked from then on, is
-        told in part."""
-        return self._steps_left >= 0
+        told in part. And where too many names go beyond passages: some mean two creatures then."""
+        return self._steps_left >= 0 and self._who.is_whole
 
     def who(self, universe: str, name: str, tick: int | None = None) -> Creature:
         """Whom this universe calls so; by that tick, where several did in turn."""

@@ -34,6 +34,8 @@ class Soul:
     """Along its way: after where it left the universe where it arrived, then what was forked.
     Several may go by its name: those of each universe of origin, in turn."""
     in_transit: tuple[Crossing, ...]
+    is_whole: bool = True
+    """False where too many names go beyond passages: what is told of some is not told of it."""
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -59,7 +61,7 @@ def follow(name: str, histories: Histories, far: Callable[[str], int] = _as_far)
     }
     transit = [one for one in crossings if one.arrived_tick is None and not one.is_returned]
     transit.sort(key=lambda one: far(one.is_of))
-    return Soul(name, tuple(_along_its_way(stays, far)), tuple(transit))
+    return Soul(name, tuple(_along_its_way(stays, far)), tuple(transit), followed.is_whole)
 
 
 def _came(stay: Stay) -> tuple[str, str | None]:

@@ -8,9 +8,9 @@ named after its soul, and by the name that it was born with.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from universe.crossings import in_turn
 from universe.event import BIRTH, DEATH, REBIRTH, event_kind
@@ -24,6 +24,10 @@ By: TypeAlias = dict[tuple[str, str], list[tuple[int, T]]]
 """(universe, name) → what is told of it there, by tick."""
 Place: TypeAlias = tuple[str, str, Moment | None]
 """(universe, name there, by when; None: ever)."""
+
+WAY_NAMES_MAX: Final = 200_000
+"""By which all who arrive are known where they do: some 140 MB. Where there are more, of each an
+equal share: a body may have been told with 64 souls, and go round thousands of times."""
 
 
 class Creature(NamedTuple):
@@ -40,6 +44,8 @@ class Who:
     def __init__(self, histories: Histories, asked: Collection[str] | None = None) -> None:
         """`asked`: the names to ask for, beside those of travellers and of what events alone are
         about: less is kept. None: any."""
+        self.is_whole = True
+        """False where of some who came not all names are known there."""
         self._histories = histories
         self._pasts = Pasts(histories)
         self._origins: dict[Place, Creature] = {}
@@ -93,17 +99,25 @@ class Who:
 
     def _read_ways(self) -> None:
         """Each after those that it may go on from, so that what is found meanwhile stays true."""
-        names_of: dict[Crossing, set[str]] = {}
+        names_of: dict[Crossing, Collection[str]] = {}
         self._namesakes = self._find_namesakes(names_of)
-        for at, way in in_turn(self._histories):
+        ways = in_turn(self._histories)
+        most = max(2, WAY_NAMES_MAX // max(1, len(ways)))
+        for at, way in ways:
             place = self._places[way] = self._place_of(way)
-            names_of[way] = {way.name_there, *self._names_at(place)}
+            names_of[way] = self._first((way.name_there, *self._names_at(place)), most)
             for name in names_of[way]:
                 self._pasts.tell(way.target, name, at[0])
                 came = self._arrivals.setdefault((way.target, name), [])
                 insort(came, (at, place), key=lambda one: one[0])
         for found in (self._origins, self._souls):
             found.clear()  # of a circle not all were known
+
+    def _first(self, names: Iterable[str], most: int) -> Sequence[str]:
+        """Each once: that which it goes by is the first."""
+        each = [*dict.fromkeys(names)]
+        self.is_whole = self.is_whole and len(each) <= most
+        return each[:most]
 
     def _find_namesakes(
         self, names_of: Mapping[Crossing, Collection[str]]

@@ -79,7 +79,8 @@ class SoulsShown(Struct, frozen=True):
     total: int
     soul: SoulShown | None
     whole: bool
-    """Whether everything was read that is known here."""
+    """Whether everything was read that is known here. False also where too many names go beyond
+    passages to know of each whom it means."""
     untold: tuple[str, ...]
     """Universes of which others were forked, or to which somebody travelled, and that are deleted
     or not known here: of what happened there nothing is told."""
@@ -119,8 +120,8 @@ class LineageShown(Struct, frozen=True):
     people: tuple[PersonShown, ...]
     total: int
     whole: bool
-    """False where universes were left out, souls, parents or children of those people, or counts
-    that take too many steps."""
+    """False where universes or journeys were left out, souls, parents or children of those people,
+    counts that take too many steps, or names beyond passages."""
     untold: tuple[str, ...]
     unread: tuple[str, ...]
     leftOut: tuple[LeftOut, ...]

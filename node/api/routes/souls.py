@@ -64,10 +64,11 @@ async def show_souls(node: Node, call: Call[ToldQuery, None]) -> SoulsShown:
         return 2 if author in followed else 3
 
     def read() -> SoulsShown:
-        found = _soul(follow(name, told.histories, distance)) if name else None
-        souls = souls_in(told.histories)
+        found = follow(name, told.histories, distance) if name else None
+        souls, shown = souls_in(told.histories), None if found is None else _soul(found)
+        is_whole = told.is_whole and (found is None or found.is_whole)
         rest = told.untold, told.unread, _left_out(told), len(told.left_out)
-        return SoulsShown(souls[:SOULS_MAX], len(souls), found, told.is_whole, *rest)
+        return SoulsShown(souls[:SOULS_MAX], len(souls), shown, is_whole, *rest)
 
     return await asyncio.to_thread(read)
 

@@ -17,7 +17,7 @@ from tests.node.parts import Alice
 from tests.node.served import shown, typed
 from tests.node.services.test_rotted_gates import rots
 from tests.storage.people import BOB, CAROL
-from universe import lineages
+from universe import lineages, who
 from universe.crossings import crossings_of
 from universe.histories import Crossing
 from universe.travel import Story
@@ -398,3 +398,30 @@ async def test_of_very_many_people_the_first_are_listed_and_all_are_counted_and_
     named = await answer(alice, "universe:main/lineage?name=s")
     assert [one["ancestors"] for one in named["people"]] == [0, None]
     assert named["total"] == 2
+
+
+async def test_of_very_many_names_that_go_beyond_passages_each_traveller_keeps_the_first(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body may have 64 souls and go round thousands of times: that took gigabytes."""
+    await post(alice, "/api/universe", id="universe:far", name="Far", isPublic=True)
+    await told(alice, tick=1, type="birth", entities=["kit"], souls=["a", "b", "c"])
+    await goes_far(alice, "kit", left=10, came=7)
+    far = "/api/universe/universe:far/timeline"
+    await post(alice, far, tick=8, type="birth", entities=["cub"], parents=["c"])
+    did = alice.node.identity.did
+    kit = {"universe": f"{did}/universe:main", "name": "kit"}
+    for most, parent in ((4, kit), (3, {"universe": f"{did}/universe:far", "name": "c"})):
+        monkeypatch.setattr(who, "WAY_NAMES_MAX", most)
+        found = await answer(alice, "universe:main/lineage?name=cub")
+        (cub,) = found["people"]
+        assert (cub["parents"], found["whole"]) == ([parent], most == 4)
+    for name in ("a", "b"):  # as others are told in these, they are no names of souls alone
+        await told(alice, tick=2, type="milestone", entities=[name], souls=["x"])
+    for most in (4, 3):
+        monkeypatch.setattr(who, "WAY_NAMES_MAX", most)
+        soul = await answer(alice, "universe:main/souls?name=c")
+        assert soul["whole"] == (most == 4)
+        assert [one["universe"].partition("/")[2] for one in soul["soul"]["stays"]] == [
+            "universe:main", "universe:far",
+        ]  # fmt: skip
