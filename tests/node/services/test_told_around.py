@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from crdt.keys import COMMONS
+from crdt.keys import COMMONS, NamespaceKey
 from node.services import coming, gatebooks, histories
 from node.services.crossings import Journeys
 from node.services.histories import Told, told_around
@@ -19,7 +19,7 @@ from tests.node.services.test_rotted_gates import owl_and_hen, rots
 from tests.node.services.test_travel import Person, opened
 from tests.registry.people import ALICE_LAPTOP
 from tests.storage.people import NOW_US
-from tests.universe.families import told
+from tests.universe.families import crossing, told
 from tests.universe.worlds import PLAIN
 from universe.event import Event, encode_event
 from universe.passage import Passage
@@ -280,3 +280,17 @@ async def test_who_is_sent_home_under_one_migration_with_another_is_at_home(
         assert [one[0] for one in stays(seen, soul)] == [
             "universe:reef", "universe:meadow", "universe:reef",
         ]  # fmt: skip
+
+
+async def test_where_a_traveller_is_told_of_in_two_namespaces_the_same_one_is_the_last(
+    people: tuple[Person, Person],
+) -> None:
+    """Each has a universe of that name: whichever was read first."""
+    alice, bob = people
+    reef, meadow = bob.universe("universe:reef"), alice.universe("universe:meadow")
+    here, there = NamespaceKey(bytes(32)), NamespaceKey(b"\1" * 32)
+    ways = {here: crossing(reef, meadow, 1, 2), there: crossing(reef, meadow, 1, 3)}
+    for places in ((here, there), (there, here)):
+        journeys = Journeys(bob.ferry, {bob.ferry.did})
+        journeys.ways = {(place, Who(reef, "eve")): [ways[place]] for place in places}
+        assert journeys.crossings == [ways[here], ways[there]]
