@@ -12,7 +12,7 @@ takes nothing from what is read for one's own, and one that cannot be read keeps
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from crdt.keys import NamespaceKey
 from node.errors import Rejected
@@ -26,6 +26,9 @@ from universe.lines import Lines
 from universe.names import parse_full_name
 from universe.receipts import DEPARTURE, Checked, Who
 from universe.travel import InTransit, Story, story_of
+
+CROSSINGS_MAX: Final = 65_536
+"""Of one view: some 100 MB. Eight gates that sent as many as they can."""
 
 Traveller: TypeAlias = tuple[NamespaceKey, Who]
 """Both ends of a passage lie in one namespace."""
@@ -46,6 +49,7 @@ class Journeys:
     """Universes whose own line is damaged here, or depends on too much."""
     _out: dict[Traveller, bool] = field(default_factory=dict[Traveller, bool])
     """Whose stories were not read, and whether they are one's own."""
+    _room: int = field(default_factory=lambda: CROSSINGS_MAX)
     _reading: dict[tuple[NamespaceKey, bool], "_Stories"] = field(
         default_factory=dict[tuple[NamespaceKey, bool], "_Stories"]
     )
@@ -74,13 +78,16 @@ class Journeys:
             reading = self._reading.setdefault((place, is_own), _Stories(by))
             own_first = sorted(whom, key=lambda who: not self._is_own(who.origin))
             stories = await reading.of(own_first)
+            told = {one.who for one in stories}
             ways = await asyncio.to_thread(_ways, whom, stories)
             for who, its in ways.items():
-                self.ways[place, who] = its
+                is_room = len(its) <= self._room
+                self._room -= len(its) if is_room else 0
+                self.ways[place, who] = its if is_room else []
                 self._out[place, who] = is_own
-                found += its
-            for one in stories:
-                del self._out[place, one.who]
+                if is_room and who in told:
+                    del self._out[place, who]
+                found += self.ways[place, who]
         return found
 
     def _new(

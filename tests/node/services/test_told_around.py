@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crdt.keys import COMMONS, NamespaceKey
-from node.services import coming, gatebooks, histories
+from node.services import coming, crossings, gatebooks, histories
 from node.services.crossings import Journeys
 from node.services.histories import Told, told_around
 from node.services.passages import document_of
@@ -96,6 +96,19 @@ async def test_where_not_all_can_be_read_together_ones_own_are_read_first_and_th
         seen = await told_of(bob, universe)
         assert stays(seen, "ant") == [("universe:reef", 3, 9), ("universe:meadow", 0, None)]
         assert (seen.is_whole, seen.left_out) == (False, tuple(imps))
+
+
+async def test_journeys_of_others_take_no_room_from_ones_own(
+    people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = people
+    _, (imp,) = await from_afar(alice, bob)
+    reef = bob.universe("universe:reef")
+    for most, left_out in ((10, ()), (9, (imp,)), (1, (imp,)), (0, (Who(reef, "ant"), imp))):
+        monkeypatch.setattr(crossings, "CROSSINGS_MAX", most)
+        seen = await told_of(bob, reef)
+        assert (seen.left_out, seen.is_whole) == (left_out, most == 10)
+        assert len(seen.histories.crossings) == (10 if most == 10 else min(most, 1))
 
 
 async def test_whom_a_stranger_makes_up_of_ones_own_world_takes_nothing_from_who_is_of_it(
