@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,11 @@ import pytest
 import pytest_asyncio
 import zstandard
 from blake3 import blake3
+from starlette.requests import Request
+from starlette.types import Message
 
 from node.api import arriving
-from node.api.arriving import LARGE_AT_ONCE_MAX, Turns
+from node.api.arriving import LARGE_AT_ONCE_MAX, Turns, pieces_arriving
 from node.api.snapshot_bodies import BESIDE_BYTES
 from node.daemon import (
     EmbeddedServer,
@@ -357,6 +359,33 @@ def test_who_waits_for_a_turn_is_given_up_where_nobody_ends_and_not_before() -> 
 
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         runner.run(story())
+
+
+@pytest.mark.parametrize("is_sender_slow", [False, True])
+def test_of_the_time_of_an_upload_counts_what_its_sender_takes(is_sender_slow: bool) -> None:
+    """Its node may have it wait, in the middle too, for longer than a sender may take."""
+    sent = 0
+    pause_s = 0.4 * arriving.SILENT_S_MAX
+
+    async def receive() -> Message:
+        nonlocal sent
+        sent += 1
+        await jumps(pause_s if is_sender_slow else 0)
+        return {"type": "http.request", "body": b"abc", "more_body": sent < 9}
+
+    async def story() -> None:
+        async with aclosing(pieces_arriving(Request({"type": "http"}, receive))) as pieces:
+            async for piece in pieces:
+                assert piece == b"abc"
+                await jumps(0 if is_sender_slow else 20 * pause_s)
+
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        if not is_sender_slow:
+            runner.run(story())
+        else:
+            with pytest.raises(CutOff, match="6 bytes in 144 s"):
+                runner.run(story())
+    assert sent == (3 if is_sender_slow else 9)
 
 
 async def in_time() -> AsyncGenerator[bytes]:
