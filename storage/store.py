@@ -69,6 +69,7 @@ from storage.namespaces import Namespaces
 from storage.offences import OffenderList
 from storage.petnames import Petnames
 from storage.pinned import Pinned
+from storage.put_before import PutBefore
 from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.quota import Quota, knows_areas, remember_areas
 from storage.ready_universes import ReadyUniverses
@@ -117,6 +118,7 @@ class Store(
     Carried,
     Dropping,
     Explaining,
+    PutBefore,
     Forks,
     Items,
     Listings,

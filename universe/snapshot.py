@@ -20,6 +20,8 @@ anywhere.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -32,7 +34,7 @@ from crdt.blob import BLOB_BYTES_MAX, BlobId
 from crdt.digest import DIGEST_BYTES
 from crdt.ed25519 import SIGNATURE_BYTES, SigningKey
 from crdt.keys import KEY_BYTES
-from registry.errors import InvalidName, quoted
+from registry.errors import InvalidName, InvalidStatement, quoted
 from registry.fields import TIME_US_MAX, unsafe_line
 from universe.names import parse_full_name
 from universe.statement import Form, parts_of
@@ -54,6 +56,11 @@ SIGNED_BYTES_MAX: Final = STATEMENT_BYTES_MAX + KEY_BYTES + SIGNATURE_BYTES + 16
 """A statement with its signature and its device, as the document keeps it."""
 REMEMBERED: Final = 256
 """Remembered as they were read, 2 KB each: whoever forks or saves reads the same one four times."""
+# In CBOR three byte strings, the first of which is a map, as the document keeps one. It is looked
+# ahead at: what only looks like the head of one may stand before it.
+_SIGNED: Final = re.compile(rb"(?=\x83(?:\x58(.)|\x59(..))[\xa8-\xb7])", re.DOTALL)
+_SIGNATURE_HEAD: Final = bytes([0x58, SIGNATURE_BYTES])
+_REST_BYTES: Final = len(_SIGNATURE_HEAD) + SIGNATURE_BYTES + 2 + KEY_BYTES
 _MEDIA: Final = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[\t -~]*)", re.ASCII)
 
 
@@ -180,6 +187,18 @@ def decode_signed(data: bytes) -> SignedSnapshot:
     what = "not a signed snapshot"
     parts = parts_of(data, tuple[bytes, bytes, bytes], lengths, what, SIGNED_BYTES_MAX)
     return SignedSnapshot(*parts)
+
+
+def signed_in(raw: bytes) -> Iterator[SignedSnapshot]:
+    """All that a raw change puts, one after the other, whether they count or not; nothing of them
+    is verified. Values stand in a change as they are."""
+    for found in _SIGNED.finditer(raw):
+        short, long = found.groups()
+        size, at = int.from_bytes(short or long), found.start()
+        end = at + (3 if short else 4) + size
+        if size <= STATEMENT_BYTES_MAX and raw.startswith(_SIGNATURE_HEAD, end):
+            with suppress(InvalidStatement):
+                yield decode_signed(raw[at : end + _REST_BYTES])
 
 
 class _Decay(msgspec.Struct, forbid_unknown_fields=True):

@@ -28,6 +28,8 @@ class Taken:
     """A fork began with it: it was taken in another universe."""
     sent: str = ""
     """Its kind as its program calls it."""
+    blob: bytes = b""
+    """Id of its bytes."""
     word: Decay | None = None
     """How long its program said it stays, where somebody asks for that: it goes then too, and by
     the rules as if nothing were said."""
@@ -69,6 +71,7 @@ def taken_of(row: SnapshotRow, *, is_as_sent: bool = False, is_decay_asked: bool
         obeyed,
         row.is_inherited,
         sent,
+        row.blob,
         decay if is_decay_asked and obeyed is None else None,
     )
 
@@ -77,7 +80,18 @@ def taken_from(id: bytes, said: Snapshot) -> Taken:
     """The same of a statement of this id."""
     kind, sent = kind_of(said.kind), kind_sent(said.kind)
     decay = _obeyed(said.decay, is_wrapped=said.wrapped)
-    return Taken(id, said.tick, kind, said.at_us, said.size, said.day, said.event, decay, sent=sent)
+    return Taken(
+        id,
+        said.tick,
+        kind,
+        said.at_us,
+        said.size,
+        said.day,
+        said.event,
+        decay,
+        sent=sent,
+        blob=said.blob,
+    )
 
 
 def _obeyed(decay: Decay | None, *, is_wrapped: bool) -> Decay | None:

@@ -94,6 +94,8 @@ class Nearest(Struct, frozen=True):
     """Whether all of them are here."""
     damaged: bool
     """They were, and the disk lost some of them, which nobody gave again yet."""
+    dropped: bool
+    """It was let go, and is in no list: its bytes are here until `gc` takes them."""
 
 
 class NewEvent(Struct, frozen=True, kw_only=True):

@@ -246,6 +246,8 @@ class Gone(Struct, frozen=True):
     timestamp: int
     fileSize: int
     why: str
+    blob: str
+    """Id of its bytes, by which they are found until `gc` takes them."""
 
 
 class SnapshotDone(Struct, frozen=True):

@@ -104,7 +104,7 @@ def gone_of(one: Dropped, *, is_as_sent: bool = False) -> Gone:
     taken = one.snapshot
     id, at_ms = taken.id.hex(), taken.at_us // 1_000
     kind = taken.sent if is_as_sent else taken.kind
-    return Gone(id, taken.tick, kind, at_ms, taken.size, one.why)
+    return Gone(id, taken.tick, kind, at_ms, taken.size, one.why, taken.blob.hex())
 
 
 def day_of(day: int | None, *, is_as_sent: bool) -> int | None:

@@ -96,6 +96,8 @@ def snapshot(
         why = "by the rule of the universe, or their own: panspermia universe show says it"
         whose = "its" if done["dropped"] == 1 else "their"
         say(f"{count} went, {why}; panspermia gc gives {whose} room back", dim=True)
+        for one in done["droppedSnapshots"]:
+            say(f"tick {one['tick']:,}  blob {one['blob']}", dim=True)
 
 
 def json_text(value: Json) -> str:
@@ -141,6 +143,8 @@ def open_(
 ) -> None:
     """Write a state of a universe to a file: of any that you may read, at any tick.
 
+    With --snapshot also one that was let go, by its whole id, until `panspermia gc`.
+
     What is not here comes from peers, each part checked; only what is missing is fetched. Where the
     last of them leaves it ends, and the same command again goes on where it stopped.
     """
@@ -171,3 +175,6 @@ def open_(
     asked = "" if tick in (None, entry["tick"]) else f", the last before tick {tick:,}"
     done = f"tick {entry['tick']:,}{asked}: {size_text(size)} in {printable(str(target))}"
     say(done, fg="green", err=is_stream(target))
+    if found["dropped"]:
+        again = "panspermia universe snapshot UNIVERSE FILE --tick N keeps it again"
+        say(f"it was let go, and is in no list: {again}", dim=True, err=is_stream(target))

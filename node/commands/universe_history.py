@@ -213,12 +213,14 @@ def prune(
         return print_json("universe", done)
     for line in done["rule"]:
         say(line, dim=True)
-    rows = ((f"{one['tick']:,}", one["type"], size_text(one["fileSize"]), one["why"])
+    rows = ((f"{one['tick']:,}", one["type"], size_text(one["fileSize"]), one["why"], one["blob"])
             for one in done["dropped"])  # fmt: skip
-    print_table(("TICK", "TYPE", "SIZE", "WHY"), rows)
+    print_table(("TICK", "TYPE", "SIZE", "WHY", "BLOB"), rows)
     word = "would go" if dry_run else "dropped"
     say(f"{len(done['dropped']):,} {word}, {done['kept']:,} kept")
     if done["dropped"] and not dry_run:
         say(
-            "panspermia gc gives their room back, an hour after they came at the earliest", dim=True
+            "panspermia gc gives their room back, an hour after they came at the earliest; until"
+            " then panspermia fetch BLOB -o FILE has each",
+            dim=True,
         )

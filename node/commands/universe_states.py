@@ -40,7 +40,10 @@ def state_meant(place: str, namespace: str | None, text: str | None) -> str | No
     if len(found) == 1:
         return next(iter(found))
     if not found:
-        detail = f"None begins with {begun}. See: panspermia universe snapshots"
+        detail = (
+            f"None begins with {begun}. See: panspermia universe snapshots. One that was let go is"
+            f" found by all {DIGITS} digits of its id, until panspermia gc"
+        )
         raise failure("unknown-snapshot", "There is no such snapshot", detail, NOT_FOUND)
     shown = [f"{id}  tick {found[id]['tick']:,}" for id in sorted(found)]
     more = f"\n… and {len(shown) - SHOWN_MAX:,} more" if len(shown) > SHOWN_MAX else ""

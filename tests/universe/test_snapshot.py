@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crdt import cbor
@@ -28,12 +28,29 @@ from universe.snapshot import (
     encode_signed,
     encode_snapshot,
     sign_snapshot,
+    signed_in,
     verify_snapshot,
 )
 
 
 def fields_of(snapshot: Snapshot) -> dict[str, Any]:
     return dict(cbor.decode(encode_snapshot(snapshot), bytes_max=STATEMENT_BYTES_MAX))
+
+
+HEAD = encode_signed(sign_snapshot(FULL, ALICE_LAPTOP))[:5]
+
+
+@given(st.binary(max_size=40), st.binary(max_size=5))
+@example(HEAD, HEAD)
+@example(HEAD[:1], HEAD[:3])
+@example(b"", b"\x83\x58\x02\xa9\xa9")
+def test_each_is_found_in_a_change_whatever_stands_beside_it(before: bytes, between: bytes) -> None:
+    each = [sign_snapshot(one, ALICE_LAPTOP) for one in (PLAIN, FULL)]
+    short = sign_snapshot(replace(PLAIN, media="a/b", universe=f"{ALICE_DID}/x"), ALICE_LAPTOP)
+    each.append(short)
+    raw = before + between.join(map(encode_signed, each)) + between
+    assert [one for one in signed_in(raw) if one in each] == each
+    assert [*signed_in(encode_signed(short)[:-1])] == []
 
 
 @pytest.mark.parametrize("snapshot", [PLAIN, FULL])

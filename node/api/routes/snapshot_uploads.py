@@ -122,7 +122,8 @@ async def _kept(
             dropping=dropping,
         )
     if kept.dropped:
-        ticks = ", ".join(f"{one.snapshot.tick}" for one in kept.dropped[:SHOWN_MAX])
+        shown = [one.snapshot for one in kept.dropped[:SHOWN_MAX]]
+        ticks = ", ".join(f"{one.tick} (blob {one.blob.hex()})" for one in shown)
         more = " …" if len(kept.dropped) > SHOWN_MAX else ""
         said = (
             "%s: what went with an upload, by the universe's rule or its own: %d, of tick %s;"

@@ -26,8 +26,9 @@ from node.api.universes_shown import entries_of, entry_of
 from node.errors import Unverified
 from node.services.fetch import hold_blob
 from node.services.following import begin_blob, follow_blob
+from node.services.let_go import snapshot_ever
 from node.services.mended import damage_told, stream_mended
-from node.services.universes import events_for, snapshot_meant
+from node.services.universes import events_for
 from node.wiring import Node
 from storage.errors import NotHeld
 from storage.listing import SnapshotRow
@@ -41,12 +42,13 @@ FOLLOWED_BYTES_MIN: Final = 8 << 20
 async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     """A snapshot at a tick: its very bytes, or the JSON that it came in, with `X-Checksum`.
 
-    Where a tick has several, the newest, or the one of `?snapshot=<id>`. One that is not here is
-    fetched from peers, and goes out as it comes: all of it, whatever `Range` says.
+    Where a tick has several, the newest, or the one of `?snapshot=<id>`, also one that was let go,
+    until `gc` takes its bytes. One that is not here is fetched from peers, and goes out as it
+    comes: all of it, whatever `Range` says.
     """
     row = await universe_called(node, call)
     query = call.query
-    found = await snapshot_meant(
+    found, _ = await snapshot_ever(
         node.store, row, call.path["tick"], query.snapshot, is_nearest=query.nearest
     )
     is_wrapped = found.wrapped and not query.raw

@@ -46,6 +46,7 @@ from node.api.timeline_models import (
 from node.api.universe_models import UniverseQuery
 from node.api.universes_shown import day_of, entries_of, entry_of, gone_of
 from node.errors import NotAllowed
+from node.services.let_go import snapshot_ever
 from node.services.pruning import due, prune, rule_text, set_retention
 from node.services.telling import tell
 from node.services.timelines import (
@@ -65,7 +66,6 @@ from node.services.universes import (
     config_text,
     events_for,
     parse_tick,
-    snapshot_meant,
 )
 from node.wiring import Node
 from registry.head import Words
@@ -119,11 +119,15 @@ async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> Timeline
 
 
 async def show_nearest(node: Node, call: Call[NearestQuery, None]) -> Nearest:
-    """The snapshot that opens at a tick: the last at or before it. Nothing is fetched for it."""
+    """The snapshot that opens at a tick: the last at or before it. Nothing is fetched for it.
+
+    One that was let go opens by its id, `snapshot`, as long as its bytes are here (`dropped`).
+    """
     row = await universe_called(node, call)
     at = call.path["tick"]
+    is_gone = False
     if at == LATEST or call.query.snapshot:
-        found = await snapshot_meant(node.store, row, LATEST, call.query.snapshot)
+        found, is_gone = await snapshot_ever(node.store, row, LATEST, call.query.snapshot)
     else:
         found = await open_at(node.store, row, parse_tick(at))
     events = await events_for(node.store, row, [found])
@@ -137,6 +141,7 @@ async def show_nearest(node: Node, call: Call[NearestQuery, None]) -> Nearest:
         found.blob.hex(),
         is_held,
         not is_held and await node.store.is_damaged(blob),
+        is_gone,
     )
 
 

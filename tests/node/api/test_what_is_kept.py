@@ -92,11 +92,13 @@ async def test_an_upload_says_what_went(alice: Alice, caplog: pytest.LogCaptureF
     assert [one["tick"] for one in gone] == list(range(16)), "the answer stays small"
     assert gone[0] == {
         "id": first[0]["id"], "tick": 0, "type": "auto", "timestamp": 0, "fileSize": 1,
-        "why": "2 newer ones are kept",
+        "why": "2 newer ones are kept", "blob": first[0]["entry"]["blob"],
     }  # fmt: skip
     assert [one.getMessage() for one in caplog.records] == [
         f"{alice.node.identity.did}/universe:main: what went with an upload, by the"
-        " universe's rule or its own: 19, of tick " + ", ".join(map(str, range(16))) + " …;"
+        " universe's rule or its own: 19, of tick "
+        + ", ".join(f"{tick} (blob {one['entry']['blob']})" for tick, one in enumerate(first[:16]))
+        + " …;"
         " panspermia gc gives the room back"
     ]
     again = await put(alice, b"now", "tick=20&type=auto")
