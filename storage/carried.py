@@ -15,9 +15,9 @@ on in this one is what this one began with, without what it says and would have 
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from crdt.change import DocumentId
 from crdt.held import Validity
@@ -43,6 +43,7 @@ from storage.old_epochs import (
     NOTHING,
     Forgotten,
     Known,
+    Round,
     StoppedError,
     Walk,
     as_of,
@@ -58,6 +59,7 @@ from storage.statements import hashes
 # Read in one go: some seconds. While that gave something back, the same again.
 OPS_MAX: Final = 2_000_000
 GOES_MAX: Final = 16
+Forgetting: TypeAlias = Callable[[Writing], Awaitable[bool]]
 FORGOTTEN_AT_ONCE: Final = 16  # epochs: a writer reads the list of all of the record for them
 
 
@@ -69,21 +71,39 @@ class Carried(Documents):
     ) -> None:
         super().__init__(database, clock_us, materialiser)
         self._carried_over = Known()
-        self._rotted: list[str] = []
 
     async def forget_carried(self) -> tuple[str, ...]:
         """What old epochs name, and was let go since or is named by what is shown, they name no
         more. Where that takes long, the next one goes on with it. What is damaged of the records
         that were looked at: of these all stays."""
-        self._rotted = []
-        for _ in range(GOES_MAX):
-            if not await self._forget_some():
-                break
-        return tuple(dict.fromkeys(self._rotted))
 
-    async def _forget_some(self) -> bool:
+        async def carried_out(walk: Walk, found: Sequence[Forgotten]) -> bool:
+            return await self._database.transact(partial(forget, walk.shown, walk.state, found))
+
+        return await self._look(Round(self._carried_over, carried_out))
+
+    async def foresee_carried(self) -> tuple[Sequence[Forgetting], tuple[str, ...]]:
+        """What `forget_carried` would do, each to be done in a transaction, and what is damaged.
+
+        As of now: what goes before it in the same transaction may make it more.
+        """
+        foreseen: list[Forgetting] = []
+
+        async def noted(walk: Walk, found: Sequence[Forgotten]) -> bool:
+            foreseen.append(partial(forget, walk.shown, walk.state, found))
+            return True
+
+        return foreseen, await self._look(Round(self._carried_over.copy(), noted))
+
+    async def _look(self, round: Round) -> tuple[str, ...]:
+        for _ in range(GOES_MAX):
+            if not await self._look_at_some(round):
+                break
+        return tuple(dict.fromkeys(round.rotted))
+
+    async def _look_at_some(self, round: Round) -> bool:
         """Whether it was worth it, and there is more."""
-        known, todo = self._carried_over, dict[int, dict[int, DocumentId]]()
+        known, todo = round.known, dict[int, dict[int, DocumentId]]()
         for shown, number, id in await self._database.rows(ALONE):
             todo.setdefault(shown, {})[number] = DocumentId.decode(id)
         known.shrink()
@@ -92,13 +112,13 @@ class Carried(Documents):
             async with self._database.reading() as view:
                 state = await state_of(view, shown, [*todo[shown]])
             levels = state.levels if len(state.old) == len(todo[shown]) else []
-            walk = Walk(shown, todo[shown], state, levels, ops_left=left)
+            walk = Walk(shown, todo[shown], state, levels, round, ops_left=left)
             try:
                 await self._follow(walk)
             except StoppedError:
                 known.keep(walk)
             except Rotted as error:  # of this record all stays, and the others have their turn
-                self._rotted.append(str(error))
+                round.rotted.append(str(error))
             await self._forget_found(walk)
             forgotten, left = forgotten + walk.forgotten, walk.ops_left
             if left <= 0:
@@ -116,7 +136,7 @@ class Carried(Documents):
             while todo and todo[0][1].epoch >= below:
                 number, id = todo.popleft()
                 reason = (walk.state.old[number][0], level.seq, walk.digests[at])
-                if self._carried_over.done.get(number) == reason:
+                if walk.round.known.done.get(number) == reason:
                     continue
                 blobs = await self._needless_in(walk, at, number, id)
                 walk.found.append(Forgotten(number, blobs, reason))
@@ -127,29 +147,27 @@ class Carried(Documents):
 
     async def _forget_found(self, walk: Walk) -> None:
         found, walk.found = walk.found, []
-        if any(one.blobs for one in found) and not await self._database.transact(
-            partial(forget, walk.shown, walk.state, found)
-        ):
+        if any(one.blobs for one in found) and not await walk.round.forget(walk, found):
             return
-        self._carried_over.done |= {one.document: one.reason for one in found}
+        walk.round.known.done |= {one.document: one.reason for one in found}
         walk.forgotten += sum(len(one.blobs) for one in found)
 
     async def _digest_of(self, walk: Walk, at: int) -> bytes:
         """Of what those need not name that go on in this level."""
         level = walk.levels[at]
         above = walk.digests[at - 1] if at else b""
-        before = self._carried_over.levels.get(level.number)
+        before = walk.round.known.levels.get(level.number)
         if before is not None and before[:2] == (level.seq, above):
             return before[2]
         needless = await self._needless(walk, at)
         digest = await self._materialiser.workers.run(digest_of, needless)
-        self._carried_over.levels[level.number] = (level.seq, above, digest)
+        walk.round.known.levels[level.number] = (level.seq, above, digest)
         return digest
 
     async def _needless(self, walk: Walk, at: int) -> Keys:
         """What those need not name that go on in this level; read again from where it is known."""
         for known in range(min(at, len(walk.digests) - 1), walk.at, -1):
-            needless = self._carried_over.sets.get(walk.digests[known])
+            needless = walk.round.known.sets.get(walk.digests[known])
             if needless is not None:
                 walk.at, walk.needless = known, needless
                 break

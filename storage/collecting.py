@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from crdt.digest import payload_digest
-from storage.database import Database, Writing
+from storage.database import Database, Reading, Writing
 from storage.errors import StorageError
 from storage.held import HeldMaps
 from storage.mending import forget_chunk
@@ -85,26 +85,34 @@ class Collecting(VaultCollecting):
         """
         async with self._database.transaction() as write:
             before = await write.number(HELD_BYTES) + await write.vault.read(used_bytes)
-            fetched = sorted(self._wishes.blobs)
-            blobs = await write.run(
-                "DELETE FROM blob AS b WHERE"
-                " (b.begun_us < ? AND b.id NOT IN (SELECT blob FROM blob_use)"
-                " OR b.number IN (SELECT blob FROM kept WHERE NOT is_named))"
-                f" AND NOT {IS_NEEDED} AND b.id NOT IN ({','.join('?' * len(fetched))})",
-                (self._clock_us() - grace_us, *fetched),
-            )
-            young = await write.number(
-                "SELECT count(*) FROM blob AS b WHERE b.begun_us >= ?"
-                " AND b.id NOT IN (SELECT blob FROM blob_use)"
-                f" AND b.number NOT IN (SELECT blob FROM kept) AND NOT {IS_NEEDED}",
-                (self._clock_us() - grace_us,),
-            )
+            goes, values = self._nameless(grace_us)
+            blobs = await write.run(f"DELETE FROM blob AS b WHERE {goes}", values)
+            young = await self._young(write, grace_us)
         self._may_be_dead = True
         self._held.forget_all()
         await self.compact()
         async with self._database.reading() as view:
             after = await view.number(HELD_BYTES) + await view.vault.read(used_bytes)
         return Collected(blobs, max(0, before - after), young)
+
+    def _nameless(self, grace_us: int) -> tuple[str, Sequence[object]]:
+        """Which blobs `b` go: the condition, and its values."""
+        fetched = sorted(self._wishes.blobs)
+        goes = (
+            "(b.begun_us < ? AND b.id NOT IN (SELECT blob FROM blob_use)"
+            " OR b.number IN (SELECT blob FROM kept WHERE NOT is_named))"
+            f" AND NOT {IS_NEEDED} AND b.id NOT IN ({','.join('?' * len(fetched))})"
+        )
+        return goes, (self._clock_us() - grace_us, *fetched)
+
+    async def _young(self, view: Reading, grace_us: int) -> int:
+        """How many stay although nothing names them."""
+        return await view.number(
+            "SELECT count(*) FROM blob AS b WHERE b.begun_us >= ?"
+            " AND b.id NOT IN (SELECT blob FROM blob_use)"
+            f" AND b.number NOT IN (SELECT blob FROM kept) AND NOT {IS_NEEDED}",
+            (self._clock_us() - grace_us,),
+        )
 
     async def compact(self) -> None:
         """Gives back the room of what was dropped. Raises `OverQuota`."""

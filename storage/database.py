@@ -58,6 +58,10 @@ def nobody() -> None:
     """The `on_rescue` of whoever has the patience."""
 
 
+class _TakenBackError(Exception):
+    """The end of a rehearsal."""
+
+
 class Database:
     """Made by `open_database`."""
 
@@ -110,6 +114,14 @@ class Database:
                 with suppress(ValueError):  # it was closed
                     await whole(self._writer.rollback())
                 raise
+
+    @asynccontextmanager
+    async def rehearsal(self) -> AsyncGenerator[Writing]:
+        """As `transaction`, and all of it is taken back at its end: what it would come to."""
+        with suppress(_TakenBackError):
+            async with self.transaction() as write:
+                yield write
+                raise _TakenBackError
 
     async def transact(
         self, work: Callable[[Writing], Coroutine[Any, Any, T]], *, is_kept: bool = True

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from crdt.change import DocumentId
 from crdt.held import Held, Reason
 from crdt.statement import Heads
-from storage.database import Reading
+from storage.database import Reading, Writing
 from storage.documents import SAME_RECORD, Documents, same_record
 from storage.eviction import evict
 from storage.materialise import Work
@@ -39,22 +39,32 @@ class Dropped:
 class Dropping(Documents):
     async def drop(self) -> Dropped:
         """Deletes what may go. It is remembered, so that no peer brings it back."""
-        documents = entries = size = 0
+        done = Dropped(0, 0, 0)
         async with self._database.reading() as view:
             wanted = sorted((await _dropped(view)).items())
         for at in range(0, len(wanted), DOCUMENTS_AT_ONCE):
             part = dict(wanted[at : at + DOCUMENTS_AT_ONCE])
             async with self._database.transaction() as write:
-                works = await self._materialiser.works(write, list(part))
-                revoked = await _revoked(write, works.values())
-                going = [
-                    work.number
-                    for document, work in works.items()
-                    if work.number is not None and _is_whole(work.held, part[document], revoked)
-                ]
-                gone, freed = await evict(write, going, is_for_room=False) if going else (0, 0)
-            documents, entries, size = documents + len(going), entries + gone, size + freed
-        return Dropped(documents, entries, size)
+                done += await self._drop_some(write, part)
+        return done
+
+    async def _drop_all(self, write: Writing) -> None:
+        """As `drop`, in this transaction."""
+        await self._drop_some(write, await _dropped(write))
+
+    async def _drop_some(
+        self, write: Writing, wanted: Mapping[DocumentId, frozenset[bytes]]
+    ) -> Dropped:
+        """Of these, which may go up to these heads, those of which nothing else is here."""
+        works = await self._materialiser.works(write, list(wanted))
+        revoked = await _revoked(write, works.values())
+        going = [
+            work.number
+            for document, work in works.items()
+            if work.number is not None and _is_whole(work.held, wanted[document], revoked)
+        ]
+        gone, freed = await evict(write, going, is_for_room=False) if going else (0, 0)
+        return Dropped(len(going), gone, freed)
 
     async def heads_held(self, document: DocumentId) -> list[tuple[DocumentId, Heads]]:
         """Of every epoch of the record the heads of all that is held, whether it counts or not."""

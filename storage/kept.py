@@ -24,7 +24,7 @@ from storage.blob_rows import IS_MISSING
 from storage.collecting import IS_NEEDED, Collecting
 from storage.database import Reading, Writing
 from storage.folding import IS_FOLDED
-from storage.vault_room import given_back
+from storage.vault_room import given_back, stored_alone
 
 _DROP_EMPTY: Final = (
     "DELETE FROM blob AS b WHERE b.id = ? AND NOT b.is_complete"
@@ -32,6 +32,7 @@ _DROP_EMPTY: Final = (
     " AND NOT EXISTS (SELECT 1 FROM blob_page r JOIN page_chunk c ON c.page = r.page"
     f" WHERE r.blob = b.number AND NOT ({IS_MISSING}))"
 )
+_NAMED: Final = "UPDATE kept SET is_named = ? WHERE blob = (SELECT number FROM blob WHERE id = ?)"
 # Of blobs in turn (?1: their numbers), chunks that no other blob has; each becomes free with the
 # last of them that has it.
 _GIVEN_BACK: Final = """
@@ -139,19 +140,10 @@ class KeptBlobs(Collecting):
     async def note_unnamed(self, blobs: Collection[BlobId]) -> None:
         """Of these nobody who counts says anything any more, of all others somebody does."""
         async with self._database.reading() as view:
-            rows = await view.rows(
-                "SELECT b.id FROM kept k JOIN blob b ON b.number = k.blob WHERE NOT k.is_named"
-            )
-        before = {id for (id,) in rows}
-        moved = [*((0, one) for one in blobs if one not in before)]
-        moved += [(1, one) for one in before if one not in blobs]
+            moved = await _newly_named(view, blobs)
         if moved:
             async with self._database.transaction() as write:
-                await write.run_many(
-                    "UPDATE kept SET is_named = ?"
-                    " WHERE blob = (SELECT number FROM blob WHERE id = ?)",
-                    moved,
-                )
+                await write.run_many(_NAMED, moved)
 
     async def let_go(self, blobs: Iterable[BlobId]) -> int:
         """As `drop_kept`, and gives their room back. Raises `OverQuota` as `gc`; the blobs are gone
@@ -223,6 +215,22 @@ class KeptBlobs(Collecting):
         return [one for one, _ in going if one not in stay]
 
 
+async def note_unnamed_in(write: Writing, blobs: Collection[BlobId]) -> None:
+    """As `KeptBlobs.note_unnamed`."""
+    await write.run_many(_NAMED, await _newly_named(write, blobs))
+
+
+async def _newly_named(view: Reading, blobs: Collection[BlobId]) -> list[tuple[int, bytes]]:
+    """Those of which something else is noted than that of `blobs` alone nobody says anything:
+    whether somebody does, and which."""
+    rows = await view.rows(
+        "SELECT b.id FROM kept k JOIN blob b ON b.number = k.blob WHERE NOT k.is_named"
+    )
+    before = {id for (id,) in rows}
+    moved: list[tuple[int, bytes]] = [(0, one) for one in blobs if one not in before]
+    return [*moved, *((1, one) for one in before if one not in blobs)]
+
+
 @dataclass(slots=True)
 class _Given:
     """Bytes that are free when blobs go in turn."""
@@ -247,12 +255,7 @@ async def _given_back(
     view: Reading, numbers: Sequence[int], *, in_rows: bool
 ) -> Mapping[int, _Given]:
     """By turn, of blobs by their numbers."""
-    given = defaultdict[int, _Given](_Given)
-    for table, size in (("packed", "p.size"), *([("chunk", "length(p.data)")] if in_rows else ())):
-        sql = _GIVEN_BACK.format(table=table, size=size)
-        for turn, shared, so_far in await view.rows(sql, (json.dumps(numbers),)):
-            given[turn].shared += shared
-            given[turn].so_far += so_far
+    given = await _given_by_rows(view, numbers, in_rows=in_rows)
     rows = await view.rows(f"SELECT number, id, root FROM blob WHERE {IS_FOLDED}")
     turns = {number: turn for turn, number in enumerate(numbers)}
     going = [(turns[number], (id, root)) for number, id, root in rows if number in turns]
@@ -263,6 +266,29 @@ async def _given_back(
             given[turn].shared += shared
             given[turn].so_far += so_far
     return given
+
+
+async def _given_by_rows(
+    view: Reading, numbers: Sequence[int], *, in_rows: bool
+) -> defaultdict[int, _Given]:
+    """The same, of what does not lie in the vault."""
+    given = defaultdict[int, _Given](_Given)
+    for table, size in (("packed", "p.size"), *([("chunk", "length(p.data)")] if in_rows else ())):
+        sql = _GIVEN_BACK.format(table=table, size=size)
+        for turn, shared, so_far in await view.rows(sql, (json.dumps(numbers),)):
+            given[turn].shared += shared
+            given[turn].so_far += so_far
+    return given
+
+
+async def bytes_alone(view: Reading, numbers: Collection[int]) -> int:
+    """Of what these blobs have and no other does: about what goes back with all of them."""
+    given = await _given_by_rows(view, [*numbers], in_rows=True)
+    rows = await view.rows(f"SELECT number, id, root FROM blob WHERE {IS_FOLDED}")
+    going = [(id, root) for number, id, root in rows if number in numbers]
+    others = [(id, root) for number, id, root in rows if number not in numbers]
+    in_vault = await view.vault.read(partial(stored_alone, going=going, others=others))
+    return sum(one.so_far for one in given.values()) + in_vault
 
 
 async def adopt(write: Writing, blobs: Iterable[BlobId]) -> None:

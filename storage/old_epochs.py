@@ -4,7 +4,7 @@ See `storage.carried`. The newest open epoch is what is shown. It and each open 
 level; an old epoch, open or not, goes on in the next level above it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -123,12 +123,26 @@ class Known:
             self.sets.pop(digest, None)
             self.sets[digest] = walk.needless
 
+    def copy(self) -> "Known":
+        return Known(dict(self.levels), dict(self.done), dict(self.sets), self.last)
+
     def shrink(self) -> None:
         for known in (self.levels, self.done):
             if len(known) > KNOWN_MAX:
                 known.clear()
         while len(self.sets) > SETS_MAX:
             del self.sets[next(iter(self.sets))]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One look at all of them."""
+
+    known: Known
+    forget: Callable[["Walk", Sequence[Forgotten]], Awaitable[bool]]
+    """Does what was found; gives whether nothing had changed meanwhile."""
+    rotted: list[str] = field(default_factory=list[str])
+    """What is damaged of the records that were looked at."""
 
 
 @dataclass(slots=True)
@@ -139,6 +153,7 @@ class Walk:
     old: Mapping[int, DocumentId]
     state: State
     levels: Sequence[Level]
+    round: "Round"
     digests: list[bytes] = field(default_factory=list[bytes])
     at: int = -1
     needless: Keys = frozenset()

@@ -15,6 +15,12 @@ _RAWS: Final = (
 )
 
 
+_OF_KIND: Final = (
+    "SELECT e.number, d.id, e.payload FROM entry e JOIN document d ON d.number = e.document"
+    " WHERE d.kind = ? AND d.class = ? AND e.number < ? ORDER BY e.number DESC LIMIT ?"
+)
+
+
 class PutBefore(Part):
     """What changes put."""
 
@@ -26,3 +32,11 @@ class PutBefore(Part):
         before = 1 << 62 if number is None else number
         rows = await self._database.rows(_RAWS, (*same_record(document), before, RAWS_AT_ONCE))
         return [(one, raw_of(payload)) for one, payload in rows]
+
+    async def raws_of_kind(
+        self, cls: str, kind: str, number: int | None = None
+    ) -> list[tuple[int, DocumentId, bytes]]:
+        """The same of all records of a kind, with whose each is, whether it counts or not."""
+        before = 1 << 62 if number is None else number
+        rows = await self._database.rows(_OF_KIND, (kind, cls, before, RAWS_AT_ONCE))
+        return [(one, DocumentId.decode(id), raw_of(payload)) for one, id, payload in rows]

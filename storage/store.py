@@ -42,7 +42,6 @@ from storage.cards import Cards
 from storage.carried import Carried
 from storage.challenges import Challenges
 from storage.claimed import Claimed
-from storage.collecting import GRACE_US, Collected
 from storage.copies import Copies
 from storage.counted import Counted, Counts
 from storage.database import Database, Writing, nobody, nothing, open_database
@@ -53,6 +52,7 @@ from storage.doings import Doings
 from storage.dropping import Dropping
 from storage.errors import RecordFull, StorageError
 from storage.explaining import Explaining
+from storage.foreseeing import Foreseeing
 from storage.forks import Forks
 from storage.gate import Gate, Giver
 from storage.installed import InstalledModules
@@ -115,6 +115,7 @@ class Received:
 
 class Store(
     Authorities,
+    Foreseeing,
     Carried,
     Dropping,
     Explaining,
@@ -309,11 +310,6 @@ class Store(
             await set_own(write, self.quota.own)
             await remember_areas(write, self.quota.areas)
             await measure_areas(write)
-
-    async def gc(self, grace_us: int = GRACE_US) -> Collected:
-        """The same, and what old epochs named that another is the record of now."""
-        damaged = await self.forget_carried()
-        return replace(await super().gc(grace_us), damaged=damaged)
 
     @property
     def mended(self) -> Mended:

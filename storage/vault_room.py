@@ -33,12 +33,26 @@ def given_back(
         turns.pop(hash, None)
     given: dict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for hash, of in turns.items():
-        row = vault.execute(STORED, (hash,)).fetchone()
-        size = int(row[0]) if row else 0
+        size = _stored(vault, hash)
         for turn in of:
             shared, so_far = given[turn]
             given[turn] = shared + size, so_far + (size if turn == max(of) else 0)
     return given
+
+
+def stored_alone(
+    vault: sqlite3.Connection, going: Iterable[Rooted], others: Iterable[Rooted]
+) -> int:
+    """Bytes of what some of `going` have and none of `others`; about, as `given_back`."""
+    alone = {*_hashes(vault, going)}
+    if alone:
+        alone.difference_update(_hashes(vault, others))
+    return sum(_stored(vault, hash) for hash in alone)
+
+
+def _stored(vault: sqlite3.Connection, hash: bytes) -> int:
+    row = vault.execute(STORED, (hash,)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _hashes(vault: sqlite3.Connection, blobs: Iterable[Rooted]) -> Iterator[bytes]:

@@ -126,6 +126,27 @@ class Reindexed(Struct, frozen=True):
     records: int
 
 
+class CollectBody(Request, frozen=True):
+    """What nobody needs goes."""
+
+    dry_run: bool = False
+    """Nothing goes: what would, is said."""
+
+
+class GoingBlob(Struct, frozen=True):
+    """A blob that `gc` would take."""
+
+    blob: str
+    size: int
+    """Of all of it: what goes back may be far less."""
+    universe: str | None
+    """Full name of the one that it was a state of, as was last said of it; null: of none."""
+    namespace: str | None
+    tick: int | None
+    snapshot: str | None
+    """Id of that state: `universe open --snapshot` has it until then."""
+
+
 class Collected(Struct, frozen=True):
     blobs: int
     bytes: int
@@ -133,6 +154,12 @@ class Collected(Struct, frozen=True):
     """Blobs that nothing refers to and that came within the last hour: they stay until then."""
     damaged: tuple[str, ...] = ()
     """What is to be said of records that cannot be read: of them all stays."""
+    dry_run: bool = False
+    """Nothing went. `bytes` is about: what leans on what goes is written anew."""
+    going: tuple[GoingBlob, ...] = ()
+    """What would go, states of universes first, by universe and tick; at most 1,000."""
+    left_off: int = 0
+    """More of them."""
 
 
 class Stopping(Struct, frozen=True):

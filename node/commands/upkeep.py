@@ -5,8 +5,17 @@ from __future__ import annotations
 import click
 
 from node.client import broken
-from node.commands.console import node, print_event, print_json, print_result, say, wants_json
+from node.commands.console import (
+    node,
+    print_event,
+    print_json,
+    print_result,
+    print_table,
+    say,
+    wants_json,
+)
 from node.commands.going_on import goes_on
+from node.commands.petnames import own_did, petnames
 from node.commands.progress import Progress
 from node.exit_codes import UNVERIFIED
 from node.failure import Json
@@ -32,16 +41,37 @@ def reindex_command() -> None:
 
 
 @click.command("gc")
-def gc_command() -> None:
+@click.option("--dry-run", is_flag=True, help="Say what would go; nothing does.")
+def gc_command(dry_run: bool) -> None:
     """Collect blobs that nothing refers to, an hour after they came at the earliest."""
-    answer = node().post("/api/gc", timeout_s=REINDEX_TIMEOUT_S)
+    body: Json = {"dry_run": True} if dry_run else {}
+    answer = node().post("/api/gc", body, timeout_s=REINDEX_TIMEOUT_S)
     if wants_json():
         return print_json("gc", answer)
-    say(f"collected {answer['blobs']:,} blobs, {size_text(answer['bytes'])}")
+    if dry_run:
+        _show_going(answer)
+    else:
+        say(f"collected {answer['blobs']:,} blobs, {size_text(answer['bytes'])}")
     if answer["young"]:
         say(f"{answer['young']:,} more came within the last hour, and go after it", dim=True)
     for one in answer["damaged"]:
         say(f"left as it is: {one}")
+
+
+def _show_going(answer: Json) -> None:
+    if answer["going"]:
+        names = petnames(own_did())
+        rows = (
+            ("-", "", size_text(one["size"]), one["blob"]) if one["universe"] is None
+            else (names.universe(one["universe"]), f"{one['tick']:,}", size_text(one["size"]),
+                  one["blob"])
+            for one in answer["going"]
+        )  # fmt: skip
+        print_table(("UNIVERSE", "TICK", "SIZE", "BLOB"), rows)
+    if answer["left_off"]:
+        say(f"and {answer['left_off']:,} more")
+    what = "1 blob" if answer["blobs"] == 1 else f"{answer['blobs']:,} blobs"
+    say(f"{what} would go, about {size_text(answer['bytes'])}; nothing was changed")
 
 
 @click.command("scrub")

@@ -26,8 +26,8 @@ from node.keeping.kept_bytes import KeptBytes
 from node.keeping.line import Line
 from node.keeping.patience import Came, Patience
 from node.keeping.plan import Choice, Kept, Plan, Wanted, to_go
-from node.keeping.planned import kept_of, keys_of, plan_of
-from node.keeping.room import ENOUGH, FullDisk, budget_on_disk, gives_way
+from node.keeping.planned import Looked, kept_of, keys_of, looked
+from node.keeping.room import FullDisk, gives_way
 from node.keeping.runs import Runs
 from node.keeping.waiting import DISK
 from node.ports import Network, Progress
@@ -168,31 +168,32 @@ class Keeping:
         """What is to be kept now; what is over the budget goes at once, the rest when its room is
         needed. What nobody who counts names any more, the next `gc` takes."""
         async with self._looking:
-            store, places = self.store, await self._places()
-            self._chosen = keys_of(await store.followed_authors())
-            self._owned = frozenset(one for one in places if not is_communal(one))
-            chosen = await store.blobs_of_authors(self._chosen, places)
-            others = await store.blobs_in_namespaces(self._owned, self._chosen)
-            own = keys_of(await store.own_authors())
             self._bytes.look()
-            done, came, had = {*self._came}, self._runs.lengths, self._line.had
-            kept = await store.kept_blobs()
-            unnamed = await store.unnamed_blobs(self._chosen, places, self._owned)
-            room = await store.kept_room(ENOUGH * self.budget)
-            budget = budget_on_disk(self.budget, room, self.plan.budget)
-            plan, line = await asyncio.to_thread(
-                plan_of, chosen, others, kept, unnamed, budget, self.patience, own, came, had
-            )
-            await store.note_unnamed(plan.unnamed)
-            went = await self._keep_to_budget(plan)
-            self._bytes.found((one.id, one.size) for one in kept)
-            line.leave_out({*(self._came - done), *self.running})  # as if it had given them
+            found, done = await self._look_at_all()
+            await self.store.note_unnamed(found.plan.unnamed)
+            went = await self._keep_to_budget(found.plan)
+            self._bytes.found((one.id, one.size) for one in found.kept)
+            self.plan, self._line = found.plan, found.line
+            self._line.leave_out({*(self._came - done), *self.running})  # as if it had given them
             self._came, self._gone = set(), set()
-            self.plan, self._line = plan, line
             self._tell_workers()
             if went:  # last: it may take long, and nobody goes on by the plan before meanwhile
-                await give_back(self.store, went, is_short=plan.budget < self.budget)
-            return plan
+                await give_back(self.store, went, is_short=found.plan.budget < self.budget)
+            return found.plan
+
+    async def unnamed(self) -> frozenset[BlobId]:
+        """Of what is kept, what `look` would find named by nobody who counts; nothing is noted."""
+        async with self._looking:
+            return (await self._look_at_all())[0].plan.unnamed
+
+    async def _look_at_all(self) -> tuple[Looked, set[BlobId]]:
+        """And what had come by itself when it began."""
+        store, places = self.store, await self._places()
+        self._chosen = keys_of(await store.followed_authors())
+        self._owned = frozenset(one for one in places if not is_communal(one))
+        done, came, had = {*self._came}, self._runs.lengths, self._line.had
+        budgets, whose = (self.budget, self.plan.budget), (self._chosen, self._owned)
+        return await looked(store, places, whose, budgets, self.patience, came, had), done
 
     async def _places(self) -> Collection[NamespaceKey]:
         joined = {one.namespace for one in await self.store.joined()} | {COMMONS}

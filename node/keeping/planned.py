@@ -1,6 +1,8 @@
 """What the store holds, as the plan takes it."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from crdt.blob import BlobId
 from crdt.did import decode_did_key
@@ -8,8 +10,47 @@ from crdt.keys import AuthorKey, NamespaceKey
 from node.keeping.line import Line
 from node.keeping.patience import Patience
 from node.keeping.plan import Claim, Kept, Plan, decide
+from node.keeping.room import ENOUGH, budget_on_disk
 from storage.claimed import Claims, NamedRow
 from storage.kept import KeptBlob
+from storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one look found. `kept`: all of it."""
+
+    plan: Plan
+    line: Line
+    kept: Sequence[KeptBlob]
+
+
+async def looked(
+    store: Store,
+    places: Collection[NamespaceKey],
+    whose: tuple[frozenset[AuthorKey], frozenset[NamespaceKey]],
+    budgets: tuple[int, int],
+    patience: Patience,
+    came: Mapping[int, int],
+    had: Mapping[bytes, int],
+) -> Looked:
+    """By what is here and said now; nothing is changed.
+
+    `whose`: authors that were chosen, and those of `places` that are owned; `budgets`: what the
+    setting says, and what it was at last; `came`, `had`: as of a `Line`.
+    """
+    authors, owned = whose
+    chosen = await store.blobs_of_authors(authors, places)
+    others = await store.blobs_in_namespaces(owned, authors)
+    own = keys_of(await store.own_authors())
+    kept = await store.kept_blobs()
+    unnamed = await store.unnamed_blobs(authors, places, owned)
+    room = await store.kept_room(ENOUGH * budgets[0])
+    budget = budget_on_disk(budgets[0], room, budgets[1])
+    plan, line = await asyncio.to_thread(
+        plan_of, chosen, others, kept, unnamed, budget, patience, own, came, had
+    )
+    return Looked(plan, line, kept)
 
 
 def plan_of(

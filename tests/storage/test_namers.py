@@ -268,6 +268,24 @@ async def test_what_is_gone_opens_nothing(store: Store) -> None:
     assert not await store.may_read_blob(BLOB, OF_GUILD), "said in his name, and not by him"
 
 
+async def test_what_was_let_go_for_good_is_foreseen_and_nothing_goes_before(store: Store) -> None:
+    document = DocumentId(NAMESPACE, author(BOB), "pub", "mod", b"io.x.clock")
+    await hear(store, names(BOB, NAMESPACE))
+    await fetch(store)
+    assert (await store.foresee_gc(grace_us=-1)).going == []
+    ((_, heads),) = await store.heads_held(document)
+    whole = encode_capability(own(GROUP, WRITE, GROUP.public))
+    group = Signer(GROUP, AuthorKey(GROUP.public), {AUTHORITY: whole})
+    log = log_of(NAMESPACE, AuthorKey(GROUP.public), AUTHORITY)
+    await store.declare(Drop(document.encode(), heads), log, group)
+    foreseen = await store.foresee_gc(grace_us=-1)
+    assert [one.blob for one in foreseen.going] == [BLOB]
+    ((_, held),) = await store.heads_held(document)
+    assert (held, (await store.gc(grace_us=-1)).blobs) == (heads, 0), "that only asked"
+    await store.drop()
+    assert (await store.gc(grace_us=-1)).blobs == 1
+
+
 async def test_what_is_collected_is_noted_anew(tmp_path: Path) -> None:
     """The bytes are gone: how they come the next time is what counts then."""
     now_us, path = NOW_US, tmp_path / "p.db"

@@ -272,12 +272,12 @@ async def test_refused_is_listed_newest_first(alice: Alice) -> None:
 async def test_upkeep(alice: Alice) -> None:
     await alice.client.post("/api/modules", json=new_module())
     assert (await alice.client.post("/api/reindex", json={})).json()["records"] >= 1
-    assert (await alice.client.post("/api/gc", json={})).json() == {
-        "blobs": 0,
-        "bytes": 0,
-        "young": 0,
-        "damaged": [],
-    }
+    for is_dry in (False, True):
+        answer = await alice.client.post("/api/gc", json={"dry_run": is_dry})
+        assert answer.json() == {
+            "blobs": 0, "bytes": 0, "young": 0, "damaged": [], "dry_run": is_dry, "going": [],
+            "left_off": 0,
+        }  # fmt: skip
 
 
 async def test_pages_have_no_inline_script(alice: Alice) -> None:

@@ -256,6 +256,9 @@ async def test_what_was_kept_of_whoever_is_followed_no_more_goes_with_the_next_g
     await kept.work()
     assert await kept.held() == {other}, "then it goes first"
     await kept.store.remove_petname("bob")
+    foreseen = await kept.store.foresee_gc(await kept.keeping.unnamed())
+    assert [one.blob for one in foreseen.going] == [other]
+    assert (await kept.store.gc()).blobs == 0, "that only asked"
     await kept.keeping.look()
     assert (await kept.store.gc()).blobs == 1
 
