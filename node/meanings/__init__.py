@@ -59,6 +59,10 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "Wait for its end; whoever began it is told what it finds.",
     ),
     "not-deleted": Meaning("The record is not deleted.", "`panspermia delete NAME` deletes it."),
+    "several-namespaces": Meaning(
+        "A record of that name was deleted in several namespaces.",
+        "`candidates` are what they are called here: say one, `--namespace NAME` or `?namespace=`.",
+    ),
     "not-rated": Meaning("This node's author has not rated it.", "There is nothing to take back."),
     "ambiguous-module": Meaning(
         "Several authors publish a module of that id.", "Name one of the candidates in full."

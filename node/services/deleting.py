@@ -5,7 +5,9 @@ is a second step: a root key says that the bytes may go, and every node that hea
 go at its next `gc`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from shlex import quote
 
 from crdt.change import DocumentId
 from crdt.did import encode_did_key
@@ -35,6 +37,8 @@ class Deleter:
     keeper: Keeper
     signers: Signers
     namespace: NamespaceKey
+    is_said: bool = True
+    """False: that is where records are looked for that nobody said the place of."""
 
     @property
     def store(self) -> Store:
@@ -52,8 +56,11 @@ async def delete_record(by: Deleter, text: str, *, now_us: int) -> DocumentId:
 
 
 async def undelete_record(by: Deleter, text: str) -> DocumentId:
-    """Shown again as it was. Raises `NotFound`, and `Conflict` where it is not deleted."""
+    """Shown again as it was; where no namespace was said, wherever it lies. Raises `NotFound`, and
+    `Conflict` where it is not deleted, or lies in several."""
     document = await record_meant(by.keeper, text, by.namespace)
+    if not by.is_said:
+        document = await _wherever_it_is(by.store, document)
     if not await _is_deleted(by.store, document):
         raise Conflict(f"{record_text(document)} is not deleted", code="not-deleted")
     await by.store.commit(document, undelete(), await by.signers.for_document(document))
@@ -119,5 +126,34 @@ async def _is_deleted(store: Store, document: DocumentId) -> bool:
     if state is None:
         is_module = (document.cls, document.kind) == (CLASS, KIND)
         code = "unknown-module" if is_module else "unknown-record"
-        raise NotFound(f"nothing is held of {record_text(document)}", code=code)
+        detail = f"nothing is held of {record_text(document)}"
+        if places := await _elsewhere(store, document):
+            detail = f"{detail} in that namespace; {_said(places)}"
+        raise NotFound(detail, code=code)
     return is_deleted(state.value)
+
+
+async def _wherever_it_is(store: Store, document: DocumentId) -> DocumentId:
+    """The one that is deleted: this, or in another namespace; of none one that is held. Raises
+    `Conflict` where several are."""
+    if await was_deleted(store, document):
+        return document
+    found = await _elsewhere(store, document)
+    places = {one: name for one, name in found.items() if await was_deleted(store, one)}
+    if not places and await store.read(document) is None:
+        return next(iter(found), document)
+    if len(places) > 1:
+        detail = f"{record_text(document)} is deleted in several namespaces; {_said(places)}"
+        raise Conflict(detail, code="several-namespaces", candidates=tuple(places.values()))
+    return next(iter(places), document)
+
+
+async def _elsewhere(store: Store, document: DocumentId) -> dict[DocumentId, str]:
+    """The same in other namespaces, as far as it is held, with what each is called here."""
+    there = {replace(document, namespace=one.namespace): one.name for one in await store.joined()}
+    held = [one for one in there if one != document and await store.read(one) is not None]
+    return {one: there[one] for one in held}
+
+
+def _said(places: Mapping[DocumentId, str]) -> str:
+    return f"say where: --namespace {' or '.join(map(quote, places.values()))}, or ?namespace="

@@ -6,12 +6,17 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from node.api.endpoint import Call, writes
-from node.api.models import InNamespace, Request
+from node.api.models import Place, Request
 from node.services.deleting import Deleter, delete_record, drop_record, undelete_record
 from node.services.namespaces import Keeper
 from node.services.places import place_meant
 from node.services.records import record_text
 from node.wiring import Node
+
+
+class DeletionPlace(Struct, frozen=True):
+    namespace: Place | None = None
+    """Without it commons; what is brought back is found in whichever of your namespaces it is."""
 
 
 class Deletion(Request, frozen=True):
@@ -32,11 +37,11 @@ class Deleted(Struct, frozen=True):
     bytes_freed: int
 
 
-async def delete_one(node: Node, call: Call[InNamespace, Deletion]) -> Deleted:
+async def delete_one(node: Node, call: Call[DeletionPlace, Deletion]) -> Deleted:
     """Show a record of one's own to nobody any more, or bring it back, or let its bytes go."""
     place = await place_meant(node.store, call.query.namespace or "commons")
     keeper = Keeper(node.home, node.identity, node.store, os.urandom)
-    by = Deleter(keeper, node.signers, place)
+    by = Deleter(keeper, node.signers, place, is_said=call.query.namespace is not None)
     body = call.body
     if body.for_good:
         gone, dropped = await drop_record(by, body.record, body.passphrase)
@@ -49,7 +54,7 @@ async def delete_one(node: Node, call: Call[InNamespace, Deletion]) -> Deleted:
 
 ENDPOINTS = (
     writes(
-        "/api/records/deletion", delete_one, Deleted, body=Deletion, query=InNamespace,
+        "/api/records/deletion", delete_one, Deleted, body=Deletion, query=DeletionPlace,
         problems=(404, 409),
     ),
 )  # fmt: skip
