@@ -335,7 +335,8 @@ def _not_settled(error: Exception) -> None:
 
 
 def _whole_again(count: int) -> None:
-    log.info("%s snapshots that were damaged are whole again", f"{count:,}")
+    what = "1 blob that was damaged is" if count == 1 else f"{count:,} blobs that were damaged are"
+    log.info("%s whole again", what)
 
 
 def _not_whole(error: Exception) -> None:

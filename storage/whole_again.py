@@ -32,6 +32,7 @@ class WholeAgain(Scrubbing):
         self._came_back = asyncio.Event()
         self._came_back.set()  # a start does not know
         self._unfolded = 0  # the last loss of which no whole blob has anything
+        self._mended = 0  # that came again or were made whole with one, and nobody was told yet
         database.vault.on_loss = self._came_back.set
 
     async def keep_whole(
@@ -39,17 +40,18 @@ class WholeAgain(Scrubbing):
     ) -> None:
         """`make_whole_again` after a start, and each time that something damaged came again or was
         met with in a transaction, until it is cancelled. `on_whole` is told how many blobs are
-        whole that were not."""
+        whole that were not, also of those that somebody fetched."""
         while True:
             await self._came_back.wait()
             self._came_back.clear()
+            count = 0
             try:
                 count = await self.make_whole_again()
             except Exception as error:  # a snapshot less, but not the node
                 on_fault(error)
-            else:
-                if count:
-                    on_whole(count)
+            count, self._mended = count + self._mended, 0
+            if count:
+                on_whole(count)
 
     async def make_whole_again(self) -> int:
         """All that lack nothing; gives how many. None is called whole any more that lacks what was
@@ -64,7 +66,11 @@ class WholeAgain(Scrubbing):
         while rows := await self._database.rows(asked, (number,)):
             number = rows[-1][0]
             for _, id in rows:
-                count += await self._is_whole_again(BlobId(id))
+                blob = BlobId(id)
+                was_noted = blob in self._damaged
+                if await self._is_whole_again(blob):
+                    # What was noted, whoever fetched it beside this may have counted.
+                    count += self._is_noted_no_more(blob) or not was_noted
         return count
 
     async def _unfold_lost(self) -> None:
@@ -84,7 +90,7 @@ class WholeAgain(Scrubbing):
 
     async def _finish_others(self, blob: BlobId) -> None:
         """`blob` is whole: those that were damaged may be so too."""
-        self._damaged.pop(blob, None)
+        self._note_mended(blob)
         with suppress(StorageError):  # a full disk: they are looked at again after the next start
             is_back = bool(await self._database.rows(IS_ANY_BACK))
             if is_back and await self._database.lazily(note_back):
@@ -92,7 +98,19 @@ class WholeAgain(Scrubbing):
                 await self._name_again()
             for other in list(self._damaged):
                 if await self._is_whole_again(other):
-                    self._damaged.pop(other, None)
+                    self._note_mended(other)
+
+    def _note_mended(self, blob: BlobId) -> None:
+        if self._is_noted_no_more(blob):
+            self._mended += 1
+            self._came_back.set()
+
+    def _is_noted_no_more(self, blob: BlobId) -> bool:
+        """Whether it was noted as damaged: true once, for whoever finds it whole first."""
+        if blob not in self._damaged:
+            return False
+        del self._damaged[blob]
+        return True
 
     async def _name_again(self) -> None:
         """What leaned on what is here again and can be read is not lost any more."""

@@ -109,6 +109,35 @@ async def test_what_was_damaged_before_a_start_is_whole_again_in_the_background(
             await task
 
 
+@pytest.mark.parametrize("found_by", ["a scrub", "who reads"])
+async def test_all_that_are_mended_are_told_of_once(tmp_path: Path, found_by: str) -> None:
+    """The one that is fetched, and those that lean on what comes with it."""
+    async with opened(tmp_path) as store:
+        blobs = await put_settled(store)
+        told: asyncio.Queue[int | Exception] = asyncio.Queue()
+        task = asyncio.ensure_future(store.keep_whole(told.put_nowait, told.put_nowait))
+        spoil(tmp_path, payload_digest(LAST_CHUNKS[MIDDLE]))
+        if found_by == "a scrub":
+            assert len((await store.scrub()).blobs) == len(SERIES)
+        else:
+            assert await readable(store, blobs) == 0
+        await fetch(store, LAST, LAST_CHUNKS)
+        whole = 0
+        async with asyncio.timeout(60):
+            while whole < len(SERIES):
+                count = await told.get()
+                assert isinstance(count, int)
+                whole += count
+        assert whole == len(SERIES)
+        assert await readable(store, blobs) == len(SERIES)
+        assert await store.missing_chunks(LAST.id) == []
+        assert await store.make_whole_again() == 0
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        assert told.empty()
+
+
 @pytest.mark.parametrize("found_by", ["gc", "who reads", "a scrub"])
 async def test_while_a_page_is_damaged_its_chunks_are_not_collected(
     tmp_path: Path, found_by: str
