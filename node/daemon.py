@@ -26,7 +26,7 @@ from node.api.guard import allowed_names, in_url
 from node.api.heads import HTTP
 from node.api.tokens import RENEW_S
 from node.api.universes_shown import make_ready
-from node.arenas import share_arenas
+from node.arenas import keep_giving_back, share_arenas
 from node.config import ApiConfig, Config
 from node.errors import BadSetting
 from node.home import Home, NodeFile, write_private
@@ -181,6 +181,7 @@ async def _run_tasks(
             node.events.publish("ready", {"api": news.api, "p2p": news.p2p, "did": news.did})
             ready(news)
             tasks.create_task(make_ready(node.store), name="lists: ready")
+            tasks.create_task(keep_giving_back(), name="memory: give back")
             await node.stop.wait()
             log.info("stopping")
             await node.drain()

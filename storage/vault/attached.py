@@ -30,7 +30,7 @@ NAME = "vault"
 ATTACH = f"ATTACH DATABASE ? AS {NAME}"
 READERS = 2  # as many as there are processors, mostly: to unpack and to hash takes all of one
 CACHE_KIB = 2_048  # of each connection
-PLAIN_BYTES = 16 << 20  # unpacked, kept for all: neighbours lean on the same objects
+PLAIN_BYTES = 8 << 20  # unpacked, kept for all: neighbours lean on the same objects
 _SIZES = ("PRAGMA vault.page_size", "PRAGMA vault.page_count", "PRAGMA vault.freelist_count")
 
 

@@ -23,7 +23,7 @@ from crdt.leb128 import uleb
 PLAIN: Final = b"\x00"
 PACKED: Final = b"\x01"
 """The first byte of what lies in `whole`: the plain bytes follow, or one zstd frame of them."""
-CACHE_BYTES: Final = 16 << 20
+CACHE_BYTES: Final = 8 << 20
 """Of plain bytes that others lean on, from those asked together to those asked next: what leads
 down from the last of these. Objects of 16 KiB that lean 64 high have 1 MiB of it, of 64 KiB 4."""
 HELD_BYTES: Final = 8 << 20
