@@ -6,7 +6,7 @@ four states of 20 MB at once had 15 of them and kept 107 MiB that nothing used; 
 and they take no longer with one.
 
 What is freed between what is in use stays with the process. So when it rests after work that made
-it larger, it gives such pages back: of 244 MB after eight readers, a scrub and uploads 163 stay.
+it larger, it gives such pages back: of 255 MB after eight readers, a scrub and uploads 158 stay.
 """
 
 import asyncio

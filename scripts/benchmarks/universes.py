@@ -3,8 +3,8 @@
 Each list is asked for right after something was written, when nothing of it is remembered, and
 then again. Forked is a world of 100 MB, of which nothing is copied. One universe has 2,000
 snapshots and 2,000 events; its whole timeline is asked for, and autosaves are added. At last a node
-is sent several states of that world, and eight read them at once; and another is sent a hundred
-states at once. No other program that keeps
+is sent several states of that world, and eight read them at once, six times more beside a scrub
+and an upload; and another is sent a hundred states at once. No other program that keeps
 universes is known, so nothing is measured beside it.
 """
 
@@ -63,6 +63,7 @@ AUTOSAVE_BYTES: Final = 10_000
 PAGE: Final = 1_000
 STATES: Final = 4
 READERS: Final = 8
+ROUNDS: Final = 6
 SENDERS: Final = 100
 SENT_BYTES: Final = 4 << 20
 LIST_MS_MAX: Final = 50.0
@@ -106,6 +107,7 @@ def main() -> dict[str, Any]:
         and wrapped["rss_peak_mib"] < MEMORY_MIB_MAX
         and wrapped["blocked_ms"] <= BLOCKED_MS_MAX
         and figures["readers"]["rss_peak_mib"] < MEMORY_MIB_MAX
+        and figures["readers"]["busy"]["rss_peak_mib"] < MEMORY_MIB_MAX
         and figures["senders"]["rss_peak_mib"] < MEMORY_MIB_MAX
     )
     return figures
@@ -211,6 +213,7 @@ def readers_figures(folder: Path) -> dict[str, Any]:
         took_s = time.perf_counter() - began_s
         assert read == [sizes[tick] for tick in ticks], read
         usage = usage_of(node.process.pid)
+        busy = busy_figures(node, world, ticks)
     finally:
         node.stop()
     return {
@@ -218,7 +221,25 @@ def readers_figures(folder: Path) -> dict[str, Any]:
         "at_once": READERS,
         "s": round(took_s, 2),
         "rss_peak_mib": usage.rss_peak_mib,
+        "busy": busy,
     }
+
+
+def busy_figures(node: LocalNode, world: World, ticks: Sequence[int]) -> dict[str, Any]:
+    """Of the same node, whose readers read again and again beside a scrub and the next state."""
+    peaks = list[float]()
+    for number in range(ROUNDS):
+        path, state = f"/api/universe/{WORLD}/snapshot?tick={STATES + number}", world.save()
+        world.step()
+        with ThreadPoolExecutor(READERS + 2) as threads:
+            read = threads.map(partial(read_bytes, node), ticks)
+            others = [
+                threads.submit(Http(node).send, "POST", "/api/scrub", {}),
+                threads.submit(Http(node).send, "POST", path, state),
+            ]
+            assert all([*read, *(one.result() for one in others)])
+        peaks.append(usage_of(node.process.pid).rss_peak_mib)
+    return {"rounds": ROUNDS, "first_peak_mib": peaks[0], "rss_peak_mib": peaks[-1]}
 
 
 def senders_figures(folder: Path) -> dict[str, Any]:
