@@ -34,6 +34,8 @@ NAME_BYTES_MAX: Final = 1_024
 """Of a member of an envelope."""
 OTHERS_BYTES_MAX: Final = 1 << 20
 """Of all members of an envelope that are kept."""
+MEMBERS_MAX: Final = 10_000
+"""Of an envelope. Each takes some microseconds, however short it is."""
 
 
 class _Reader:
@@ -123,6 +125,7 @@ class Envelope(_Reader):
         self._value = Value(file)
         self._seen: set[str] = set()
         self._others = bytearray()
+        self._members = 0
         self._has_begun = False
         """Something of the value was read."""
 
@@ -200,6 +203,9 @@ class Envelope(_Reader):
             if text[at] == QUOTE and len(text) - at < NAME_BYTES_MAX and not is_last:
                 return at
             raise self._wrong(at, f"a key of at most {NAME_BYTES_MAX:,} bytes is missing")
+        self._members += 1
+        if self._members > MEMBERS_MAX:
+            raise self._wrong(at, f"has more than {MEMBERS_MAX:,} members")
         self._key = json.loads(found[0])
         if self._key not in self._wanted:
             comma = b"," if self._others else b""

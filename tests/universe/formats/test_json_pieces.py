@@ -220,3 +220,17 @@ def test_what_is_larger_than_a_step_is_handed_on_piece_by_piece() -> None:
     assert json.loads(found["a"]) == LARGE
     largest = max(len(part) for _, part in Envelope({"a", "b"}, "body").push(data))
     assert largest <= json_pieces.STEP_BYTES + json_value.ATOM_BYTES_MAX
+
+
+def test_of_an_envelope_few_members_are_gone_over() -> None:
+    """Each takes its time, also of those that are passed over."""
+    members = [b'"c":1'] * json_pieces.MEMBERS_MAX
+
+    def passes(members: list[bytes]) -> bytes:
+        envelope = Envelope({"a"}, "body", kept=())
+        assert [*envelope.push(b"{" + b",".join(members) + b"}")] == []
+        return envelope.finish()
+
+    assert passes(members) == b"{}"
+    with pytest.raises(InvalidFile, match="has more than 10,000 members"):
+        passes([*members, b'"c":1'])
