@@ -104,6 +104,8 @@ def _along_its_way(
             stay = left[at].popleft()
             yield stay
             add(forks.pop(at[0], []))
+            if left[at] and _came(left[at][0]) == ("returned", stay.went_to):
+                continue  # another journey led to where it has a life
             if (there := next_of(stay)) is not None:
                 add([at])
                 at = there

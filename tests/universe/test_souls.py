@@ -285,6 +285,23 @@ def test_who_was_turned_back_is_back_when_that_was_signed() -> None:
         assert (FORK in found.present) == is_there
 
 
+def test_who_was_refused_is_back_before_it_is_told_where_another_journey_led() -> None:
+    """Sent, refused, sent again and sent home."""
+    home, isle = "z/main", "b/isle"
+    refused = replace(crossing(home, isle, 10, None), left_seq=1, ended_seq=2, is_returned=True,
+                      returned_tick=12)  # fmt: skip
+    went = replace(crossing(home, isle, 20, 5), left_seq=3, ended_seq=1)
+    back = replace(crossing(isle, home, 8, 30), left_seq=2, ended_seq=4)
+    born = history(home, [told(1, "birth", "eve")])
+    found = follow("eve", Histories([born, history(isle, [])], [refused, went, back]))
+    assert spans(found) == [
+        (home, 1, 10, "born", "left"),
+        (home, 12, 20, "returned", "left"),
+        (isle, 5, 8, "arrived", "left"),
+        (home, 30, None, "arrived", None),
+    ]
+
+
 def test_its_way_is_told_from_its_beginning_on_whatever_universes_are_called() -> None:
     ways = [replace(crossing("z/main", "b/isle", 10, 20), left_seq=1, ended_seq=1),
             replace(crossing("b/isle", "z/main", 30, 40), left_seq=2, ended_seq=2)]  # fmt: skip
