@@ -171,7 +171,9 @@ class _Land:
         begun, past = self.begun, self.past
         if begun is not None and past is not None and (parent := lands.get(past[0])) is not None:
             tick = past[1]
-            told = [one for one in told if one.event.tick >= tick]  # the past is the parent's
+            is_known = any(one.is_known_at(tick) for one in parent.all_lives)
+            if is_known:
+                told = [one for one in told if one.event.tick >= tick]  # the past is the parent's
             self.lives = list[_Life]()
             for one in parent.all_lives:
                 life = self.own if one is parent.own else _Life(self.universe, Body())
@@ -183,6 +185,8 @@ class _Land:
                     life.begin(forked(self.universe, begun))
                 if life is self.own or life.stays or life.was_dead:
                     self.lives.append(life)
+            if not any(one.stays for one in self.lives):
+                self.own.was_gone |= is_known  # also where it was a guest alone
             many = len(self.lives) - LIVES_MAX  # receipts of one tick may tell of more, in turn
             each = enumerate(self.lives)
             self.lives = [one for at, one in each if at >= many or one is self.own]

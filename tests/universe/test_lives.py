@@ -268,6 +268,31 @@ def test_what_is_told_of_a_guest_that_has_left_brings_nobody() -> None:
         assert visit.events[0].event == mourned
 
 
+@pytest.mark.parametrize("end", ["death", "departure"])
+@pytest.mark.parametrize("body", ["soul:1", "rex"])
+def test_what_is_told_in_a_fork_of_a_guest_that_was_gone_brings_nobody(body: str, end: str) -> None:
+    """As where it was forked. A birth there is of one of the fork's own."""
+    died = [told(22, "death", "rex")] if end == "death" else []
+    ways = VISIT[:1] if died else VISIT
+    lands = [history(ISLE, died), history(FAR, [REX])]
+    later = told(41, "milestone", body, soul="soul:1")
+    for begin in (None, told(45, "birth", "kit", soul="soul:1")):
+        told_there = [later] if begin is None else [later, begin]
+        found = follow("soul:1", Histories([*lands, history(FORK, told_there, ISLE, 40)], ways))
+        there = [one for one in found.stays if one.universe == FORK]
+        spans = [(one.since, one.until, one.began) for one in there]
+        assert spans == [(41, 41, "told"), (45, None, "born")][: len(told_there)]
+
+
+def test_what_is_told_in_a_fork_after_a_guest_of_it_left_is_told_of_that() -> None:
+    home = way(FORK, FAR, 50, (1, 2), FORK)
+    fork = history(FORK, [told(55, "milestone", "soul:1")], ISLE, 25)
+    lands = [history(ISLE, []), history(FAR, [REX]), fork]
+    found = follow("soul:1", Histories(lands, [VISIT[0], home]))
+    (there,) = [one for one in found.stays if one.universe == FORK]
+    assert (there.began, there.until, len(there.events)) == ("forked", 50, 1)
+
+
 def test_who_was_dead_when_a_fork_began_is_born_again_there_beside_a_guest() -> None:
     isle = history(ISLE, [ISLES, told(9, "death", "kit")])
     again = [told(40, "rebirth", "tom", soul="soul:1"), told(50, "death", "rex")]

@@ -97,9 +97,9 @@ def test_what_a_fork_tells_of_the_tick_of_its_beginning_is_its_own() -> None:
     assert spans(follow("st", lands)) == [(FORK, 400, None, "born", None)]
 
 
-@pytest.mark.parametrize("past", ["alive", "dead", "left", "unknown"])
-def test_what_a_fork_alone_tells_of_before_it_began_moves_nobody(past: str) -> None:
-    kit = [] if past == "unknown" else [told(5, "birth", "kit", soul="sk")]
+@pytest.mark.parametrize("past", ["alive", "dead", "left"])
+def test_what_a_fork_alone_tells_of_before_it_began_moves_nobody_its_parent_knew(past: str) -> None:
+    kit = [told(5, "birth", "kit", soul="sk")]
     gone = [told(10, "death", "kit")] if past == "dead" else []
     ways = [crossing(MAIN, ISLE, 10, 20, "sk", "sk")] if past == "left" else []
     here = [history(MAIN, kit + gone), history(ISLE, [])]
@@ -109,6 +109,19 @@ def test_what_a_fork_alone_tells_of_before_it_began_moves_nobody(past: str) -> N
         for each in ([lie, told(11, "rebirth", "kit", soul="sk")], [])
     ]
     assert found == true
+
+
+@pytest.mark.parametrize("is_parent_here", [True, False])
+def test_whom_a_fork_alone_knows_is_there_as_that_tells_it(*, is_parent_here: bool) -> None:
+    """It was set back, or tells its past again, where its parent has nothing of it."""
+    kit = [told(60, "birth", "kit", soul="sk"), told(110, "harvest", "kit")]
+    above = [history(MAIN, [told(105, "birth", "kit", soul="sk")])] if is_parent_here else []
+    lands = Histories([*above, history(FORK, kit, MAIN, 100)])
+    (stay,) = [one for one in follow("sk", lands).stays if one.universe == FORK]
+    assert (stay.since, stay.until, stay.began, len(stay.events)) == (60, None, "born", 2)
+    left = crossing(FORK, ISLE, 70, 3, "sk", "sk")
+    found = follow("sk", Histories([*above, history(FORK, kit[:1], MAIN, 100)], [left]))
+    assert (FORK, 60, 70, "born", "left") in spans(found)
 
 
 def test_who_leaves_under_the_name_of_its_soul_is_followed_under_its_own() -> None:
