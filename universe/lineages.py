@@ -114,8 +114,9 @@ class Lineages:
         event, universe = one.event, one.universe
         named = [self._person(universe, name, event.tick) for name in event.entities]
         begun = self._begins[universe]
-        if begun is not None and event.tick < begun[1]:
-            # The past of who was there before the fork is for its ancestors to tell.
+        if begun is not None and event.tick < begun[1] + is_birth(event):
+            # The past of who was there before the fork is for its ancestors to tell. Of its tick
+            # too births are: who was there was not born then.
             named = [person for person in named if person.who.universe == universe]
         for person in named:
             person.souls.update(dict.fromkeys(soul for soul, _ in souls_told(one)))

@@ -147,6 +147,26 @@ def test_what_a_fork_tells_of_before_it_began_changes_nobody_of_its_parents() ->
     assert view.parents(Creature(FORK, "lilith")) == (EVE,)
 
 
+def test_a_birth_at_the_tick_of_a_fork_is_of_nobody_who_was_there_before() -> None:
+    """Their birth is told again. A death is the fork's own, as a birth after that tick."""
+    at_fork = [
+        told(400, "birth", "eve", parents="satan"),
+        told(400, "birth", "adam", soul="soul:c", parents="cain"),
+        told(400, "birth", "kit", parents="satan"), told(400, "death", "adam"),
+        told(400, "birth", "lilith", parents="eve"), told(401, "birth", "cain", parents="eve"),
+    ]  # fmt: skip
+    past = [*BIRTHS, told(30, "harvest", "kit")]
+    fork = history(FORK, at_fork, MAIN, 400)
+    view = Lineages(Histories([history(MAIN, past), fork]))
+    for who, tick in ((EVE, 10), (ADAM, 20), (Creature(MAIN, "kit"), None)):
+        person = view.people[who]
+        assert (person.born.event.tick if person.born else None) == tick
+        assert (view.parents(who), [*person.souls]) == ((), [])
+    assert [*view.people[ADAM].died] == [FORK]
+    for name in ("lilith", "cain"):
+        assert view.parents(Creature(FORK, name)) == (EVE,)
+
+
 def test_who_came_to_the_parent_after_the_fork_is_nobody_in_the_fork() -> None:
     universes = [
         history(MAIN, BIRTHS),
