@@ -11,7 +11,7 @@ came last and is there. So it is with the name alone. Who died is there no more.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import islice
 from operator import itemgetter
@@ -72,6 +72,9 @@ class Guest:
     """By which it came."""
     since: int = 0
     """The tick at which it came, or was told in that body."""
+    dies: int | None = None
+    is_looked_up: bool = False
+    """Whether `dies` says when that is. A body may have 65 names, and each rebirth asks of all."""
 
 
 class Namesakes:
@@ -152,7 +155,8 @@ class Namesakes:
             self._leave(one)
         elif isinstance(one, Crossing):
             self._come(one, at[0])
-        self._meant.append((at, replace(self._guests[self._who_is_there(at)])))
+        guest = self._guests[self._who_is_there(at)]
+        self._meant.append((at, Guest(guest.body, guest.way)))
 
     def _who_is_there(self, at: Moment) -> str:
         """By then. Looks again when that one dies."""
@@ -171,6 +175,12 @@ class Namesakes:
 
     def _dies(self, of: str) -> int | None:
         guest = self._guests[of]
+        if not guest.is_looked_up:
+            guest.dies = self._looked_up(guest)
+            guest.is_looked_up = guest.way is None or guest.way in self._known.names_of
+        return guest.dies
+
+    def _looked_up(self, guest: Guest) -> int | None:
         if guest.body is not None:
             names: Collection[str] = (guest.body,)
         elif guest.way is None:
@@ -212,7 +222,8 @@ class Namesakes:
             is_own = self._known.is_own(one.tick, one.body)
             of = self._universe if is_own else self._last
         self._by_name[one.body] = of
-        self._guests[of].body, self._guests[of].since = one.body, one.tick
+        guest = self._guests[of]
+        guest.body, guest.since, guest.is_looked_up = one.body, one.tick, False
 
     def _come(self, way: Crossing, tick: int) -> None:
         of = way.origin or self._universe

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.universe.families import FORK, ISLE, MAIN, crossing, history, told
 from universe.event import Event
+from universe.forks import Branch
 from universe.histories import Crossing, Histories, History
 from universe.lineages import Lineages
 from universe.souls import Soul, follow
@@ -418,3 +419,27 @@ def test_asked_by_soul_or_by_body_it_ends_alike_and_as_lineages_say(
     (kit,) = Lineages(histories).called("sk")
     person = Lineages(histories).people[kit]
     assert {one.universe for one in soul.stays if one.ended == "died"} <= set(person.died)
+
+
+def test_when_a_guest_dies_is_looked_up_once_however_many_are_born_again_beside_it() -> None:
+    """Each is known by as many names as its body was told with souls."""
+    souls = tuple(Compared(f"s{n}") for n in range(64))
+    homes = [f"far/u{n}" for n in range(15)]
+    bodies = [
+        History(Branch(home), {b"born": replace(told(1, "birth", f"b{n}"), souls=souls)})
+        for n, home in enumerate(homes)
+    ]
+    ways = [
+        replace(crossing(home, ISLE, 5, 10, f"b{n}", "s0"), ended_seq=n + 1, origin=home)
+        for n, home in enumerate(homes)
+    ]
+
+    def looks(count: int) -> int:
+        again = [told(20 + n, "rebirth", f"c{n}", soul="s0") for n in range(count)]
+        cub = told(900, "birth", "cub", parents="s0")
+        lands = Histories([*bodies, history(ISLE, [*again, cub])], ways)
+        Compared.looks = 0
+        assert Creature(ISLE, "cub") in Lineages(lands).people
+        return Compared.looks
+
+    assert looks(500) < 2 * looks(10)
