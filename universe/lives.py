@@ -38,8 +38,8 @@ from universe.stays import (
 )
 
 LIVES_MAX: Final = 16
-"""Of one name in one universe at one time, its own among them: more guests are taken for the last
-of them, as long as nobody is gone."""
+"""Of one name in one universe at one time, its own among them: more guests are not told of, as long
+as nobody is gone."""
 
 
 def lives_of(
@@ -70,8 +70,6 @@ class _Life:
     """When the universe began, and nothing has brought it back since."""
     was_gone: bool = False
     """As `was_dead`: it was known before the universe began, and was not there then."""
-    beside: int = 0
-    """How many more there are taken for it."""
 
     @property
     def is_there(self) -> bool:
@@ -149,8 +147,8 @@ class _Land:
         self.lives = [self.own]
         self._gone: dict[str, list[_Life]] = {}
         """Guests who made room for others, by their origin."""
-        self._taken_for: dict[str, _Life] = {}
-        """Who came from there and has no life of their own."""
+        self._untold = set[str]()
+        """Where guests are of who came and found no room."""
         self._followed = followed
         self._own = [one for one in histories.events(universe) if followed.may_be_its(one)]
         self._ways = ways_of(universe, crossings)
@@ -200,22 +198,21 @@ class _Land:
                 one.take(self.universe, turn)
             return None
         assert turn.crossing is not None
-        one = self._who_goes(turn.crossing, turn.rank)
+        life = self._who_goes(turn.crossing, turn.rank)
+        if life is None:
+            return (turn.crossing, Body()) if turn.rank == GOES else None
         if turn.rank != GOES:
-            self.lives.remove(one)
-            self.lives.append(one)
-            one.beside += one.is_there and one.origin != (turn.crossing.origin or self.universe)
+            self.lives.remove(life)
+            self.lives.append(life)
         if came_in is not None:
-            one.body.be_in(came_in.is_in, turn.tick)
-        if turn.rank != GOES or not one.beside:
-            one.take(self.universe, turn)
+            life.body.be_in(came_in.is_in, turn.tick)
+        life.take(self.universe, turn)
         if turn.rank != GOES:
             return None
-        one.beside -= one.beside > 0
-        self._left[turn.crossing] = one
-        return turn.crossing, Body(one.body.is_in, one.body.is_known)
+        self._left[turn.crossing] = life
+        return turn.crossing, Body(life.body.is_in, life.body.is_known)
 
-    def _who_goes(self, way: Crossing, rank: int) -> _Life:
+    def _who_goes(self, way: Crossing, rank: int) -> _Life | None:
         origin = way.origin or self.universe
         known = [one for one in self.lives if one.origin == origin]
         if rank == RETURNS and (it := self._left.get(way)) in known:
@@ -224,18 +221,20 @@ class _Land:
         went = [one for one in fitting if one.stays and one.stays[-1].ended == "left"]
         if fitting or (known and (rank == GOES or not way.origin)):
             return [*known, *fitting, *went][-1]
-        if rank == GOES and origin in self._taken_for:
-            return self._taken_for.pop(origin)
-        return self._guest(origin)
+        guest = None if rank == GOES and origin in self._untold else self._guest(origin)
+        if guest is None and rank != GOES:
+            self._untold.add(origin)
+        else:
+            self._untold.discard(origin)
+        return guest
 
-    def _guest(self, origin: str) -> _Life:
-        """One more. Nobody is taken for the universe's own."""
+    def _guest(self, origin: str) -> _Life | None:
+        """One more; None: there is no room. Nobody is taken for another one."""
         guests = [one for one in self.lives if one is not self.own]
         if len(self.lives) >= LIVES_MAX:
             away = [one for one in guests if not one.is_there]
             if not away:
-                self._taken_for[origin] = guests[-1]
-                return guests[-1]
+                return None
             gone = min(away, key=lambda one: one.is_dead)  # the dead may be born again
             self.lives.remove(gone)
             self._gone.setdefault(gone.origin, []).append(gone)

@@ -344,6 +344,32 @@ def test_however_many_strangers_come_and_go_ones_own_stays(*, is_at_once: bool) 
     assert [one.since for one in forked.stays if one.universe == FORK] == [10_000]
 
 
+@pytest.mark.parametrize("goes_first", ["mine", "the last", "nobody who came"])
+def test_of_whom_there_is_no_room_nothing_is_told_and_others_come_and_go(goes_first: str) -> None:
+    """Mine is the last of as many guests as are told of. Its body stays its own, too."""
+    many = LIVES_MAX - 2
+    homes = [f"far/u{n:02d}" for n in range(many)]
+    ways = [way(home, ISLE, n, (1, n + 1), home) for n, home in enumerate(homes)]
+    mine, last = (way(FAR, ISLE, 40, (1, 40), FAR), way(MAIN, ISLE, 41, (1, 41), MAIN))
+    home, gone = (way(ISLE, FAR, 60, (60, 2), FAR), way(ISLE, MAIN, 65, (61, 2), MAIN))
+    if goes_first == "the last":
+        gone = way(ISLE, MAIN, 55, (59, 2), MAIN)
+    if goes_first == "nobody who came":
+        gone = way(ISLE, "far/none", 55, (59, 2), "far/none")
+    isle = [ISLES, told(53, "harvest", "rex")]
+    lands = [history(ISLE, isle), history(FAR, [REX]), history(MAIN, [])]
+    found = follow("soul:1", Histories(lands, [*ways, mine, last, home, gone]))
+    its = [one for one in found.stays if one.origin == FAR]
+    spans = [(one.universe, one.since, one.until, one.went_to, len(one.events)) for one in its]
+    assert spans == [(FAR, 1, 40, ISLE, 1), (ISLE, 50, 60, FAR, 1), (FAR, 70, None, None, 0)]
+    assert not [one for one in found.stays if one.universe == ISLE and one.origin == MAIN]
+    # Who comes when there is room is told of again.
+    ways += [mine, last, home, gone, way(MAIN, ISLE, 80, (3, 62), MAIN)]
+    again = follow("soul:1", Histories(lands, [*ways, way(ISLE, MAIN, 99, (63, 4), MAIN)]))
+    theirs = [one for one in again.stays if one.universe == ISLE and one.origin == MAIN]
+    assert [(one.since, one.until, one.ended) for one in theirs] == [(90, 99, "left")]
+
+
 def test_a_departure_of_whom_nobody_knows_takes_nobody_along() -> None:
     """Its arrival may be lost, or a lie of the gate."""
     left = [way(ISLE, FAR, 30, (2, 2), FAR)]
