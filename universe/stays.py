@@ -100,13 +100,13 @@ def turns_of(own: Sequence[Happening], ways: Sequence[Turn], since: int) -> list
 
 def _in_order(told: Sequence[Turn], ways: Sequence[Turn]) -> list[Turn]:
     """By tick. At one tick a birth comes first, a death where it is there for the last time, and
-    all else where it is there for the first time."""
+    all else once those have come who came before anybody left."""
     ordered: list[Turn] = []
     turns = sorted((*told, *ways), key=lambda turn: turn.tick)
     for _, at_one in groupby(turns, key=lambda turn: turn.tick):
         each = list(at_one)
         moves = [turn for turn in each if turn.crossing is not None]
-        first = 0 if not moves or moves[0].rank == GOES else 1
+        first = next((at for at, one in enumerate(moves) if one.rank == GOES), len(moves))
         last = len(moves) if not moves or moves[-1].rank != GOES else len(moves) - 1
         by_rank = [[one for one in each if one.happening and one.rank == rank] for rank in range(3)]
         # Where it left and did not come again, whatever is told of it was before that.

@@ -344,6 +344,23 @@ def test_however_many_strangers_come_and_go_ones_own_stays(*, is_at_once: bool) 
     assert [one.since for one in forked.stays if one.universe == FORK] == [10_000]
 
 
+def test_of_two_who_come_at_one_tick_the_name_means_the_last_to_souls_and_to_families() -> None:
+    far, main = (way(home, ISLE, 10, (1, n), home) for n, home in ((1, FAR), (2, MAIN)))
+    zoe = history(MAIN, [told(1, "birth", "zoe", soul="soul:1")])
+    events = [told(20, "harvest", "soul:1"), told(20, "birth", "tom", parents="soul:1")]
+    for ways, body, origin in (
+        ([far, main], Creature(MAIN, "zoe"), MAIN),
+        ([replace(far, ended_seq=3), main], Creature(FAR, "rex"), FAR),
+        # Who comes after somebody left at that tick is not there yet.
+        ([replace(far, ended_seq=4), main, way(ISLE, MAIN, 20, (3, 2), MAIN)],
+         Creature(MAIN, "zoe"), MAIN),
+    ):  # fmt: skip
+        lands = Histories([history(ISLE, [ISLES, *events]), history(FAR, [REX]), zoe], ways)
+        stays = [one for one in follow("soul:1", lands).stays if one.universe == ISLE]
+        assert [one.origin for one in stays if one.events and one.origin != ISLE] == [origin]
+        assert Lineages(lands).parents(Creature(ISLE, "tom")) == (body,)
+
+
 @pytest.mark.parametrize("goes_first", ["mine", "the last", "nobody who came"])
 def test_of_whom_there_is_no_room_nothing_is_told_and_others_come_and_go(goes_first: str) -> None:
     """Mine is the last of as many guests as are told of. Its body stays its own, too."""
