@@ -185,9 +185,7 @@ class _Land:
                     self.lives.append(life)
             if not any(one.stays for one in self.lives):
                 self.own.was_gone |= is_known  # also where it was a guest alone
-            many = len(self.lives) - LIVES_MAX  # receipts of one tick may tell of more, in turn
-            each = enumerate(self.lives)
-            self.lives = [one for at, one in each if at >= many or one is self.own]
+            self.lives = self.lives[-LIVES_MAX:]  # first are those who had made room for others
         self._turns.extend(turns_of(told, self._ways, since))
 
     def take(self, came_in: Body | None) -> tuple[Crossing, Body] | None:

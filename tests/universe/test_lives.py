@@ -344,6 +344,21 @@ def test_however_many_strangers_come_and_go_ones_own_stays(*, is_at_once: bool) 
     assert [one.since for one in forked.stays if one.universe == FORK] == [10_000]
 
 
+def test_who_left_makes_room_before_who_died_and_may_be_born_again() -> None:
+    """A fork has all who are there."""
+    homes = [f"far/u{n:02d}" for n in range(LIVES_MAX - 1)]
+    ways = [way(home, ISLE, n + 2, (1, n + 1), home) for n, home in enumerate([FAR, *homes])]
+    left = replace(way(ISLE, homes[0], 14, (5, 2), homes[0]), left_tick=24)
+    ways = [*ways[:3], left, *(replace(one, ended_seq=9 + n) for n, one in enumerate(ways[3:]))]
+    isle = [ISLES, told(13, "death", "rex"), told(60, "rebirth", "tom", soul="soul:1")]
+    lands = [history(ISLE, isle), history(FAR, [REX]), history(FORK, [], ISLE, 70)]
+    found = follow("soul:1", Histories(lands, ways))
+    its = [one for one in found.stays if one.universe == ISLE and one.origin == FAR]
+    assert [(one.since, one.until) for one in its] == [(12, 13), (60, None)]
+    forked = [one for one in found.stays if one.universe == FORK]
+    assert [one.began for one in forked] == ["forked"] * LIVES_MAX
+
+
 def test_of_two_who_come_at_one_tick_the_name_means_the_last_to_souls_and_to_families() -> None:
     far, main = (way(home, ISLE, 10, (1, n), home) for n, home in ((1, FAR), (2, MAIN)))
     zoe = history(MAIN, [told(1, "birth", "zoe", soul="soul:1")])
