@@ -151,10 +151,11 @@ def test_a_body_that_the_past_knew_is_ones_own_beside_a_guest() -> None:
     assert view.parents(Creature(FORK, "abel")) == (Creature(FAR, "rex"),)
 
 
-def test_who_was_dead_at_the_fork_and_is_born_again_has_the_body_that_is_told() -> None:
-    """And the guest beside it goes on in its own."""
+@pytest.mark.parametrize("died", [9, 15])
+def test_who_was_dead_at_the_fork_and_is_born_again_has_the_body_that_is_told(died: int) -> None:
+    """Also who died at that tick. And the guest beside it goes on in its own."""
     lands = [
-        history(ISLE, [ISLES, told(9, "death", "kit")]),
+        history(ISLE, [ISLES, told(died, "death", "kit")]),
         history(FORK, [told(25, "rebirth", "zoe", soul="soul:1")], ISLE, 15),
         history(FAR, [REX]),
         history(MAIN, [told(50, "birth", "abel", parents="rex"), told(51, "death", "rex")]),
