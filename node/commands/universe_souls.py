@@ -80,8 +80,8 @@ def lineage(universe: str, name: str | None, namespace: str | None) -> None:
             printable(one["name"]),
             birthplace(one, called),
             "" if one["born"] is None else f"{one['born']:,}",
-            names(one["parents"]),
-            names(one["children"]),
+            names(one["parents"], one["universe"], called),
+            names(one["children"], one["universe"], called),
         )
         for one in found["people"]
     )
@@ -120,5 +120,11 @@ def tell_rest(found: Json) -> None:
         say("More is known here than is told: that is the nearest of it.", fg="yellow")
 
 
-def names(people: list[Json]) -> str:
-    return printable(", ".join(one["name"] for one in people))
+def names(people: list[Json], at: str, called: Petnames) -> str:
+    """Of whoever is of another universe than `at` with that: all may use one name."""
+
+    def text(one: Json) -> str:
+        is_there = one["universe"] == at
+        return one["name"] if is_there else f"{one['name']} ({called.universe(one['universe'])})"
+
+    return printable(", ".join(map(text, people)))

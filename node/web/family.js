@@ -15,16 +15,20 @@ function rowsOf(tree, full) {
   return tree.filter((one) => kept.has(one));
 }
 
-const placeText = (one) => one.name || shortOf(one.universe);
+// Strangers call theirs as one calls one's own.
+function placeText(one, me) {
+  if (!one.name) return endText(one.universe, me);
+  return ownerOf(one.universe) === me ? one.name : `${one.name} of ${personName(ownerOf(one.universe))}`;
+}
 
-function placeLabel(one) {
-  if (!one.isKnown) return `${shortOf(one.universe)}, ${one.isDeleted ? "deleted" : "not known here"}`;
+function placeLabel(one, me) {
+  if (!one.isKnown) return `${endText(one.universe, me)}, ${one.isDeleted ? "deleted" : "not known here"}`;
   const from = one.parent ? `, from tick ${numberText(one.tick)}` : "";
-  return `${placeText(one)}${from}${one.isCut ? ", says it descends from itself" : ""}`;
+  return `${placeText(one, me)}${from}${one.isCut ? ", says it descends from itself" : ""}`;
 }
 
 // Each universe is a line from the tick at which it begins; a fork leaves the line of its parent there.
-function treePicture(rows, full, width) {
+function treePicture(rows, { full, me }, width) {
   const last = Math.max(1, ...rows.map((one) => Number(one.tick)));
   const x = (one) => TREE_PAD + (one.parent ? 14 + (Number(one.tick) / last) * (width * 0.62 - 14) : 0);
   const y = new Map(rows.map((one, at) => [one.universe, 30 + at * ROW_PX]));
@@ -42,11 +46,12 @@ function treePicture(rows, full, width) {
   }
   for (const one of rows) { // above the lines
     const row = y.get(one.universe);
-    const text = [...placeLabel(one)];
+    const label = placeLabel(one, me);
+    const text = [...label];
     const longest = Math.max(8, Math.floor((width - 2 * TREE_PAD) / 7));
     const shown = text.length > longest ? `${text.slice(0, longest - 1).join("")}…` : text.join("");
     const isLeft = x(one) + 18 + [...shown].length * 7 > width;
-    const link = shape("a", { href: recordHash("universe", one.universe), "aria-label": placeLabel(one) });
+    const link = shape("a", { href: recordHash("universe", one.universe), "aria-label": label });
     if (one.universe === full) link.setAttribute("aria-current", "page");
     link.append(shape("text", { class: one.universe === full ? "here" : "", x: isLeft ? end : x(one) + (one.parent ? 16 : 2), y: row - 8, "text-anchor": isLeft ? "end" : "start" }, shown));
     picture.append(one.isKnown ? link : link.firstChild);
@@ -54,10 +59,10 @@ function treePicture(rows, full, width) {
   return picture;
 }
 
-function treeItem(one) {
+function treeItem(one, me) {
   const item = element("li");
-  item.append(one.isKnown ? recordLink("universe", one.universe, placeLabel(one)) : placeLabel(one));
-  item.append(element("div", one.depth ? `fork of ${one.parent ? shortOf(one.parent) : "one that is not known here"}, ${one.depth} deep` : "the first of them", "soft"));
+  item.append(one.isKnown ? recordLink("universe", one.universe, placeLabel(one, me)) : placeLabel(one, me));
+  item.append(element("div", one.depth ? `fork of ${one.parent ? endText(one.parent, me) : "one that is not known here"}, ${one.depth} deep` : "the first of them", "soft"));
   return item;
 }
 
@@ -67,12 +72,12 @@ async function drawForks(of, place) {
   const rows = rowsOf(tree, of.one.fullName);
   const frame = element("div", undefined, "tree");
   const more = element("details");
-  more.append(element("summary", `As a list: ${counted(tree.length, "universe")}${tree.length > rows.length ? `, of which ${rows.length} are drawn` : ""}`), ...inPortions(tree, treeItem));
+  more.append(element("summary", `As a list: ${counted(tree.length, "universe")}${tree.length > rows.length ? `, of which ${rows.length} are drawn` : ""}`), ...inPortions(tree, (one) => treeItem(one, of.me)));
   let width = 0;
   new ResizeObserver(() => {
     if (!frame.clientWidth || frame.clientWidth === width) return;
     width = frame.clientWidth;
-    frame.replaceChildren(treePicture(rows, of.one.fullName, width));
+    frame.replaceChildren(treePicture(rows, { full: of.one.fullName, me: of.me }, width));
   }).observe(frame);
   return place.replaceChildren(frame, more);
 }
@@ -84,7 +89,7 @@ const ENDED = { died: "died", left: "left" };
 
 function stayItem(one, me) {
   const item = element("li");
-  const [came, went] = [one.cameFrom ? ` from ${shortOf(one.cameFrom)}` : "", one.wentTo ? ` for ${shortOf(one.wentTo)}` : ""];
+  const [came, went] = [one.cameFrom ? ` from ${endText(one.cameFrom, me)}` : "", one.wentTo ? ` for ${endText(one.wentTo, me)}` : ""];
   const until = one.until === null ? "and is there" : `${ENDED[one.ended] || "gone"} at tick ${numberText(one.until)}${went}`;
   item.append(recordLink("universe", one.universe, endText(one.universe, me)), `: ${BEGAN[one.began] || one.began} at tick ${numberText(one.since)}${came}, ${until}${one.origin === one.universe ? "" : `, of ${endText(one.origin, me)}`}`);
   const told = one.events.slice(0, 8).map((each) => `tick ${numberText(each.tick)} ${each.title}`);
@@ -132,43 +137,51 @@ function drawSouls(of, found) {
   return [...inPortions(found.souls, made, 60), ...moreTold(found, found.souls), one].map((part) => (part.tagName === "UL" ? Object.assign(part, { className: "list names" }) : part));
 }
 
-function personItem(one) {
-  const item = element("li");
-  const died = Object.values(one.died);
-  const life = [one.born === null ? "" : `born at tick ${numberText(one.born)}`, died.length ? `died at tick ${died.map(numberText).join(", ")}` : ""];
-  item.append(element("strong", one.name), ` ${life.filter(Boolean).join(", ")}`);
-  const names = (list) => list.slice(0, 8).map((each) => each.name).join(", ") + (list.length > 8 ? ` and ${list.length - 8} more` : "");
-  const kin = [
-    `${one.born === null ? "told of in" : "of"} ${shortOf(one.universe)}`, one.parents.length ? `child of ${names(one.parents)}` : "", one.children.length ? `parent of ${names(one.children)}` : "",
-  ];
-  item.append(element("div", kin.filter(Boolean).join(" · "), "soft"));
+// Of whom one tells a death may live in another: the one that is looked at first, then one's own.
+function deathsText(died, full, me) {
+  const rank = ([universe]) => (universe === full ? 0 : ownerOf(universe) === me ? 1 : 2);
+  const deaths = Object.entries(died).sort((one, other) => rank(one) - rank(other));
+  const [some, more] = [deaths.slice(0, TOLD_WHERE_MAX).map(([universe, tick]) => `${inText(universe, full, me)}at tick ${numberText(tick)}`), deaths.length - TOLD_WHERE_MAX];
+  return some.length ? `died ${some.join(", ")}${more > 0 ? ` and in ${numberText(more)} more` : ""}` : "";
+}
+
+const inText = (universe, full, me) => (universe === full ? "" : `in ${endText(universe, me)} `);
+
+function personItem(one, of) {
+  const [item, full, me] = [element("li"), of.one.fullName, of.me];
+  const began = one.born === null ? `told of in ${endText(one.universe, me)}` : `born ${inText(one.universe, full, me)}at tick ${numberText(one.born)}`;
+  item.append(element("strong", one.name), ` ${[began, deathsText(one.died, full, me)].filter(Boolean).join(", ")}`);
+  const named = (each) => (each.universe === one.universe ? each.name : `${each.name} (${endText(each.universe, me)})`);
+  const names = (list) => list.slice(0, 8).map(named).join(", ") + (list.length > 8 ? ` and ${list.length - 8} more` : "");
+  const kin = [one.parents.length ? `child of ${names(one.parents)}` : "", one.children.length ? `parent of ${names(one.children)}` : ""].filter(Boolean);
+  if (kin.length) item.append(element("div", kin.join(" · "), "soft"));
   return item;
 }
 
 function drawPeople(of, found) {
   if (!found.people.length) return [element("p", "Of nobody a birth is told yet.", "soft")];
-  return [...inPortions(found.people, personItem), ...moreTold(found, found.people)];
+  return [...inPortions(found.people, (one) => personItem(one, of)), ...moreTold(found, found.people)];
 }
 
-const untoldText = (name) => element("p", `What happened in ${shortOf(name)} is not told: it is deleted, or not known here.`, "soft");
+const untoldText = (name, me) => element("p", `What happened in ${endText(name, me)} is not told: it is deleted, or not known here.`, "soft");
 
-const unreadText = (name) => element("p", `Who passed ${shortOf(name)} is told as far as other gates say so: what its own gate signed cannot be read here.`, "bad");
-const leftOutText = (found) => {
+const unreadText = (name, me) => element("p", `Who passed ${endText(name, me)} is told as far as other gates say so: what its own gate signed cannot be read here.`, "bad");
+const leftOutText = (found, me) => {
   if (!found.leftOutCount) return [];
-  const [some, more] = [found.leftOut.slice(0, 8).map((one) => `${one.soul} of ${shortOf(one.origin)}`), found.leftOutCount - 8];
+  const [some, more] = [found.leftOut.slice(0, 8).map((one) => `${one.soul} of ${endText(one.origin, me)}`), found.leftOutCount - 8];
   return [element("p", `Journeys that are not told, as too much is to be read for them, or some of that is damaged here: ${some.join(", ")}${more > 0 ? ` and ${numberText(more)} more` : ""}.`, "bad")];
 };
 
 // Read when somebody opens it: all universes of the family are gone through for it.
-function whenOpened(title, path, made) {
+function whenOpened(title, path, me, made) {
   const more = element("details");
   more.append(element("summary", title));
   more.addEventListener("toggle", async () => {
     const said = element("p", "reading …", "soft");
     more.append(said);
     try {
-      const found = await get(path);
-      said.replaceWith(...made(found), ...found.untold.map(untoldText), ...found.unread.map(unreadText), ...leftOutText(found), ...(found.whole ? [] : [element("p", "More is known here than was read.", "bad")]));
+      const [found] = await Promise.all([get(path), learnNames()]);
+      said.replaceWith(...made(found), ...found.untold.map((one) => untoldText(one, me)), ...found.unread.map((one) => unreadText(one, me)), ...leftOutText(found, me), ...(found.whole ? [] : [element("p", "More is known here than was read.", "bad")]));
     } catch (error) {
       tell(said, error.message, true);
     }
@@ -181,7 +194,7 @@ function familyParts(of) {
   drawForks(of, place).catch((error) => place.replaceChildren(element("p", error.message, "bad")));
   return [
     element("h3", "Forks"), place, element("h3", "Who lives in it and in its relatives"),
-    whenOpened("Souls, followed through forks and passages", `${of.path}/souls${inNamespace(of.namespace)}`, (found) => drawSouls(of, found)),
-    whenOpened("Parents and children", `${of.path}/lineage${inNamespace(of.namespace)}`, (found) => drawPeople(of, found)),
+    whenOpened("Souls, followed through forks and passages", `${of.path}/souls${inNamespace(of.namespace)}`, of.me, (found) => drawSouls(of, found)),
+    whenOpened("Parents and children", `${of.path}/lineage${inNamespace(of.namespace)}`, of.me, (found) => drawPeople(of, found)),
   ];
 }

@@ -365,7 +365,8 @@ def test_a_person_looks_at_a_universe_opens_a_tick_and_forks_it(
         place = f"your {str(fork['id'])[:17]}…"
         assert f"soul:cain of {place} is in {place}." in page.text("#one")
         follow(page, "Parents and children")
-        page.wait("who was born", "byId('one').innerText.includes('born at tick 100')")
+        cain = "Cain born in your universe:main at tick 100"
+        page.wait("who was born", f"byId('one').innerText.includes('{cain}')")
         is_well_made(page)
         main = f"{alice.did}/universe:main"
         page.value("document.querySelector('.tree a').focus()")

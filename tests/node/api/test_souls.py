@@ -375,6 +375,22 @@ async def test_where_ones_own_world_rotted_the_rest_is_told_and_who_is_left_out_
     assert "and 1 more travellers: the same of these" in lines
 
 
+async def test_a_child_that_was_born_elsewhere_is_listed_with_where(alice: Alice) -> None:
+    await told(alice, tick=1, type="birth", entities=["eve"])
+    await told(alice, tick=2, type="birth", entities=["cain"], parents=["eve"])
+    await put(alice, b"at 100", "tick=100")
+    await forked(alice, id="universe:z")
+    line = "/api/universe/universe:z/timeline"
+    await post(alice, line, tick=101, type="birth", entities=["cain"], parents=["eve"])
+    async with shown(alice) as home:
+        lines = (await typed(home, "universe", "lineage", "universe:main")).output
+    assert {" ".join(one.split()) for one in lines.splitlines()[1:]} == {
+        "eve universe:main (yours) 1 cain, cain (universe:z (yours))",
+        "cain universe:main (yours) 2 eve",
+        "cain universe:z (yours) 101 eve (universe:main (yours))",
+    }
+
+
 async def test_of_very_many_people_the_first_are_listed_and_all_are_counted_and_found(
     alice: Alice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
