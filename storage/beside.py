@@ -8,7 +8,7 @@ the newest there lies whole (`Nearer`).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from crdt.blob import BlobId
 from storage.database import Reading
@@ -50,8 +50,8 @@ _FROM: Final = (  # by the index, as far as it has to be walked
 )
 _EARLIER: Final = f"{_FROM} < (?, ?, ?) ORDER BY s.tick DESC, s.at_us DESC, s.id DESC LIMIT ?"
 _NEWEST: Final = (
-    "SELECT s.blob FROM snapshot s CROSS JOIN blob b ON b.id = s.blob WHERE b.is_complete"
-    " AND s.document = ? AND s.tick IS NOT NULL"
+    "SELECT s.blob, b.number FROM snapshot s CROSS JOIN blob b ON b.id = s.blob"
+    " WHERE b.is_complete AND s.document = ? AND s.tick IS NOT NULL"
     " ORDER BY s.tick DESC, s.at_us DESC, s.id DESC LIMIT 1"
 )
 _LATER: Final = f"{_FROM} > (?, ?, ?) ORDER BY s.tick, s.at_us, s.id LIMIT ?"
@@ -97,25 +97,27 @@ class NextTo(Part):
         """(older, newer) of each of these and what is here right before and right after it, in the
         order of their ticks: of each universe the oldest first, in whatever order they came.
 
-        What is right after one and came before lies as a difference already, mostly, and is no base
-        then: so behind it the newest one follows, which lies whole. None of which the older one
-        has something beside it in a nearer universe.
+        Behind each pair the older one follows with the newest of that universe: the newer one may
+        lie as a difference already, as it came before or was made small in another universe, and is
+        no base then. None of which the older one has something beside it in a nearer universe.
         """
         pairs: dict[tuple[BlobId, BlobId], None] = {}
-        together = frozenset(blobs)
         async with self._database.reading() as view:
             nearer = Nearer()
             for place in await _places(view, blobs, universe):
+                newest = await newest_of(view, place.universe)
                 for *_, id in await view.rows(_EARLIER, (place.universe, *place.first, 1)):
                     if not await nearer.has(view, BlobId(id), place.universe):
-                        pairs[BlobId(id), place.blob] = None
+                        pairs.update(_in_turn(BlobId(id), place.blob, newest.blob))
                 if await nearer.has(view, place.blob, place.universe):
                     continue
                 for *_, id in await view.rows(_LATER, (place.universe, *place.last, 1)):
-                    pairs[place.blob, BlobId(id)] = None
-                    if id not in together:
-                        pairs[place.blob, await newest_of(view, place.universe)] = None
+                    pairs.update(_in_turn(place.blob, BlobId(id), newest.blob))
         return [*pairs]
+
+
+def _in_turn(older: BlobId, *newer: BlobId) -> dict[tuple[BlobId, BlobId], None]:
+    return {(older, one): None for one in newer if one != older}
 
 
 class Nearer:
@@ -156,10 +158,17 @@ class Nearer:
         return self._here[universe]
 
 
-async def newest_of(view: Reading, universe: int) -> BlobId:
-    """Of the states that are here whole; there is one."""
-    ((id,),) = await view.rows(_NEWEST, (universe,))
-    return BlobId(id)
+class Newest(NamedTuple):
+    """The newest state of a universe that is here whole."""
+
+    blob: BlobId
+    number: int
+
+
+async def newest_of(view: Reading, universe: int) -> Newest:
+    """There is one."""
+    ((id, number),) = await view.rows(_NEWEST, (universe,))
+    return Newest(BlobId(id), number)
 
 
 async def _places(view: Reading, blobs: Sequence[BlobId], universe: int) -> list[_Place]:

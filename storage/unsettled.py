@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from crdt.blob import BlobId
-from storage.beside import CHOSEN, Nearer, newest_of
+from storage.beside import CHOSEN, Nearer, Newest, newest_of
 from storage.database import Database, Reading, Row
 from storage.folding import IS_FOLDED
 
@@ -92,7 +92,7 @@ class Unsettled:
         is no base then."""
         tried = {*await view.rows_in(_TRIED, [*{older.number for older, _ in pairs}])}
         counts = Counter(older for older, _ in tried)
-        newest: dict[int, BlobId] = {}
+        newest: dict[int, Newest] = {}
         left: dict[tuple[BlobId, BlobId], None] = {}
         for older, newer in pairs:
             if (older.number, newer.number) in tried:
@@ -105,7 +105,7 @@ class Unsettled:
                 continue
             if older.universe not in newest:
                 newest[older.universe] = await newest_of(view, older.universe)
-            for one in (newer.blob, newest[older.universe]):
+            for one in (newer.blob, newest[older.universe].blob):
                 if one != older.blob:
                     given.add(one)
                     left[older.blob, one] = None

@@ -129,7 +129,8 @@ async def test_of_what_came_back_counts_what_is_before_the_first_and_after_the_l
     """A world that was set back; what lies between has its pairs when it comes itself."""
     before, back, between, after = await states(store, "a", 4)
     number = await universe(store, ALICE, [before, back, between, back, after])
-    assert await store.pairs_beside([back], number) == [(before, back), (back, after)]
+    found = await store.pairs_beside([back], number)
+    assert found == [(before, back), (before, after), (back, after)]
     assert {one.blob for one in await store.beside(back, number)} == {before, after}
 
 
@@ -208,6 +209,45 @@ async def test_a_stranger_may_name_what_is_theirs_before_ones_own(store: Store) 
     assert await store.pairs_beside(hers, number) == [(hers[0], mine[-1])]
 
 
+async def gives(store: Store, older: BlobId, newer: BlobId) -> bool:
+    """Whether anything of the older one lay whole that can lie as what differs from the other."""
+    await store.settle_snapshot(older, newer)
+    return await store.settled() > 0
+
+
+@pytest.mark.parametrize("who", [ALICE, BOB])
+@pytest.mark.parametrize("first", ["in a fork", "against the newest"])
+async def test_behind_a_state_that_was_made_small_before_the_newest_is_leant_on(
+    store: Store, first: str, who: Person
+) -> None:
+    """However early it came itself: what lies as a difference is no base."""
+    a, b, c, d = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES[:4]]
+    fork = await universe(store, who, [b, c], "fork")
+    main = await universe(store, who, [a, b, d])
+    if first == "in a fork":
+        await store.settle_snapshots(await store.pairs_beside([c, b], fork))
+    else:
+        await store.settle_snapshot(b, d)
+    assert await store.settled() > 0
+    await store.settle_snapshots(await store.pairs_beside([d, b, a], main))
+    assert await store.settled() > 0
+    assert not await gives(store, a, d)
+
+
+@pytest.mark.parametrize("who", [ALICE, BOB])
+async def test_a_fork_longer_than_what_it_is_of_leaves_no_state_of_that_whole(
+    store: Store, who: Person
+) -> None:
+    """Also where nobody says of which of the two a state is: the fork has the first turn."""
+    worlds = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES]
+    await universe(store, who, [worlds[at] for at in (0, 1, 3)])
+    await universe(store, who, [worlds[at] for at in (1, 2, 5, 4)], "fork")
+    await store.settle_snapshots(await store.pairs_beside([worlds[1]]))
+    assert await store.settled() > 0
+    assert not await gives(store, worlds[0], worlds[3])
+    assert not await gives(store, worlds[1], worlds[3])
+
+
 async def test_a_fork_in_which_nothing_else_is_here_keeps_what_it_began_with_from_nothing(
     store: Store,
 ) -> None:
@@ -217,7 +257,8 @@ async def test_a_fork_in_which_nothing_else_is_here_keeps_what_it_began_with_fro
     for at, who in enumerate((ALICE, BOB, ALICE)):
         lost = BlobId(bytes([at]) * 32)
         await universe(store, who, [hers[at], lost], f"fork{at}")
-    assert await store.pairs_beside(hers, number) == [(hers[0], hers[1]), (hers[1], hers[2])]
+    found = first_of_each(await store.pairs_beside(hers, number))
+    assert found == [(hers[0], hers[1]), (hers[1], hers[2])]
     assert await left(store) == [(hers[0], hers[1]), (hers[1], hers[2])]
 
 

@@ -37,8 +37,12 @@ from tests.node.keeping.test_worlds import (
 )
 from tests.node.parts import Wish
 from tests.storage.people import ALICE, BOB, NOW_US
+from tests.storage.test_nearness import universe
 from tests.storage.test_snapshots import created, keeps, taken
+from tests.storage.test_whole_again import SERIES
 from universe.record import CLASS, KIND
+
+AND_FORK = "abd", "bc"
 
 
 def more(_: int) -> bool:
@@ -206,11 +210,37 @@ async def test_whoever_else_is_followed_and_names_them_beside_junk_leaves_no_sta
                 await store.commit(document, keeps(signed), BOB.signer)
         keeping = Keeping(store, asked, 1 << 30)
         keeping.came("a session", lambda: False)
-        # Each beside the junk, and all but one of hers beside the one after it.
-        await until_small(tmp_path, store, keeping, TICKS + TICKS - 1)
+        # All but one of hers beside the one after it.
+        await until_small(tmp_path, store, keeping, TICKS - 1, beside=junk)
     bases = [wish.relative_to[:1] for wish in asked.asked]
     assert sum(base[0] in giver.worlds for base in bases if base) == TICKS - 1
     assert whole(tmp_path) < 1.3 * (1 << 18)
+
+
+async def test_what_is_made_small_in_a_fork_first_leaves_no_state_before_it_whole(
+    tmp_path: Path,
+) -> None:
+    """It counts in both universes, and the run of the fork is over before the older ones came."""
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        worlds = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES[:4]]
+        blobs = dict(zip("abcd", worlds, strict=True))
+        main, fork = [await universe(store, BOB, [blobs[at] for at in of], of) for of in AND_FORK]
+
+        def of(name: str, *universes: int) -> Wanted:
+            return Wanted(blobs[name], 1, BOB.signer.author, None, universes[0], universes[1:])
+
+        runs = Runs(store)
+        for one in (of("d", main), of("c", fork), of("b", main, fork)):
+            runs.came(one, now_s=0.0)
+        await runs.end((), lambda universe: universe == main, may_ask=True, now_s=0.0)
+        assert runs.lengths == {main: 2}
+        assert await store.settled() > 0
+        runs.came(of("a", main), now_s=0.0)
+        await runs.end((), lambda _: False, may_ask=True, now_s=0.0)
+        assert await store.settled() > 0
+        await store.settle_snapshot(blobs["a"], blobs["d"])
+        assert await store.settled() == 0, "all of it is small"
+    assert whole(tmp_path) < 2.2 * len(SERIES[-1]), "the newest of each"
 
 
 async def test_where_one_has_no_room_on_the_disk_all_that_came_of_others_is_made_small(
