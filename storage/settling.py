@@ -149,7 +149,8 @@ class Settling(Finishing):
 
     async def _unqueue(self, pair: _Pair) -> None:
         # Two transactions, as of each file its own: where the second is missing, it is done again.
-        await self._database.lazily(partial(_note, pair=pair))
+        note = partial(_note, older=pair.older, newer=pair.newer, is_written=False)
+        await self._database.lazily(note)
         await self._database.lazily(partial(_unqueue, number=pair.number))
 
     async def _settle_pair(self, pair: _Pair) -> int:
@@ -172,11 +173,14 @@ class Settling(Finishing):
         count = 0
         step = _Step(older, newer)
         vault, packs = self._database.vault, self._database.packs
+        note = partial(_note, older=older.id, newer=newer.id, is_written=True)
         ahead = vault.read_soon(step)
         try:
             while (rewrites := await ahead) is not None:
                 ahead = vault.read_soon(step)  # is packed while these are put in place
                 if rewrites:
+                    if not count:  # before it is: it is known wherever this ends
+                        await self._database.lazily(note)
                     packs.room.check_smaller(sum(len(one.data) for one in rewrites))
                     count += await self._database.lazily(partial(replace, rewrites=rewrites))
         finally:
@@ -209,5 +213,5 @@ def _unqueue(database: sqlite3.Connection, *, number: int) -> None:
     database.execute("DELETE FROM vault.todo WHERE number = ?", (number,))
 
 
-def _note(database: sqlite3.Connection, *, pair: _Pair) -> None:
-    database.execute(NOTE, (pair.older, pair.newer))
+def _note(database: sqlite3.Connection, *, older: bytes, newer: bytes, is_written: bool) -> None:
+    database.execute(NOTE, (is_written, older, newer))

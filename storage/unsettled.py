@@ -29,12 +29,14 @@ _ROWS: Final = (
     f" LEFT JOIN blob b ON b.id = s.blob AND {IS_FOLDED}"
     " ORDER BY s.document, s.tick, s.at_us, s.id"
 )
-_TRIED: Final = "SELECT older, newer FROM settled WHERE older IN (*)"
-# Not where one of the two is not here, or not whole: then nothing was tried.
+_TRIED: Final = "SELECT older, newer, is_written FROM settled WHERE older IN (*)"
+# Of two blobs, and whether anything was written. Not where one of them is not here, or not whole:
+# then nothing was tried.
 NOTE: Final = (
-    "INSERT OR IGNORE INTO settled SELECT o.number, n.number FROM"
+    "INSERT INTO settled (older, newer, is_written) SELECT o.number, n.number, ? FROM"
     f" (SELECT number FROM blob WHERE id = ? AND {IS_FOLDED}) o,"
-    f" (SELECT number FROM blob WHERE id = ? AND {IS_FOLDED}) n"
+    f" (SELECT number FROM blob WHERE id = ? AND {IS_FOLDED}) n WHERE 1"
+    " ON CONFLICT DO UPDATE SET is_written = max(is_written, excluded.is_written)"
 )
 _START: Final = (0, 0, 0, b"")
 
@@ -89,13 +91,17 @@ class Unsettled:
         self, view: Reading, pairs: Sequence[tuple[_Here, _Here]]
     ) -> list[tuple[BlobId, BlobId]]:
         """Each also against the newest of its universe: the newer one may lie as a difference, and
-        is no base then."""
-        tried = {*await view.rows_in(_TRIED, [*{older.number for older, _ in pairs}])}
+        is no base then. Where it does, and nothing was written of the older one, the newest is
+        tried once it is another one."""
+        rows = await view.rows_in(_TRIED, [*{one.number for pair in pairs for one in pair}])
+        tried = {(older, newer) for older, newer, _ in rows}
+        written = {older for older, _, is_written in rows if is_written}
         counts = Counter(older for older, _ in tried)
         newest: dict[int, Newest] = {}
         left: dict[tuple[BlobId, BlobId], None] = {}
         for older, newer in pairs:
-            if (older.number, newer.number) in tried:
+            is_tried = (older.number, newer.number) in tried
+            if is_tried and (older.number in written or newer.number not in written):
                 continue
             if await self._nearer.has(view, older.blob, older.universe):
                 continue
@@ -105,8 +111,9 @@ class Unsettled:
                 continue
             if older.universe not in newest:
                 newest[older.universe] = await newest_of(view, older.universe)
-            for one in (newer.blob, newest[older.universe].blob):
-                if one != older.blob:
+            last = newest[older.universe]
+            for number, one in ((newer.number, newer.blob), (last.number, last.blob)):
+                if one != older.blob and (older.number, number) not in tried:
                     given.add(one)
                     left[older.blob, one] = None
         return [*left]

@@ -17,12 +17,18 @@ from storage import unsettled
 from storage.collecting import GRACE_US
 from storage.store import Store, open_store
 from storage.unsettled import TRIES_MAX, Unsettled
+from storage.vault import settling as steps
 from tests.storage.full_disk import largest_file
 from tests.storage.people import ALICE, BOB, NOW_US
 from tests.storage.test_snapshots import FORK, MAIN, created, keeps, rows, taken
 from tests.storage.test_whole_again import SERIES
+from universe.record import drop_snapshots
 
 WITHIN_S = 60.0
+FAULT = (
+    "CREATE TRIGGER fault AFTER INSERT ON delta WHEN (SELECT count(*) FROM delta) >= 20"
+    " BEGIN SELECT raise(ABORT, 'a fault'); END"
+)
 
 
 @asynccontextmanager
@@ -53,9 +59,9 @@ async def started(store: Store) -> None:
         raise error
 
     async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
-        settling = tasks.create_task(store.keep_settling(fail))
+        running = tasks.create_task(store.keep_settling(fail))
         await all_are_settled(store)
-        settling.cancel()
+        running.cancel()
 
 
 def deltas(folder: Path) -> int:
@@ -142,11 +148,11 @@ async def test_what_a_full_disk_does_not_take_is_not_forgotten(tmp_path: Path) -
         faults: list[Exception] = []
         async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
             with largest_file(4096):
-                settling = tasks.create_task(store.keep_settling(faults.append, again_s=0.01))
+                running = tasks.create_task(store.keep_settling(faults.append, again_s=0.01))
                 while not faults:  # noqa: ASYNC110 - a list has no event
                     await asyncio.sleep(0.01)
             await all_are_settled(store)
-            settling.cancel()
+            running.cancel()
     assert deltas(tmp_path) > 100 * (len(SERIES) - 1) / 2
 
 
@@ -208,6 +214,85 @@ async def test_what_is_whole_again_since_its_base_went_is_tried_again(tmp_path: 
         await started(store)
         assert await store.read_blob(older) == SERIES[0]
     assert deltas(tmp_path) > 40
+
+
+async def test_a_newest_one_that_goes_again_and_again_makes_no_start_try_all(
+    tmp_path: Path,
+) -> None:
+    """As of autosaves: nothing leans on those but what came right before them."""
+    now_us = NOW_US
+    at = tmp_path / "p.db"
+    async with open_store(at, project=project, clock_us=lambda: now_us) as store:
+        await store.commit(MAIN, created(), ALICE.signer)
+        blobs = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES]
+        for tick, blob in enumerate(blobs[:4]):
+            await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
+        autosave = taken(4, blobs[4])
+        await store.commit(MAIN, keeps(autosave), ALICE.signer)
+        assert len(await left(store)) == 7
+        await started(store)
+        await store.settled()
+        await store.commit(MAIN, keeps(taken(5, blobs[5])), ALICE.signer)
+        dropped = drop_snapshots((autosave.id,), now_us=NOW_US + 9)
+        await store.commit(MAIN, dropped, ALICE.signer)
+        now_us += 2 * GRACE_US
+        assert (await store.gc()).blobs == 1
+    async with opened(tmp_path) as store:
+        assert await left(store) == [(blobs[3], blobs[5])], "it was a difference from what went"
+        await started(store)
+        for blob, world in zip(blobs[:4], SERIES, strict=False):
+            assert await store.read_blob(blob) == world
+
+
+async def test_what_was_tried_in_vain_against_differences_is_tried_against_what_is_newest_then(
+    tmp_path: Path,
+) -> None:
+    """The newest was made small against a fork of it that was here first; then it went on."""
+    async with opened(tmp_path) as store:
+        await store.set_petname("alice", encode_did_key(ALICE.root.public))
+        older, newest, of_fork, later = [
+            await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES[:4]
+        ]
+        await store.commit(MAIN, created(), ALICE.signer)
+        for tick, blob in enumerate((older, newest)):
+            await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
+        await store.settle_snapshots([(newest, of_fork), (older, newest)])
+        await store.settled()
+        small = deltas(tmp_path)
+        await store.commit(MAIN, keeps(taken(2, later)), ALICE.signer)
+        await store.settle_snapshot(newest, later)
+        await store.settled()
+        assert await left(store) == [(older, later)]
+        await started(store)
+        await store.settled()
+        assert await left(store) == []
+    assert deltas(tmp_path) > 1.9 * small > 80
+
+
+async def test_what_was_written_before_a_fault_is_known_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And stays so where nothing is left to do."""
+    monkeypatch.setattr(steps, "BATCH", 8)
+    noted = "SELECT is_written FROM settled"
+    vault = tmp_path / "p.snapshots.db"
+    async with opened(tmp_path) as store:
+        older, newer = [await store.put_blob(one, chunking=Chunking.CONTENT) for one in SERIES[:2]]
+        with closing(sqlite3.connect(vault)) as database:
+            database.execute(FAULT)
+            database.commit()
+        await store.settle_snapshot(older, newer)
+        with pytest.raises(sqlite3.IntegrityError):
+            await store.settled()
+        assert 0 < deltas(tmp_path) < 20
+        assert rows(tmp_path / "p.db", noted) == [(1,)]
+        with closing(sqlite3.connect(vault)) as database:
+            database.execute("DROP TRIGGER fault")
+            database.commit()
+        assert await store.settled() > 0
+        await store.settle_snapshot(older, newer)
+        assert await store.settled() == 0
+        assert rows(tmp_path / "p.db", noted) == [(1,)]
 
 
 @pytest.mark.parametrize("is_followed", [True, False])
