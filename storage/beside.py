@@ -99,12 +99,13 @@ class NextTo(Part):
 
         Behind each pair the older one follows with the newest of that universe: the newer one may
         lie as a difference already, as it came before or was made small in another universe, and is
-        no base then. None of which the older one has something beside it in a nearer universe.
+        no base then. None of which the older one has something beside it in a nearer universe:
+        of what came and has, those of that one are among them.
         """
         pairs: dict[tuple[BlobId, BlobId], None] = {}
         async with self._database.reading() as view:
             nearer = Nearer()
-            for place in await _places(view, blobs, universe):
+            for place in await _places(view, blobs, universe, nearer):
                 newest = await newest_of(view, place.universe)
                 for *_, id in await view.rows(_EARLIER, (place.universe, *place.first, 1)):
                     if not await nearer.has(view, BlobId(id), place.universe):
@@ -171,10 +172,15 @@ async def newest_of(view: Reading, universe: int) -> Newest:
     return Newest(BlobId(id), number)
 
 
-async def _places(view: Reading, blobs: Sequence[BlobId], universe: int) -> list[_Place]:
-    """Where they stand, by universe; in each in the order of their ticks."""
+async def _places(
+    view: Reading, blobs: Sequence[BlobId], universe: int, nearer: Nearer | None = None
+) -> list[_Place]:
+    """Where they stand, by universe; in each in the order of their ticks. With `nearer` also where
+    else those stand that have something beside them in a nearer one."""
     found = await _places_in(view, blobs, universe) if universe else []
     known = {one.blob for one in found}
+    if nearer:
+        known -= {blob for blob in known if await nearer.has(view, blob, universe)}
     within: dict[int, dict[BlobId, None]] = {}
     for blob in blobs:
         if blob not in known:

@@ -209,6 +209,17 @@ async def test_a_stranger_may_name_what_is_theirs_before_ones_own(store: Store) 
     assert await store.pairs_beside(hers, number) == [(hers[0], mine[-1])]
 
 
+async def test_what_came_for_a_friends_universe_leans_on_what_follows_it_in_ones_own(
+    store: Store,
+) -> None:
+    """As it is said there alone: else it would lie whole until the next start."""
+    mine, his = await states(store, "a", 3), await states(store, "b", 1)
+    number = await universe(store, BOB, [mine[0], *his])
+    await universe(store, ALICE, mine)
+    found = await store.pairs_beside(mine[:1], number)
+    assert found == [(mine[0], mine[1]), (mine[0], mine[2])]
+
+
 async def gives(store: Store, older: BlobId, newer: BlobId) -> bool:
     """Whether anything of the older one lay whole that can lie as what differs from the other."""
     await store.settle_snapshot(older, newer)
