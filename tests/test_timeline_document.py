@@ -9,7 +9,8 @@ from universe.retention import Rule
 TIMELINE = (FOLDER / "timeline.md").read_text()
 LIMITED = (
     "universe.event", "universe.timeline", "universe.retention", "universe.forks",
-    "universe.lineages", "universe.lives", "node.services.histories", "node.api.routes.souls",
+    "universe.lineages", "universe.lives", "universe.who", "node.services.crossings",
+    "node.services.histories", "node.api.routes.souls",
 )  # fmt: skip
 
 

@@ -60,7 +60,15 @@ async def test_what_is_kept_for_whom_and_what_waits(tmp_path: Path) -> None:
 async def test_what_nobody_who_counts_names_goes_with_the_next_collection(alice: Alice) -> None:
     await keep(alice)
     collected = (await alice.client.post("/api/gc", json={})).json()
-    assert collected == {"blobs": 1, "bytes": len(DATA), "young": 0, "damaged": []}
+    assert collected == {
+        "blobs": 1,
+        "bytes": len(DATA),
+        "young": 0,
+        "damaged": [],
+        "dry_run": False,
+        "going": [],
+        "left_off": 0,
+    }
     assert (await alice.client.get("/api/kept")).json()["blobs"] == []
 
 
