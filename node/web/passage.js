@@ -142,19 +142,20 @@ function arrivalsField(form) {
 
 // ── one passage ──
 
-function travellerWords(one) {
-  if (one.state === "in") return `is in ${shortOf(one.universe)}${one.gone ? ", which was deleted" : ""}`;
-  if (one.state === "in-transit") return `is on its way from ${shortOf(one.source)} to ${shortOf(one.universe)}`;
-  return `was refused by ${shortOf(one.universe)}${one.reason ? `: ${one.reason}` : ""}, and goes back to ${shortOf(one.source)}`;
+function travellerWords(one, me) {
+  const there = endText(one.universe, me);
+  if (one.state === "in") return `is in ${there}${one.gone ? ", which was deleted" : ""}`;
+  if (one.state === "in-transit") return `is on its way from ${endText(one.source, me)} to ${there}`;
+  return `was refused by ${there}${one.reason ? `: ${one.reason}` : ""}, and goes back to ${endText(one.source, me)}`;
 }
 
 const fileOf = (one) => `${one.soul.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 64)}.${one.format}`;
 
 function travellerItem(one, of) {
   const item = element("li");
-  item.append(element("strong", one.soul), ` ${travellerWords(one)}`);
-  item.append(element("div", [`of ${shortOf(one.origin)}`, one.format, size(one.size)].join(" · "), "soft"));
-  const steps = one.receipts.map((each) => `${each.kind}, ${shortOf(each.universe)} at tick ${numberText(each.tick)}`);
+  item.append(element("strong", one.soul), ` ${travellerWords(one, of.me)}`);
+  item.append(element("div", [`of ${endText(one.origin, of.me)}`, one.format, size(one.size)].join(" · "), "soft"));
+  const steps = one.receipts.map((each) => `${each.kind}, ${endText(each.universe, of.me)} at tick ${numberText(each.tick)}`);
   item.append(element("div", steps.join(" → "), "soft"));
   const row = element("p", undefined, "row");
   const path = passagePath(one.passage); // of its last journey, which may be by another one
@@ -270,9 +271,9 @@ async function passageParts(of) {
       ["proposed by", personName(ownerOf(one.fullName))], ["accepted by", one.acceptedBy ? personName(one.acceptedBy) : ""], ["id", one.id],
     ]),
     ...passageActs(of), of.said,
-    ...found.doubtful.map((full) => element("p", `The gate of ${shortOf(full)} signed two receipts with one number: whoever comes from it waits until somebody decides.`, "bad")),
-    ...Object.entries(found.rests).map(([full, why]) => element("p", `The gate of ${shortOf(full)} ${RESTS[why] || why}.`, "soft")),
-    ...found.behind.map((full) => element("p", `The gate of ${shortOf(full)} signs nothing: the other end answered what is not here. Synchronise, so that it comes. If it is lost for good, or was never signed: panspermia passage gate ${shellWord(full)} --anyway`, "bad")),
+    ...found.doubtful.map((full) => element("p", `The gate of ${endText(full, of.me)} signed two receipts with one number: whoever comes from it waits until somebody decides.`, "bad")),
+    ...Object.entries(found.rests).map(([full, why]) => element("p", `The gate of ${endText(full, of.me)} ${RESTS[why] || why}.`, "soft")),
+    ...found.behind.map((full) => element("p", `The gate of ${endText(full, of.me)} signs nothing: the other end answered what is not here. Synchronise, so that it comes. If it is lost for good, or was never signed: panspermia passage gate ${shellWord(full)} --anyway`, "bad")),
     element("h3", "Travellers"), element("p", words.filter(Boolean).join(", "), "soft"), travellersList(found, of),
   ];
 }

@@ -438,7 +438,7 @@ def passes(page: Page, at: LocalNode, target: str, file: Path) -> None:
     at.client.post(f"/api/passage/{quote(passage['fullName'], safe='')}/travel", wish)
     page.value(f"location.hash = '#passage/' + encodeURIComponent('{passage['fullName']}')")
     page.wait("its traveller", "byId('one').innerText.includes('soul:cain')")
-    assert "soul:cain is on its way from universe:main to " in page.text("#one")
+    assert "soul:cain is on its way from your universe:main to " in page.text("#one")
     assert page.value("document.querySelectorAll('.crossing .traveller.in-transit').length") == 1
     follow(page, "Download", "#one li")
     wait_for("its bytes", ARRIVE_S, lambda: holds(file))
