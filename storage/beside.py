@@ -106,15 +106,21 @@ class NextTo(Part):
         async with self._database.reading() as view:
             nearer = Nearer()
             for place in await _places(view, blobs, universe, nearer):
-                newest = await newest_of(view, place.universe)
-                for *_, id in await view.rows(_EARLIER, (place.universe, *place.first, 1)):
-                    if not await nearer.has(view, BlobId(id), place.universe):
-                        pairs.update(_in_turn(BlobId(id), place.blob, newest.blob))
-                if await nearer.has(view, place.blob, place.universe):
-                    continue
-                for *_, id in await view.rows(_LATER, (place.universe, *place.last, 1)):
-                    pairs.update(_in_turn(place.blob, BlobId(id), newest.blob))
+                for older, newer in await _pairs_of(view, place):
+                    if not await nearer.has(view, older, place.universe):
+                        newest = await newest_of(view, place.universe)
+                        pairs.update(_in_turn(older, newer, newest.blob))
         return [*pairs]
+
+
+async def _pairs_of(view: Reading, place: _Place) -> list[tuple[BlobId, BlobId]]:
+    """(older, newer) of what is there and what is here right before and right after it."""
+    before = await view.rows(_EARLIER, (place.universe, *place.first, 1))
+    after = await view.rows(_LATER, (place.universe, *place.last, 1))
+    return [
+        *((BlobId(id), place.blob) for *_, id in before),
+        *((place.blob, BlobId(id)) for *_, id in after),
+    ]
 
 
 def _in_turn(older: BlobId, *newer: BlobId) -> dict[tuple[BlobId, BlobId], None]:
@@ -167,7 +173,7 @@ class Newest(NamedTuple):
 
 
 async def newest_of(view: Reading, universe: int) -> Newest:
-    """There is one."""
+    """Of one that has some here."""
     ((id, number),) = await view.rows(_NEWEST, (universe,))
     return Newest(BlobId(id), number)
 
