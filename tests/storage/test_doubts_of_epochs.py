@@ -205,7 +205,12 @@ def forked_so_that_it_loses(
     """The first change of the phone to the next epoch, and another first one that wins."""
     branches: list[SignedEntry] = []
     for tick in range(500, 600):
-        edits = (edit, keeps(taken(tick, blob, who=PHONE)))
+
+        def edit_anew(editor: Editor, tick: int = tick) -> None:
+            edit(editor)  # another change each time: one of a very small digest hardly ever loses
+            keeps(taken(1_000 + tick, who=PHONE))(editor)
+
+        edits = (edit_anew, keeps(taken(tick, blob, who=PHONE)))
         copies = [opened_with(NEXT, PHONE, raws) for _ in edits]
         each = [one.change(it) for one, it in zip(copies, edits, strict=True)]
         branches = [*all_signed(each[:1], NEXT, PHONE), *all_signed(each[1:], NEXT, PHONE)]
