@@ -14,12 +14,15 @@ import zstandard
 from blake3 import blake3
 from starlette.types import Message
 
+from crdt.area import Area
 from crdt.blob import BlobId
 from crdt.chunking import content_manifest_of
 from crdt.keys import COMMONS
+from crdt.order import Bounds
 from node.services import uploads
 from node.services.passages import document_of
 from registry.head import Words
+from storage.documents import raw_of
 from tests.node.parts import Alice
 from tests.storage.people import BOB, NOW_US
 from universe.record import Facts, create_universe
@@ -90,6 +93,18 @@ async def test_any_bytes_come_back_as_they_were(alice: Alice) -> None:
     meta = (await alice.client.get(PLACE)).json()["universe"]
     assert (meta["snapshotCount"], meta["bytes"]) == (1, len(WORLD))
     assert (meta["lastSnapshotAt"], meta["lastTick"]) == (entry["timestamp"], 1200)
+
+
+@pytest.mark.parametrize("state", [b"a state of few bytes, which would fit", WORLD])
+async def test_a_state_is_in_no_document(alice: Alice, state: bytes) -> None:
+    """However small it is: what is signed and merged names it by its hash."""
+    await put(alice, state, "tick=1")
+    store = alice.node.store
+    ids = await store.ids(COMMONS, Area(), Bounds(), 100)
+    changes = [raw_of(one.payload) for one in await store.entries(COMMONS, ids)]
+    assert any(bytes(content_manifest_of(state).id) in one for one in changes)
+    assert not any(state[:30] in one for one in changes)
+    assert sum(map(len, changes)) < 8_192
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
