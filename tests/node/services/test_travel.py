@@ -269,7 +269,9 @@ async def test_each_owner_opens_their_own_half_again(people: tuple[Person, Perso
         await accept_passage(alice.ferry, await passage_called(alice.ferry, passage.name), Said())
     await bob.hears(alice)
     both = await accept_passage(bob.ferry, await passage_called(bob.ferry, passage.name), Said())
-    assert (both.state, both.half_of(bob.ferry.did).arrivals) == ("open", "ask")  # type: ignore[union-attr]  # his
+    his = both.half_of(bob.ferry.did)
+    assert his is not None
+    assert (both.state, his.arrivals) == ("open", "ask")
 
 
 async def test_who_is_to_leave_for_what_was_deleted_stays_here(
